@@ -1,0 +1,172 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/atomicfile"
+	"github.com/lbvm/lbvm/internal/keyval"
+)
+
+// Facts are what a node says of itself in SHARED/lbvm/nodes/MEMBER. Zero means unknown but for Boot.
+type Facts struct {
+	Member   string
+	Boot     string
+	At       time.Time // when lblog measured; zero where only the boot was published
+	Cores    int
+	MemTotal int64 // bytes
+	MemFree  int64 // bytes that a new guest could have
+	Guests   []GuestFact
+	Tools    map[string]string // tool -> version
+}
+
+// GuestFact is one guest that the node runs.
+type GuestFact struct {
+	Type, Name string
+	State      string
+	Mem        int64   // bytes; 0 unknown
+	CPU        float64 // share of the node, 0..1; negative is unknown
+}
+
+// NodesDir holds a file of facts for each member, below the shared storage.
+const NodesDir = "lbvm/nodes"
+
+// ReadFacts reads what member published. A member that never did is os.ErrNotExist.
+func ReadFacts(shared, member string) (Facts, error) {
+	if err := CheckName(member); err != nil {
+		return Facts{}, err
+	}
+	b, err := os.ReadFile(filepath.Join(shared, NodesDir, member))
+	if err != nil {
+		return Facts{}, fmt.Errorf("reading the facts of %s: %w", member, err)
+	}
+	f, err := parseFacts(b)
+	if err != nil {
+		return Facts{}, fmt.Errorf("reading the facts of %s: %w", member, err)
+	}
+	if f.Member != member {
+		return Facts{}, fmt.Errorf("the facts of %s speak of %q", member, f.Member)
+	}
+	return f, nil
+}
+
+// WriteFacts publishes the facts of this node.
+func WriteFacts(shared string, f Facts) error {
+	if err := CheckName(f.Member); err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(shared, NodesDir, f.Member), f.format(), atomicfile.Options{})
+}
+
+// PublishBoot makes sure that nodes/MEMBER shows this boot. Facts of an earlier boot are dropped: they are not true any more.
+func (h Host) PublishBoot(shared, member string) error {
+	boot, err := h.BootID()
+	if err != nil {
+		return err
+	}
+	old, err := ReadFacts(shared, member)
+	if err == nil && old.Boot == boot {
+		return nil
+	}
+	return WriteFacts(shared, Facts{Member: member, Boot: boot})
+}
+
+func (f Facts) format() []byte {
+	p := keyval.Pairs{{Key: "format", Value: "1"}, {Key: "member", Value: f.Member}, {Key: "boot", Value: f.Boot}}
+	add := func(k, v string) { p = append(p, keyval.Pair{Key: k, Value: v}) }
+	if !f.At.IsZero() {
+		add("at", f.At.Format(time.RFC3339))
+	}
+	if f.Cores > 0 {
+		add("cores", strconv.Itoa(f.Cores))
+	}
+	if f.MemTotal > 0 {
+		add("mem_total_bytes", strconv.FormatInt(f.MemTotal, 10))
+		add("mem_free_bytes", strconv.FormatInt(f.MemFree, 10))
+	}
+	for _, tool := range sortedKeys(f.Tools) {
+		add("tool", tool+" "+f.Tools[tool])
+	}
+	for _, g := range f.Guests {
+		add("guest", fmt.Sprintf("%s:%s %s %d %s", g.Type, g.Name, g.State, g.Mem, strconv.FormatFloat(g.CPU, 'f', 4, 64)))
+	}
+	return p.Format()
+}
+
+func parseFacts(b []byte) (Facts, error) {
+	p, err := keyval.Parse(b)
+	if err != nil {
+		return Facts{}, err
+	}
+	if v := p.Get("format"); v != "1" {
+		return Facts{}, fmt.Errorf("format %q is not known", v)
+	}
+	f := Facts{Member: p.Get("member"), Boot: p.Get("boot"), Tools: map[string]string{}}
+	if f.Member == "" || f.Boot == "" {
+		return Facts{}, errors.New("member= or boot= is missing")
+	}
+	var errs []error
+	number := func(key string) int64 {
+		v, ok := p.Lookup(key)
+		if !ok {
+			return 0
+		}
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s=%q is not a number", key, v))
+		}
+		return n
+	}
+	f.Cores = int(number("cores"))
+	f.MemTotal, f.MemFree = number("mem_total_bytes"), number("mem_free_bytes")
+	if v, ok := p.Lookup("at"); ok {
+		if f.At, err = time.Parse(time.RFC3339, v); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, v := range p.All("tool") {
+		name, version, _ := strings.Cut(v, " ")
+		f.Tools[name] = version
+	}
+	for _, v := range p.All("guest") {
+		g, err := parseGuest(v)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		f.Guests = append(f.Guests, g)
+	}
+	return f, errors.Join(errs...)
+}
+
+func parseGuest(v string) (GuestFact, error) {
+	w := strings.Fields(v)
+	if len(w) != 4 {
+		return GuestFact{}, fmt.Errorf("guest=%q has not four words", v)
+	}
+	typ, name, ok := strings.Cut(w[0], ":")
+	if !ok {
+		return GuestFact{}, fmt.Errorf("guest=%q names no type", v)
+	}
+	mem, err1 := strconv.ParseInt(w[2], 10, 64)
+	cpu, err2 := strconv.ParseFloat(w[3], 64)
+	if err := errors.Join(err1, err2); err != nil {
+		return GuestFact{}, fmt.Errorf("guest=%q: %w", v, err)
+	}
+	return GuestFact{Type: typ, Name: name, State: w[1], Mem: mem, CPU: cpu}, nil
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
