@@ -63,13 +63,17 @@ func OfRoot(root string) (Layout, string, error) {
 }
 
 // Path joins elements below the lab's folder.
-func (l Layout) Path(elem ...string) string { return filepath.Join(append([]string{l.Dir}, elem...)...) }
+func (l Layout) Path(elem ...string) string {
+	return filepath.Join(append([]string{l.Dir}, elem...)...)
+}
 
 // Root is the root of a node.
 func (l Layout) Root(node string) string { return l.Path("nodes", node) }
 
 // NodeSocket is where a node's daemon listens.
-func (l Layout) NodeSocket(node string) string { return filepath.Join(l.Root(node), "var/run/lab.sock") }
+func (l Layout) NodeSocket(node string) string {
+	return filepath.Join(l.Root(node), "var/run/lab.sock")
+}
 
 // ManagerSocket is where the emulated cluster manager listens.
 func (l Layout) ManagerSocket() string { return l.Path("manager.sock") }
