@@ -1,0 +1,83 @@
+package sample
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
+)
+
+// factsTimeout bounds all that the hypervisors are asked for the facts.
+const factsTimeout = 15 * time.Second
+
+// Facts are what this node can say of itself now. What could not be learned is left out and told in the error,
+// which does not make the rest untrue.
+func (s Sampler) Facts(ctx context.Context, member string, listers map[string]hypervisor.Lister) (host.Facts, error) {
+	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
+	defer cancel()
+	boot, err := s.Host.BootID()
+	if err != nil {
+		return host.Facts{}, err
+	}
+	f := host.Facts{Member: member, Boot: boot, At: s.Clock.Now(), Tools: map[string]string{}}
+	var errs []error
+	if err := s.machine(&f); err != nil {
+		errs = append(errs, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(listers)) {
+		if err := ask(ctx, name, listers[name], &f); err != nil {
+			errs = append(errs, fmt.Errorf("asking %s: %w", name, err))
+		}
+	}
+	return f, errors.Join(errs...)
+}
+
+func (s Sampler) machine(f *host.Facts) error {
+	fs, err := s.proc()
+	if err != nil {
+		return err
+	}
+	st, err := fs.Stat()
+	if err != nil {
+		return err
+	}
+	f.Cores = len(st.CPU)
+	m, err := fs.Meminfo()
+	if err != nil {
+		return err
+	}
+	if m.MemTotal == nil {
+		return errors.New("/proc/meminfo says no MemTotal")
+	}
+	free, err := available(fs)
+	if err != nil {
+		return err
+	}
+	f.MemTotal, f.MemFree = int64(*m.MemTotal)*1024, int64(free)*1024
+	return nil
+}
+
+func ask(ctx context.Context, name string, l hypervisor.Lister, f *host.Facts) error {
+	guests, err := l.Guests(ctx)
+	if err != nil {
+		return err
+	}
+	f.Guests = append(f.Guests, guests...)
+	tool, version, err := l.Version(ctx)
+	if err != nil {
+		return err
+	}
+	f.Tools[tool] = version
+	// Under a hypervisor of its own, the machine's memory is not what /proc/meminfo of this node says.
+	if free, err := l.FreeMemory(ctx); err != nil {
+		return err
+	} else if free > 0 {
+		f.MemFree = free
+	}
+	return nil
+}
