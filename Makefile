@@ -1,0 +1,58 @@
+# LBVM. `make demo` shows what it does, `make test` proves it.
+# Everything is built with the Go release of .go-version: the last that runs on Linux 2.6.32 (CentOS 6).
+export GOTOOLCHAIN := go$(shell cat .go-version)
+export CGO_ENABLED := 0
+
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS    := -s -w -X github.com/lbvm/lbvm/internal/host.version=$(VERSION)
+GOBUILD    := go build -trimpath -ldflags '$(LDFLAGS)'
+AGENTS     := $(patsubst agents/%/main.go,%,$(wildcard agents/*/main.go))
+TOOLS      := lbm lblog lbmonitor lbvm-lab
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.6.1
+FUZZTIME   ?= 30s
+BENCHTIME  ?= 1s
+DESTDIR    ?=
+PREFIX     := $(DESTDIR)/usr
+
+.PHONY: build test lint bench fuzz demo clean install
+
+build:
+	@mkdir -p bin/agents
+	@for t in $(TOOLS); do echo "building bin/$$t"; $(GOBUILD) -o bin/$$t ./cmd/$$t || exit 1; done
+	@# Nothing but agents may lie in bin/agents: rgmanager runs every executable that it finds there.
+	@for a in $(AGENTS); do echo "building bin/agents/$$a.sh"; $(GOBUILD) -o bin/agents/$$a.sh ./agents/$$a || exit 1; done
+
+test: build
+	go vet ./...
+	LBVM_BIN=$(CURDIR)/bin go test -timeout 30m ./...
+
+lint:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not formatted (run gofmt -w):"; echo "$$out"; exit 1; fi
+	go vet ./...
+	GOARCH=386 go vet ./...
+	go run $(STATICCHECK) ./...
+
+# A table: our figures, and the peer's from the same run where there is one.
+bench:
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./pkg/... ./internal/... ./agents/... ./cmd/... | grep -E '^(Benchmark|pkg:)' | sed 's/^pkg: github.com\/lbvm\/lbvm\//\n/'
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	@go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r pkg dir; do \
+	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$$dir"/*_test.go 2>/dev/null | sed 's/^func //'); do \
+	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+	  done; done
+
+demo: build
+	@bin/lbvm-lab demo
+
+install: build
+	install -d $(PREFIX)/sbin $(PREFIX)/libexec/lbvm $(PREFIX)/share/cluster $(PREFIX)/share/lbvm $(DESTDIR)/etc/cluster
+	install -m 0755 bin/lbm $(PREFIX)/sbin/lbm
+	install -m 0755 bin/lblog bin/lbmonitor $(PREFIX)/libexec/lbvm/
+	ln -sf ../../libexec/lbvm/lblog $(PREFIX)/share/lbvm/lblog
+	@# An agent is renamed into place: rgmanager skips names that end in ~, and may look at any moment.
+	for a in $(AGENTS); do install -m 0755 bin/agents/$$a.sh $(PREFIX)/share/cluster/$$a.sh~ && mv -f $(PREFIX)/share/cluster/$$a.sh~ $(PREFIX)/share/cluster/$$a.sh || exit 1; done
+
+clean:
+	rm -rf bin dist
