@@ -14,8 +14,8 @@ import (
 
 // Builtins are the samplers that need no command, with what they measure.
 func Builtins() map[string]string {
-	out := make(map[string]string, len(builtins))
-	for name, b := range builtins {
+	out := map[string]string{}
+	for name, b := range builtins() {
 		out[name] = b.doc
 	}
 	return out
@@ -26,13 +26,15 @@ type builtin struct {
 	value func(s Sampler, ctx context.Context, args []string) (string, error)
 }
 
-var builtins = map[string]builtin{
-	"cpu":  {"busy share of all processors since the last run, 0 to 1 (in a Xen dom0: of dom0's own)", Sampler.cpu},
-	"ram":  {"memory that programs could have, in MiB", Sampler.ram},
-	"load": {"load average of the last minute", Sampler.load},
-	"io":   {"busy share of the busiest disk since the last run, 0 to 1", Sampler.io},
-	"net":  {"bytes in and out in a second over all physical interfaces since the last run", Sampler.net},
-	"psi":  {"share of the last minute in which some task waited for cpu (or: psi memory, psi io), 0 to 1", Sampler.psi},
+func builtins() map[string]builtin {
+	return map[string]builtin{
+		"cpu":  {"busy share of all processors since the last run, 0 to 1 (in a Xen dom0: of dom0's own)", Sampler.cpu},
+		"ram":  {"memory that programs could have, in MiB", Sampler.ram},
+		"load": {"load average of the last minute", Sampler.load},
+		"io":   {"busy share of the busiest disk since the last run, 0 to 1", Sampler.io},
+		"net":  {"bytes in and out in a second over all physical interfaces since the last run", Sampler.net},
+		"psi":  {"share of the last minute in which some task waited for cpu (or: psi memory, psi io), 0 to 1", Sampler.psi},
+	}
 }
 
 // ErrBuiltin says that there is no such built-in sampler.
@@ -43,7 +45,7 @@ func (s Sampler) builtin(ctx context.Context, text string) (string, error) {
 	if len(words) == 0 {
 		return "", ErrBuiltin
 	}
-	b, ok := builtins[words[0]]
+	b, ok := builtins()[words[0]]
 	if !ok {
 		return "", fmt.Errorf("%w: %q", ErrBuiltin, words[0])
 	}
