@@ -1,0 +1,340 @@
+package perl
+
+import (
+	"errors"
+	"math"
+	"math/bits"
+)
+
+// please is SvIV_please: an NV with an exact integer below 2**53 takes part in integer arithmetic.
+func please(v Value) Value {
+	if v.k == kIV {
+		return v
+	}
+	if v.k == kPV { // a string with trailing garbage ("3abc", "") never takes the integer path
+		n, whole := grok(v.p.(string))
+		if !whole {
+			return Float(n.nv())
+		}
+		if n.k == kNV && n.f() == 0 { // "0.0", "-0.0", "0e5": not "0"
+			return n
+		}
+		v = n
+	}
+	if v.k == kUndef { // undef takes the floating path
+		return Float(0)
+	}
+	v = v.num()
+	if v.k == kNV {
+		if f := v.f(); f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+			return Int(int64(f))
+		}
+	}
+	return v
+}
+
+func (v Value) abs() (u uint64, neg bool) { // of an integer V
+	if v.k == kIV && int64(v.n) < 0 {
+		return -v.n, true
+	}
+	return v.n, false
+}
+
+func signed(u uint64, neg bool) (V, bool) {
+	if !neg {
+		return uintValue(u), true
+	}
+	if u <= 1<<63 {
+		return Int(-int64(u)), true
+	}
+	return Value{}, false
+}
+
+// lossless is perl 5.24+'s short cut: two NVs that are whole numbers below 2**62 add as integers, even above 2**53.
+func lossless(a, b Value) (x, y int64, ok bool) {
+	if a.k != kNV || b.k != kNV {
+		return
+	}
+	f, g := a.f(), b.f()
+	if f != math.Trunc(f) || g != math.Trunc(g) || math.Abs(f) >= 1<<62 || math.Abs(g) >= 1<<62 {
+		return
+	}
+	return int64(f), int64(g), true
+}
+
+func add(a, b Value) Value {
+	if a.k == kIV && b.k == kIV {
+		x, y := int64(a.n), int64(b.n)
+		if r := x + y; (r > x) == (y > 0) {
+			return Value{k: kIV, n: uint64(r)}
+		}
+	}
+	if x, y, ok := lossless(a, b); ok {
+		return Int(x + y)
+	}
+	x, y := please(a), please(b)
+	if x.k != kNV && y.k != kNV {
+		xu, xn := x.abs()
+		yu, yn := y.abs()
+		if xn == yn {
+			if s, c := bits.Add64(xu, yu, 0); c == 0 {
+				if r, ok := signed(s, xn); ok {
+					return r
+				}
+			}
+		} else if xu >= yu {
+			r, ok := signed(xu-yu, xn)
+			if ok {
+				return r
+			}
+		} else {
+			r, ok := signed(yu-xu, yn)
+			if ok {
+				return r
+			}
+		}
+	}
+	return Float(a.nv() + b.nv())
+}
+func sub(a, b Value) Value {
+	if x, y, ok := lossless(a, b); ok {
+		return Int(x - y)
+	}
+	x, y := please(a), please(b)
+	if x.k != kNV && y.k != kNV {
+		xu, xn := x.abs()
+		yu, yn := y.abs()
+		yn = !yn
+		if xn == yn {
+			if s, c := bits.Add64(xu, yu, 0); c == 0 {
+				if r, ok := signed(s, xn); ok {
+					return r
+				}
+			}
+		} else if xu >= yu {
+			if r, ok := signed(xu-yu, xn); ok {
+				return r
+			}
+		} else {
+			if r, ok := signed(yu-xu, yn); ok {
+				return r
+			}
+		}
+	}
+	return Float(a.nv() - b.nv())
+}
+func mul(a, b Value) Value {
+	if a.k == kIV && b.k == kIV {
+		x, y := int64(a.n), int64(b.n)
+		if x == int64(int32(x)) && y == int64(int32(y)) {
+			return Value{k: kIV, n: uint64(x * y)}
+		}
+	}
+	x, y := please(a), please(b)
+	if x.k != kNV && y.k != kNV {
+		xu, xn := x.abs()
+		yu, yn := y.abs()
+		if hi, lo := bits.Mul64(xu, yu); hi == 0 {
+			if r, ok := signed(lo, xn != yn); ok {
+				return r
+			}
+		}
+	}
+	return Float(a.nv() * b.nv())
+}
+
+var errDiv, errMod = errors.New("Illegal division by zero"), errors.New("Illegal modulus zero")
+
+func div(a, b Value) (V, error) {
+	x, y := please(a), please(b)
+	if x.k != kNV && y.k != kNV {
+		xu, xn := x.abs()
+		yu, yn := y.abs()
+		if yu == 0 {
+			return Value{}, errDiv
+		}
+		if xu >= yu && xu > 1<<53 && xu%yu == 0 {
+			if r, ok := signed(xu/yu, xn != yn); ok {
+				return r, nil
+			}
+		}
+	}
+	if b.nv() == 0 {
+		return Value{}, errDiv
+	}
+	return Float(a.nv() / b.nv()), nil
+}
+
+func mod(a, b Value) (V, error) {
+	if a.k == kIV && b.k == kIV && int64(a.n) >= 0 && int64(b.n) > 0 {
+		return Value{k: kIV, n: a.n % b.n}, nil
+	}
+	parts := func(v Value) (u uint64, neg bool, d float64, big bool) {
+		p := please(v)
+		if p.k != kNV {
+			u, neg = p.abs()
+			return u, neg, float64(u), false
+		}
+		d = p.f()
+		if neg = d < 0; neg {
+			d = -d
+		}
+		if d < 18446744073709551616.0 {
+			return uint64(d), neg, d, false
+		}
+		return 0, neg, d, true
+	}
+	yu, yn, yd, ybig := parts(b)
+	xu, xn, xd, xbig := parts(a)
+	if ybig || xbig {
+		yd = math.Floor(yd + 0.5)
+		if yd == 0 {
+			return Value{}, errMod
+		}
+		r := math.Mod(xd, yd)
+		if xn != yn && r != 0 {
+			r = yd - r
+		}
+		if yn {
+			r = -r
+		}
+		return Float(r), nil
+	}
+	if yu == 0 {
+		return Value{}, errMod
+	}
+	r := xu % yu
+	if xn != yn && r != 0 {
+		r = yu - r
+	}
+	if yn {
+		if r <= 1<<63 {
+			return Int(-int64(r)), nil
+		}
+		return Float(-float64(r)), nil
+	}
+	return uintValue(r), nil
+}
+
+func pow(a, b Value) Value {
+	x, y := please(a), please(b)
+	if x.k != kNV && y.k != kNV && !(y.k == kIV && int64(y.n) < 0) {
+		xu, xn := x.abs()
+		p := y.n
+		if xu&(xu-1) == 0 {
+			r := math.Pow(float64(xu), float64(p))
+			if xn && p&1 == 1 {
+				r = -r
+			}
+			return Float(r)
+		} // a power of two (or 0): an exact NV
+		hb := uint64(bits.Len64(xu))
+		// perl rounds the bit length up to the next value its binary search can give: identical to bits.Len64
+		if p <= 64 && p*hb <= 64 {
+			r := uint64(1)
+			for i := uint64(0); i < p; i++ {
+				r *= xu
+			}
+			if !xn || p&1 == 0 {
+				return uintValue(r)
+			}
+			if r <= 1<<63 {
+				return Int(-int64(r))
+			}
+			return Float(-float64(r))
+		}
+	}
+	return Float(math.Pow(a.nv(), b.nv()))
+}
+
+func cmpNum(a, b Value) (int, bool) { // ok is false for NaN
+	if a.k == kIV && b.k == kIV {
+		x, y := int64(a.n), int64(b.n)
+		switch {
+		case x < y:
+			return -1, true
+		case x > y:
+			return 1, true
+		}
+		return 0, true
+	}
+	x, y := please(a), please(b)
+	if x.k != kNV && y.k != kNV {
+		xu, xn := x.abs()
+		yu, yn := y.abs()
+		switch {
+		case xn && !yn:
+			return -1, true
+		case !xn && yn:
+			return 1, true
+		case xu == yu:
+			return 0, true
+		case (xu < yu) != xn:
+			return -1, true
+		}
+		return 1, true
+	}
+	f, g := a.nv(), b.nv()
+	switch {
+	case f < g:
+		return -1, true
+	case f > g:
+		return 1, true
+	case f == g:
+		return 0, true
+	}
+	return 0, false
+}
+
+func bitop(op byte, a, b Value) Value {
+	if (a.k == kPV || a.k == kUndef) && (b.k == kPV || b.k == kUndef) { // neither is a number
+		x, y := []byte(a.str()), []byte(b.str())
+		if len(x) < len(y) {
+			x, y = y, x
+		}
+		n := len(y)
+		out := append([]byte{}, x...)
+		switch op {
+		case '&':
+			out = out[:n]
+			for i := range out {
+				out[i] &= y[i]
+			}
+		case '|':
+			for i := range y {
+				out[i] |= y[i]
+			}
+		case '^':
+			for i := range y {
+				out[i] ^= y[i]
+			}
+		}
+		return String(string(out))
+	}
+	x, y := a.uv(), b.uv()
+	switch op {
+	case '&':
+		x &= y
+	case '|':
+		x |= y
+	default:
+		x ^= y
+	}
+	return uintValue(x)
+}
+
+func shift(a, b Value, left bool) Value {
+	n := b.iv()
+	if n < 0 {
+		left = !left
+		n = -n
+	}
+	x := a.uv()
+	if n >= 64 || n < 0 {
+		return Int(0)
+	}
+	if left {
+		return uintValue(x << uint(n))
+	}
+	return uintValue(x >> uint(n))
+}

@@ -1,0 +1,125 @@
+package perl
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Position is a place in a configuration file. Line and Col start at 1; Col counts bytes.
+type Position struct {
+	File      string
+	Line, Col int
+	VM        string // whose algorithm it is; may be empty
+}
+
+// String gives FILE:LINE:COL.
+func (p Position) String() string {
+	file := p.File
+	if file == "" {
+		file = "algorithm"
+	}
+	return fmt.Sprintf("%s:%d:%d", file, p.Line, p.Col)
+}
+
+// Severity tells whether a program can be used in spite of a diagnostic.
+type Severity int
+
+// The zero Severity is the stern one.
+const (
+	Error Severity = iota
+	Warning
+)
+
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// Diagnostic is one finding of Compile.
+type Diagnostic struct {
+	Severity Severity
+	Pos      Position
+	Code     string // W1..W17 for the warnings of the language, empty for errors
+	Text     string // what is wrong
+	Hint     string // what to write instead; may be empty
+
+	line  string // the source line
+	caret int    // byte offset in line
+}
+
+// String is the diagnostic in one line.
+func (d Diagnostic) String() string {
+	s := fmt.Sprintf("%s: %s: %s", d.Pos, d.Severity, d.Text)
+	if d.Hint != "" {
+		s += " (" + d.Hint + ")"
+	}
+	return s
+}
+
+// Format is the diagnostic with its source line, a caret and the hint.
+func (d Diagnostic) Format() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s: %s\n", d.Pos, d.Severity, d.Text)
+	if d.line != "" {
+		pad := []byte(d.line[:d.caret])
+		for i, c := range pad {
+			if c != '\t' {
+				pad[i] = ' '
+			}
+		}
+		fmt.Fprintf(&b, "    %s\n    %s^\n", d.line, pad)
+	}
+	if d.Hint != "" {
+		fmt.Fprintf(&b, "    %s\n", d.Hint)
+	}
+	return b.String()
+}
+
+// RuntimeError is why a run failed.
+type RuntimeError struct {
+	Pos   Position
+	Text  string // what perl leaves in $@, with its line end
+	Limit string // steps, time, bytes, elements, depth or output when a limit ended the run
+}
+
+func (e *RuntimeError) Error() string {
+	return fmt.Sprintf("%s: %s", e.Pos, strings.TrimRight(e.Text, "\n"))
+}
+
+// source maps offsets of the rule's text to places in its file.
+type source struct {
+	text string
+	at   Position
+}
+
+func (s *source) position(off int) Position {
+	if off > len(s.text) {
+		off = len(s.text)
+	}
+	p := s.at
+	before := s.text[:off]
+	if nl := strings.LastIndexByte(before, '\n'); nl >= 0 {
+		p.Line += strings.Count(before, "\n")
+		p.Col = off - nl
+	} else {
+		p.Col += off
+	}
+	return p
+}
+
+func (s *source) diagnostic(sev Severity, off int, text, hint string) Diagnostic {
+	if off > len(s.text) {
+		off = len(s.text)
+	}
+	start := strings.LastIndexByte(s.text[:off], '\n') + 1
+	end := len(s.text)
+	if i := strings.IndexByte(s.text[off:], '\n'); i >= 0 {
+		end = off + i
+	}
+	return Diagnostic{
+		Severity: sev, Pos: s.position(off), Text: text, Hint: hint,
+		line: strings.TrimRight(s.text[start:end], "\r"), caret: min(off-start, len(strings.TrimRight(s.text[start:end], "\r"))),
+	}
+}

@@ -1,0 +1,188 @@
+package perl
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// formatFloat is perl's %.15g.
+func formatFloat(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "Inf"
+	case math.IsInf(f, -1):
+		return "-Inf"
+	case f == 0:
+		return "0" // 5.36; 5.38+ prints -0
+	}
+	s := strconv.FormatFloat(f, 'e', 14, 64) // d.dddde±dd
+	e := strings.IndexByte(s, 'e')
+	exp, _ := strconv.Atoi(s[e+1:])
+	if exp < -4 || exp >= 15 {
+		m := strings.TrimRight(strings.TrimRight(s[:e], "0"), ".")
+		if !strings.Contains(s[:e], ".") {
+			m = s[:e]
+		}
+		sign := "+"
+		if exp < 0 {
+			sign = "-"
+			exp = -exp
+		}
+		d := strconv.Itoa(exp)
+		if len(d) < 2 {
+			d = "0" + d
+		}
+		return m + "e" + sign + d
+	}
+	s = strconv.FormatFloat(f, 'f', 14-exp, 64)
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}
+
+func isSpace(c byte) bool { return c == ' ' || c >= 9 && c <= 13 }
+
+// grok reads the longest numeric prefix; whole reports that nothing but white space is left.
+func grok(s string) (v Value, whole bool) {
+	if s == "0 but true" {
+		return Int(0), true
+	}
+	i := 0
+	for i < len(s) && isSpace(s[i]) {
+		i++
+	}
+	st := i
+	if i < len(s) && (s[i] == '-' || s[i] == '+') {
+		i++
+	}
+	neg := i > st && s[st] == '-'
+	low := strings.ToLower(s[i:])
+	if strings.HasPrefix(low, "inf") {
+		n := 3
+		if strings.HasPrefix(low, "infinity") {
+			n = 8
+		}
+		return Float(math.Inf(map[bool]int{false: 1, true: -1}[neg])), n == len(low)
+	}
+	if strings.HasPrefix(low, "nan") {
+		return Float(math.NaN()), len(low) == 3
+	}
+	ds := i
+	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+		i++
+	}
+	nd, isInt, end := i-ds, true, i
+	if i < len(s) && s[i] == '.' {
+		j := i + 1
+		for j < len(s) && s[j] >= '0' && s[j] <= '9' {
+			j++
+		}
+		if nd+j-i-1 > 0 {
+			isInt, nd, end, i = false, nd+j-i-1, j, j
+		}
+	}
+	if nd == 0 {
+		return Int(0), false
+	}
+	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
+		j := i + 1
+		if j < len(s) && (s[j] == '-' || s[j] == '+') {
+			j++
+		}
+		if j < len(s) && s[j] >= '0' && s[j] <= '9' {
+			for j < len(s) && s[j] >= '0' && s[j] <= '9' {
+				j++
+			}
+			isInt, end = false, j
+		}
+	}
+	rest := end
+	for rest < len(s) && isSpace(s[rest]) {
+		rest++
+	}
+	whole = rest == len(s)
+	if isInt {
+		if u, err := strconv.ParseUint(s[ds:end], 10, 64); err == nil {
+			if !neg {
+				return uintValue(u), whole
+			}
+			if u <= 1<<63 {
+				return Int(-int64(u)), whole
+			}
+		}
+	}
+	f, _ := strconv.ParseFloat(s[st:end], 64)
+	return Float(f), whole
+}
+
+// num gives kIV, kUV or kNV.
+func (v Value) num() Value {
+	switch v.k {
+	case kUndef, kNo:
+		return Int(0)
+	case kPV:
+		n, _ := grok(v.p.(string))
+		return n
+	case kArr, kHash, kCode, kRef, kRegex:
+		return uintValue(v.address())
+	}
+	return v
+}
+
+func (v Value) nv() float64 {
+	if v.k == kNV {
+		return v.f()
+	}
+	switch v = v.num(); v.k {
+	case kIV:
+		return float64(int64(v.n))
+	case kUV:
+		return float64(v.n)
+	}
+	return v.f()
+}
+
+func (v Value) uv() uint64 {
+	switch n := v.num(); n.k {
+	case kNV:
+		f := n.f()
+		switch {
+		case math.IsNaN(f):
+			return 0
+		case f < 0:
+			if f < -9223372036854775808.0 {
+				return 1 << 63
+			}
+			return uint64(int64(f))
+		case f >= 18446744073709551616.0:
+			return math.MaxUint64
+		}
+		return uint64(f)
+	default:
+		return n.n
+	}
+}
+
+func (v Value) iv() int64 {
+	switch n := v.num(); n.k {
+	case kUV:
+		return math.MaxInt64
+	case kNV:
+		f := n.f()
+		switch {
+		case math.IsNaN(f):
+			return 0
+		case f >= 9223372036854775808.0:
+			return math.MaxInt64
+		case f < -9223372036854775808.0:
+			return math.MinInt64
+		}
+		return int64(f)
+	default:
+		return int64(n.n)
+	}
+}

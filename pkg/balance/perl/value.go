@@ -1,0 +1,154 @@
+package perl
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
+
+type kind uint8
+
+const (
+	kUndef kind = iota
+	kNo         // perl's false: "" as a string, 0 as a number
+	kIV         // int64 in n
+	kUV         // uint64 above the range of int64 in n
+	kNV         // float64 bits in n
+	kPV         // string in p
+	kArr        // reference: *array in p
+	kHash       // *hash
+	kCode       // *code
+	kRef        // *Value: reference to a scalar
+	kRegex      // *regex, from qr//
+)
+
+// Value is one perl scalar. The zero Value is undef. It is small and passed by value.
+type Value struct {
+	k kind
+	n uint64
+	p any
+}
+
+var (
+	valYes = Value{k: kIV, n: 1}
+	valNo  = Value{k: kNo}
+)
+
+// Undef is perl's undef.
+func Undef() Value { return Value{} }
+
+// Int is an integer.
+func Int(i int64) Value { return Value{k: kIV, n: uint64(i)} }
+
+// Float is a floating point number.
+func Float(f float64) Value { return Value{k: kNV, n: math.Float64bits(f)} }
+
+// String is a byte string.
+func String(s string) Value { return Value{k: kPV, p: s} }
+
+// Bool is the result of a comparison: 1, or perl's false.
+func Bool(b bool) Value {
+	if b {
+		return valYes
+	}
+	return valNo
+}
+
+func uintValue(u uint64) Value {
+	if u <= math.MaxInt64 {
+		return Value{k: kIV, n: u}
+	}
+	return Value{k: kUV, n: u}
+}
+
+// IsUndef tells whether the value is undef.
+func (v Value) IsUndef() bool { return v.k == kUndef }
+
+// IsNumber tells whether the value is a number, or a string that is one from end to end.
+func (v Value) IsNumber() bool {
+	switch v.k {
+	case kIV, kUV, kNV, kNo:
+		return true
+	case kPV:
+		_, whole := grok(v.str())
+		return whole
+	}
+	return false
+}
+
+// Bool is perl's truth: false are undef, "", "0" and 0.
+func (v Value) Bool() bool {
+	switch v.k {
+	case kUndef, kNo:
+		return false
+	case kIV, kUV:
+		return v.n != 0
+	case kNV:
+		return v.f() != 0 // NaN is true
+	case kPV:
+		s := v.p.(string)
+		return s != "" && s != "0"
+	}
+	return true
+}
+
+// Float64 is the value as a number.
+func (v Value) Float64() float64 { return v.nv() }
+
+// Int64 is the value as an integer, cut towards zero and kept within the range of int64.
+func (v Value) Int64() int64 { return v.iv() }
+
+// String is the value as a string.
+func (v Value) String() string { return v.str() }
+
+// GoString shows the value with its kind, for test output.
+func (v Value) GoString() string {
+	switch v.k {
+	case kUndef:
+		return "undef"
+	case kPV:
+		return strconv.Quote(v.p.(string))
+	}
+	return v.str()
+}
+
+func (v Value) f() float64  { return math.Float64frombits(v.n) }
+func (v Value) isRef() bool { return v.k >= kArr }
+
+func (v Value) str() string {
+	switch v.k {
+	case kPV:
+		return v.p.(string)
+	case kIV:
+		return strconv.FormatInt(int64(v.n), 10)
+	case kUV:
+		return strconv.FormatUint(v.n, 10)
+	case kNV:
+		return formatFloat(v.f())
+	case kUndef, kNo:
+		return ""
+	case kRegex:
+		return v.p.(*regex).String()
+	}
+	return fmt.Sprintf("%s(0x%x)", v.refName(), v.address())
+}
+
+// refName is what ref() says of the value.
+func (v Value) refName() string {
+	switch v.k {
+	case kArr:
+		return "ARRAY"
+	case kHash:
+		return "HASH"
+	case kCode:
+		return "CODE"
+	case kRegex:
+		return "Regexp"
+	case kRef:
+		if v.p.(*Value).isRef() {
+			return "REF"
+		}
+		return "SCALAR"
+	}
+	return ""
+}
