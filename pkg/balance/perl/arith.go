@@ -3,6 +3,7 @@ package perl
 import (
 	"errors"
 	"math"
+	"math/big"
 	"math/bits"
 )
 
@@ -33,14 +34,15 @@ func please(v Value) Value {
 	return v
 }
 
-func (v Value) abs() (u uint64, neg bool) { // of an integer V
+// abs is the magnitude and sign of an integer value.
+func (v Value) abs() (u uint64, neg bool) {
 	if v.k == kIV && int64(v.n) < 0 {
 		return -v.n, true
 	}
 	return v.n, false
 }
 
-func signed(u uint64, neg bool) (V, bool) {
+func signed(u uint64, neg bool) (Value, bool) {
 	if !neg {
 		return uintValue(u), true
 	}
@@ -69,60 +71,55 @@ func add(a, b Value) Value {
 			return Value{k: kIV, n: uint64(r)}
 		}
 	}
+	return addSlow(a, b, false)
+}
+
+func sub(a, b Value) Value {
+	if a.k == kIV && b.k == kIV {
+		x, y := int64(a.n), int64(b.n)
+		if r := x - y; (r < x) == (y > 0) {
+			return Value{k: kIV, n: uint64(r)}
+		}
+	}
+	return addSlow(a, b, true)
+}
+
+// addSlow adds, or subtracts b, for all operands.
+func addSlow(a, b Value, minus bool) Value {
 	if x, y, ok := lossless(a, b); ok {
+		if minus {
+			return Int(x - y)
+		}
 		return Int(x + y)
 	}
 	x, y := please(a), please(b)
 	if x.k != kNV && y.k != kNV {
 		xu, xn := x.abs()
 		yu, yn := y.abs()
-		if xn == yn {
-			if s, c := bits.Add64(xu, yu, 0); c == 0 {
+		yn = yn != minus
+		switch {
+		case xn == yn:
+			if s, carry := bits.Add64(xu, yu, 0); carry == 0 {
 				if r, ok := signed(s, xn); ok {
 					return r
 				}
 			}
-		} else if xu >= yu {
-			r, ok := signed(xu-yu, xn)
-			if ok {
-				return r
-			}
-		} else {
-			r, ok := signed(yu-xu, yn)
-			if ok {
-				return r
-			}
-		}
-	}
-	return Float(a.nv() + b.nv())
-}
-func sub(a, b Value) Value {
-	if x, y, ok := lossless(a, b); ok {
-		return Int(x - y)
-	}
-	x, y := please(a), please(b)
-	if x.k != kNV && y.k != kNV {
-		xu, xn := x.abs()
-		yu, yn := y.abs()
-		yn = !yn
-		if xn == yn {
-			if s, c := bits.Add64(xu, yu, 0); c == 0 {
-				if r, ok := signed(s, xn); ok {
-					return r
-				}
-			}
-		} else if xu >= yu {
+		case xu >= yu:
 			if r, ok := signed(xu-yu, xn); ok {
 				return r
 			}
-		} else {
+		default:
 			if r, ok := signed(yu-xu, yn); ok {
 				return r
 			}
 		}
 	}
-	return Float(a.nv() - b.nv())
+	if minus {
+		return Float(a.nv() - b.nv())
+	}
+	return Float(a.nv() + b.nv())
 }
+
 func mul(a, b Value) Value {
 	if a.k == kIV && b.k == kIV {
 		x, y := int64(a.n), int64(b.n)
@@ -145,7 +142,7 @@ func mul(a, b Value) Value {
 
 var errDiv, errMod = errors.New("Illegal division by zero"), errors.New("Illegal modulus zero")
 
-func div(a, b Value) (V, error) {
+func div(a, b Value) (Value, error) {
 	x, y := please(a), please(b)
 	if x.k != kNV && y.k != kNV {
 		xu, xn := x.abs()
@@ -165,7 +162,7 @@ func div(a, b Value) (V, error) {
 	return Float(a.nv() / b.nv()), nil
 }
 
-func mod(a, b Value) (V, error) {
+func mod(a, b Value) (Value, error) {
 	if a.k == kIV && b.k == kIV && int64(a.n) >= 0 && int64(b.n) > 0 {
 		return Value{k: kIV, n: a.n % b.n}, nil
 	}
@@ -220,31 +217,55 @@ func pow(a, b Value) Value {
 	x, y := please(a), please(b)
 	if x.k != kNV && y.k != kNV && !(y.k == kIV && int64(y.n) < 0) {
 		xu, xn := x.abs()
-		p := y.n
-		if xu&(xu-1) == 0 {
-			r := math.Pow(float64(xu), float64(p))
-			if xn && p&1 == 1 {
+		odd := y.n&1 == 1
+		if xu&(xu-1) == 0 { // 0 or a power of two: perl answers with an exact float
+			r := math.Pow(float64(xu), float64(y.n))
+			if xn && odd {
 				r = -r
 			}
 			return Float(r)
-		} // a power of two (or 0): an exact NV
-		hb := uint64(bits.Len64(xu))
-		// perl rounds the bit length up to the next value its binary search can give: identical to bits.Len64
-		if p <= 64 && p*hb <= 64 {
+		}
+		if y.n <= 64 && y.n*uint64(bits.Len64(xu)) <= 64 {
 			r := uint64(1)
-			for i := uint64(0); i < p; i++ {
+			for i := uint64(0); i < y.n; i++ {
 				r *= xu
 			}
-			if !xn || p&1 == 0 {
-				return uintValue(r)
-			}
-			if r <= 1<<63 {
-				return Int(-int64(r))
+			if v, ok := signed(r, xn && odd); ok {
+				return v
 			}
 			return Float(-float64(r))
 		}
 	}
-	return Float(math.Pow(a.nv(), b.nv()))
+	return Float(powFloat(a.nv(), b.nv()))
+}
+
+// powFloat is pow() as glibc rounds it. Go's Pow may be off in the last digit for whole exponents.
+func powFloat(x, y float64) float64 {
+	if y != math.Trunc(y) || math.Abs(y) > 1024 || y == 0 || x == 0 || math.IsInf(x, 0) || math.IsNaN(x) {
+		return math.Pow(x, y)
+	}
+	r, _ := bigPow(math.Abs(x), int(math.Abs(y))).Float64()
+	if y < 0 {
+		q := new(big.Float).SetPrec(powPrec).Quo(big.NewFloat(1).SetPrec(powPrec), bigPow(math.Abs(x), int(-y)))
+		r, _ = q.Float64()
+	}
+	if x < 0 && int64(math.Abs(y))&1 == 1 {
+		r = -r
+	}
+	return r
+}
+
+const powPrec = 160
+
+func bigPow(x float64, n int) *big.Float {
+	r, base := big.NewFloat(1).SetPrec(powPrec), new(big.Float).SetPrec(powPrec).SetFloat64(x)
+	for ; n > 0; n >>= 1 {
+		if n&1 == 1 {
+			r.Mul(r, base)
+		}
+		base.Mul(base, base)
+	}
+	return r
 }
 
 func cmpNum(a, b Value) (int, bool) { // ok is false for NaN
@@ -257,6 +278,9 @@ func cmpNum(a, b Value) (int, bool) { // ok is false for NaN
 			return 1, true
 		}
 		return 0, true
+	}
+	if a.k == kNV && b.k == kNV {
+		return cmpFloat(a.f(), b.f())
 	}
 	x, y := please(a), please(b)
 	if x.k != kNV && y.k != kNV {
@@ -274,7 +298,10 @@ func cmpNum(a, b Value) (int, bool) { // ok is false for NaN
 		}
 		return 1, true
 	}
-	f, g := a.nv(), b.nv()
+	return cmpFloat(a.nv(), b.nv())
+}
+
+func cmpFloat(f, g float64) (int, bool) {
 	switch {
 	case f < g:
 		return -1, true
@@ -284,6 +311,69 @@ func cmpNum(a, b Value) (int, bool) { // ok is false for NaN
 		return 0, true
 	}
 	return 0, false
+}
+
+// negate is unary minus; strings that begin like words keep their text.
+func negate(v Value) Value {
+	if v.k == kPV {
+		s := v.p.(string)
+		_, whole := grok(s)
+		switch {
+		case s == "":
+			return Int(0)
+		case s[0] == '_' || s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z':
+			return String("-" + s)
+		case s[0] == '+':
+			return String("-" + s[1:])
+		case s[0] == '-' && !whole:
+			return String("+" + s[1:])
+		}
+	}
+	if v.k == kNV {
+		return Float(-v.f())
+	}
+	if x := please(v); x.k != kNV {
+		u, neg := x.abs()
+		if r, ok := signed(u, !neg); ok {
+			return r
+		}
+	}
+	return Float(-v.nv())
+}
+
+func absolute(v Value) Value {
+	if x := please(v); x.k != kNV {
+		u, _ := x.abs()
+		return uintValue(u)
+	}
+	return Float(math.Abs(v.nv()))
+}
+
+// truncate is int().
+func truncate(v Value) Value {
+	if x := please(v); x.k != kNV {
+		return x
+	}
+	f := v.nv()
+	switch {
+	case f >= 0 && f < 1<<64:
+		return uintValue(uint64(f))
+	case f < 0 && f >= -1<<63:
+		return Int(int64(f))
+	}
+	return Float(math.Trunc(f))
+}
+
+// complement is ~.
+func complement(v Value) Value {
+	if v.k == kPV || v.k == kUndef {
+		b := []byte(v.str())
+		for i := range b {
+			b[i] = ^b[i]
+		}
+		return String(string(b))
+	}
+	return uintValue(^v.uv())
 }
 
 func bitop(op byte, a, b Value) Value {
