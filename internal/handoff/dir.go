@@ -1,0 +1,172 @@
+package handoff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/lbvm/lbvm/internal/atomicfile"
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/lockfile"
+)
+
+// Folder holds a folder for each VM, below the shared storage.
+const Folder = "lbvm/handoff"
+
+// Dir is the hand-off folder of one VM. Reading it needs no lock; what counts is read again under the lock.
+type Dir struct {
+	// At, if set, is told of every durable step, before it ("state:running") and after it ("state:running:done").
+	// Its error is as if the step had failed.
+	At func(point string) error
+
+	shared, path string
+	typ, vm      string
+}
+
+// Open names the folder of a VM below the shared storage (joined with the root, its marker seen). It touches nothing.
+func Open(shared, typ, vm string) (*Dir, error) {
+	if err := errors.Join(host.CheckName(typ), host.CheckName(vm)); err != nil {
+		return nil, fmt.Errorf("opening the hand-off folder of %s:%s: %w", typ, vm, err)
+	}
+	return &Dir{shared: shared, path: filepath.Join(shared, Folder, typ+"-"+vm), typ: typ, vm: vm}, nil
+}
+
+// ReadState is the state record of a VM. A VM without one has phase NoRecord; a record that cannot be believed is ErrState.
+func ReadState(shared, typ, vm string) (State, error) {
+	d, err := Open(shared, typ, vm)
+	if err != nil {
+		return State{}, err
+	}
+	return d.Read()
+}
+
+// Path is the folder itself.
+func (d *Dir) Path() string { return d.path }
+
+func (d *Dir) file(name string) string { return filepath.Join(d.path, name) }
+
+// Read is the state record. An error comes with an unknown phase.
+func (d *Dir) Read() (State, error) {
+	text, err := os.ReadFile(d.file("state"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return State{VM: d.vm, Type: d.typ, Phase: NoRecord}, nil
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("reading the state of %s:%s: %w", d.typ, d.vm, err)
+	}
+	s, err := parseState(text, d.typ, d.vm)
+	if err != nil {
+		return State{}, fmt.Errorf("reading %s: %w", d.file("state"), err)
+	}
+	return s, nil
+}
+
+// Locked is the folder while its lock is held. Only it changes anything but tickets.
+type Locked struct {
+	*Dir
+	lock *lockfile.Lock
+}
+
+// Lock makes the folder if need be and waits for its lock until ctx ends. holder is for humans.
+func (d *Dir) Lock(ctx context.Context, c clock.Clock, holder string) (*Locked, error) {
+	if err := d.make(); err != nil {
+		return nil, err
+	}
+	l, err := lockfile.Acquire(ctx, c, d.file("lock"), holder)
+	if err != nil {
+		return nil, fmt.Errorf("locking %s:%s: %w", d.typ, d.vm, err)
+	}
+	return &Locked{d, l}, nil
+}
+
+// TryLock is Lock that does not wait: lockfile.ErrHeld if another holds it.
+func (d *Dir) TryLock(holder string) (*Locked, error) {
+	if err := d.make(); err != nil {
+		return nil, err
+	}
+	l, err := lockfile.Try(d.file("lock"), holder)
+	if err != nil {
+		return nil, fmt.Errorf("locking %s:%s: %w", d.typ, d.vm, err)
+	}
+	return &Locked{d, l}, nil
+}
+
+// make makes the folder, but never lbvm itself: where that is missing the shared storage is not mounted.
+func (d *Dir) make() error {
+	for _, dir := range []struct {
+		path string
+		mode fs.FileMode
+	}{{filepath.Join(d.shared, Folder), 0o750}, {d.path, 0o700}} {
+		err := os.Mkdir(dir.path, dir.mode)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err == nil {
+			err = atomicfile.FsyncDir(filepath.Dir(dir.path))
+		}
+		if err != nil {
+			return fmt.Errorf("making the hand-off folder of %s:%s: %w", d.typ, d.vm, err)
+		}
+	}
+	return nil
+}
+
+// File bears the lock: a child that inherits it holds the lock too.
+func (l *Locked) File() *os.File { return l.lock.File() }
+
+// Unlock lets go. The lock stays held where a child has inherited it.
+func (l *Locked) Unlock() error { return l.lock.Close() }
+
+// ErrTransition says that no such step of a VM's life exists.
+var ErrTransition = errors.New("no such step in a VM's life")
+
+// Write makes next the state and gives it as it was written. VM, Type and Seq are filled in. A step that Transitions
+// does not know, and a record that is not whole, are refused and nothing is changed.
+func (l *Locked) Write(next State) (State, error) {
+	prev, err := l.Read()
+	if err != nil {
+		return State{}, fmt.Errorf("writing the state: %w", err)
+	}
+	next.VM, next.Type, next.Seq = l.vm, l.typ, prev.Seq+1
+	if !prev.Phase.MayBecome(next.Phase) {
+		return State{}, fmt.Errorf("writing the state of %s:%s: %w: %s to %s", l.typ, l.vm, ErrTransition, prev.Phase, next.Phase)
+	}
+	if err := next.check(); err != nil {
+		return State{}, fmt.Errorf("writing the state of %s:%s: %w", l.typ, l.vm, err)
+	}
+	err = l.step("state:"+next.Phase.String(), func() error {
+		return atomicfile.Write(l.file("state"), next.format(), atomicfile.Options{Mode: 0o600})
+	})
+	if err != nil {
+		return State{}, fmt.Errorf("writing the state of %s:%s: %w", l.typ, l.vm, err)
+	}
+	return next, nil
+}
+
+// step is one durable step.
+func (d *Dir) step(point string, do func() error) error {
+	if d.At != nil {
+		if err := d.At(point); err != nil {
+			return err
+		}
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	if d.At != nil {
+		return d.At(point + ":done")
+	}
+	return nil
+}
+
+// move renames within the folder and makes it durable.
+func (d *Dir) move(from, to string) error {
+	if err := os.Rename(d.file(from), d.file(to)); err != nil {
+		return err
+	}
+	return atomicfile.FsyncDir(d.path)
+}
