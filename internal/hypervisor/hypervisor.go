@@ -2,12 +2,28 @@
 //
 // A Driver says what one VM is here and does one thing to it; it knows no cluster, no
 // shared storage and no policy. Every answer that cannot be read is Unknown with an
-// error, never "stopped". Drivers are found by name in New.
+// error, never "stopped". Drivers are found by name in New; what a driver can do beyond
+// Driver is told by the small interfaces below it (Checkpointer, Saver, Live and so on).
+//
+// The tools do not tell everything. Whoever decides must know what they leave out:
+//
+//   - OpenVZ: a guest frozen by a checkpoint is Running; nothing shows that it is frozen.
+//     Thaw of a guest that was not frozen succeeds and changes nothing.
+//   - Xen by xm: a copy that xend receives stands in the list under the plain name from
+//     its first page on, paused or with no letter at all, and nothing says whether its
+//     memory is complete. A paused guest that has used no processor time is Arriving. One
+//     without any letter is Running here, because an idle guest looks the same; its Detail
+//     says NeverRan. Where the hand-off announces a VM to this node, NeverRan means that it
+//     is still arriving, whatever State says.
+//   - Xen: migrating-NAME and NAME--migratedaway are Migrating. If no tool is at work on
+//     them (the lock says so) they are half a copy, which Destroy removes.
+//   - Xen: NAME--incoming is a Torso: it cannot be seen whether all of it is here.
 package hypervisor
 
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
@@ -66,25 +82,57 @@ type Driver interface {
 	State(ctx context.Context, vm string) (State, error)
 	// Start boots the guest and returns when the tool has.
 	Start(ctx context.Context, g Guest) error
-	// Shutdown asks the guest to end and returns when it is down or ctx ends.
+	// Shutdown asks the guest to end and returns nil when it is Clean. It gives up with an error as soon as it is
+	// known that waiting is in vain, at the latest when ctx ends; Destroy is next then. It is nil if there was nothing.
 	Shutdown(ctx context.Context, vm string) error
-	// Destroy ends the guest, or what remains of it, and unmounts it. It is nil if there was nothing.
+	// Destroy ends the guest, or whatever of it is here (half copies too), unmounts it and returns nil when it is
+	// Clean. It is nil if there was nothing.
 	Destroy(ctx context.Context, vm string) error
-	// Restore starts the guest from a memory image.
+	// Restore starts the guest from a memory image and never from anything else. The tool may delete the image.
 	Restore(ctx context.Context, g Guest, image string) error
+}
+
+// Detail is what a State was read from.
+type Detail struct {
+	State State
+	// NeverRan says that the guest that is here has used no processor time and is not on a processor: where one
+	// is announced, it is still arriving (Xen).
+	NeverRan bool
+	// Letters are the tool's flags of the row that decided: rbpscd, "" where the tool has none (Xen).
+	Letters string
+	// Foreign says that a dump lies at the tool's own place, where nobody of ours puts one (OpenVZ). Start moves it away.
+	Foreign bool
+	// Rows is what the tool printed of the VM, for the log.
+	Rows []string
+}
+
+// Detailer is a driver that can show what it read. Its State is what State would have said.
+type Detailer interface {
+	Detail(ctx context.Context, vm string) (Detail, error)
+}
+
+// Thawer is a driver that lets a frozen guest go on. It returns nil if the guest runs, frozen before or not.
+type Thawer interface {
+	Thaw(ctx context.Context, vm string) error
 }
 
 // Checkpointer is a driver whose guest is frozen, dumped and killed in steps (OpenVZ).
 type Checkpointer interface {
+	Thawer
+	// Suspend freezes the running guest.
 	Suspend(ctx context.Context, vm string) error
+	// Dump writes the memory of the frozen guest to image, which must not exist, and leaves it frozen. A failed
+	// Dump may leave part of an image behind.
 	Dump(ctx context.Context, vm, image string) error
-	Thaw(ctx context.Context, vm string) error
+	// Kill ends the frozen guest. It stays mounted.
 	Kill(ctx context.Context, vm string) error
+	// Unmount unmounts a guest that is down and returns nil when it is Clean, also if it was not mounted.
 	Unmount(ctx context.Context, vm string) error
 }
 
 // Saver is a driver that saves and destroys in one step (Xen).
 type Saver interface {
+	// Save writes the memory of the guest to image. After an error the guest may run on, or not: look at State.
 	Save(ctx context.Context, vm, image string) error
 }
 
@@ -109,6 +157,21 @@ type Tools struct {
 	Clock  clock.Clock
 	Query  run.Runner // commands that only ask
 	Change run.Runner // commands that change a guest: a run.Keeper where a lock is held
+	// Note is told what a person should know of and no error says, in one line; nil is nobody.
+	Note func(text string)
+}
+
+// New is the driver of that name: "openvz" (vzctl) or "xen" (xm).
+func New(name string, t Tools) (Driver, error) {
+	drivers := map[string]func(Tools) Driver{
+		"openvz": func(t Tools) Driver { return &openVZ{tools: t} },
+		"xen":    func(t Tools) Driver { return &xen{tools: t} },
+	}
+	build, ok := drivers[name]
+	if !ok {
+		return nil, fmt.Errorf("%w: %q", ErrUnknownDriver, name)
+	}
+	return build(t), nil
 }
 
 // Errors of drivers.
@@ -118,4 +181,8 @@ var (
 	ErrNoProgram = errors.New("the tool is not installed")
 	// ErrConfig says that the guest's configuration is missing or cannot be used.
 	ErrConfig = errors.New("the guest's configuration cannot be used")
+	// ErrName says that no guest of this technology can bear the name.
+	ErrName = errors.New("not a name for a guest of this kind")
+	// ErrAnswer says that a tool answered in words that we do not know. Nobody knows what the guest is then.
+	ErrAnswer = errors.New("the tool's answer is not understood")
 )

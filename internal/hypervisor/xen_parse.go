@@ -1,0 +1,198 @@
+package hypervisor
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+const dom0Name = "Domain-0"
+
+// xenRow is one line of `xm list`.
+type xenRow struct {
+	name    string
+	id      int   // -1 where xend only knows the configuration
+	mem     int64 // MiB
+	letters string
+	time    float64 // processor seconds
+	line    string
+}
+
+// role is the part that a name plays.
+type role int
+
+const (
+	plain role = iota
+	leaving
+	incoming
+	away
+	zombie
+)
+
+// role takes a name apart.
+func (r xenRow) role() (role, string) {
+	name, was := r.name, plain
+	if rest, ok := strings.CutPrefix(name, zombiePrefix); ok {
+		name, was = rest, zombie
+	}
+	for _, c := range []struct {
+		is  role
+		cut func(string) (string, bool)
+	}{
+		{leaving, func(s string) (string, bool) { return strings.CutPrefix(s, leavingPrefix) }},
+		{incoming, func(s string) (string, bool) { return strings.CutSuffix(s, incomingSuffix) }},
+		{away, func(s string) (string, bool) { return strings.CutSuffix(s, awaySuffix) }},
+	} {
+		if rest, ok := c.cut(name); ok {
+			if was == plain {
+				was = c.is
+			}
+			return was, rest
+		}
+	}
+	return was, name
+}
+
+func (r xenRow) belongs(vm string) bool {
+	_, name := r.role()
+	return name == vm
+}
+
+// neverRan: no processor time and not on a processor. A domain that is still being received looks like this. A
+// blocked one has run.
+func (r xenRow) neverRan() bool {
+	return r.id > 0 && r.time == 0 && !strings.ContainsAny(r.letters, "rb")
+}
+
+func (r xenRow) state() State {
+	part, _ := r.role()
+	switch {
+	case r.id < 0:
+		return Stopped
+	case part == zombie, strings.ContainsAny(r.letters, "cd"):
+		return Remains
+	case part == incoming:
+		return Torso
+	case part == leaving, part == away: // `s` is part of leaving: it is suspended for the last pages
+		return Migrating
+	case strings.Contains(r.letters, "s"):
+		return Remains
+	case strings.Contains(r.letters, "p") && r.neverRan():
+		return Arriving
+	case strings.Contains(r.letters, "p"):
+		return Paused
+	}
+	return Running
+}
+
+// detailOf sums up the rows of one guest: the one that is most alive decides.
+func detailOf(rows []xenRow) Detail {
+	rank := [...]State{Running, Migrating, Paused, Arriving, Torso, Remains, Stopped}
+	d := Detail{State: Absent}
+	for _, r := range rows {
+		d.Rows = append(d.Rows, r.line)
+	}
+	for _, s := range rank {
+		for _, r := range rows {
+			if r.state() == s {
+				d.State, d.Letters, d.NeverRan = s, r.letters, r.neverRan()
+				return d
+			}
+		}
+	}
+	return d
+}
+
+// parseXMList reads `xm list`. Columns are found from the right, since a long name shifts them; a row without
+// number and state is a domain that xend only knows. One row that is not understood makes the whole answer useless:
+// it might be the guest that is asked for. dom0 is in every list, so one without it was cut off.
+func parseXMList(out []byte) ([]xenRow, error) {
+	bad := func(line string) error { return fmt.Errorf("%w: xm list: %s", ErrAnswer, quoteStart([]byte(line))) }
+	if !bytes.HasSuffix(out, []byte("\n")) {
+		return nil, bad(string(out))
+	}
+	var rows []xenRow
+	header, dom0 := false, false
+	for _, line := range strings.Split(strings.TrimSuffix(string(out), "\n"), "\n") {
+		line = strings.TrimRight(line, " \t\r")
+		if line == "" {
+			continue
+		}
+		if !header {
+			w := strings.Fields(line)
+			if w[0] != "Name" || len(w) < 6 || w[len(w)-1] != "Time(s)" || w[len(w)-2] != "State" {
+				return nil, bad(line)
+			}
+			header = true
+			continue
+		}
+		r, ok := parseXenRow(line)
+		if !ok {
+			return nil, bad(line)
+		}
+		dom0 = dom0 || r.id == 0
+		rows = append(rows, r)
+	}
+	if !dom0 {
+		return nil, bad(string(out))
+	}
+	return rows, nil
+}
+
+func parseXenRow(line string) (xenRow, bool) {
+	w := strings.Fields(line)
+	n := len(w)
+	r := xenRow{id: -1, line: strings.Join(w, " ")}
+	switch n {
+	case 6: // name id mem vcpus state time
+		id, err := strconv.Atoi(w[1])
+		if err != nil || id < 0 || !validLetters(w[4]) {
+			return r, false
+		}
+		r.id, r.letters = id, w[4]
+	case 4: // name mem vcpus time
+	default:
+		return r, false
+	}
+	behind := w[n-3:] // vcpus, state, time
+	if n == 4 {
+		behind = w[n-2:] // vcpus, time
+	}
+	mem, err1 := strconv.ParseInt(w[n-len(behind)-1], 10, 43)
+	_, err2 := strconv.ParseUint(behind[0], 10, 16)
+	seconds, err3 := strconv.ParseFloat(behind[len(behind)-1], 64)
+	if err1 != nil || err2 != nil || err3 != nil || mem < 0 || seconds < 0 || math.IsInf(seconds, 0) || math.IsNaN(seconds) {
+		return r, false
+	}
+	r.name, r.mem, r.time = w[0], mem, seconds
+	return r, true
+}
+
+// validLetters: rbpscd, each in its place or a dash; five of them in the oldest versions.
+func validLetters(s string) bool {
+	return (len(s) == 5 || len(s) == 6) && strings.Trim(s, "-rbpscd") == ""
+}
+
+// xenInfo is what we need of `xm info`.
+type xenInfo struct {
+	version string
+	freeMem int64 // MiB
+}
+
+// parseXMInfo reads `key : value` lines.
+func parseXMInfo(out []byte) (xenInfo, error) {
+	values := map[string]string{}
+	for _, line := range strings.Split(string(out), "\n") {
+		if key, value, ok := strings.Cut(line, ":"); ok {
+			values[strings.TrimSpace(key)] = strings.TrimSpace(value)
+		}
+	}
+	major, minor, extra := values["xen_major"], values["xen_minor"], values["xen_extra"]
+	free, err := strconv.ParseInt(values["free_memory"], 10, 43)
+	if major == "" || minor == "" || err != nil || free < 0 {
+		return xenInfo{}, fmt.Errorf("%w: xm info: %s", ErrAnswer, quoteStart(out))
+	}
+	return xenInfo{version: major + "." + minor + extra, freeMem: free}, nil
+}
