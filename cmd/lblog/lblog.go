@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/internal/sample"
+	"github.com/lbvm/lbvm/pkg/balance/conf"
+)
+
+// world is what the program works with.
+type world struct {
+	host           host.Host
+	clock          clock.Clock
+	run            run.Runner
+	stdout, stderr io.Writer
+}
+
+func (w world) main(args []string) int {
+	app := &cli.App{
+		Name: "lblog", Usage: "measure this node's resources once",
+		Version: host.Version(), HideHelpCommand: true, HideVersion: false,
+		Description: "Measures every resource of lbresources.conf at once, appends each value to its log in logdir\n" +
+			"(<node>-<resource>, lines of `TIMESTAMP VALUE`), and publishes this node's facts on the shared storage.\n\n" +
+			"Cron runs it every minute:\n\n   * * * * * root /usr/share/lbvm/lblog\n\n" +
+			"To see what it would write:\n\n   lblog --dry-run\n\n" +
+			"Exit codes: 0 all was measured, 1 nothing could be written, 2 usage, 5 some resources failed.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the values, write nothing"},
+			&cli.StringFlag{Name: "config", Value: host.ConfFile, Usage: "the balancer's `FILE`"},
+		},
+		Writer: w.stdout, ErrWriter: w.stderr,
+		ExitErrHandler: func(*cli.Context, error) {},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return cli.Exit("lblog takes no arguments; see lblog --help", 2)
+			}
+			return w.once(c.Context, c.String("config"), c.Bool("dry-run"))
+		},
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return cli.Exit(err.Error()+"; see lblog --help", 2) },
+	}
+	err := app.RunContext(context.Background(), args)
+	if err == nil {
+		return 0
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(w.stderr, "lblog:", text)
+	}
+	var exit cli.ExitCoder
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return 1
+}
+
+// runLimit ends a run that hangs before cron has started many more.
+const runLimit = 50 * time.Second
+
+func (w world) once(ctx context.Context, config string, dry bool) error {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	id, err := w.host.Identity()
+	if err != nil {
+		return err
+	}
+	resources, logDir, err := w.configuration(config)
+	if err != nil {
+		return err
+	}
+	if !dry {
+		run, err := w.alone()
+		if err != nil {
+			return err
+		}
+		defer run.Close()
+	}
+	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run}
+	at := w.clock.Now()
+	readings := s.Measure(ctx, resources)
+	facts, factsErr := s.Facts(ctx, id.Member, w.listers())
+	if dry {
+		return w.show(readings, factsErr)
+	}
+	if err := sample.Record(w.host.Path(logDir), id.Member, at, readings); err != nil {
+		return fmt.Errorf("%w (is the shared storage mounted? run lbm init once)", err)
+	}
+	if id.Shared != "" {
+		shared, err := w.host.SharedDir(id)
+		if err != nil {
+			return err
+		}
+		if facts.Boot != "" {
+			if err := host.WriteFacts(shared, facts); err != nil {
+				return err
+			}
+		}
+	}
+	return w.failures(readings, factsErr)
+}
+
+// alone makes sure that a slow run is not overtaken by cron's next.
+func (w world) alone() (*lockfile.Lock, error) {
+	dir := w.host.Path(host.RunDir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	l, err := lockfile.Try(filepath.Join(dir, "lblog.lock"), fmt.Sprintf("lblog, pid %d", os.Getpid()))
+	if errors.Is(err, lockfile.ErrHeld) {
+		return nil, fmt.Errorf("the last run has not ended yet: %w", err)
+	}
+	return l, err
+}
+
+func (w world) configuration(path string) ([]sample.Resource, string, error) {
+	read := func(p string) ([]byte, error) { return os.ReadFile(w.host.Path(p)) }
+	file, res, diags, err := conf.Load(read, path)
+	for _, d := range diags {
+		fmt.Fprintln(w.stderr, d.Format())
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if file == nil || res == nil {
+		return nil, "", errors.New("the configuration has errors: nothing was measured")
+	}
+	var out []sample.Resource
+	for _, r := range res.List {
+		out = append(out, sample.Resource{Name: r.Name, LogFile: r.LogFile, Command: r.Cmd, Builtin: strings.Join(r.Builtin, " "), Timeout: r.Timeout})
+	}
+	return out, file.Paths.LogDir, nil
+}
+
+// listers are the hypervisors whose tools this node has.
+func (w world) listers() map[string]hypervisor.Lister {
+	out := map[string]hypervisor.Lister{}
+	for name, tool := range map[string]string{"openvz": "vzlist", "xen": "xm"} {
+		if _, err := w.host.Lookup(tool); err != nil {
+			continue
+		}
+		d, err := hypervisor.New(name, hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run})
+		if err != nil {
+			continue // a name of ours that New does not know: its own tests would fail
+		}
+		if l, ok := d.(hypervisor.Lister); ok {
+			out[name] = l
+		}
+	}
+	return out
+}
+
+func (w world) failures(readings []sample.Reading, facts error) error {
+	log := logrus.New()
+	log.SetOutput(w.stderr)
+	failed := 0
+	for _, r := range readings {
+		if r.Err != nil {
+			failed++
+			log.WithField("resource", r.Resource.Name).WithError(r.Err).Error("resource was not measured")
+		}
+	}
+	if facts != nil {
+		failed++
+		log.WithError(facts).Error("facts are incomplete")
+	}
+	if failed > 0 {
+		return cli.Exit("", 5)
+	}
+	return nil
+}
+
+func (w world) show(readings []sample.Reading, facts error) error {
+	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "RESOURCE\tVALUE\tTOOK")
+	for _, r := range readings {
+		value := r.Value
+		if r.Err != nil {
+			value = "-"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Resource.Name, value, r.Took.Round(time.Millisecond))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return w.failures(readings, facts)
+}
