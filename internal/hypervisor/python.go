@@ -62,15 +62,20 @@ func parsePython(src []byte, names ...string) (map[string]pyValue, error) {
 }
 
 // touches is the first of names that the statement may change, or "": NAME =, NAME.append(), if x: NAME = 1. To read
-// one on the right of another variable's `=` changes nothing.
+// one on the right of another variable's only `=` changes nothing.
 func (s pyStatement) touches(names []string) string {
 	t := s.tokens
+	reads := !s.inner && len(t) > 2 && t[0].kind == pyWord && !slices.Contains(names, t[0].text) && t[1].text == "="
+	for i, tok := range t {
+		if i > 1 && tok.kind == pyMark && tok.text == "=" || tok.kind == pyWord && (tok.text == "for" || tok.text == "lambda") {
+			reads = false
+		}
+	}
 	for i, tok := range t {
 		if tok.kind != pyWord || !slices.Contains(names, tok.text) || i > 0 && t[i-1].text == "." {
 			continue
 		}
-		read := i > 1 && t[0].kind == pyWord && t[1].text == "=" && (i+1 == len(t) || t[i+1].text != "=" && t[i+1].text != ".")
-		if !read {
+		if !reads || i+1 < len(t) && t[i+1].text == "." {
 			return tok.text
 		}
 	}

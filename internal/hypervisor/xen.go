@@ -60,7 +60,11 @@ func (x *xen) Detail(ctx context.Context, vm string) (Detail, error) {
 	if err != nil {
 		return Detail{}, err
 	}
-	return detailOf(rows), nil
+	d := detailOf(rows)
+	if d.State == Unknown {
+		return d, fmt.Errorf("asking what %s is: xend does not know: %q", vm, d.Rows)
+	}
+	return d, nil
 }
 
 // rows are the domains that are vm, under whatever name.
@@ -153,7 +157,7 @@ func (x *xen) Destroy(ctx context.Context, vm string) error {
 		}
 		before = s
 		for _, r := range rows {
-			if r.state().Clean() {
+			if r.id < 0 {
 				continue
 			}
 			if last = x.tools.change(ctx, xm, "destroy", r.name); absentText(last) {

@@ -17,6 +17,7 @@ type xenRow struct {
 	mem     int64 // MiB
 	letters string
 	time    float64 // processor seconds
+	unclear bool    // xend itself does not know its number or state at this moment
 	line    string
 }
 
@@ -69,6 +70,8 @@ func (r xenRow) neverRan() bool {
 func (r xenRow) state() State {
 	part, _ := r.role()
 	switch {
+	case r.unclear:
+		return Unknown
 	case r.id < 0:
 		return Stopped
 	case part == zombie, strings.ContainsAny(r.letters, "cd"):
@@ -87,9 +90,9 @@ func (r xenRow) state() State {
 	return Running
 }
 
-// detailOf sums up the rows of one guest: the one that is most alive decides.
+// detailOf sums up the rows of one guest: the one that is most alive decides, and one that is not known most of all.
 func detailOf(rows []xenRow) Detail {
-	rank := [...]State{Running, Migrating, Paused, Arriving, Torso, Remains, Stopped}
+	rank := [...]State{Unknown, Running, Migrating, Paused, Arriving, Torso, Remains, Stopped}
 	d := Detail{State: Absent}
 	for _, r := range rows {
 		d.Rows = append(d.Rows, r.line)
@@ -106,8 +109,8 @@ func detailOf(rows []xenRow) Detail {
 }
 
 // parseXMList reads `xm list`. Columns are found from the right, since a long name shifts them; a row without
-// number and state is a domain that xend only knows. One row that is not understood makes the whole answer useless:
-// it might be the guest that is asked for. dom0 is in every list, so one without it was cut off.
+// number and state is a domain that xend only knows. One line that is no row makes the whole answer useless: it might
+// be the guest that is asked for. dom0 is in every list, so one without it was cut off.
 func parseXMList(out []byte) ([]xenRow, error) {
 	bad := func(line string) error { return fmt.Errorf("%w: xm list: %s", ErrAnswer, quoteStart([]byte(line))) }
 	if !bytes.HasSuffix(out, []byte("\n")) {
@@ -143,27 +146,27 @@ func parseXMList(out []byte) ([]xenRow, error) {
 
 func parseXenRow(line string) (xenRow, bool) {
 	w := strings.Fields(line)
-	n := len(w)
 	r := xenRow{id: -1, line: strings.Join(w, " ")}
-	switch n {
+	if n := len(w); n > 0 && strings.HasPrefix(w[n-1], "s:") { // a security label, in the oldest versions
+		w = w[:n-1]
+	}
+	switch len(w) {
 	case 6: // name id mem vcpus state time
 		id, err := strconv.Atoi(w[1])
-		if err != nil || id < 0 || !validLetters(w[4]) {
+		if err != nil {
 			return r, false
 		}
 		r.id, r.letters = id, w[4]
+		r.unclear = id < 0 || !validLetters(r.letters)
+		w = []string{w[0], w[2], w[3], w[5]}
 	case 4: // name mem vcpus time
 	default:
 		return r, false
 	}
-	behind := w[n-3:] // vcpus, state, time
-	if n == 4 {
-		behind = w[n-2:] // vcpus, time
-	}
-	mem, err1 := strconv.ParseInt(w[n-len(behind)-1], 10, 43)
-	_, err2 := strconv.ParseUint(behind[0], 10, 16)
-	seconds, err3 := strconv.ParseFloat(behind[len(behind)-1], 64)
-	if err1 != nil || err2 != nil || err3 != nil || mem < 0 || seconds < 0 || math.IsInf(seconds, 0) || math.IsNaN(seconds) {
+	mem, err1 := strconv.ParseInt(w[1], 10, 43)
+	_, err2 := strconv.ParseUint(w[2], 10, 16)
+	seconds, err3 := strconv.ParseFloat(w[3], 64)
+	if err1 != nil || err2 != nil || err3 != nil || mem < 0 || !(seconds >= 0) || math.IsInf(seconds, 0) {
 		return r, false
 	}
 	r.name, r.mem, r.time = w[0], mem, seconds
