@@ -1,0 +1,288 @@
+package ocf
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Metadata is what an agent says of itself, read as rgmanager reads it.
+type Metadata struct {
+	Name    string // the type of its resources
+	Version string
+	Short   string
+	Params  []Param
+	Actions []Action
+	// What rgmanager keeps of a type.
+	MaxInstances    int
+	InitOnAdd       bool // stop it where it is new in the configuration
+	DestroyOnDelete bool // stop it where it was taken out of the configuration
+	raw             []byte
+}
+
+// Param is one parameter.
+type Param struct {
+	Name                                string
+	Primary, Required, Unique, Reconfig bool
+	Inherit                             string // "attr" or "type%attr" of the parent
+	Type                                string // string, integer or boolean
+	Default                             string
+	HasDefault                          bool // an empty default is a value
+	Short                               string
+}
+
+// Action is one action that a manager may call.
+type Action struct {
+	Name     string
+	Timeout  time.Duration // 0 is none
+	Interval time.Duration
+	Depth    int
+}
+
+// XML is the text that was parsed, byte for byte.
+func (m *Metadata) XML() []byte { return append([]byte(nil), m.raw...) }
+
+// Param finds a parameter.
+func (m *Metadata) Param(name string) (Param, bool) {
+	for _, p := range m.Params {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Param{}, false
+}
+
+// Primary is the parameter that names a resource: the one so marked, else the first.
+func (m *Metadata) Primary() (Param, bool) {
+	for _, p := range m.Params {
+		if p.Primary {
+			return p, true
+		}
+	}
+	if len(m.Params) > 0 {
+		return m.Params[0], true
+	}
+	return Param{}, false
+}
+
+// Action finds an action: that of the depth, else the one of the greatest lesser depth, else any.
+func (m *Metadata) Action(name string, depth int) (Action, bool) {
+	var best Action
+	found := false
+	for _, a := range m.Actions {
+		if a.Name == name && (!found || (a.Depth <= depth && (best.Depth > depth || a.Depth > best.Depth))) {
+			best, found = a, true
+		}
+	}
+	return best, found
+}
+
+type xmlAgent struct {
+	XMLName    xml.Name  `xml:"resource-agent"`
+	Attrs      []anyAttr `xml:",any,attr"`
+	Short      string    `xml:"shortdesc"`
+	Parameters struct {
+		Parameter []struct {
+			Attrs   []anyAttr `xml:",any,attr"`
+			Short   string    `xml:"shortdesc"`
+			Content struct {
+				Attrs []anyAttr `xml:",any,attr"`
+			} `xml:"content"`
+		} `xml:"parameter"`
+	} `xml:"parameters"`
+	Actions struct {
+		Action []struct {
+			Attrs []anyAttr `xml:",any,attr"`
+		} `xml:"action"`
+	} `xml:"actions"`
+	Special []struct {
+		Attrs      []anyAttr `xml:",any,attr"`
+		Attributes struct {
+			Attrs []anyAttr `xml:",any,attr"`
+		} `xml:"attributes"`
+	} `xml:"special"`
+}
+
+type anyAttr = xml.Attr
+
+func attr(attrs []anyAttr, name string) (string, bool) {
+	for _, a := range attrs {
+		if a.Name.Local == name && a.Name.Space == "" {
+			return a.Value, true
+		}
+	}
+	return "", false
+}
+
+// ParseMetadata reads an agent's metadata. It refuses what would make rgmanager drop the type or crash.
+func ParseMetadata(text []byte) (*Metadata, error) {
+	var x xmlAgent
+	if err := xml.Unmarshal(text, &x); err != nil {
+		return nil, fmt.Errorf("reading metadata: %w", err)
+	}
+	if x.XMLName.Space != "" {
+		return nil, fmt.Errorf("reading metadata: resource-agent is in the namespace %q", x.XMLName.Space)
+	}
+	m := &Metadata{Short: strings.TrimSpace(x.Short), InitOnAdd: true, DestroyOnDelete: true, raw: append([]byte(nil), text...)}
+	m.Name, _ = attr(x.Attrs, "name")
+	m.Version, _ = attr(x.Attrs, "version")
+	if m.Name == "" || strings.EqualFold(m.Name, "action") {
+		return nil, fmt.Errorf("reading metadata: %q cannot be the name of a type", m.Name)
+	}
+	for _, p := range x.Parameters.Parameter {
+		if err := m.addParam(p.Attrs, p.Content.Attrs, strings.TrimSpace(p.Short)); err != nil {
+			return nil, fmt.Errorf("reading metadata of %q: %w", m.Name, err)
+		}
+	}
+	for _, a := range x.Actions.Action {
+		if err := m.addAction(a.Attrs); err != nil {
+			return nil, fmt.Errorf("reading metadata of %q: %w", m.Name, err)
+		}
+	}
+	if len(m.Actions) == 0 {
+		return nil, fmt.Errorf("reading metadata of %q: it declares no action", m.Name)
+	}
+	for _, s := range x.Special {
+		if tag, _ := attr(s.Attrs, "tag"); tag != "rgmanager" {
+			continue
+		}
+		if v, ok := attr(s.Attributes.Attrs, "maxinstances"); ok {
+			m.MaxInstances = max(0, atoi(v))
+		}
+		if v, ok := attr(s.Attributes.Attrs, "init_on_add"); ok {
+			m.InitOnAdd = atoi(v) != 0
+		}
+		if v, ok := attr(s.Attributes.Attrs, "destroy_on_delete"); ok {
+			m.DestroyOnDelete = atoi(v) != 0
+		}
+	}
+	return m, nil
+}
+
+func (m *Metadata) addParam(attrs, content []anyAttr, short string) error {
+	p := Param{Short: short}
+	p.Name, _ = attr(attrs, "name")
+	if p.Name == "" {
+		return errors.New("a parameter has no name")
+	}
+	if _, ok := m.Param(p.Name); ok {
+		return fmt.Errorf("parameter %q stands twice", p.Name)
+	}
+	p.Primary, p.Required = truth(attrs, "primary"), truth(attrs, "required")
+	p.Unique, p.Reconfig = truth(attrs, "unique"), truth(attrs, "reconfig")
+	p.Inherit, _ = attr(attrs, "inherit")
+	if p.Inherit != "" && (p.Primary || p.Unique || p.Required) {
+		return fmt.Errorf("parameter %q cannot inherit and be primary, unique or required", p.Name)
+	}
+	if old, ok := m.Primary(); ok && old.Primary && p.Primary {
+		return fmt.Errorf("parameters %q and %q are both primary", old.Name, p.Name)
+	}
+	p.Type, _ = attr(content, "type")
+	p.Default, p.HasDefault = attr(content, "default")
+	m.Params = append(m.Params, p)
+	return nil
+}
+
+func (m *Metadata) addAction(attrs []anyAttr) error {
+	var a Action
+	a.Name, _ = attr(attrs, "name")
+	if a.Name == "" {
+		return errors.New("an action has no name")
+	}
+	for _, d := range []struct {
+		name string
+		to   *time.Duration
+	}{{"timeout", &a.Timeout}, {"interval", &a.Interval}} {
+		v, ok := attr(attrs, d.name)
+		if !ok {
+			continue
+		}
+		t, err := expandTime(v)
+		if err != nil {
+			return fmt.Errorf("%s of action %q: %w", d.name, a.Name, err)
+		}
+		*d.to = t
+	}
+	if v, ok := attr(attrs, "depth"); ok {
+		a.Depth = max(0, atoi(v))
+	}
+	for _, b := range m.Actions {
+		if a.Name == b.Name && a.Depth == b.Depth {
+			return fmt.Errorf("action %q of depth %d stands twice", a.Name, a.Depth)
+		}
+	}
+	m.Actions = append(m.Actions, a)
+	return nil
+}
+
+// truth reads a boolean attribute as rgmanager does: "true" is false.
+func truth(attrs []anyAttr, name string) bool {
+	v, _ := attr(attrs, name)
+	return atoi(v) != 0 || strings.HasPrefix(v, "y")
+}
+
+// atoi is C's: it reads as far as there are digits.
+func atoi(s string) int {
+	s = strings.TrimLeft(s, " \t\n\v\f\r")
+	sign := 1
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		if s[0] == '-' {
+			sign = -1
+		}
+		s = s[1:]
+	}
+	n := 0
+	for i := 0; i < len(s) && s[i] >= '0' && s[i] <= '9' && n < 1<<27; i++ {
+		n = n*10 + int(s[i]-'0')
+	}
+	return sign * n
+}
+
+// maxSeconds bounds every duration of a manager: a hundred years.
+const maxSeconds = 100 * 31536000
+
+// expandTime reads rgmanager's durations: digits with an optional s, m, h, d, w or y, summed ("1h30m").
+func expandTime(s string) (time.Duration, error) {
+	var total, n int64
+	digits := false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= '0' && c <= '9' {
+			n, digits = n*10+int64(c-'0'), true
+			if n > maxSeconds {
+				return 0, fmt.Errorf("%q is too long", s)
+			}
+			continue
+		}
+		unit := int64(0)
+		switch c {
+		case 's', 'S':
+			unit = 1
+		case 'm', 'M':
+			unit = 60
+		case 'h', 'H':
+			unit = 3600
+		case 'd', 'D':
+			unit = 86400
+		case 'w', 'W':
+			unit = 604800
+		case 'y', 'Y':
+			unit = 31536000
+		}
+		if unit == 0 || !digits {
+			return 0, fmt.Errorf("%q is not a time such as 30, 30s or 1h30m", s)
+		}
+		total, n, digits = total+n*unit, 0, false
+		if total > maxSeconds {
+			return 0, fmt.Errorf("%q is too long", s)
+		}
+	}
+	if digits {
+		total += n
+	} else if s == "" {
+		return 0, errors.New("it is empty")
+	}
+	return time.Duration(total) * time.Second, nil
+}
