@@ -1,0 +1,10 @@
+// Lbvm is the resource agent of the balancer; rgmanager calls it as lbvm.sh.
+package main
+
+import (
+	"github.com/lbvm/lbvm/internal/lbvmagent"
+	"github.com/lbvm/lbvm/metadata"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+func main() { ocf.Main(metadata.LBVM(), lbvmagent.New()) }
