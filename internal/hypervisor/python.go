@@ -124,7 +124,7 @@ type pyToken struct {
 
 type pyStatement struct {
 	line   int
-	inner  bool // indented: it may not run, or run twice
+	inner  bool // indented, or behind a semicolon: it may not run, or run twice
 	tokens []pyToken
 }
 
@@ -177,7 +177,7 @@ func (p *pyScanner) statement() (pyStatement, error) {
 			return s, nil
 		default:
 			if len(s.tokens) == 0 {
-				s.line, s.inner = p.line, p.pos > began
+				s.line, s.inner = p.line, p.pos > began || began > 0 && p.src[began-1] == ';'
 			}
 			tok, err := p.token()
 			if err != nil {

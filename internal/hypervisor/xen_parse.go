@@ -119,13 +119,12 @@ func parseXMList(out []byte) ([]xenRow, error) {
 	var rows []xenRow
 	header, dom0 := false, false
 	for _, line := range strings.Split(strings.TrimSuffix(string(out), "\n"), "\n") {
-		line = strings.TrimRight(line, " \t\r")
-		if line == "" {
+		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
 		if !header {
 			w := strings.Fields(line)
-			if w[0] != "Name" || len(w) < 6 || w[len(w)-1] != "Time(s)" || w[len(w)-2] != "State" {
+			if len(w) < 6 || w[0] != "Name" || w[len(w)-1] != "Time(s)" || w[len(w)-2] != "State" {
 				return nil, bad(line)
 			}
 			header = true

@@ -1,0 +1,102 @@
+package hypervisor
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lbvm/lbvm/internal/host"
+)
+
+func FuzzParseVZStatus(f *testing.F) {
+	for _, b := range samples(f, "vzctl-*-status-*") {
+		f.Add(b, "101")
+	}
+	f.Add([]byte("VEID  exist"), "")
+	f.Fuzz(func(t *testing.T, b []byte, vm string) {
+		s, err := parseVZStatus(b, vm)
+		if err == nil && s.state().Clean() && !strings.Contains(string(b), "unmounted") {
+			t.Errorf("%q is clean", b)
+		}
+	})
+}
+
+func FuzzParseVZList(f *testing.F) {
+	for _, b := range samples(f, "vzlist-*") {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		guests, err := parseVZList(b)
+		for _, g := range guests {
+			if err == nil && (g.Mem < 0 || host.CheckName(g.Name) != nil) {
+				t.Errorf("%+v", g)
+			}
+		}
+	})
+}
+
+func FuzzParseVZConf(f *testing.F) {
+	f.Add([]byte("VE_PRIVATE=\"/vz/private/$VEID\"\nPHYSPAGES=\"0:512M\"\n"))
+	f.Add([]byte("A=\"\\\"\nB=\\\nC=\"x\" y \"z\"\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if n := parseVZConf(b).memory(); n < 0 || n > 64<<40 {
+			t.Errorf("%d bytes", n)
+		}
+	})
+}
+
+func FuzzParseXMList(f *testing.F) {
+	for _, b := range append(samples(f, "xm-*-list*"), samples(f, "xl-*-list*")...) {
+		f.Add(b, "vm1")
+	}
+	f.Fuzz(func(t *testing.T, b []byte, vm string) {
+		rows, err := parseXMList(b)
+		if err != nil || checkXenName(vm) != nil {
+			return
+		}
+		var mine []xenRow
+		for _, r := range rows {
+			if r.belongs(vm) {
+				mine = append(mine, r)
+			}
+		}
+		// Whoever stands in the text as a word is never absent.
+		if d := detailOf(mine); d.State == Absent {
+			for _, line := range strings.Split(string(b), "\n")[1:] {
+				if w := strings.Fields(line); len(w) > 0 && w[0] == vm && !strings.HasPrefix(w[0], "Name") {
+					t.Errorf("%q is absent in %q", vm, b)
+				}
+			}
+		}
+	})
+}
+
+func FuzzParseXMInfo(f *testing.F) {
+	for _, b := range samples(f, "xm-*-info") {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if info, err := parseXMInfo(b); err == nil && (info.freeMem < 0 || info.freeMem<<20 < 0) {
+			t.Errorf("%+v", info)
+		}
+	})
+}
+
+func FuzzParseXMConfig(f *testing.F) {
+	for _, c := range xenConfigs() {
+		f.Add([]byte(c.text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		g, err := xenGuest(b, host.Host{})
+		if err != nil {
+			return
+		}
+		if g.Mem < 0 {
+			t.Errorf("%+v", g)
+		}
+		for _, w := range g.Witnesses {
+			if !strings.HasPrefix(w.Path, "/") {
+				t.Errorf("%+v", w)
+			}
+		}
+	})
+}
