@@ -2,6 +2,7 @@ package ocf
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -200,5 +201,17 @@ func BenchmarkMetaDataProcess(b *testing.B) {
 		if _, code := real.MetaData(b, agent); code != 0 {
 			b.Fatal(code)
 		}
+	}
+}
+
+// TestMetaDataSignalsBlocked: for meta-data, and for it alone, the agent has the daemon's blocked signals.
+func TestMetaDataSignalsBlocked(t *testing.T) {
+	env := real.Need(t, "env")
+	if err := exec.Command(env, "--block-signal", "true").Run(); err != nil {
+		t.Skipf("skipped: this env cannot block signals: %v", err)
+	}
+	out, err := exec.Command(env, "-i", "--block-signal", toyAgent(t), "meta-data").Output()
+	if err != nil || string(out) != testXML {
+		t.Errorf("%v, printed %q", err, out)
 	}
 }
