@@ -1,0 +1,15 @@
+// Command openvz.sh is the resource agent for OpenVZ virtual environments. rgmanager starts it from
+// /usr/share/cluster; all that it does is in internal/vm.
+package main
+
+import (
+	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/internal/vm"
+	"github.com/lbvm/lbvm/metadata"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+func main() {
+	run.KeeperMain()
+	ocf.Main(metadata.OpenVZ(), vm.New("openvz"))
+}

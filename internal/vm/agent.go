@@ -1,0 +1,268 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/membership"
+	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+// Agent is the agent of one technology. A field that is left out is the real thing; tests and the lab fill them in.
+type Agent struct {
+	Type string // as hypervisor.New and the metadata name it
+
+	Driver      func(name string, t hypervisor.Tools) (hypervisor.Driver, error)
+	Membership  func(h host.Host, q run.Runner) membership.Membership
+	Host        func(environ []string) (host.Host, error)
+	Clock       clock.Clock                                                      // of deadlines and retries
+	Fingerprint func(h host.Host, g hypervisor.Guest, tree bool) (string, error) // of a guest's disks
+	Room        func(dir string) (int64, error)                                  // free bytes of a file system
+	Txn         func() (string, error)
+	// At is told of every durable step and of every change of the guest, before and after it; its error is as if
+	// the step had failed.
+	At func(point string) error
+	// Self is this program, by which status looks at the shared storage in a process that it can leave behind; with
+	// "" it looks by itself.
+	Self string
+}
+
+var (
+	_ ocf.Agent     = (*Agent)(nil)
+	_ ocf.Migrator  = (*Agent)(nil)
+	_ ocf.Validator = (*Agent)(nil)
+)
+
+// New is the agent for a technology, for ocf.Main. The program's main must call run.KeeperMain first.
+func New(typ string) *Agent { return &Agent{Type: typ, Self: "/proc/self/exe"} }
+
+// Start starts the VM here, with its memory where an image of it waits. It is nil where the VM runs here already.
+func (a *Agent) Start(ctx context.Context, c *ocf.Call) error {
+	l, err := a.begin(c, "start")
+	if err != nil {
+		return err
+	}
+	defer l.end()
+	return l.start(ctx)
+}
+
+// Stop takes the VM from this node, with its memory kept where that is possible. It is nil only when nothing of the VM
+// is here any more.
+func (a *Agent) Stop(ctx context.Context, c *ocf.Call) error {
+	l, err := a.begin(c, "stop")
+	if err != nil {
+		return err
+	}
+	defer l.end()
+	return l.stop(ctx)
+}
+
+// Status is nil if the VM runs on this node, ocf.ErrNotRunning if it certainly does not.
+func (a *Agent) Status(ctx context.Context, c *ocf.Call) error {
+	l, err := a.begin(c, "status")
+	if err != nil {
+		return err
+	}
+	defer l.end()
+	return l.status(ctx)
+}
+
+// Migrate pushes the running VM to target. ocf.ErrStillHere says that nothing has changed.
+func (a *Agent) Migrate(ctx context.Context, c *ocf.Call, target string) error {
+	l, err := a.begin(c, "migrate")
+	if err != nil {
+		return err
+	}
+	defer l.end()
+	return l.migrate(ctx, target)
+}
+
+// Validate checks that this node could run the VM.
+func (a *Agent) Validate(ctx context.Context, c *ocf.Call) error {
+	l, err := a.begin(c, "validate-all")
+	if err != nil {
+		return err
+	}
+	defer l.end()
+	if _, err := l.driver.Guest(ctx, l.vm, l.params); err != nil {
+		return ocf.Errorf(ocf.CodeConfigured, "reading the configuration of %s: %w", l.vm, err)
+	}
+	if _, err := l.driver.State(ctx, l.vm); errors.Is(err, hypervisor.ErrNoProgram) {
+		return ocf.Errorf(ocf.CodeInstalled, "asking what %s is: %w", l.vm, err)
+	}
+	if err := l.reach(); err != nil && !errors.Is(err, host.ErrNotShared) {
+		return ocf.Errorf(ocf.CodeConfigured, "looking at the shared storage: %w", err)
+	}
+	return nil
+}
+
+// life is one action on one VM.
+type life struct {
+	a       *Agent
+	call    *ocf.Call
+	action  string
+	vm      string
+	params  map[string]string
+	host    host.Host
+	clock   clock.Clock
+	driver  hypervisor.Driver
+	members membership.Membership
+
+	began    time.Time
+	total    time.Duration // what the action may take
+	patience time.Duration // how long "absent" is asked again: a guest that reboots is away for a moment
+
+	// Known after reach:
+	id       host.Identity
+	me, boot string
+	shared   string
+	dir      *handoff.Dir
+	held     *handoff.Locked // while the lock is held
+
+	row   string        // of the table, that is being done
+	phase handoff.Phase // as it was last read or written
+	txn   string
+}
+
+// defaultTimeout is what an action may take where nobody says.
+const defaultTimeout = 300 * time.Second
+
+// reboot is how long a guest may be away while it reboots.
+const reboot = 5 * time.Second
+
+func (a *Agent) begin(c *ocf.Call, action string) (*life, error) {
+	if err := host.CheckName(c.Name); err != nil {
+		return nil, ocf.Errorf(ocf.CodeConfigured, "the VM's name: %w", err)
+	}
+	l := &life{a: a, call: c, action: action, vm: c.Name, params: c.Params.Map(), clock: a.Clock, total: c.Timeout, patience: reboot}
+	if l.clock == nil {
+		l.clock = clock.System()
+	}
+	if l.total <= 0 {
+		l.total = defaultTimeout
+	}
+	l.began = l.clock.Now()
+	var err error
+	if a.Host != nil {
+		l.host, err = a.Host(c.World.Env)
+	} else {
+		l.host, err = host.FromEnviron(c.World.Env)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := l.equip(run.System{Grace: grace}); err != nil {
+		return nil, err
+	}
+	find := membership.CMAN
+	if a.Membership != nil {
+		find = a.Membership
+	}
+	l.members = find(l.host, run.System{})
+	return l, nil
+}
+
+// grace is what a tool gets between being asked to end and being killed.
+const grace = 5 * time.Second
+
+// equip builds the driver; change runs the commands that change the guest.
+func (l *life) equip(change run.Runner) (err error) {
+	build := hypervisor.New
+	if l.a.Driver != nil {
+		build = l.a.Driver
+	}
+	l.driver, err = build(l.a.Type, hypervisor.Tools{
+		Host: l.host, Clock: l.clock, Query: run.System{Grace: grace}, Change: change,
+		Note: func(text string) { l.log(ocf.LevelWarning, text) },
+	})
+	return err
+}
+
+// reach finds the cluster and its shared storage: host's errors where that cannot be had.
+func (l *life) reach() (err error) {
+	if l.id, err = l.host.Identity(); err != nil {
+		return err
+	}
+	l.me = l.id.Member
+	if l.shared, err = l.host.SharedDir(l.id); err != nil {
+		return err
+	}
+	if l.boot, err = l.host.BootID(); err != nil {
+		return err
+	}
+	if l.dir, err = handoff.Open(l.shared, l.a.Type, l.vm); err != nil {
+		return err
+	}
+	l.dir.At = l.a.At
+	return nil
+}
+
+// lock publishes this node's boot, waits for the VM's lock and gives the driver a keeper that holds it. The boot
+// comes first: a record that names a boot which nobody can read would make this node look gone.
+func (l *life) lock(ctx context.Context) error {
+	if err := l.host.PublishBoot(l.shared, l.me); err != nil {
+		return fmt.Errorf("publishing this node's boot: %w", err)
+	}
+	wait, cancel := l.until(ctx, 1, 3)
+	defer cancel()
+	held, err := l.dir.Lock(wait, l.clock, l.signature())
+	if err != nil {
+		return err
+	}
+	return l.hold(held)
+}
+
+func (l *life) hold(held *handoff.Locked) error {
+	l.held = held
+	return l.equip(run.Keeper{Lock: held.File(), Grace: grace})
+}
+
+// end lets the lock go.
+func (l *life) end() {
+	if l.held == nil {
+		return
+	}
+	if err := l.held.Unlock(); err != nil {
+		l.log(ocf.LevelWarning, "letting the lock go failed", "error", err)
+	}
+	l.held = nil
+}
+
+// until is a context that ends when part/of of the action's time has passed.
+func (l *life) until(ctx context.Context, part, of int) (context.Context, context.CancelFunc) {
+	return l.clock.WithTimeout(ctx, l.left(part, of))
+}
+
+// left is the time until part/of of the action's time has passed.
+func (l *life) left(part, of int) time.Duration {
+	return max(0, l.began.Add(l.total*time.Duration(part)/time.Duration(of)).Sub(l.clock.Now()))
+}
+
+// least is until, but never less than half of what the action has left.
+func (l *life) least(ctx context.Context, part, of int) (context.Context, context.CancelFunc) {
+	return l.clock.WithTimeout(ctx, max(l.left(part, of), l.left(1, 1)/2))
+}
+
+// signature says who holds the lock and who wrote a record.
+func (l *life) signature() string { return fmt.Sprintf("%s on %s", l.action, l.me) }
+
+// change does something to the guest: a crash point before and after it.
+func (l *life) change(what string, do func() error) error {
+	if l.a.At != nil {
+		if err := l.a.At("tool:" + what); err != nil {
+			return err
+		}
+	}
+	err := do()
+	if l.a.At != nil {
+		err = errors.Join(err, l.a.At("tool:"+what+":done"))
+	}
+	return err
+}

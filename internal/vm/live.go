@@ -1,0 +1,171 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/membership"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+// ending is where a guest is after it was pushed. The zero value is: nobody knows.
+type ending int
+
+const (
+	lost   ending = iota // neither here nor proved to be there
+	stayed               // it runs here as before, and the state says so
+	left                 // it has left, and the state says so
+)
+
+// cleanFor is how long xend takes at most to remove what has left.
+const cleanFor = 30 * time.Second
+
+// send pushes the running guest to another node. The state says so before the tool runs, and again when it is known
+// how it ended; else it stays: the target may have the guest.
+func (l *life) send(ctx context.Context, v view, to, txn string) (ending, error) {
+	x, ok := l.driver.(hypervisor.Live)
+	if !ok {
+		return stayed, fmt.Errorf("%s cannot push a running guest", l.a.Type)
+	}
+	if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, "pushed to "+to); err != nil {
+		return lost, err
+	}
+	push, cancel := l.until(ctx, 2, 3)
+	tool := l.change("migrate", func() error { return x.Migrate(push, l.vm, to) })
+	cancel()
+	if tool != nil {
+		l.log(ocf.LevelError, "pushing the guest failed", "target", to, "error", tool)
+	}
+	end, err := l.afterPush(ctx, tool == nil)
+	switch end {
+	case left:
+		if err = l.writeLast(ctx, handoff.State{Phase: handoff.Sent, To: to, Txn: txn}, "it has left"); err == nil {
+			l.journal("sent", "to "+to)
+		}
+		return left, err
+	case stayed:
+		return stayed, l.writeRunning(txn, "it could not be pushed and runs as before")
+	}
+	l.loud("hand-off unknown", fmt.Sprintf("it was pushed to %s and nobody knows where it is", to))
+	return lost, errors.Join(fmt.Errorf("pushing %s to %s ended without a proof of where it is; its state stays sending", l.vm, to), tool, err)
+}
+
+// afterPush looks where the guest is after the tool has ended.
+func (l *life) afterPush(ctx context.Context, toolOK bool) (ending, error) {
+	end := l.clock.Now().Add(min(cleanFor, l.left(1, 1)/2))
+	healthy, gone := 0, 0
+	for {
+		d, err := l.detail(ctx)
+		over := !l.clock.Now().Before(end)
+		switch {
+		case err != nil || d.State != hypervisor.Running:
+			healthy = 0
+			if err == nil && d.State.Clean() {
+				if toolOK {
+					return left, nil
+				}
+				if gone++; gone > 4 { // the tool failed, and yet it is gone
+					return lost, nil
+				}
+			}
+		default:
+			if healthy++; healthy >= 2 && (!toolOK || over) {
+				return stayed, nil
+			}
+		}
+		if over && healthy == 0 {
+			return lost, err
+		}
+		if wait := l.clock.Sleep(ctx, lookEvery); wait != nil {
+			return lost, errors.Join(wait, err)
+		}
+	}
+}
+
+// online is nil if that node is a member.
+func (l *life) online(ctx context.Context, node string) error {
+	members, err := l.members.Members(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m.Name == node && m.Online { // exactly: the tool gets this name
+			return nil
+		}
+	}
+	if m, ok := membership.Find(members, node); ok && m.Name != node {
+		return fmt.Errorf("%q is called %q", node, m.Name)
+	}
+	return fmt.Errorf("%q is no member of the cluster", node)
+}
+
+// migrate is rgmanager's own way of moving a VM that stands directly below <rm>. Whatever it refuses has changed nothing.
+func (l *life) migrate(ctx context.Context, target string) error {
+	l.row = "migrate"
+	refuse := func(err error) error {
+		return ocf.Errorf(ocf.CodeStillHere, "not migrating %s to %q, nothing was changed: %w", l.vm, target, err)
+	}
+	x, ok := l.driver.(hypervisor.Live)
+	if !ok {
+		return refuse(fmt.Errorf("%s cannot push a running guest", l.a.Type))
+	}
+	shared := l.reach()
+	if shared != nil && !errors.Is(shared, host.ErrNotShared) {
+		return refuse(shared)
+	}
+	if target == l.me {
+		return refuse(errors.New("it is this node"))
+	}
+	if err := l.online(ctx, target); err != nil {
+		return refuse(err)
+	}
+	if shared != nil {
+		return l.migrateAlone(ctx, x, target)
+	}
+	if err := l.lock(ctx); err != nil {
+		return refuse(err)
+	}
+	v, err := l.look(ctx)
+	if err != nil {
+		return refuse(err)
+	}
+	if v.guest != running || !v.is(handoff.NoRecord) && !(v.is(handoff.Running) && v.mine()) {
+		return refuse(fmt.Errorf("it is %s here and its state is %s %s", v.guest, v.st.Phase, whom(v.st)))
+	}
+	txn, err := l.newTxn()
+	if err != nil {
+		return refuse(err)
+	}
+	end, err := l.send(ctx, v, target, txn)
+	if end == stayed {
+		return errors.Join(ocf.ErrStillHere, err)
+	}
+	if end == left && err == nil {
+		l.clear(hereMark, sickMark)
+	}
+	return err
+}
+
+// migrateAlone moves without shared storage: rgmanager's ownership and fencing are the only guard.
+func (l *life) migrateAlone(ctx context.Context, x hypervisor.Live, target string) error {
+	if err := l.runs(ctx); err != nil {
+		return ocf.Errorf(ocf.CodeStillHere, "not migrating: %w", err)
+	}
+	push, cancel := l.until(ctx, 5, 6)
+	tool := l.change("migrate", func() error { return x.Migrate(push, l.vm, target) })
+	cancel()
+	switch end, err := l.afterPush(ctx, tool == nil); end {
+	case left:
+		l.clear(hereMark, sickMark)
+		return nil
+	case stayed:
+		return errors.Join(ocf.ErrStillHere, tool)
+	default:
+		return errors.Join(fmt.Errorf("pushing %s to %s ended without a proof of where it is", l.vm, target), tool, err)
+	}
+}

@@ -1,0 +1,283 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/membership"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+// class is what the guest is on this node, in the words of the tables. The zero value is unknown.
+type class int
+
+const (
+	unknown  class = iota
+	absent         // nothing of it is here, nothing is mounted
+	running        // it runs; by OpenVZ it may as well be frozen
+	frozen         // its memory is here and stands still
+	leaving        // it is being sent or saved
+	arriving       // all of its memory may be here, it does not run yet
+	torso          // its memory is not complete
+	remains        // mounted and down, half a copy, dead rows
+	classes
+)
+
+var classNames = [classes]string{"unknown", "absent", "running", "frozen", "leaving", "arriving", "torso", "remains"}
+
+func (c class) String() string { return classNames[c] }
+
+// view is all that decides.
+type view struct {
+	guest    class
+	st       handoff.State
+	me       string
+	nodeGone bool // st.Node is another node and proved gone
+	toGone   bool // st.To is another node and proved gone
+	image    bool // the image of which st speaks is published
+	part     bool // the image of which st speaks is not published, but proved whole
+	sick     bool // the last status failed while the guest was here
+}
+
+func (v view) is(phases ...handoff.Phase) bool {
+	for _, p := range phases {
+		if v.st.Phase == p {
+			return true
+		}
+	}
+	return false
+}
+
+// here: the VM is on this node, whole.
+func (v view) here() bool { return v.guest == running || v.guest == frozen || v.guest == leaving }
+
+// named: the record names this node.
+func (v view) named() bool { return v.st.Names(v.me) }
+
+// mine: the record says that this node has the VM.
+func (v view) mine() bool { return v.st.Node == v.me }
+
+// toMe: the VM is announced to this node.
+func (v view) toMe() bool { return v.st.To == v.me }
+
+// nobody: the record names no node.
+func (v view) nobody() bool { return v.is(handoff.NoRecord, handoff.Down, handoff.Suspended) }
+
+// other: the record names a node that is neither this one nor proved gone.
+func (v view) other() bool {
+	switch {
+	case v.nobody() || v.named():
+		return false
+	case v.is(handoff.Sent):
+		return !v.toGone
+	case v.is(handoff.Sending) && !v.toMe():
+		return !v.nodeGone || !v.toGone
+	}
+	return !v.nodeGone
+}
+
+// classify reads the driver's answer in the light of the record.
+func classify(d hypervisor.Detail, st handoff.State, me string) class {
+	announced := (st.Phase == handoff.Sending || st.Phase == handoff.Sent) && st.To == me
+	switch d.State {
+	case hypervisor.Absent, hypervisor.Stopped:
+		return absent
+	case hypervisor.Running:
+		if announced && d.NeverRan { // xend lists what it receives under the plain name
+			return arriving
+		}
+		return running
+	case hypervisor.Paused:
+		return frozen
+	case hypervisor.Migrating:
+		return leaving
+	case hypervisor.Arriving:
+		if st.Node == me { // nothing is sent to the node that has it: a start of ours was cut off
+			return remains
+		}
+		return arriving
+	case hypervisor.Torso:
+		if st.Node == me {
+			return remains
+		}
+		return torso
+	case hypervisor.Remains:
+		return remains
+	}
+	return unknown
+}
+
+// detail asks the driver once. An answer that is not known is an error.
+func (l *life) detail(ctx context.Context) (hypervisor.Detail, error) {
+	var d hypervisor.Detail
+	var err error
+	if x, ok := l.driver.(hypervisor.Detailer); ok {
+		d, err = x.Detail(ctx, l.vm)
+	} else {
+		d.State, err = l.driver.State(ctx, l.vm)
+	}
+	if err == nil && classify(d, handoff.State{}, "") == unknown {
+		err = fmt.Errorf("%s is in an unknown state", l.vm)
+	}
+	return d, err
+}
+
+const lookEvery = time.Second
+
+// guest asks what the guest is. An unknown answer is asked again for a moment, and "absent" as long as patience
+// lasts: a guest that reboots is away for a second or two.
+func (l *life) guest(ctx context.Context) (hypervisor.Detail, error) {
+	end := l.clock.Now().Add(reboot)
+	patient := l.clock.Now().Add(l.patience)
+	for {
+		d, err := l.detail(ctx)
+		now := l.clock.Now()
+		switch {
+		case err != nil && !errors.Is(err, hypervisor.ErrNoProgram) && now.Before(end):
+		case err != nil:
+			return hypervisor.Detail{}, fmt.Errorf("it is not known what %s is here: %w", l.vm, err)
+		case d.State.Clean() && now.Before(patient):
+		default:
+			if d.State.Clean() {
+				l.patience = 0 // believed
+			}
+			return d, nil
+		}
+		if wait := l.clock.Sleep(ctx, lookEvery); wait != nil {
+			return hypervisor.Detail{}, errors.Join(fmt.Errorf("it is not known what %s is here: %w", l.vm, wait), err)
+		}
+	}
+}
+
+// look makes a view. A record that cannot be believed leaves v.st unknown and comes as an error beside the guest's class.
+func (l *life) look(ctx context.Context) (view, error) {
+	v := view{me: l.me}
+	d, err := l.guest(ctx)
+	if err != nil {
+		return v, err
+	}
+	// The guest first: outside the lock a record that is newer than the look can only name more.
+	st, serr := l.dir.Read()
+	v.guest, v.st = classify(d, st, l.me), st
+	l.phase, l.txn = st.Phase, st.Txn
+	if serr != nil {
+		return v, &recordError{serr}
+	}
+	v.sick = l.marked(sickMark)
+	if err := l.lookAtNodes(ctx, &v); err != nil {
+		return v, err
+	}
+	return v, l.lookAtImage(&v)
+}
+
+// recordError says that only the record is unknown.
+type recordError struct{ err error }
+
+func (e *recordError) Error() string { return e.err.Error() }
+func (e *recordError) Unwrap() error { return e.err }
+
+func (l *life) lookAtNodes(ctx context.Context, v *view) error {
+	st := v.st
+	node := st.Node != "" && st.Node != l.me
+	to := st.To != "" && st.To != l.me
+	if !node && !to {
+		return nil
+	}
+	members, err := l.members.Members(ctx)
+	if err != nil {
+		l.log(ocf.LevelWarning, "the cluster's members are not known: nobody counts as gone", "error", err)
+		return ctx.Err()
+	}
+	if node {
+		v.nodeGone = l.rebooted(st.Node, st.Boot) || !st.Left && l.fenced(ctx, members, st.Node)
+	}
+	if to { // a boot id never speaks for a target: what was sent may have reached any boot of it
+		v.toGone = l.fenced(ctx, members, st.To)
+	}
+	return ctx.Err()
+}
+
+// fenced affirms that node is dead. Every doubt is a no.
+func (l *life) fenced(ctx context.Context, members []membership.Member, node string) bool {
+	if m, ok := membership.Find(members, node); ok && m.Online {
+		return false
+	}
+	yes, err := l.members.Fenced(ctx, node)
+	if err != nil {
+		l.log(ocf.LevelWarning, "it is not known whether a node was fenced", "node", node, "error", err)
+		return false
+	}
+	return yes
+}
+
+// rebooted affirms that the boot in which node had the VM is over.
+func (l *life) rebooted(node, boot string) bool {
+	f, err := host.ReadFacts(l.shared, node)
+	if err != nil {
+		l.log(ocf.LevelWarning, "the boot of a node is not known", "node", node, "error", err)
+		return false
+	}
+	return boot != "" && f.Boot != "" && f.Boot != boot
+}
+
+func (l *life) lookAtImage(v *view) (err error) {
+	if v.st.Image == "" || v.is(handoff.Resuming) { // a claim is never looked for
+		return nil
+	}
+	if v.image, err = l.dir.HasImage(v.st.Image); err != nil || v.image {
+		return err
+	}
+	// Only a dump in steps has a moment at which its tool calls it whole while the guest is still here.
+	_, steps := l.driver.(hypervisor.Checkpointer)
+	if v.is(handoff.Suspending) && v.mine() && v.st.Boot == l.boot && steps {
+		v.part, err = l.dir.Noted(v.st.Image)
+	}
+	return err
+}
+
+// row is one line of a table: what the guest is and what the record says, and what is done then.
+type row struct {
+	name string
+	when func(view) bool
+	// do acts. again asks for another look and another row; otherwise the action ends with err.
+	do func(ctx context.Context, l *life, v view) (again bool, err error)
+}
+
+// rounds bounds how often one action looks again.
+const rounds = 12
+
+// settle goes through a table until a row ends the action.
+func (l *life) settle(ctx context.Context, table []row) error {
+	for n := 0; n < rounds; n++ {
+		v, err := l.look(ctx)
+		if err != nil {
+			return err
+		}
+		r := find(table, v)
+		l.row = r.name
+		l.log(ocf.LevelInfo, l.action+": "+r.name, "state", v.st.Phase, "node", v.st.Node, "to", v.st.To)
+		again, err := r.do(ctx, l, v)
+		if err != nil || !again {
+			return err
+		}
+		l.patience = 0
+	}
+	return fmt.Errorf("%s: what is found changes again and again", l.vm)
+}
+
+// find is the row for a view. A view without one is refused.
+func find(table []row, v view) row {
+	for _, r := range table {
+		if r.when(v) {
+			return r
+		}
+	}
+	return row{name: "no row", do: func(_ context.Context, l *life, v view) (bool, error) {
+		return false, fmt.Errorf("%s is %s here and its state is %s: nothing is known to do", l.vm, v.guest, v.st.Phase)
+	}}
+}

@@ -1,0 +1,45 @@
+package vm
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+// Marks are node-local and gone after a boot.
+const (
+	hereMark = ".here" // this node has started or adopted the VM
+	sickMark = ".sick" // the last status failed while the guest was here; holds the reason
+)
+
+func (l *life) mark(name string) string {
+	return l.host.Path(host.RunDir + "/" + l.a.Type + "-" + l.vm + name)
+}
+
+func (l *life) marked(name string) bool {
+	_, err := os.Lstat(l.mark(name))
+	return err == nil
+}
+
+// setHere remembers that the VM is this node's. Without the mark status only looks more closely.
+func (l *life) setHere() {
+	err := os.MkdirAll(l.host.Path(host.RunDir), 0o755)
+	if err == nil {
+		err = os.WriteFile(l.mark(hereMark), nil, 0o644)
+	}
+	if err != nil {
+		l.log(ocf.LevelWarning, "a node-local mark cannot be written", "error", err)
+	}
+	l.clear(sickMark)
+}
+
+func (l *life) clear(names ...string) {
+	for _, n := range names {
+		if err := os.Remove(l.mark(n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			l.log(ocf.LevelWarning, "a node-local mark cannot be removed", "error", err)
+		}
+	}
+}

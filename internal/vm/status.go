@@ -1,0 +1,156 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+// inquiry marks the process in which status looks at the shared storage.
+const inquiry = "LBVM_INQUIRY=1"
+
+// status asks the tool. The shared storage is touched only where the guest is here and this node has not yet made it
+// its own: after a migration, or when rgmanager asks every node where the VM is.
+func (l *life) status(ctx context.Context) error {
+	known := l.marked(hereMark)
+	if !known {
+		l.patience = 0 // nothing of it was ever here: no reboot to wait for
+	}
+	d, err := l.guest(ctx)
+	if err != nil {
+		return err
+	}
+	switch c := classify(d, handoff.State{}, ""); c {
+	case absent, torso:
+		return ocf.ErrNotRunning
+	case leaving: // it counts as running here until it has left
+		return nil
+	case running, frozen, arriving:
+		if known && c != arriving {
+			return nil
+		}
+		return l.inquire(ctx)
+	default:
+		return fmt.Errorf("%s is down and has left %s behind", l.vm, c)
+	}
+}
+
+// inquire looks at the record, in a process that is left behind if the shared storage hangs.
+func (l *life) inquire(ctx context.Context) error {
+	for _, e := range l.call.World.Env {
+		if e == inquiry {
+			return l.inquiry(ctx)
+		}
+	}
+	half, cancel := l.clock.WithTimeout(ctx, min(l.left(1, 2), 10*time.Second))
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- l.ask(half) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-half.Done():
+		l.log(ocf.LevelWarning, "the shared storage does not answer; the guest is here")
+		return nil
+	}
+}
+
+// ask runs the inquiry. A thread that hangs in the kernel would keep this whole process from ending; a child does not.
+func (l *life) ask(ctx context.Context) error {
+	if l.a.Self == "" {
+		return l.inquiry(ctx)
+	}
+	r, err := run.System{}.Run(ctx, run.Command{Argv: []string{l.a.Self, "status"}, Env: append([]string{inquiry}, l.call.World.Env...)})
+	switch {
+	case err != nil:
+		return err
+	case r.Code == int(ocf.CodeOK):
+		return nil
+	case r.Code == int(ocf.CodeNotRunning):
+		return ocf.ErrNotRunning
+	}
+	return fmt.Errorf("%s is here, and its state does not allow that (see the messages above)", l.vm)
+}
+
+// inquiry answers status by the record, and adopts the guest where the record allows it.
+func (l *life) inquiry(ctx context.Context) error {
+	l.row = "status"
+	if err := l.reach(); err != nil { // without the shared storage the tool's word is all there is
+		return l.bare(ctx)
+	}
+	v, err := l.look(ctx)
+	var record *recordError
+	if errors.As(err, &record) {
+		l.log(ocf.LevelError, "the hand-off record is not readable", "error", err)
+		return l.bare(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if done, err := v.answer(l); done {
+		return err
+	}
+	// The sender holds the lock as long as its tool works: who gets it knows that the transfer is over.
+	held, err := l.dir.TryLock(l.signature())
+	if errors.Is(err, lockfile.ErrHeld) {
+		if v.announced() {
+			return ocf.ErrNotRunning
+		}
+		return nil // the next status adopts it
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.hold(held); err != nil {
+		return err
+	}
+	if v, err = l.look(ctx); err != nil {
+		return err
+	}
+	if done, err := v.answer(l); done {
+		return err
+	}
+	if err := l.host.PublishBoot(l.shared, l.me); err != nil {
+		return fmt.Errorf("publishing this node's boot: %w", err)
+	}
+	return l.adopt(v, "found by status")
+}
+
+// answer is what status says where there is nothing to adopt.
+func (v view) answer(l *life) (done bool, err error) {
+	switch {
+	case v.guest == absent, v.guest == torso, v.guest == arriving:
+		return true, ocf.ErrNotRunning
+	case v.guest == leaving:
+		return true, nil
+	case v.guest == frozen && v.announced():
+		return true, ocf.ErrNotRunning
+	case !v.here():
+		return true, fmt.Errorf("%s is %s here", l.vm, v.guest)
+	case v.other() && !v.announced():
+		_, err := refuseDouble(context.Background(), l, v)
+		return true, err
+	case v.guest == frozen:
+		return true, nil
+	}
+	adoptable := v.is(handoff.NoRecord) || v.announced() || v.named() && !v.is(handoff.Suspending, handoff.Held)
+	return !adoptable, nil
+}
+
+// bare is status by the tool alone.
+func (l *life) bare(ctx context.Context) error {
+	d, err := l.detail(ctx)
+	if err != nil {
+		return err
+	}
+	if c := classify(d, handoff.State{}, ""); c != running && c != frozen && c != leaving {
+		return ocf.ErrNotRunning
+	}
+	return nil
+}

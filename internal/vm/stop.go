@@ -1,0 +1,111 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+func (l *life) stop(ctx context.Context) error {
+	if err := l.reach(); err != nil {
+		return l.stopAlone(ctx, err)
+	}
+	done, err := l.bystander(ctx)
+	if err == nil && !done {
+		if err = l.lock(ctx); err == nil {
+			err = l.settle(ctx, stopTable())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	l.clear(hereMark, sickMark)
+	return nil
+}
+
+// bystander looks without the lock. Where the VM is not here and the record does not name this node, the stop ends
+// here, and no byte on the shared storage has changed: rgmanager runs stop on every node when it starts.
+func (l *life) bystander(ctx context.Context) (done bool, err error) {
+	for n := 0; n < rounds; n++ {
+		v, err := l.look(ctx)
+		var record *recordError
+		if errors.As(err, &record) && v.guest == absent {
+			l.log(ocf.LevelError, "the hand-off record is not readable; nothing runs here", "error", err)
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		switch {
+		case v.here() || v.named():
+			return false, nil
+		case v.guest == absent:
+			return true, nil
+		case v.guest == arriving:
+			return false, fmt.Errorf("%s is arriving here and its state is %s: left alone", l.vm, v.st.Phase)
+		case v.guest == torso && v.is(handoff.Sending) && v.toMe() && !v.nodeGone:
+			return false, fmt.Errorf("%s is being received from %q: left alone", l.vm, v.st.Node)
+		}
+		l.log(ocf.LevelWarning, "removing what is left of a VM that is not this node's", "what", v.guest)
+		if err := l.destroy(ctx); err != nil {
+			return false, err
+		}
+		l.patience = 0
+	}
+	return false, fmt.Errorf("%s: what is found changes again and again", l.vm)
+}
+
+// stopAlone stops without the shared storage: nothing can be written, so no memory is kept.
+func (l *life) stopAlone(ctx context.Context, why error) error {
+	if !errors.Is(why, host.ErrNotShared) {
+		l.log(ocf.LevelError, "there is no shared storage to use: cold stop", "error", why)
+	}
+	l.row = "alone"
+	d, err := l.guest(ctx)
+	if err != nil {
+		return err
+	}
+	if !d.State.Clean() {
+		if err := l.takeDown(ctx); err != nil {
+			return err
+		}
+	}
+	l.clear(hereMark, sickMark)
+	return nil
+}
+
+// writeLast is the last write of a stop. Without room for it a stop whose node is clean has succeeded all the same:
+// a start here stays possible, and others refuse and say so.
+func (l *life) writeLast(ctx context.Context, next handoff.State, why string) error {
+	err := l.write(next, why)
+	if !noSpace(err) {
+		return err
+	}
+	l.log(ocf.LevelError, "no room for the state: making some", "error", err)
+	err = l.makeRoom(next)
+	if err == nil {
+		err = l.write(next, why)
+	}
+	if !noSpace(err) {
+		return err
+	}
+	if d, derr := l.detail(ctx); derr != nil || !d.State.Clean() {
+		return errors.Join(err, derr)
+	}
+	l.loud("state not written", fmt.Sprintf("no room for it; %s is down here and can be started here only", l.vm))
+	return nil
+}
+
+// makeRoom deletes what nobody will use.
+func (l *life) makeRoom(next handoff.State) error {
+	if next.Image == "" {
+		if err := l.held.Discard(); err != nil {
+			return err
+		}
+	}
+	return l.held.Prune(0)
+}
