@@ -22,9 +22,9 @@ var forbidden = []struct {
 	{"time", "After", []string{"internal/clock", "internal/lab"}},
 	{"os/exec", "Command", []string{"internal/run", "internal/lab"}},
 	{"os/exec", "CommandContext", []string{"internal/run", "internal/lab"}},
-	{"os/exec", "LookPath", nil},
+	{"os/exec", "LookPath", []string{"internal/real"}},
 	{"os", "Getenv", []string{"internal/host"}},
-	{"os", "LookupEnv", []string{"internal/host"}},
+	{"os", "LookupEnv", []string{"internal/host", "internal/real"}},
 	{"os", "Environ", []string{"internal/host", "internal/run", "pkg/ocf"}},
 	{"os", "Exit", []string{"internal/run", "pkg/ocf"}},
 }
