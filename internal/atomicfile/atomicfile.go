@@ -116,7 +116,7 @@ func (w *writer) label() error {
 
 func copyLabel(from string, to *os.File) error {
 	const name = "security.selinux"
-	label := make([]byte, 256)
+	label := make([]byte, 4096)
 	n, err := unix.Getxattr(from, name, label)
 	switch {
 	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOSYS):
@@ -130,15 +130,20 @@ func copyLabel(from string, to *os.File) error {
 	return nil
 }
 
-func (w *writer) sync() error { return w.temp.Sync() }
+// sync also closes: what a network file system has kept back fails here, and not behind the rename.
+func (w *writer) sync() error {
+	if err := w.temp.Sync(); err != nil {
+		return err
+	}
+	return w.temp.Close()
+}
 
 func (w *writer) rename() error {
 	if err := os.Rename(w.temp.Name(), w.target); err != nil {
 		return err
 	}
-	f := w.temp
 	w.temp = nil
-	return f.Close()
+	return nil
 }
 
 func (w *writer) syncDir() error { return FsyncDir(w.dir) }
@@ -148,7 +153,10 @@ func (w *writer) abandon() error {
 		return nil
 	}
 	err := os.Remove(w.temp.Name())
-	return errors.Join(err, w.temp.Close())
+	if closed := w.temp.Close(); !errors.Is(closed, os.ErrClosed) {
+		err = errors.Join(err, closed)
+	}
+	return err
 }
 
 // FsyncDir makes the names in dir durable. File systems that cannot sync a folder are not an error.

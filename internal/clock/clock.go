@@ -110,12 +110,15 @@ func (s Scaled) Format() []byte {
 
 func parseScaled(b []byte) (Scaled, error) {
 	var s Scaled
-	seen := 0
+	seen := map[string]bool{}
 	sc := bufio.NewScanner(bytes.NewReader(b))
 	for sc.Scan() {
 		key, value, ok := strings.Cut(strings.TrimSpace(sc.Text()), "=")
 		if !ok {
 			continue
+		}
+		if seen[key] {
+			return Scaled{}, fmt.Errorf("%s= stands there twice", key)
 		}
 		switch key {
 		case "real", "lab":
@@ -128,20 +131,20 @@ func parseScaled(b []byte) (Scaled, error) {
 			} else {
 				s.Epoch = time.Unix(0, n)
 			}
-			seen++
+			seen[key] = true
 		case "scale":
 			f, err := strconv.ParseFloat(value, 64)
 			if err != nil || !(f > 0) || f > 1e6 {
 				return Scaled{}, fmt.Errorf("scale=%q is not a factor above 0", value)
 			}
 			s.Scale = f
-			seen++
+			seen[key] = true
 		}
 	}
 	if err := sc.Err(); err != nil {
 		return Scaled{}, err
 	}
-	if seen != 3 {
+	if len(seen) != 3 {
 		return Scaled{}, errors.New("it needs real=, lab= and scale=")
 	}
 	return s, nil

@@ -2,6 +2,7 @@ package clock
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -55,6 +56,10 @@ func (f *Fake) Sleep(ctx context.Context, d time.Duration) error {
 // WithTimeout gives a context that ends when Advance has moved the clock by d.
 func (f *Fake) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancelCause(ctx)
+	if d <= 0 {
+		cancel(context.DeadlineExceeded)
+		return expiring{out}, func() { cancel(context.Canceled) }
+	}
 	wake := f.timer(d)
 	go func() {
 		select {
@@ -63,7 +68,19 @@ func (f *Fake) WithTimeout(ctx context.Context, d time.Duration) (context.Contex
 		case <-out.Done():
 		}
 	}()
-	return out, func() { cancel(context.Canceled) }
+	return expiring{out}, func() { cancel(context.Canceled) }
+}
+
+// expiring ends with DeadlineExceeded where its time has passed, as a context of the system's clock does. It tells no
+// deadline: that would be an instant of another clock.
+type expiring struct{ context.Context }
+
+func (e expiring) Err() error {
+	err := e.Context.Err()
+	if err != nil && errors.Is(context.Cause(e.Context), context.DeadlineExceeded) {
+		return context.DeadlineExceeded
+	}
+	return err
 }
 
 // Advance moves the clock by d and wakes whoever waited for an instant up to then.

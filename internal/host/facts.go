@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,7 +95,11 @@ func (f Facts) format() []byte {
 		add("tool", tool+" "+f.Tools[tool])
 	}
 	for _, g := range f.Guests {
-		add("guest", fmt.Sprintf("%s:%s %s %d %s", g.Type, g.Name, g.State, g.Mem, strconv.FormatFloat(g.CPU, 'f', 4, 64)))
+		state := strings.Join(strings.Fields(g.State), "-")
+		if state == "" {
+			state = "unknown"
+		}
+		add("guest", fmt.Sprintf("%s:%s %s %d %s", g.Type, g.Name, state, g.Mem, strconv.FormatFloat(g.CPU, 'f', 4, 64)))
 	}
 	return p.Format()
 }
@@ -118,12 +123,13 @@ func parseFacts(b []byte) (Facts, error) {
 			return 0
 		}
 		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s=%q is not a number", key, v))
+		if err != nil || n < 0 {
+			errs = append(errs, fmt.Errorf("%s=%q is not a number above 0", key, v))
+			return 0
 		}
 		return n
 	}
-	f.Cores = int(number("cores"))
+	f.Cores = int(min(number("cores"), 1<<20))
 	f.MemTotal, f.MemFree = number("mem_total_bytes"), number("mem_free_bytes")
 	if v, ok := p.Lookup("at"); ok {
 		if f.At, err = time.Parse(time.RFC3339, v); err != nil {
@@ -156,8 +162,11 @@ func parseGuest(v string) (GuestFact, error) {
 	}
 	mem, err1 := strconv.ParseInt(w[2], 10, 64)
 	cpu, err2 := strconv.ParseFloat(w[3], 64)
-	if err := errors.Join(err1, err2); err != nil {
+	if err := errors.Join(err1, err2, CheckName(name)); err != nil {
 		return GuestFact{}, fmt.Errorf("guest=%q: %w", v, err)
+	}
+	if mem < 0 || math.IsNaN(cpu) || math.IsInf(cpu, 0) {
+		return GuestFact{}, fmt.Errorf("guest=%q: not a number that can be", v)
 	}
 	return GuestFact{Type: typ, Name: name, State: w[1], Mem: mem, CPU: cpu}, nil
 }

@@ -24,13 +24,16 @@ type Host struct{ root string }
 
 // New is the node below root. A relative root is refused.
 func New(root string) (Host, error) {
-	if root == "" || root == "/" {
+	if root == "" {
 		return Host{}, nil
 	}
 	if !filepath.IsAbs(root) {
 		return Host{}, fmt.Errorf("%s=%q is not an absolute path", RootVariable, root)
 	}
-	return Host{filepath.Clean(root)}, nil
+	if root = filepath.Clean(root); root == "/" {
+		return Host{}, nil
+	}
+	return Host{root}, nil
 }
 
 // FromEnviron finds the root in an environment.
@@ -46,12 +49,12 @@ func FromEnviron(environ []string) (Host, error) {
 // Root is "" on a real node.
 func (h Host) Root() string { return h.root }
 
-// Path is where an absolute path of the node lies.
+// Path is where an absolute path of the node lies. No ".." leads out of the root.
 func (h Host) Path(abs string) string {
 	if h.root == "" {
 		return abs
 	}
-	return filepath.Join(h.root, abs)
+	return filepath.Join(h.root, filepath.Clean("/"+abs))
 }
 
 // Paths of ours on every node.

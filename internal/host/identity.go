@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/lbvm/lbvm/internal/atomicfile"
@@ -132,7 +133,13 @@ func (h Host) checkLocks(dir string) error {
 	if err != nil {
 		return fmt.Errorf("reading the mounts: %w", err)
 	}
-	if bad := localLocks(b, dir); bad != "" {
+	mounted := dir
+	if h.root == "" { // the mounts name the folder itself, not a link to it
+		if mounted, err = filepath.EvalSymlinks(dir); err != nil {
+			return fmt.Errorf("finding the mount of the shared storage: %w", err)
+		}
+	}
+	if bad := localLocks(b, mounted); bad != "" {
 		return fmt.Errorf("%w: %s has the mount option %s", ErrLocalLocks, dir, bad)
 	}
 	return nil
@@ -146,7 +153,7 @@ func localLocks(mounts []byte, dir string) string {
 		if len(f) < 4 {
 			continue
 		}
-		point := strings.ReplaceAll(f[1], `\040`, " ")
+		point := unescapeMount(f[1])
 		if (dir == point || point == "/" || strings.HasPrefix(dir, point+"/")) && len(point) >= len(best) {
 			best, options = point, f[3]
 		}
@@ -158,4 +165,9 @@ func localLocks(mounts []byte, dir string) string {
 		}
 	}
 	return ""
+}
+
+// unescapeMount undoes the kernel's escapes in /proc/mounts.
+func unescapeMount(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }

@@ -26,25 +26,46 @@ type Lock struct{ f *os.File }
 
 // Try takes the lock or gives ErrHeld at once. holder is what the file says to a human ("lbm add on node1, pid 17").
 func Try(path, holder string) (*Lock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("opening lock: %w", err)
+		}
+		if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			if errors.Is(err, syscall.EWOULDBLOCK) {
+				err = fmt.Errorf("%w: %s%s", ErrHeld, path, heldBy(f))
+			} else {
+				err = fmt.Errorf("locking %s: %w", path, err)
+			}
+			return nil, errors.Join(err, f.Close())
+		}
+		same, err := still(f, path)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("locking %s: %w", path, err), f.Close())
+		}
+		if !same { // the file was taken away between open and lock: that lock keeps nobody off
+			if err := f.Close(); err != nil {
+				return nil, fmt.Errorf("locking %s: %w", path, err)
+			}
+			continue
+		}
+		l := &Lock{f}
+		l.sign(holder)
+		return l, nil
+	}
+}
+
+// still tells whether path leads to the open file f.
+func still(f *os.File, path string) (bool, error) {
+	now, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
-		return nil, fmt.Errorf("opening lock: %w", err)
+		return false, err
 	}
-	if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = fmt.Errorf("%w: %s%s", ErrHeld, path, heldBy(f))
-		} else {
-			err = fmt.Errorf("locking %s: %w", path, err)
-		}
-		return nil, errors.Join(err, f.Close())
-	}
-	l := &Lock{f}
-	if holder != "" {
-		if err := l.sign(holder); err != nil {
-			return nil, errors.Join(err, l.Close())
-		}
-	}
-	return l, nil
+	mine, err := f.Stat()
+	return err == nil && os.SameFile(now, mine), err
 }
 
 // retry is how often Acquire asks. flock has no wait that a context can end.
@@ -86,14 +107,15 @@ func (l *Lock) File() *os.File { return l.f }
 // Close lets go.
 func (l *Lock) Close() error { return l.f.Close() }
 
-func (l *Lock) sign(holder string) error {
-	if err := l.f.Truncate(0); err != nil {
-		return fmt.Errorf("signing lock: %w", err)
+// sign writes who holds the lock. Nobody believes it, so that it cannot be written (a full disk) is no error: the lock
+// is held all the same, and a stop must work on a full disk.
+func (l *Lock) sign(holder string) {
+	if holder == "" || l.f.Truncate(0) != nil {
+		return
 	}
 	if _, err := l.f.WriteAt([]byte(holder+"\n"), 0); err != nil {
-		return fmt.Errorf("signing lock: %w", err)
+		return
 	}
-	return nil
 }
 
 func heldBy(f *os.File) string {

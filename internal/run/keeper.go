@@ -29,7 +29,7 @@ const (
 //
 // The program that uses Keeper calls KeeperMain first thing in main.
 type Keeper struct {
-	Lock  *os.File      // held as long as the command runs
+	Lock  *os.File      // held as long as the command runs; nil is none
 	Self  string        // path of this program; "" is /proc/self/exe
 	Grace time.Duration // between SIGTERM and SIGKILL when the context ends
 }
@@ -51,32 +51,18 @@ func (k Keeper) Run(ctx context.Context, c Command) (Result, error) {
 	if self == "" {
 		self = "/proc/self/exe"
 	}
-	cmd := command(c)
-	cmd.Path = self
-	cmd.Args = append([]string{keeperName, k.Grace.String()}, c.Argv...)
-	cmd.ExtraFiles = []*os.File{k.Lock}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.WaitDelay = 2 * time.Second
-	stdout, stderr := newBounded(c.MaxOutput), newBounded(c.MaxOutput)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	start := time.Now()
-	if err := cmd.Start(); err != nil {
+	p := newProcess(c)
+	p.cmd.Path = self
+	p.cmd.Args = append([]string{keeperName, k.Grace.String()}, c.Argv...)
+	if k.Lock != nil {
+		p.cmd.ExtraFiles = []*os.File{k.Lock}
+	}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := p.cmd.Start(); err != nil {
 		return Result{}, fmt.Errorf("starting the keeper of %s: %w", c.Argv[0], err)
 	}
-	ended, watched := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(watched)
-		select {
-		case <-ended:
-		case <-ctx.Done():
-			kill(cmd.Process.Pid, syscall.SIGTERM) // the keeper ends the command, waits for it, then itself
-		}
-	}()
-	err := cmd.Wait()
-	close(ended)
-	<-watched
-	r := Result{Stdout: stdout.Bytes(), Stderr: stderr.Bytes(), Truncated: stdout.cut || stderr.cut, Took: time.Since(start)}
-	r, err = outcome(ctx, c, r, cmd.ProcessState, err)
+	// The keeper ends the command, waits for it, then ends itself. If it cannot, it stays, and so does the lock.
+	r, err := p.wait(ctx, k.Grace, func() { kill(p.cmd.Process.Pid, syscall.SIGTERM) })
 	if err != nil {
 		return r, err
 	}
@@ -84,10 +70,7 @@ func (k Keeper) Run(ctx context.Context, c Command) (Result, error) {
 	case keeperNotFound:
 		return r, fmt.Errorf("%w: %s: %s", ErrNotFound, c.Argv[0], bytes.TrimSpace(r.Stderr))
 	case keeperSignal:
-		if ctx.Err() != nil {
-			return r, fmt.Errorf("%s: %w after %s (%w)", c.Argv[0], ErrDeadline, r.Took.Round(time.Millisecond), context.Cause(ctx))
-		}
-		return r, fmt.Errorf("%s: %w", c.Argv[0], ErrSignal)
+		return r, fmt.Errorf("%s: %w: %s", c.Argv[0], ErrSignal, lastLine(r.Stderr))
 	}
 	return r, nil
 }
@@ -102,11 +85,15 @@ func KeeperMain() {
 }
 
 func keep(grace string, argv []string) int {
-	// The agent may be gone: its pipes broken must end neither us nor the tool.
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGINT)
+	// The agent may be gone: its broken pipes must end neither us nor the tool. They are caught and not ignored,
+	// since the tool, and a container's init behind it, would inherit what is ignored.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGINT)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
-	syscall.CloseOnExec(3) // the lock stays with us
+	if err := closeOnExec(); err != nil { // the lock stays with us
+		fmt.Fprintln(os.Stderr, "keeper:", err)
+		return keeperNotFound
+	}
 	wait, err := time.ParseDuration(grace)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "keeper:", err)
@@ -116,7 +103,7 @@ func keep(grace string, argv []string) int {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stdout, cmd.Stderr = deaf{os.Stdout}, deaf{os.Stderr}
 	// A daemon that the tool leaves behind with its output open must not keep the lock for ever.
-	cmd.WaitDelay = 2 * time.Second
+	cmd.WaitDelay = pipeDelay
 	if err := cmd.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return keeperNotFound
@@ -131,11 +118,20 @@ func keep(grace string, argv []string) int {
 	}()
 	err = cmd.Wait()
 	close(ended)
+	if cmd.ProcessState == nil {
+		fmt.Fprintln(os.Stderr, err)
+		return keeperSignal
+	}
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		fmt.Fprintln(os.Stderr, "ended by signal "+strconv.Itoa(int(status.Signal())))
 		return keeperSignal
 	}
 	return cmd.ProcessState.ExitCode()
+}
+
+func lastLine(b []byte) []byte {
+	b = bytes.TrimSpace(b)
+	return b[bytes.LastIndexByte(b, '\n')+1:]
 }
 
 // deaf writes for as long as somebody reads, and swallows what nobody reads.

@@ -48,10 +48,17 @@ var ErrNotFound = errors.New("program not found")
 // ErrSignal says that a signal ended the program.
 var ErrSignal = errors.New("ended by a signal")
 
-// ErrDeadline says that the context ended first; the whole process group was killed.
+// ErrDeadline says that the context ended first and the command was told to end. What it had done until then is not
+// known, whatever code it left with; if not even SIGKILL ended it (a disk that hangs), it still runs.
 var ErrDeadline = errors.New("did not end in time")
 
-const defaultMaxOutput = 1 << 20
+const (
+	defaultMaxOutput = 1 << 20
+	// A process that holds the pipes of a command that has ended must not hold us for ever.
+	pipeDelay = 2 * time.Second
+	// So long a command may take to die of SIGKILL before it is left alone.
+	dieDelay = 3 * time.Second
+)
 
 // System runs commands as children of this process.
 type System struct {
@@ -69,31 +76,65 @@ func (s System) Run(ctx context.Context, c Command) (Result, error) {
 	if ctx.Err() != nil {
 		return Result{}, fmt.Errorf("%s: %w (%w)", c.Argv[0], ErrDeadline, context.Cause(ctx))
 	}
-	cmd := command(c)
-	stdout, stderr := newBounded(c.MaxOutput), newBounded(c.MaxOutput)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	// A grandchild that keeps the pipes open must not hold us for ever.
-	cmd.WaitDelay = 2 * time.Second
-	start := time.Now()
-	if err := cmd.Start(); err != nil {
+	p := newProcess(c)
+	if err := p.cmd.Start(); err != nil {
 		return Result{}, startError(c, err)
 	}
-	ended := make(chan struct{})
-	watched := make(chan struct{})
+	return p.wait(ctx, 0, func() { endGroup(p.cmd.Process.Pid, s.Grace, p.ended) })
+}
+
+// process is a started command.
+type process struct {
+	cmd   *exec.Cmd
+	c     Command
+	ended chan struct{} // closed when it was waited for
+}
+
+func newProcess(c Command) *process {
+	p := &process{cmd: command(c), c: c}
+	p.cmd.Stdout, p.cmd.Stderr = newBounded(c.MaxOutput), newBounded(c.MaxOutput)
+	p.cmd.WaitDelay = pipeDelay
+	return p
+}
+
+// wait waits for the command's end. When ctx ends first, it calls stop and gives the command grace more, and what it
+// takes to die.
+func (p *process) wait(ctx context.Context, grace time.Duration, stop func()) (Result, error) {
+	start := time.Now()
+	p.ended = make(chan struct{})
+	var err error
 	go func() {
-		defer close(watched)
-		select {
-		case <-ended:
-			return
-		case <-ctx.Done():
-		}
-		endGroup(cmd.Process.Pid, s.Grace, ended)
+		defer close(p.ended)
+		err = p.cmd.Wait()
 	}()
-	err := cmd.Wait()
-	close(ended)
-	<-watched
+	stopped := false
+	select {
+	case <-p.ended:
+	case <-ctx.Done():
+		select {
+		case <-p.ended: // both at once: it had ended
+		default:
+			stopped = true
+			stop()
+			late := time.NewTimer(grace + pipeDelay + dieDelay)
+			defer late.Stop()
+			select {
+			case <-p.ended:
+			case <-late.C:
+				took := time.Since(start).Round(time.Millisecond)
+				return Result{Took: took}, fmt.Errorf("%s: %w after %s and cannot be ended (%w)", p.c.Argv[0], ErrDeadline, took, context.Cause(ctx))
+			}
+		}
+	}
+	stdout, stderr := p.cmd.Stdout.(*bounded), p.cmd.Stderr.(*bounded)
 	r := Result{Stdout: stdout.Bytes(), Stderr: stderr.Bytes(), Truncated: stdout.cut || stderr.cut, Took: time.Since(start)}
-	return outcome(ctx, c, r, cmd.ProcessState, err)
+	if p.cmd.ProcessState != nil {
+		r.Code = p.cmd.ProcessState.ExitCode()
+	}
+	if stopped {
+		return r, fmt.Errorf("%s: %w after %s (%w)", p.c.Argv[0], ErrDeadline, r.Took.Round(time.Millisecond), context.Cause(ctx))
+	}
+	return outcome(p.c, r, p.cmd.ProcessState, err)
 }
 
 func check(c Command) error {
@@ -119,6 +160,10 @@ func command(c Command) *exec.Cmd {
 }
 
 func startError(c Command, err error) error {
+	var at *os.PathError
+	if errors.As(err, &at) && at.Op == "chdir" {
+		return fmt.Errorf("starting %s: %w", c.Argv[0], err)
+	}
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("%w: %s: %w", ErrNotFound, c.Argv[0], err)
 	}
@@ -126,18 +171,14 @@ func startError(c Command, err error) error {
 }
 
 // outcome turns the end of a process into Run's answer.
-func outcome(ctx context.Context, c Command, r Result, state *os.ProcessState, err error) (Result, error) {
-	name := filepath.Base(c.Argv[0])
+func outcome(c Command, r Result, state *os.ProcessState, err error) (Result, error) {
+	name := c.Argv[0]
 	if state == nil {
 		return r, fmt.Errorf("waiting for %s: %w", name, err)
 	}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		if ctx.Err() != nil {
-			return r, fmt.Errorf("%s: %w after %s (%w)", name, ErrDeadline, r.Took.Round(time.Millisecond), context.Cause(ctx))
-		}
 		return r, fmt.Errorf("%s: %w: %s", name, ErrSignal, status.Signal())
 	}
-	r.Code = state.ExitCode()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
 		return r, fmt.Errorf("reading what %s printed: %w", name, err)
