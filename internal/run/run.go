@@ -160,9 +160,10 @@ func command(c Command) *exec.Cmd {
 }
 
 func startError(c Command, err error) error {
-	var at *os.PathError
-	if errors.As(err, &at) && at.Op == "chdir" {
-		return fmt.Errorf("starting %s: %w", c.Argv[0], err)
+	if c.Dir != "" {
+		if _, dir := os.Stat(c.Dir); dir != nil { // the same error, and not the program's fault
+			return fmt.Errorf("starting %s: %w", c.Argv[0], dir)
+		}
 	}
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("%w: %s: %w", ErrNotFound, c.Argv[0], err)
@@ -209,11 +210,12 @@ func kill(pid int, sig syscall.Signal) {
 	}
 }
 
-// bounded keeps the first max bytes and swallows the rest.
+// bounded keeps the first max bytes and swallows the rest. It has no method but Write and Bytes: io.Copy would read
+// past the bound into anything that offers ReadFrom.
 type bounded struct {
-	bytes.Buffer
-	max int
-	cut bool
+	kept []byte
+	max  int
+	cut  bool
 }
 
 func newBounded(max int) *bounded {
@@ -225,11 +227,12 @@ func newBounded(max int) *bounded {
 
 func (b *bounded) Write(p []byte) (int, error) {
 	n := len(p)
-	if room := b.max - b.Len(); room < n {
+	if room := b.max - len(b.kept); room < n {
 		p, b.cut = p[:max(room, 0)], true
 	}
-	if _, err := b.Buffer.Write(p); err != nil {
-		return 0, err
-	}
+	b.kept = append(b.kept, p...)
 	return n, nil
 }
+
+// Bytes is what was kept.
+func (b *bounded) Bytes() []byte { return b.kept }
