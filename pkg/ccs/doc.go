@@ -1,0 +1,15 @@
+// Package ccs reads and edits cluster.conf, the configuration of a Red Hat cluster.
+//
+// Administrators write that file by hand, comment it and keep it under version control,
+// and one bad element makes the cluster manager stop services that nobody touched. So a
+// Document keeps the bytes as they are: an edit splices into them and changes what it
+// means to change and nothing else. A tree (etree) serves queries and proves after every
+// edit that the new bytes say what was intended; it never writes the file.
+//
+// Start with Load or Parse. Nodes, Domains and Services are views in the words of the
+// field. Domain.Score is the cluster manager's answer to "may it run there". Apply makes
+// edits on a document in memory, Update makes them on the file: under a lock, with the
+// version raised by one, checked, atomically, the file before kept.
+//
+// The package publishes nothing to the cluster and runs no program.
+package ccs

@@ -1,0 +1,418 @@
+package ccs
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Limits of Parse. A real file has some hundred kilobytes at the most.
+const (
+	MaxBytes = 64 << 20
+	MaxDepth = 1000
+	maxItems = 2_000_000 // elements, attributes, comments
+)
+
+// span is the bytes [start, end).
+type span struct{ start, end int }
+
+// node is one element with the places of its parts.
+type node struct {
+	tag      string
+	open     span // the start tag, or the empty-element tag
+	name     span // the name in the start tag
+	attrs    []attr
+	close    span // the end tag; empty where the element is <a/>
+	parent   *node
+	children []*node
+	index    int // in document order
+}
+
+type attr struct {
+	name  string
+	whole span // name to closing quote
+	value span // between the quotes
+}
+
+func (n *node) empty() bool { return n.close.end == 0 }
+
+// end is the first byte behind the element.
+func (n *node) end() int {
+	if n.empty() {
+		return n.open.end
+	}
+	return n.close.end
+}
+
+// tailStart is where the start tag ends but for white space, `/` and `>`.
+func (n *node) tailStart() int {
+	if len(n.attrs) > 0 {
+		return n.attrs[len(n.attrs)-1].whole.end
+	}
+	return n.name.end
+}
+
+// scanner finds the elements of a document. All markup is ASCII, so it reads every encoding that contains ASCII;
+// what it lets pass is read once more by etree, which judges names and characters.
+type scanner struct {
+	src    []byte
+	pos    int
+	all    []*node
+	root   *node
+	open   *node
+	depth  int
+	items  int
+	latin1 bool
+}
+
+type scanError struct {
+	at  int
+	msg string
+	err error
+}
+
+func (s *scanner) fail(at int, format string, args ...any) *scanError {
+	return &scanError{at: at, msg: fmt.Sprintf(format, args...)}
+}
+
+func (s *scanner) document() *scanError {
+	if bytes.HasPrefix(s.src, []byte("\xef\xbb\xbf")) {
+		s.pos = 3
+	}
+	if s.has("<?xml") && s.pos+5 < len(s.src) && isSpace(s.src[s.pos+5]) {
+		if err := s.declaration(); err != nil {
+			return err
+		}
+	}
+	if err := s.characters(); err != nil {
+		return err
+	}
+	for s.pos < len(s.src) {
+		if err := s.item(); err != nil {
+			return err
+		}
+	}
+	if s.open != nil {
+		return s.fail(s.open.open.start, "<%s> is not closed", s.open.tag)
+	}
+	if s.root == nil {
+		return s.fail(len(s.src), "the document holds no element")
+	}
+	return nil
+}
+
+// characters refuses bytes that no XML document may hold.
+func (s *scanner) characters() *scanError {
+	for i := s.pos; i < len(s.src); {
+		b := s.src[i]
+		if b < utf8.RuneSelf || s.latin1 {
+			if b < ' ' && !isSpace(b) {
+				return s.fail(i, "byte 0x%02x may not stand in an XML document", b)
+			}
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(s.src[i:])
+		if r == utf8.RuneError && n == 1 {
+			return s.fail(i, "byte 0x%02x is not UTF-8; a file in another encoding must declare it", b)
+		}
+		i += n
+	}
+	return nil
+}
+
+func (s *scanner) item() *scanError {
+	if s.items++; s.items > maxItems {
+		return &scanError{s.pos, fmt.Sprintf("more than %d elements and attributes", maxItems), ErrTooBig}
+	}
+	if s.src[s.pos] != '<' {
+		return s.text()
+	}
+	switch {
+	case s.has("<!--"):
+		return s.comment()
+	case s.has("<![CDATA["):
+		if s.open == nil {
+			return s.fail(s.pos, "text outside the root element")
+		}
+		return s.until("]]>", "CDATA section")
+	case s.has("<!DOCTYPE"):
+		return s.doctype()
+	case s.has("<?"):
+		return s.instruction()
+	case s.has("</"):
+		return s.endTag()
+	case s.has("<!"):
+		return s.fail(s.pos, "unknown markup")
+	}
+	return s.startTag()
+}
+
+func (s *scanner) has(prefix string) bool {
+	return len(s.src)-s.pos >= len(prefix) && string(s.src[s.pos:s.pos+len(prefix)]) == prefix
+}
+
+// until moves behind the next occurrence of end.
+func (s *scanner) until(end, what string) *scanError {
+	i := bytes.Index(s.src[s.pos:], []byte(end))
+	if i < 0 {
+		return s.fail(s.pos, "%s is not closed: %s is missing", what, end)
+	}
+	s.pos += i + len(end)
+	return nil
+}
+
+func (s *scanner) comment() *scanError {
+	start := s.pos
+	s.pos += len("<!--")
+	if i := bytes.Index(s.src[s.pos:], []byte("--")); i >= 0 && !bytes.HasPrefix(s.src[s.pos+i:], []byte("-->")) {
+		return s.fail(s.pos+i, "`--` may not stand within a comment")
+	}
+	if err := s.until("-->", "comment"); err != nil {
+		err.at = start
+		return err
+	}
+	return nil
+}
+
+func (s *scanner) instruction() *scanError {
+	start := s.pos
+	s.pos += len("<?")
+	name := s.readName()
+	if name == "" {
+		return s.fail(start, "processing instruction without a name")
+	}
+	if bytes.EqualFold([]byte(name), []byte("xml")) {
+		return s.fail(start, "the XML declaration stands only at the very beginning of the file")
+	}
+	if err := s.until("?>", "processing instruction"); err != nil {
+		err.at = start
+		return err
+	}
+	return nil
+}
+
+// doctype steps over a document type with its internal subset. What it declares is not used: an entity of its own is refused where it is used.
+func (s *scanner) doctype() *scanError {
+	start := s.pos
+	if s.root != nil {
+		return s.fail(start, "DOCTYPE must stand before the root element")
+	}
+	s.pos += len("<!DOCTYPE")
+	depth := 1
+	for s.pos < len(s.src) {
+		switch c := s.src[s.pos]; {
+		case s.has("<!--"):
+			if err := s.comment(); err != nil {
+				return err
+			}
+			continue
+		case c == '"' || c == '\'':
+			i := bytes.IndexByte(s.src[s.pos+1:], c)
+			if i < 0 {
+				return s.fail(s.pos, "quote is not closed")
+			}
+			s.pos += i + 1
+		case c == '<':
+			depth++
+		case c == '>':
+			if depth--; depth == 0 {
+				s.pos++
+				return nil
+			}
+		}
+		s.pos++
+	}
+	return s.fail(start, "DOCTYPE is not closed")
+}
+
+func (s *scanner) text() *scanError {
+	end := bytes.IndexByte(s.src[s.pos:], '<')
+	if end < 0 {
+		end = len(s.src)
+	} else {
+		end += s.pos
+	}
+	piece := s.src[s.pos:end]
+	if i := bytes.Index(piece, []byte("]]>")); i >= 0 {
+		return s.fail(s.pos+i, "`]]>` may not stand in text")
+	}
+	if s.open == nil {
+		for i, b := range piece {
+			if !isSpace(b) {
+				return s.fail(s.pos+i, "text outside the root element")
+			}
+		}
+	}
+	if err := s.references(span{s.pos, end}); err != nil {
+		return err
+	}
+	s.pos = end
+	return nil
+}
+
+// references checks every & in a span.
+func (s *scanner) references(in span) *scanError {
+	for i := in.start; i < in.end; i++ {
+		if s.src[i] != '&' {
+			continue
+		}
+		if _, n := decodeReference(s.src[i:in.end]); n == 0 {
+			return s.fail(i, "not a reference that is known here (&amp; &lt; &gt; &quot; &apos; &#N; &#xN;): write &amp; for a plain &")
+		}
+	}
+	return nil
+}
+
+func (s *scanner) startTag() *scanError {
+	n := &node{parent: s.open, index: len(s.all)}
+	n.open.start = s.pos
+	s.pos++
+	n.name.start = s.pos
+	if n.tag = s.readName(); n.tag == "" {
+		return s.fail(n.open.start, "`<` is not followed by a name: write &lt; for a plain <")
+	}
+	n.name.end = s.pos
+	if s.open == nil && s.root != nil {
+		return s.fail(n.open.start, "a second root element <%s>", n.tag)
+	}
+	for {
+		blank := s.skipSpace()
+		switch {
+		case s.pos >= len(s.src):
+			return s.fail(n.open.start, "the tag <%s is not closed", n.tag)
+		case s.src[s.pos] == '>':
+			s.pos++
+			n.open.end = s.pos
+			return s.enter(n)
+		case s.has("/>"):
+			s.pos += 2
+			n.open.end = s.pos
+			return s.add(n)
+		case !blank:
+			return s.fail(s.pos, "white space is missing in the tag <%s", n.tag)
+		}
+		if err := s.attribute(n); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *scanner) attribute(n *node) *scanError {
+	if s.items++; s.items > maxItems {
+		return &scanError{s.pos, fmt.Sprintf("more than %d elements and attributes", maxItems), ErrTooBig}
+	}
+	a := attr{whole: span{start: s.pos}}
+	if a.name = s.readName(); a.name == "" {
+		return s.fail(s.pos, "an attribute of <%s> has no name", n.tag)
+	}
+	for i := range n.attrs {
+		if n.attrs[i].name == a.name {
+			return s.fail(a.whole.start, "<%s> has the attribute %s twice", n.tag, a.name)
+		}
+	}
+	if len(n.attrs) >= maxAttrs {
+		return &scanError{a.whole.start, fmt.Sprintf("<%s> has more than %d attributes", n.tag, maxAttrs), ErrTooBig}
+	}
+	s.skipSpace()
+	if s.pos >= len(s.src) || s.src[s.pos] != '=' {
+		return s.fail(a.whole.start, "the attribute %s has no value", a.name)
+	}
+	s.pos++
+	s.skipSpace()
+	if s.pos >= len(s.src) || (s.src[s.pos] != '"' && s.src[s.pos] != '\'') {
+		return s.fail(s.pos, "the value of %s is not in quotes", a.name)
+	}
+	quote := s.src[s.pos]
+	s.pos++
+	i := bytes.IndexByte(s.src[s.pos:], quote)
+	if i < 0 {
+		return s.fail(s.pos-1, "the quote of %s is not closed", a.name)
+	}
+	a.value = span{s.pos, s.pos + i}
+	if lt := bytes.IndexByte(s.src[a.value.start:a.value.end], '<'); lt >= 0 {
+		return s.fail(a.value.start+lt, "`<` within the value of %s: is its quote closed? Write &lt; for a plain <", a.name)
+	}
+	if err := s.references(a.value); err != nil {
+		return err
+	}
+	s.pos = a.value.end + 1
+	a.whole.end = s.pos
+	n.attrs = append(n.attrs, a)
+	return nil
+}
+
+// maxAttrs bounds the search for a duplicate.
+const maxAttrs = 1000
+
+func (s *scanner) add(n *node) *scanError {
+	if s.depth+1 > MaxDepth {
+		return &scanError{n.open.start, fmt.Sprintf("elements are nested more than %d deep", MaxDepth), ErrTooBig}
+	}
+	s.all = append(s.all, n)
+	if n.parent == nil {
+		s.root = n
+	} else {
+		n.parent.children = append(n.parent.children, n)
+	}
+	return nil
+}
+
+func (s *scanner) enter(n *node) *scanError {
+	if err := s.add(n); err != nil {
+		return err
+	}
+	s.open = n
+	s.depth++
+	return nil
+}
+
+func (s *scanner) endTag() *scanError {
+	start := s.pos
+	s.pos += len("</")
+	name := s.readName()
+	s.skipSpace()
+	if s.pos >= len(s.src) || s.src[s.pos] != '>' {
+		return s.fail(start, "the end tag </%s is not closed", name)
+	}
+	s.pos++
+	if s.open == nil {
+		return s.fail(start, "</%s> closes nothing", name)
+	}
+	if s.open.tag != name {
+		line, _ := position(s.src, s.open.open.start, s.latin1)
+		return s.fail(start, "</%s> where </%s> is due (opened in line %d)", name, s.open.tag, line)
+	}
+	s.open.close = span{start, s.pos}
+	s.open = s.open.parent
+	s.depth--
+	return nil
+}
+
+func (s *scanner) readName() string {
+	start := s.pos
+	for s.pos < len(s.src) && isName(s.src[s.pos], s.pos == start) {
+		s.pos++
+	}
+	return string(s.src[start:s.pos])
+}
+
+func (s *scanner) skipSpace() bool {
+	start := s.pos
+	for s.pos < len(s.src) && isSpace(s.src[s.pos]) {
+		s.pos++
+	}
+	return s.pos > start
+}
+
+func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
+
+func isName(b byte, first bool) bool {
+	switch {
+	case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '_', b == ':', b >= 0x80:
+		return true
+	case b >= '0' && b <= '9', b == '-', b == '.':
+		return !first
+	}
+	return false
+}
