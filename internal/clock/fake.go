@@ -55,32 +55,48 @@ func (f *Fake) Sleep(ctx context.Context, d time.Duration) error {
 
 // WithTimeout gives a context that ends when Advance has moved the clock by d.
 func (f *Fake) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	out, cancel := context.WithCancelCause(ctx)
+	inner, cancel := context.WithCancelCause(ctx)
+	e := &expiring{Context: inner, done: make(chan struct{})}
+	end := func(why error) {
+		cancel(why)
+		e.once.Do(func() { close(e.done) })
+	}
+	context.AfterFunc(inner, func() { end(context.Canceled) }) // the parent has ended; its own cause stays
 	if d <= 0 {
-		cancel(context.DeadlineExceeded)
-		return expiring{out}, func() { cancel(context.Canceled) }
+		end(context.DeadlineExceeded)
+		return e, func() {}
 	}
 	wake := f.timer(d)
 	go func() {
 		select {
 		case <-wake:
-			cancel(context.DeadlineExceeded)
-		case <-out.Done():
+			end(context.DeadlineExceeded)
+		case <-e.done:
 		}
 	}()
-	return expiring{out}, func() { cancel(context.Canceled) }
+	return e, func() { end(context.Canceled) }
 }
 
-// expiring ends with DeadlineExceeded where its time has passed, as a context of the system's clock does. It tells no
-// deadline: that would be an instant of another clock.
-type expiring struct{ context.Context }
+// expiring ends with DeadlineExceeded where its time has passed, as a context of the system's clock does; its
+// children as well, since it has a Done of its own. It tells no deadline: that would be an instant of another clock.
+type expiring struct {
+	context.Context
+	done chan struct{}
+	once sync.Once
+}
 
-func (e expiring) Err() error {
-	err := e.Context.Err()
-	if err != nil && errors.Is(context.Cause(e.Context), context.DeadlineExceeded) {
+func (e *expiring) Done() <-chan struct{} { return e.done }
+
+func (e *expiring) Err() error {
+	select {
+	case <-e.done:
+	default:
+		return nil
+	}
+	if errors.Is(context.Cause(e.Context), context.DeadlineExceeded) {
 		return context.DeadlineExceeded
 	}
-	return err
+	return e.Context.Err()
 }
 
 // Advance moves the clock by d and wakes whoever waited for an instant up to then.
