@@ -1,0 +1,303 @@
+package ccs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/lbvm/lbvm/internal/atomicfile"
+	"github.com/lbvm/lbvm/internal/lockfile"
+)
+
+func write(t testing.TB, dir, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, "cluster.conf")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func addVM(name string) func(*Document) ([]Edit, error) {
+	return func(d *Document) ([]Edit, error) {
+		return []Edit{Insert{d.rm(), Into, Markup("openvz", []Attr{{"name", name}})}}, nil
+	}
+}
+
+func TestUpdate(t *testing.T) {
+	dir := t.TempDir()
+	real := write(t, dir, sample)
+	sample := strings.Replace(sample, "      <xen ref=\"gone\"/>\n", "", 1)
+	write(t, dir, sample)
+	if err := os.Chmod(real, 0o604); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(real, path); err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	dry, err := Update(ctx, path, Options{DryRun: true}, addVM("103"))
+	if err != nil || !dry.Changed || dry.Written || !strings.Contains(dry.Diff, "+    <openvz name=\"103\"/>\n") || !strings.Contains(dry.Diff, `-<cluster name="lbvm" config_version="42">`) {
+		t.Errorf("%+v, %v", dry, err)
+	}
+	if got, err := os.ReadFile(real); err != nil || string(got) != sample {
+		t.Fatal("a dry run wrote", err)
+	}
+	if _, err := os.Stat(real + LockSuffix); err == nil {
+		t.Error("a dry run took the lock")
+	}
+	r, err := Update(ctx, path, Options{Base: dry.Before}, addVM("103"))
+	if err != nil || r.Old != 42 || r.New != 43 || !r.Written || r.Diff != dry.Diff || r.Path != real {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	want := strings.Replace(strings.Replace(sample, `"42"`, `"43"`, 1), "  </rm>", "    <openvz name=\"103\"/>\n  </rm>", 1)
+	if got, err := os.ReadFile(real); err != nil || string(got) != want {
+		t.Errorf("%s %v", got, err)
+	}
+	for _, p := range []string{real, r.Backup} {
+		if fi, err := os.Stat(p); err != nil || fi.Mode().Perm() != 0o604 {
+			t.Errorf("%s: %v %v", p, fi, err)
+		}
+	}
+	if got, err := os.ReadFile(real + ".lbvm-42"); err != nil || string(got) != sample || r.Backup != real+".lbvm-42" {
+		t.Errorf("the file before: %s %v", got, err)
+	}
+	if fi, err := os.Lstat(path); err != nil || fi.Mode()&os.ModeSymlink == 0 {
+		t.Error("the link is gone")
+	}
+	if _, err = Update(ctx, path, Options{Base: dry.Before}, addVM("104")); !errors.Is(err, ErrChanged) {
+		t.Error(err)
+	}
+	var changed *ChangedError
+	if !errors.As(err, &changed) || !strings.Contains(changed.Diff, `+    <openvz name="103"/>`) {
+		t.Errorf("it does not show what changed: %v", changed)
+	}
+	r, err = Update(ctx, path, Options{}, func(d *Document) ([]Edit, error) { return nil, nil })
+	if err != nil || r.Changed || r.Written || r.New != 43 {
+		t.Errorf("no edits: %+v %v", r, err)
+	}
+	for i := range 9 {
+		if _, err := Update(ctx, path, Options{Keep: 3}, addVM(fmt.Sprint("2", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := filepath.Glob(real + ".lbvm-[0-9]*")
+	if err != nil || len(names) != 3 || filepath.Base(names[0]) != "cluster.conf.lbvm-49" {
+		t.Errorf("kept %v, %v", names, err)
+	}
+}
+
+func TestUpdateRefuses(t *testing.T) {
+	boom := errors.New("boom")
+	for _, c := range []struct {
+		name, src string
+		is        error
+		say       string
+		edit      func(*Document) ([]Edit, error)
+	}{
+		{"without a name", sample, ErrRefused, "<openvz> has no name", func(d *Document) ([]Edit, error) { return []Edit{Insert{d.rm(), Into, "<openvz/>"}}, nil }},
+		{"a second of the name", sample, ErrRefused, "stands in line 13", addVM("101")},
+		{"no version", "<cluster name='x'><rm/></cluster>", ErrVersion, "has none", addVM("1")},
+		{"a word for a version", "<cluster name='x' config_version='one'><rm/></cluster>", ErrVersion, `"one"`, addVM("1")},
+		{"the last version", "<cluster name='x' config_version='2147483647'><rm/></cluster>", ErrVersion, "raised", addVM("1")},
+		{"the version itself", sample, nil, "nothing was changed", func(d *Document) ([]Edit, error) { return []Edit{SetAttr{d.Root(), "config_version", "50"}}, nil }},
+		{"the edit fails", sample, boom, "boom", func(d *Document) ([]Edit, error) { return nil, boom }},
+		{"not well-formed", "<cluster>", nil, "is not closed", addVM("1")},
+	} {
+		path := write(t, t.TempDir(), c.src)
+		r, err := Update(context.Background(), path, Options{}, c.edit)
+		if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.say) || r.Written {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != c.src {
+			t.Errorf("%s: the file was changed", c.name)
+		}
+	}
+	if _, err := Update(context.Background(), filepath.Join(t.TempDir(), "none"), Options{}, addVM("1")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestUpdateWaitsForTheLock(t *testing.T) {
+	path := write(t, t.TempDir(), `<cluster name="x" config_version="1"><rm/></cluster>`)
+	shared := filepath.Join(t.TempDir(), "lock")
+	l, err := lockfile.Try(shared, "somebody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Update(ctx, path, Options{Lock: []string{shared}}, addVM("1")); !errors.Is(err, lockfile.ErrHeld) || !strings.Contains(err.Error(), "somebody") {
+		t.Error(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Update(context.Background(), path, Options{Lock: []string{shared}}, addVM("1")); err != nil {
+		t.Error(err)
+	}
+}
+
+// An editor that asks for no lock writes while we do.
+func TestUpdateSeesALateChange(t *testing.T) {
+	path := write(t, t.TempDir(), sample)
+	src := strings.Replace(sample, "      <xen ref=\"gone\"/>\n", "", 1)
+	other := strings.Replace(src, "node2", "node3", 1)
+	write(t, filepath.Dir(path), src)
+	_, err := Update(context.Background(), path, Options{at: func(p atomicfile.Point) error {
+		if p == atomicfile.Sync {
+			write(t, filepath.Dir(path), other)
+		}
+		return nil
+	}}, addVM("7"))
+	if !errors.Is(err, ErrChanged) {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != other {
+		t.Errorf("the other's change is lost: %s", got)
+	}
+}
+
+// Eight writers, each with its own descriptions of the files: no update is lost.
+func TestConcurrentWriters(t *testing.T) {
+	const writers, edits = 8, 25
+	path := write(t, t.TempDir(), `<cluster name="x" config_version="100">`+"\n  <rm/>\n</cluster>\n")
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range edits {
+				if _, err := Update(context.Background(), path, Options{}, addVM(fmt.Sprintf("%d-%d", w, i))); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	d, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := d.Version(); v != 100+writers*edits || err != nil || len(d.Services()) != writers*edits {
+		t.Errorf("version %d, %d services, %v", v, len(d.Services()), err)
+	}
+}
+
+func TestErrorAtEachPoint(t *testing.T) {
+	src := `<cluster name="x" config_version="1"><rm/></cluster>`
+	for _, p := range atomicfile.Points() {
+		for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
+			dir := t.TempDir()
+			path := write(t, dir, src)
+			r, err := Update(context.Background(), path, Options{at: func(at atomicfile.Point) error {
+				if at == p {
+					return cause
+				}
+				return nil
+			}}, addVM("1"))
+			got, rerr := os.ReadFile(path)
+			if rerr != nil || !errors.Is(err, cause) {
+				t.Fatal(err, rerr)
+			}
+			if want := p == atomicfile.SyncDir; r.Written != want || want == (string(got) == src) {
+				t.Errorf("%s: written %v, %s", p, r.Written, got)
+			}
+			if !r.Written && string(got) != src {
+				t.Errorf("%s: a third thing: %s", p, got)
+			}
+			if stray, err := filepath.Glob(filepath.Join(dir, atomicfile.TempPrefix+"*")); err != nil || len(stray) > 0 {
+				t.Errorf("%s: left %v %v", p, stray, err)
+			}
+		}
+	}
+}
+
+const killPath, killPoint = "CCS_TEST_KILL_PATH", "CCS_TEST_KILL_POINT"
+
+// TestKilled kills a writing process at each point: the file is the old one or the new one, and the next writer cleans up.
+func TestKilled(t *testing.T) {
+	if path := os.Getenv(killPath); path != "" {
+		n, err := strconv.Atoi(os.Getenv(killPoint))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Update(context.Background(), path, Options{at: func(p atomicfile.Point) error {
+			if p == atomicfile.Points()[n] {
+				return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
+			return nil
+		}}, addVM("1"))
+		t.Fatal("still alive", err)
+	}
+	old := `<cluster name="x" config_version="1"><rm/></cluster>`
+	next := `<cluster name="x" config_version="2"><rm><openvz name="1"/></rm></cluster>`
+	for i, p := range atomicfile.Points() {
+		dir := t.TempDir()
+		path := write(t, dir, old)
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+		cmd.Env = append(os.Environ(), killPath+"="+path, killPoint+"="+strconv.Itoa(i))
+		out, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || !exit.Sys().(syscall.WaitStatus).Signaled() {
+			t.Fatalf("%s: %v %s", p, err, out)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil || string(got) != old && string(got) != next || (string(got) == next) != (p == atomicfile.SyncDir) {
+			t.Errorf("%s: %s %v", p, got, err)
+		}
+		if _, err := Update(context.Background(), path, Options{}, addVM("9")); err != nil {
+			t.Errorf("%s: the next writer: %v", p, err)
+		}
+		if stray, err := filepath.Glob(filepath.Join(dir, atomicfile.TempPrefix+"*")); err != nil || len(stray) > 0 {
+			t.Errorf("%s: left %v %v", p, stray, err)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	d := parse(t, `<cluster config_version="x">
+<clusternodes><clusternode name="a"/><clusternode name="A"/><clusternode/></clusternodes>
+<rm><failoverdomains><failoverdomain name="d" ordered="yes"><failoverdomainnode name="a" priority="x"/><failoverdomainnode name="b"/><failoverdomainnode name="B"/></failoverdomain>
+<failoverdomain name="D" ordered="1"><failoverdomainnode name="a" priority="101"/></failoverdomain></failoverdomains>
+<resources><script name="s"/><script name="t" file="f"/></resources>
+<service name="w" autostart="yes" domain="nowhere"><script ref="t"/><script ref="u"/><script name="v" file="f"/><openvz/></service>
+<service/>
+<strange name="x"/>
+<openvz name="a&amp;b"/>
+</rm></cluster>`)
+	var got []string
+	for _, f := range d.Check(nil) {
+		got = append(got, fmt.Sprintf("%d %s %s", f.Line, f.Severity, f.Text))
+	}
+	want := []string{
+		"1 error <cluster> has no name", `1 error config_version="x" is no version`,
+		`2 error the node "A" stands twice`, "2 error <clusternode> has no name",
+		`3 warning ordered="yes" means false`, `3 warning the node "b" of the domain "d" is no node of the cluster`, `3 error the node "B" stands twice in the domain "d"`,
+		`4 error the failover domain "D" stands twice`, `4 warning priority="101"`,
+		"5 error <script> has no file",
+		`6 warning autostart="yes" means false`, `6 warning the failover domain "nowhere" does not exist`,
+		`6 error <script ref="u"> names nothing in <resources>`, `6 error <script file="f"> stands in line 5 already`, "6 error <openvz> has no name",
+		"7 error <service> has no name", "8 warning the type <strange> is not known here", `9 warning the name "a&b" holds one of & < "`,
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if all := parse(t, strings.Replace(sample, "<xen ref=\"gone\"/>", "", 1)).Check(nil); len(all) > 0 {
+		t.Errorf("a sound file: %v", all)
+	}
+	if !bytes.Contains([]byte(d.Check(nil)[0].String()), []byte("cluster.conf:1:1: error: ")) {
+		t.Error(d.Check(nil)[0])
+	}
+}
