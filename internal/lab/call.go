@@ -21,6 +21,7 @@ type Request struct {
 	Argv  []string // Argv[0] is the tool's name without folder
 	Stdin []byte
 	Dir   string
+	PID   int `json:"-"` // the calling process, as the kernel says
 }
 
 // Handler answers requests. ctx ends when the caller goes away: its process was killed.
@@ -75,6 +76,7 @@ func serveOne(ctx context.Context, c net.Conn, h Handler) {
 	if err := dec.Decode(&r); err != nil {
 		return // a caller that was killed before it had spoken
 	}
+	r.PID = peer(c)
 	go func() { // the caller sends nothing more: the next read ends when it goes
 		var b [1]byte
 		if _, err := c.Read(b[:]); err != nil {
@@ -85,6 +87,28 @@ func serveOne(ctx context.Context, c net.Conn, h Handler) {
 	if err := json.NewEncoder(c).Encode(answer); err != nil {
 		return // likewise
 	}
+}
+
+// peer is the process at the other end, 0 if the kernel does not tell.
+func peer(c net.Conn) int {
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return 0
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	pid := 0
+	err = raw.Control(func(fd uintptr) {
+		if cred, err := syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED); err == nil {
+			pid = int(cred.Pid)
+		}
+	})
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 // ErrDown says that nobody listens: the node or the manager is not running.

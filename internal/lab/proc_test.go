@@ -1,0 +1,102 @@
+package lab
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"github.com/prometheus/procfs/blockdevice"
+
+	"github.com/lbvm/lbvm/internal/clock"
+)
+
+// The files are read by the library that lblog's samplers use.
+func TestProc(t *testing.T) {
+	l := Layout{t.TempDir()}
+	c := clock.NewFake(time.Unix(1e9, 0))
+	n := &Node{Name: "a", Root: l.Root("a"), Layout: l, Clock: c, base: 0.25}
+	p := newProc(n)
+	dir := filepath.Join(n.Root, "proc")
+	share := func() float64 {
+		t.Helper()
+		fs, err := procfs.NewFS(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := fs.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Advance(10 * time.Second)
+		if err := p.write(); err != nil {
+			t.Fatal(err)
+		}
+		after, err := fs.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(after.CPU) != processors {
+			t.Errorf("%d processors", len(after.CPU))
+		}
+		a, b := after.CPUTotal, before.CPUTotal
+		busy := a.User + a.System - b.User - b.System
+		total := busy + a.Idle - b.Idle
+		if total < 19.9 || total > 20.1 {
+			t.Errorf("two processors counted %.2f seconds in ten", total)
+		}
+		return busy / total
+	}
+	if err := p.write(); err != nil {
+		t.Fatal(err)
+	}
+	near := func(got, want float64) {
+		t.Helper()
+		if got < want-0.01 || got > want+0.01 {
+			t.Errorf("busy %.3f, want %.3f", got, want)
+		}
+	}
+	near(share(), 0.25)
+	n.guests = map[*Guest]bool{
+		{load: 0.5, MemBytes: 1 << 30}:               true,
+		{load: 0.5, frozen: true, MemBytes: 1 << 30}: true,
+	}
+	near(share(), 0.75)
+	n.base = 0.9
+	near(share(), 1)
+
+	fs, err := procfs.NewFS(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := fs.Meminfo(); err != nil || *m.MemTotal != 8<<20 || *m.MemAvailable != (8<<20)-(5<<19) {
+		t.Errorf("meminfo: %v %v", m, err)
+	}
+	if load, err := fs.LoadAvg(); err != nil || load.Load1 <= 0.5 {
+		t.Errorf("loadavg: %+v %v", load, err)
+	}
+	if info, err := fs.CPUInfo(); err != nil || len(info) != processors {
+		t.Errorf("cpuinfo: %v %v", info, err)
+	}
+	if net, err := fs.NetDev(); err != nil || net["eth0"].RxBytes == 0 {
+		t.Errorf("net/dev: %v %v", net, err)
+	}
+	if psi, err := fs.PSIStatsForResource("cpu"); err != nil || psi.Some.Total == 0 {
+		t.Errorf("pressure: %+v %v", psi, err)
+	}
+	block, err := blockdevice.NewFS(dir, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := block.ProcDiskstats(); err != nil || len(d) != 1 || d[0].DeviceName != "sda" || d[0].IOsTotalTicks == 0 {
+		t.Errorf("diskstats: %+v %v", d, err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, ".*.new"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "uptime")); err != nil {
+		t.Error(err)
+	}
+}
