@@ -120,7 +120,7 @@ func (c *checker) domains() {
 		names[strings.ToLower(name)] = true
 		for _, a := range []string{"ordered", "restricted", "nofailback"} {
 			if v, ok := e.Attr(a); ok && v != "0" && v != "1" {
-				c.add(Warning, e, "it is read as a number: write 1 or 0", "%s=%q means %v", a, v, flag(e, a))
+				c.add(Warning, e, "it is read as a number: write 1 or 0", "%s=%q means %v", a, v, isOn(e, a))
 			}
 		}
 		in := map[string]bool{}
@@ -134,7 +134,7 @@ func (c *checker) domains() {
 				c.add(Warning, m, "the manager compares the name letter by letter", "the node %q of the domain %q is no node of the cluster", node, name)
 			}
 			in[strings.ToLower(node)] = true
-			if p, ok := m.Attr("priority"); ok && flag(e, "ordered") && (atoi(p) < 1 || atoi(p) > 100) {
+			if p, ok := m.Attr("priority"); ok && isOn(e, "ordered") && (atoi(p) < 1 || atoi(p) > 100) {
 				c.add(Warning, m, "1 to 100 is valid, all else is read as 0 and preferred to 1", "priority=%q", p)
 			}
 		}

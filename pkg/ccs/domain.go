@@ -128,7 +128,7 @@ func findDomain(all []Domain, name string) (Domain, bool) {
 }
 
 func readDomain(e Element, name string) Domain {
-	out := Domain{Name: name, Ordered: flag(e, "ordered"), Restricted: flag(e, "restricted"), NoFailback: flag(e, "nofailback")}
+	out := Domain{Name: name, Ordered: isOn(e, "ordered"), Restricted: isOn(e, "restricted"), NoFailback: isOn(e, "nofailback")}
 	out.Line, _ = e.Position()
 	for _, m := range e.named("failoverdomainnode") {
 		name, ok := m.Attr("name")
@@ -156,8 +156,8 @@ func (d Domain) has(node string) bool {
 	return false
 }
 
-// flag reads a boolean of a failover domain: a number other than 0. "yes" is off.
-func flag(e Element, attr string) bool {
+// isOn reads a boolean of a failover domain: a number other than 0. "yes" is off.
+func isOn(e Element, attr string) bool {
 	v, _ := e.Attr(attr) // missing is off
 	return atoi(v) != 0
 }
