@@ -163,8 +163,8 @@ func (x RemoveElement) plan(p *plan) error {
 		if next, ok := p.d.lineEnd(after); ok {
 			at = span{before, next}
 		}
-	} else {
-		at.start = before
+	} else if rest := p.d.src[at.end:]; isSpace(rest[0]) || rest[0] == '<' && !bytes.HasPrefix(rest, []byte("<![")) {
+		at.start = before // the blank goes too, unless it parts two words
 	}
 	p.replace(at, "")
 	if twin.Parent() == nil {
