@@ -1,0 +1,202 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/balance/conf"
+	"github.com/lbvm/lbvm/pkg/ccs"
+)
+
+const clusterConf = `<?xml version="1.0"?>
+<!-- edited by hand -->
+<cluster  name='gfs' config_version="7">
+	<clusternodes>
+		<clusternode name="node1.example.com" nodeid="1"/>
+		<clusternode name="node2.example.com" nodeid="2"/>
+	</clusternodes>
+	<rm>
+		<service name="centos"><openvz name="100"/></service>
+	</rm>
+</cluster>
+`
+
+// cluster makes two nodes with one shared folder.
+func cluster(t *testing.T) (nodes [2]host.Host, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "shared"), 0o755))
+	for i, name := range []string{"node1", "node2.example.com"} {
+		root := filepath.Join(dir, name)
+		must(t, os.MkdirAll(filepath.Join(root, "etc/cluster"), 0o755))
+		must(t, os.WriteFile(filepath.Join(root, "etc/hostname"), []byte(name+"\n"), 0o644))
+		must(t, os.WriteFile(filepath.Join(root, "etc/cluster/cluster.conf"), []byte(clusterConf), 0o640))
+		must(t, os.Symlink("../shared", filepath.Join(root, "gfs")))
+		h, err := host.New(root)
+		must(t, err)
+		nodes[i] = h
+	}
+	return nodes, dir
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestInitAndJoin(t *testing.T) {
+	nodes, dir := cluster(t)
+	ctx := context.Background()
+	if _, err := Join(ctx, nodes[1], Options{Shared: "/gfs"}); !errors.Is(err, ErrNotInit) {
+		t.Errorf("joining before init: %v", err)
+	}
+	if _, err := Init(ctx, nodes[0], Options{Shared: "/gfs", Service: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Join(ctx, nodes[1], Options{Shared: "/gfs"}); err != nil {
+		t.Fatal(err)
+	}
+	var ids [2]host.Identity
+	for i, h := range nodes {
+		id, err := h.Identity()
+		must(t, err)
+		ids[i] = id
+		shared, err := h.SharedDir(id)
+		if err != nil {
+			t.Fatalf("node %d does not see the marker: %v", i, err)
+		}
+		if fi, err := os.Stat(filepath.Join(shared, "lbvm/handoff")); err != nil || fi.Mode().Perm() != 0o700 {
+			t.Errorf("the hand-off folder: %v, %v", fi, err)
+		}
+	}
+	if ids[0].UUID != ids[1].UUID || ids[0].Member != "node1.example.com" || ids[1].Member != "node2.example.com" || ids[0].LogDir != "/gfs/lbvm/log" {
+		t.Errorf("identities are %+v", ids)
+	}
+	doc, err := ccs.Load(filepath.Join(dir, "node1/etc/cluster/cluster.conf"))
+	must(t, err)
+	if v, err := doc.Version(); err != nil || v != 8 {
+		t.Errorf("version is %d, %v", v, err)
+	}
+	if svc, ok := doc.Service("service:monitoring"); !ok || len(svc.VMs("lbvm")) != 1 {
+		t.Errorf("no monitoring service in\n%s", doc.Bytes())
+	}
+	if text := string(doc.Bytes()); !strings.Contains(text, "<cluster  name='gfs' config_version=\"8\">") || !strings.Contains(text, "<!-- edited by hand -->") {
+		t.Errorf("other bytes changed:\n%s", text)
+	}
+}
+
+func TestInitTwiceChangesNothing(t *testing.T) {
+	nodes, dir := cluster(t)
+	ctx := context.Background()
+	o := Options{Shared: "/gfs", Service: true}
+	_, err := Init(ctx, nodes[0], o)
+	must(t, err)
+	before := tree(t, dir)
+	steps, err := Init(ctx, nodes[0], Options{Service: true}) // finds the storage in lbvm.id
+	must(t, err)
+	for _, s := range steps {
+		if s.Done {
+			t.Errorf("%s %s was done again", s.What, s.Path)
+		}
+	}
+	if after := tree(t, dir); after != before {
+		t.Errorf("files changed:\n%s\n%s", before, after)
+	}
+}
+
+func TestDryRunChangesNothing(t *testing.T) {
+	nodes, dir := cluster(t)
+	before := tree(t, dir)
+	steps, err := Init(context.Background(), nodes[0], Options{Shared: "/gfs", Service: true, DryRun: true})
+	must(t, err)
+	if len(steps) < 8 {
+		t.Errorf("only %d steps: %v", len(steps), steps)
+	}
+	for _, s := range steps {
+		if s.Done {
+			t.Errorf("%s %s was done", s.What, s.Path)
+		}
+	}
+	if after := tree(t, dir); after != before {
+		t.Errorf("files changed:\n%s\n%s", before, after)
+	}
+}
+
+func TestInitRefuses(t *testing.T) {
+	ctx := context.Background()
+	t.Run("another cluster's storage", func(t *testing.T) {
+		nodes, dir := cluster(t)
+		must(t, os.MkdirAll(filepath.Join(dir, "shared/lbvm"), 0o755))
+		must(t, os.WriteFile(filepath.Join(dir, "shared/lbvm/cluster"), host.Identity{Cluster: "other", UUID: "x"}.Marker(), 0o644))
+		if _, err := Init(ctx, nodes[0], Options{Shared: "/gfs"}); !errors.Is(err, ErrOtherCluster) {
+			t.Error(err)
+		}
+	})
+	t.Run("no such folder", func(t *testing.T) {
+		nodes, _ := cluster(t)
+		if _, err := Init(ctx, nodes[0], Options{Shared: "/nowhere"}); err == nil || !strings.Contains(err.Error(), "--shared") {
+			t.Error(err)
+		}
+	})
+	t.Run("a node that cluster.conf does not name", func(t *testing.T) {
+		nodes, dir := cluster(t)
+		must(t, os.WriteFile(filepath.Join(dir, "node1/etc/hostname"), []byte("elsewhere\n"), 0o644))
+		if _, err := Init(ctx, nodes[0], Options{Shared: "/gfs"}); err == nil || !strings.Contains(err.Error(), "--member") {
+			t.Error(err)
+		}
+	})
+	t.Run("relative or root", func(t *testing.T) {
+		nodes, _ := cluster(t)
+		for _, dir := range []string{"gfs", "/", "/gfs/.."} {
+			if _, err := Init(ctx, nodes[0], Options{Shared: dir}); err == nil {
+				t.Errorf("%q was taken", dir)
+			}
+		}
+	})
+}
+
+func TestSamplesAreValid(t *testing.T) {
+	nodes, dir := cluster(t)
+	_, err := Init(context.Background(), nodes[0], Options{Shared: "/gfs"})
+	must(t, err)
+	read := func(p string) ([]byte, error) { return os.ReadFile(nodes[0].Path(p)) }
+	f, r, diags, err := conf.Load(read, host.ConfFile)
+	must(t, err)
+	for _, d := range diags {
+		t.Error(d.Format())
+	}
+	if f == nil || r == nil || len(r.List) != 3 || f.Paths.LogDir != "/gfs/lbvm/log" || f.Default == nil {
+		t.Errorf("read as %+v, %+v", f, r)
+	}
+	if to, err := os.Readlink(filepath.Join(dir, "node1/etc/cluster/lbvm.conf")); err != nil || filepath.IsAbs(to) {
+		t.Errorf("lbvm.conf is a link to %q, %v: it should be a relative one", to, err)
+	}
+}
+
+// tree lists every file with its text.
+func tree(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	must(t, filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		b.WriteString(p + "\n")
+		if d.Type().IsRegular() {
+			text, err := os.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			b.Write(text)
+		}
+		return nil
+	}))
+	return b.String()
+}
