@@ -1,0 +1,343 @@
+package conf
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func mustParse(t *testing.T, src string) *File {
+	t.Helper()
+	f, diags := Parse("lbvm.conf", []byte(src))
+	if f == nil {
+		t.Fatalf("refused:\n%s", format(diags))
+	}
+	return f
+}
+
+func format(diags []Diagnostic) string {
+	var b strings.Builder
+	for _, d := range diags {
+		b.WriteString(d.Format())
+	}
+	return b.String()
+}
+
+func TestManual(t *testing.T) {
+	src, err := os.ReadFile("testdata/manual/lbvm.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, diags := Parse("lbvm.conf", src)
+	if len(diags) > 0 {
+		t.Fatalf("diagnostics:\n%s", format(diags))
+	}
+	if want := (Paths{"/vz", "/etc/cluster/lbresources.conf", "/var/log/lb"}); f.Paths != want {
+		t.Errorf("paths %+v", f.Paths)
+	}
+	if f.Virtualization != "openvz" || !slices.Equal(f.Balance, []string{"201", "202", "centos1"}) {
+		t.Errorf("virtualization %q, balance %q", f.Virtualization, f.Balance)
+	}
+	if f.Interval != time.Minute || f.Stale != 3*time.Minute || f.Settle != 2*time.Minute || f.Cooldown != 30*time.Minute {
+		t.Errorf("times %v %v %v %v", f.Interval, f.Stale, f.Settle, f.Cooldown)
+	}
+	if f.Default == nil || !strings.Contains(f.Default.Algorithm.Text, "average(res('cpu',5)) > 0.70)") || !f.Default.HasInfo || f.Default.Info.Text != "" {
+		t.Errorf("default: %+v", f.Default)
+	}
+	if b := f.Block("201"); b == nil || b.Info.Text != "# 201 runs the shop: don't move it at night" || b.Info.Line != 20 {
+		t.Errorf("201: %+v", b)
+	}
+	if b := f.Block("202"); b == nil || !strings.HasSuffix(strings.TrimSpace(b.Algorithm.Text), "}") || !strings.Contains(b.Algorithm.Text, "<= 18))") {
+		t.Errorf("202: %+v", b)
+	}
+}
+
+// Every value is where it says, so that an edit of these bytes changes just it.
+func TestPlaces(t *testing.T) {
+	src, err := os.ReadFile("testdata/manual/lbvm.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := mustParse(t, string(src))
+	check := func(v Value, want string) {
+		t.Helper()
+		if got := string(src[v.Start:v.End]); got != want {
+			t.Errorf("bytes %q, want %q", got, want)
+		}
+		line := Line(src, v.Line)
+		if !strings.HasPrefix(line[v.Col-1:], strings.SplitN(want, "\n", 2)[0]) {
+			t.Errorf("line %d col %d of %q is not at %q", v.Line, v.Col, want, line)
+		}
+	}
+	for _, s := range f.Statements {
+		check(s.Key, s.Key.Text)
+		check(Value{Span: s.Span}, string(src[s.Key.Start:s.Value.End])+";")
+		for _, i := range s.Items {
+			check(i, i.Text)
+		}
+		if s.Items == nil {
+			check(s.Value, s.Value.Text)
+		}
+	}
+	for _, b := range append(f.Blocks, f.Default) {
+		check(b.Head, b.Head.Text)
+		check(b.Info, b.Info.Text)
+		check(b.Algorithm, b.Algorithm.Text)
+		if src[b.End-1] != '}' || src[b.Algorithm.Start-1] != '{' || src[b.Algorithm.End] != '}' {
+			t.Errorf("block %s is not between braces", b.Head.Text)
+		}
+	}
+	// The round trip: statements and blocks cut out and put together again mean the same.
+	var again bytes.Buffer
+	for _, s := range f.Statements {
+		again.Write(append(src[s.Start:s.End:s.End], '\n'))
+	}
+	for _, b := range append([]*Block{f.Default}, f.Blocks...) {
+		again.Write(append(src[b.Start:b.End:b.End], '\n'))
+	}
+	g := mustParse(t, again.String())
+	if g.Paths != f.Paths || !slices.Equal(g.Balance, f.Balance) || len(g.Blocks) != len(f.Blocks) {
+		t.Errorf("not the same:\n%s", again.String())
+	}
+	for i, b := range g.Blocks {
+		if b.VM != f.Blocks[i].VM || b.Algorithm.Text != f.Blocks[i].Algorithm.Text || b.Info.Text != f.Blocks[i].Info.Text {
+			t.Errorf("block %d differs", i)
+		}
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	for _, c := range []struct{ name, src, want string }{
+		{"empty", "", ""},
+		{"comments", "# a\n   # b\n", ""},
+		{"crlf and bom", "\xef\xbb\xbflogdir /l;\r\nbalance 1;\r\n", "1"},
+		{"blanks for commas", "balance 1 2\n 3;", "1 2 3"},
+		{"value on the next line", "balance\n  1,\n  2;", "1 2"},
+		{"comment in a list", "balance 1, # not 9; or 8\n 2;", "1 2"},
+		{"typed name", "balance openvz:201; veid openvz:201 { algorithm { } }", "openvz:201"},
+		{"veid and default as one line", "balance 1;default{info a;algorithm{}}veid 1{algorithm{}}", "1"},
+		{"empty statement", ";;balance 1;;", "1"},
+		{"hash inside a word", "logdir /a#b;balance 1;", "1"},
+		{"semicolon behind a block", "balance 1; veid 1 { algorithm { }; };", "1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, diags := Parse("lbvm.conf", []byte(c.src))
+			if len(diags) > 0 {
+				t.Fatalf("diagnostics:\n%s", format(diags))
+			}
+			if got := strings.Join(f.Balance, " "); got != c.want {
+				t.Errorf("balance %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestTimes(t *testing.T) {
+	f := mustParse(t, "stale 4; interval 30s; settle 5 intervals; cooldown 2h;")
+	if f.Interval != 30*time.Second || f.Stale != 2*time.Minute || f.Settle != 150*time.Second || f.Cooldown != 2*time.Hour {
+		t.Errorf("times %v %v %v %v", f.Interval, f.Stale, f.Settle, f.Cooldown)
+	}
+	f = mustParse(t, "interval 2m; stale 10m; cooldown 1d;")
+	if f.Stale != 10*time.Minute || f.Settle != 4*time.Minute || f.Cooldown != 24*time.Hour {
+		t.Errorf("times %v %v %v", f.Stale, f.Settle, f.Cooldown)
+	}
+}
+
+// The golden files hold whole listings: each file in testdata/bad with what is said of it.
+func TestDiagnostics(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.conf")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, name := range files {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			src, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			base := filepath.Base(name)
+			var diags []Diagnostic
+			if strings.HasPrefix(base, "resources") {
+				_, diags = ParseResources(base, src)
+			} else {
+				_, diags = Parse(base, src)
+			}
+			golden := strings.TrimSuffix(name, ".conf") + ".golden"
+			got := format(diags)
+			if os.Getenv("UPDATE") != "" {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestManualResources(t *testing.T) {
+	src, err := os.ReadFile("testdata/manual/lbresources.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, diags := ParseResources("lbresources.conf", src)
+	if len(diags) > 0 {
+		t.Fatalf("diagnostics:\n%s", format(diags))
+	}
+	want := `(cat /proc/stat |grep ^cpu\ |awk '{print $4,$2+$3+$4}' && sleep 3 && cat /proc/stat |grep ^cpu\ |awk '{print $4,$2+$3+$4}')` +
+		` | awk '{idle+=$1;sum +=$2;idle=-idle;sum=-sum}END{print 1-idle/sum}'`
+	if len(r.List) != 1 || r.List[0].Cmd != want || r.List[0].Name != "cpu" || r.List[0].LogFile != "cpu-usage" || r.List[0].Log() != "cpu-usage" {
+		t.Errorf("got %+v\nwant %s", r.List, want)
+	}
+}
+
+func TestCommands(t *testing.T) {
+	for _, c := range []struct{ name, src, want string }{
+		{"plain", "uptime", "uptime"},
+		{"semicolon in single quotes", "awk '{a;b}'", "awk '{a;b}'"},
+		{"semicolon in double quotes", `echo "a;b\";c"`, `echo "a;b\";c"`},
+		{"semicolon in parentheses", "(a; b) | c", "(a; b) | c"},
+		{"semicolon in a group", "{ a; b; }", "{ a; b; }"},
+		{"quotes in a substitution in quotes", `echo "$(echo "x;y")"`, `echo "$(echo "x;y")"`},
+		{"back quotes", "echo `a; b`", "echo `a; b`"},
+		{"escaped semicolon", `find . -exec a {} \;`, `find . -exec a {} \;`},
+		{"braces of a parameter", `echo ${x#a;b}`, `echo ${x#a;b}`},
+		{"continuation", "a \\\n  b", "a   b"},
+		{"break in single quotes", "awk '{a\n b}'", "awk '{a b}'"},
+		{"continuation in single quotes", "awk '{a \\\n b}'", "awk '{a b}'"},
+		{"comment lines", "a &&\n # don't; stop\n b", "a && b"},
+		{"comment behind", "a && # why; it's\n b", "a && b"},
+		{"hash in a word", "grep ^#x a#b", "grep ^#x a#b"},
+		{"escaped blank at the end", `grep ^cpu\ `, `grep ^cpu\ `},
+		{"crlf", "a\r\n b", "a b"},
+		{"tabs stay", "a\tb", "a\tb"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, diags := ParseResources("r", []byte("resource x { cmd "+c.src+"; logfile y; }"))
+			if r == nil {
+				t.Fatalf("refused:\n%s", format(diags))
+			}
+			if got := r.List[0].Cmd; got != c.want || r.List[0].LogFile != "y" {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestBuiltins(t *testing.T) {
+	src := "resource cpu { builtin cpu; timeout 20s; }\nresource in { builtin net eth0; logfile net-in; }\n"
+	r, diags := ParseResources("r", []byte(src))
+	if r == nil || len(diags) > 0 {
+		t.Fatalf("refused:\n%s", format(diags))
+	}
+	in, ok := r.Find("in")
+	if !ok || !slices.Equal(in.Builtin, []string{"net", "eth0"}) || r.List[0].Timeout != 20*time.Second || src[in.Start:in.End] != strings.TrimSpace(src[strings.Index(src, "\n"):]) {
+		t.Errorf("got %+v", r.List)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	files := map[string]string{
+		"/etc/cluster/lbvm.conf": "resources /r.conf; balance 1;",
+		"/r.conf":                "resource cpu { builtin cpu; }",
+	}
+	read := func(p string) ([]byte, error) {
+		s, ok := files[p]
+		if !ok {
+			return nil, os.ErrNotExist
+		}
+		return []byte(s), nil
+	}
+	f, r, diags, err := Load(read, "/etc/cluster/lbvm.conf")
+	if err != nil || f == nil || r == nil || len(diags) > 0 {
+		t.Fatalf("%v %v %v %v", f, r, diags, err)
+	}
+	delete(files, "/r.conf")
+	if f, r, _, err = Load(read, "/etc/cluster/lbvm.conf"); !errors.Is(err, os.ErrNotExist) || f == nil || r != nil {
+		t.Errorf("%v %v %v", f, r, err)
+	}
+	files["/etc/cluster/lbvm.conf"] = "nonsense"
+	if f, _, diags, err = Load(read, "/etc/cluster/lbvm.conf"); err != nil || f != nil || !HasErrors(diags) {
+		t.Errorf("%v %v %v", f, diags, err)
+	}
+}
+
+func addSeeds(f *testing.F) {
+	for _, pattern := range []string{"testdata/manual/*", "testdata/bad/*.conf"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, name := range files {
+			src, err := os.ReadFile(name)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(src)
+		}
+	}
+	f.Add([]byte("veid {"))
+	f.Add([]byte("resource x { cmd a\\"))
+}
+
+func checkDiagnostics(t *testing.T, src []byte, accepted bool, diags []Diagnostic) {
+	if accepted == HasErrors(diags) {
+		t.Fatalf("accepted is %v with %v", accepted, diags)
+	}
+	lines := bytes.Count(src, []byte("\n")) + 1
+	for _, d := range diags {
+		if d.Line < 1 || d.Line > lines || d.Col < 1 || d.Text == "" {
+			t.Fatalf("bad place or text: %+v", d)
+		}
+		_ = d.Format()
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		file, diags := Parse("f", src)
+		checkDiagnostics(t, src, file != nil, diags)
+		if file == nil {
+			return
+		}
+		for _, s := range file.Statements {
+			if src[s.End-1] != ';' || string(src[s.Key.Start:s.Key.End]) != s.Key.Text {
+				t.Fatalf("statement out of place: %+v", s)
+			}
+		}
+		for _, b := range file.Blocks {
+			if string(src[b.Algorithm.Start:b.Algorithm.End]) != b.Algorithm.Text || src[b.End-1] != '}' || b.VM == "" {
+				t.Fatalf("block out of place: %+v", b)
+			}
+		}
+	})
+}
+
+func FuzzParseResources(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		r, diags := ParseResources("f", src)
+		checkDiagnostics(t, src, r != nil, diags)
+		if r == nil {
+			return
+		}
+		for _, x := range r.List {
+			if (x.Cmd == "") == (x.Builtin == nil) || src[x.End-1] != '}' || strings.ContainsAny(x.Cmd, "\n") {
+				t.Fatalf("bad resource: %+v", x)
+			}
+		}
+	})
+}

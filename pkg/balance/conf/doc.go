@@ -1,0 +1,128 @@
+// Package conf is the syntax of the balancer's two files: lbvm.conf (Parse) and
+// lbresources.conf (ParseResources), as the manual of 2008 prints them, plus a few
+// optional keys. Load reads both.
+//
+// Everything that was read knows its line, column and bytes, so that a message can
+// point at it and a tool can edit it. The package understands the algorithms only so
+// far as to find their ends; pkg/balance compiles them. It reads no files itself.
+package conf
+
+import "time"
+
+// Span is where something stands in its file: the bytes [Start, End), of which the first is at Line and Col.
+// Both count from 1, Col in bytes.
+type Span struct{ Start, End, Line, Col int }
+
+// Value is a piece of text with its place. Text may differ from the bytes at Span: comments and line breaks are taken out.
+type Value struct {
+	Text string
+	Span
+}
+
+// Statement is `key value;`. Its Span reaches from the key to behind the semicolon.
+type Statement struct {
+	Key, Value Value
+	Items      []Value // the members of a list (balance), else nil
+	Span
+}
+
+// Block is `veid 201 {...}`, `201 {...}` or `default {...}`. Its Span reaches from the first word to behind the brace.
+type Block struct {
+	VM        string // "" is default
+	Head      Value  // the name, or the word default
+	Info      Value
+	Algorithm Value // what stands between the braces, byte for byte
+	HasInfo   bool
+	Written   bool // there is an algorithm, be it empty
+	Span
+}
+
+// Paths are where the balancer's files lie, as paths of the node.
+type Paths struct{ SharedStorage, Resources, LogDir string }
+
+// File is lbvm.conf. Durations that the file does not give hold their defaults.
+type File struct {
+	Name       string
+	Src        []byte
+	Statements []Statement // in the order of the file
+
+	Paths          Paths
+	Virtualization string
+	Balance        []string // as written: 201, centos1 or openvz:201
+	Interval       time.Duration
+	Stale          time.Duration
+	Settle         time.Duration
+	Cooldown       time.Duration
+	Default        *Block
+	Blocks         []*Block // of one VM each, in the order of the file
+}
+
+// What holds where lbvm.conf says nothing.
+const (
+	DefaultResources = "/etc/cluster/lbresources.conf"
+	DefaultLogDir    = "/var/log/lb"
+	DefaultInterval  = time.Minute
+	DefaultStale     = 3 // intervals
+	DefaultSettle    = 2 // intervals
+	DefaultCooldown  = 30 * time.Minute
+)
+
+// Statement is the statement of that key.
+func (f *File) Statement(key string) (Statement, bool) {
+	for _, s := range f.Statements {
+		if s.Key.Text == key {
+			return s, true
+		}
+	}
+	return Statement{}, false
+}
+
+// Block is the block that names vm with just these words, or nil.
+func (f *File) Block(vm string) *Block {
+	for _, b := range f.Blocks {
+		if b.VM == vm {
+			return b
+		}
+	}
+	return nil
+}
+
+// Resources is lbresources.conf.
+type Resources struct {
+	Name string
+	Src  []byte
+	List []Resource // in the order of the file
+}
+
+// Resource is one thing that lblog measures, by a command of the administrator or by a built-in sampler.
+type Resource struct {
+	Name    string
+	Cmd     string        // for sh -c; its line breaks are blanks. "" if built in
+	Builtin []string      // the built-in's name and its arguments; nil if Cmd is set
+	LogFile string        // "" is Name
+	Timeout time.Duration // 0: the file gives none
+
+	Head, CmdAt Value // where the name and the command (or the built-in) stand
+	Span
+}
+
+// Log is the last part of the log's name, behind the node's.
+func (r Resource) Log() string {
+	if r.LogFile != "" {
+		return r.LogFile
+	}
+	return r.Name
+}
+
+// Find is the resource of that name.
+func (r *Resources) Find(name string) (Resource, bool) {
+	for _, x := range r.List {
+		if x.Name == name {
+			return x, true
+		}
+	}
+	return Resource{}, false
+}
+
+// Builtins are the names that `builtin` takes.
+func Builtins() []string { return []string{"cpu", "io", "load", "net", "psi", "ram"} }

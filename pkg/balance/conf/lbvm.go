@@ -1,0 +1,299 @@
+package conf
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/host"
+)
+
+// keys are the statements of lbvm.conf.
+func keys() []string {
+	return []string{"sharedstorage", "resources", "logdir", "virtualization", "balance", "interval", "stale", "settle", "cooldown"}
+}
+
+// Parse reads lbvm.conf. The File is nil if one of the diagnostics is an error: half a configuration decides nothing.
+func Parse(name string, src []byte) (*File, []Diagnostic) {
+	p := &mainParser{scanner: newScanner(name, src), file: &File{Name: name, Src: src}}
+	p.parse()
+	p.settings()
+	p.compare()
+	Sort(p.diags)
+	if HasErrors(p.diags) {
+		return nil, p.diags
+	}
+	return p.file, p.diags
+}
+
+type mainParser struct {
+	*scanner
+	file *File
+	lost bool // a block's end was not found: nothing behind it was read
+}
+
+func (p *mainParser) parse() {
+	for p.space(); !p.done() && !p.lost; p.space() {
+		first := p.word()
+		if first.Text == "" {
+			p.stray()
+			continue
+		}
+		p.space()
+		switch {
+		case p.peek() == '{':
+			p.block(first, first)
+		case first.Text == "veid":
+			p.veid(first)
+		case slices.Contains(keys(), first.Text):
+			p.statement(first)
+		default:
+			p.unknown(first)
+		}
+	}
+}
+
+func (p *mainParser) stray() {
+	at := p.span(p.at, p.at+1)
+	c := p.peek()
+	p.at++
+	switch c {
+	case ';': // an empty statement
+	case '}':
+		p.fail(at, "take it out, or look for the block that ended too early above", "a } that closes nothing")
+	default:
+		p.fail(at, "write KEY VALUE; or veid VM {", "%q begins neither a statement nor a block", c)
+	}
+}
+
+func (p *mainParser) unknown(word Value) {
+	hint := "the keys are: " + strings.Join(keys(), " ") + "; a block is written veid VM { ... } or default { ... }"
+	if n := nearest(word.Text, append(keys(), "veid", "default")); n != "" {
+		hint = "did you mean " + n + "?"
+	}
+	p.fail(word.Span, hint, "unknown key %q", word.Text)
+	// What follows may be a value or, if the word is a misspelt veid, a block: go on behind it.
+	rest := p.src[p.at:p.lineEnd(p.at)]
+	brace := slices.Index(rest, '{')
+	if brace < 0 || slices.Contains(rest[:brace], ';') {
+		p.recover()
+		return
+	}
+	end, err := blockEnd(p.src, p.at+brace)
+	if err != nil {
+		p.lost = true
+		return
+	}
+	p.at = end + 1
+}
+
+func (p *mainParser) veid(first Value) {
+	name := p.word()
+	p.space()
+	if name.Text == "" || p.peek() != '{' {
+		p.fail(first.Span, "write veid 201 { info TEXT; algorithm { ... } }", "veid is followed by a VM and {")
+		p.recover()
+		return
+	}
+	p.block(first, name)
+}
+
+// statement reads the value of a known key up to its semicolon.
+func (p *mainParser) statement(key Value) {
+	end, ok := p.valueEnd(key)
+	start := p.at
+	p.at = end
+	if ok {
+		p.at++
+	}
+	words := p.pieces(start, end, "")
+	s := Statement{Key: key, Span: p.span(key.Start, p.at)}
+	s.Value = p.trimmed(start, end)
+	s.Value.Text = join(words)
+	if !ok {
+		at := s.Value.Span
+		p.fail(p.span(max(at.End, key.End)-1, max(at.End, key.End)), "end it with a semicolon: "+key.Text+" "+s.Value.Text+";", "%s lacks its semicolon", key.Text)
+		return
+	}
+	if old, twice := p.file.Statement(key.Text); twice {
+		p.fail(key.Span, "take one of the two out", "%s was given already, at line %d", key.Text, old.Line)
+		return
+	}
+	if key.Text == "balance" {
+		s.Items = p.pieces(start, end, ",")
+	} else if len(words) == 0 {
+		p.fail(key.Span, "write "+key.Text+" VALUE;", "%s has no value", key.Text)
+		return
+	}
+	p.file.Statements = append(p.file.Statements, s)
+}
+
+// valueEnd finds the semicolon of a value, or the place where it was forgotten.
+func (p *mainParser) valueEnd(key Value) (end int, ok bool) {
+	for i := p.at; i < len(p.src); i++ {
+		switch c := p.src[i]; {
+		case c == ';':
+			return i, true
+		case c == '{' || c == '}':
+			return i, false
+		case c == '#' && (i == 0 || blank(p.src[i-1])):
+			i = p.lineEnd(i) - 1
+		case c == '\n' && i > p.at && p.newStatement(key, i):
+			return i, false
+		}
+	}
+	return len(p.src), false
+}
+
+// newStatement tells whether the line behind the break at i begins a statement of its own.
+func (p *mainParser) newStatement(key Value, i int) bool {
+	ahead := scanner{src: p.src, at: i, lines: []int{0}}
+	ahead.space()
+	if ahead.done() || ahead.peek() == ';' {
+		return false
+	}
+	if key.Text != "balance" {
+		return len(p.pieces(p.at, i, "")) > 0
+	}
+	word := ahead.word()
+	ahead.space()
+	return ahead.peek() == '{' || (ahead.peek() != ',' && ahead.peek() != ';' && (word.Text == "veid" || slices.Contains(keys(), word.Text)))
+}
+
+// trimmed is the text of [start, end) without the blanks and comments around it.
+func (p *mainParser) trimmed(start, end int) Value {
+	w := p.pieces(start, end, "")
+	if len(w) == 0 {
+		return p.value(start, start)
+	}
+	return p.value(w[0].Start, w[len(w)-1].End)
+}
+
+func join(words []Value) string {
+	text := make([]string, len(words))
+	for i, w := range words {
+		text[i] = w.Text
+	}
+	return strings.Join(text, " ")
+}
+
+// settings gives the statements their meaning.
+func (p *mainParser) settings() {
+	f := p.file
+	f.Paths = Paths{Resources: DefaultResources, LogDir: DefaultLogDir}
+	f.Interval, f.Cooldown = DefaultInterval, DefaultCooldown
+	if s, ok := f.Statement("interval"); ok {
+		f.Interval = p.duration(s, 0)
+	}
+	f.Stale, f.Settle = DefaultStale*f.Interval, DefaultSettle*f.Interval
+	for _, s := range f.Statements {
+		switch s.Key.Text {
+		case "sharedstorage":
+			f.Paths.SharedStorage = p.path(s)
+		case "resources":
+			f.Paths.Resources = p.path(s)
+		case "logdir":
+			f.Paths.LogDir = p.path(s)
+		case "virtualization":
+			f.Virtualization = s.Value.Text
+			if host.CheckName(s.Value.Text) != nil {
+				p.fail(s.Value.Span, "write for example: virtualization openvz;", "virtualization is one name, not %q", s.Value.Text)
+			}
+		case "balance":
+			p.balance(s)
+		case "stale":
+			f.Stale = p.duration(s, f.Interval)
+		case "settle":
+			f.Settle = p.duration(s, f.Interval)
+		case "cooldown":
+			f.Cooldown = p.duration(s, 0)
+		}
+	}
+	if f.Stale < f.Interval {
+		if s, ok := f.Statement("stale"); ok {
+			p.fail(s.Value.Span, "write stale 3 intervals;", "data would be stale before the next is due: %s is less than the interval of %s", f.Stale, f.Interval)
+		}
+	}
+}
+
+func (p *mainParser) path(s Statement) string {
+	if !strings.HasPrefix(s.Value.Text, "/") || strings.ContainsAny(s.Value.Text, " \x00") {
+		p.fail(s.Value.Span, "write "+s.Key.Text+" /AN/ABSOLUTE/PATH;", "%s is an absolute path without blanks, not %q", s.Key.Text, s.Value.Text)
+		return ""
+	}
+	return s.Value.Text
+}
+
+func (p *mainParser) balance(s Statement) {
+	for _, v := range s.Items {
+		switch {
+		case host.CheckName(v.Text) != nil:
+			p.fail(v.Span, "write the VMs with commas between them: balance 201, 202;", "%q is not the name of a VM", v.Text)
+		case slices.Contains(p.file.Balance, v.Text):
+			p.warn(v.Span, "take one of the two out", "VM %q stands in balance twice", v.Text)
+		default:
+			p.file.Balance = append(p.file.Balance, v.Text)
+		}
+	}
+}
+
+// compare looks at what the parts say of each other.
+func (p *mainParser) compare() {
+	for _, b := range p.file.Blocks {
+		_, bare, typed := strings.Cut(b.VM, ":")
+		listed := slices.ContainsFunc(p.file.Balance, func(vm string) bool {
+			return vm == b.VM || (typed && vm == bare) || strings.HasSuffix(vm, ":"+b.VM)
+		})
+		if !listed {
+			p.warn(b.Head.Span, "add it to balance, or take the block out", "VM %q is not in balance: its block has no effect", b.VM)
+		}
+	}
+}
+
+// duration reads `30s 10m 2h 1d`; where an interval is given also `3` and `3 intervals`.
+func (p *mainParser) duration(s Statement, interval time.Duration) time.Duration {
+	hint := "write a time with its unit: " + s.Key.Text + " 90s; (or m, h, d)"
+	if interval > 0 {
+		hint = "write " + s.Key.Text + " 3 intervals; or a time with its unit: " + s.Key.Text + " 3m;"
+	}
+	d, err := parseDuration(s.Value.Text, interval)
+	if err != nil {
+		p.fail(s.Value.Span, hint, "%s: %s", s.Key.Text, err)
+		return max(interval, DefaultInterval)
+	}
+	return d
+}
+
+const longest = 30 * 24 * time.Hour
+
+func parseDuration(text string, interval time.Duration) (time.Duration, error) {
+	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
+	if digits == 0 || digits > 9 {
+		return 0, fmt.Errorf("%q is not a time", text)
+	}
+	n := time.Duration(0)
+	for _, c := range text[:digits] {
+		n = n*10 + time.Duration(c-'0')
+	}
+	var unit time.Duration
+	switch strings.TrimSpace(text[digits:]) {
+	case "s":
+		unit = time.Second
+	case "m", "min":
+		unit = time.Minute
+	case "h":
+		unit = time.Hour
+	case "d":
+		unit = 24 * time.Hour
+	case "", "interval", "intervals":
+		unit = interval
+	}
+	if unit == 0 {
+		return 0, fmt.Errorf("%q is not a time with a unit", text)
+	}
+	if n == 0 || n > longest/unit {
+		return 0, fmt.Errorf("%q is not between 1s and 30d", text)
+	}
+	return n * unit, nil
+}
