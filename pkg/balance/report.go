@@ -1,0 +1,25 @@
+package balance
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/keyval"
+)
+
+// Report is a target that a rule only reported.
+type Report struct {
+	At           time.Time
+	VM, From, To string // VM is TYPE:NAME
+	Why          string
+}
+
+// AppendReport adds a line to report.log at path.
+func AppendReport(path string, r Report) error {
+	line := keyval.Record(r.At, keyval.Pairs{{Key: "event", Value: "report"}, {Key: "vm", Value: r.VM},
+		{Key: "from", Value: r.From}, {Key: "to", Value: r.To}, {Key: "why", Value: r.Why}})
+	if err := appendLine(path, line); err != nil {
+		return fmt.Errorf("recording the report on %q: %w", r.VM, err)
+	}
+	return nil
+}
