@@ -1,0 +1,109 @@
+// Package cluster asks the cluster manager and tells it what to do.
+//
+// Start at RGManager: Status gives members, services and where each VM may run in one
+// answer; Move, Enable and Disable are requests. That a request returned nil is the
+// manager's claim and no more: it is known to say success of what landed elsewhere or
+// never happened, so whoever moves a VM looks at Status afterwards. A Publisher makes a
+// new cluster.conf the cluster's.
+//
+// Agents never use this package: the manager may be waiting for them.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// State is what the manager says of a service. The zero value is Unknown, and counts as running.
+type State int
+
+// The states.
+const (
+	Unknown State = iota
+	Started
+	Starting
+	Stopping
+	Stopped
+	Disabled
+	Failed
+	Recovering
+	Recoverable
+	Migrating
+)
+
+func (s State) String() string {
+	if s < 0 || int(s) >= len(stateNames) {
+		return "unknown"
+	}
+	return stateNames[s]
+}
+
+var stateNames = [...]string{"unknown", "started", "starting", "stopping", "stopped", "disabled", "failed", "recovering", "recoverable", "migrating"}
+
+// Service is one VM and the service that holds it. Several VMs of one service are several entries with one ID.
+type Service struct {
+	ID         string // "service:centos", "openvz:101"
+	VM, VMType string
+	Owner      string // member on which it is; "" none, or not known
+	LastOwner  string // "" none
+	State      State
+	Frozen     bool
+	Partial    bool // a part that does not matter to the service is stopped: it may be this VM
+	Live       bool // stands directly below <rm>, without children, and its type can migrate
+	MayRun     []Placement
+	Since      time.Time // of the last start, stop or failure; zero where unknown. A live migration does not show.
+}
+
+// Placement is a node on which a service may run: online, its manager running, and allowed by the failover
+// domain. The present owner is among them.
+type Placement struct {
+	Node  string
+	Score int // as ccs.Score: higher is better
+}
+
+// Status is one answer of the manager.
+type Status struct {
+	Quorate  bool
+	Members  []Member
+	Services []Service
+}
+
+// Member is a node of the cluster.
+type Member struct {
+	Name                   string
+	Online, Local, Manager bool // Manager: the cluster manager runs there
+	Estranged              bool // online, but not in cluster.conf
+}
+
+// Manager is the cluster manager.
+type Manager interface {
+	// Status asks. After ErrNoStates the members are right and every service is Unknown; after another error nothing is.
+	Status(ctx context.Context) (Status, error)
+	// Move relocates, or migrates where live is set. A target that is no member by exactly that name is refused.
+	// Errors are of type *Refusal where the manager answered.
+	Move(ctx context.Context, service, target string, live bool) error
+	// Enable starts a service, on target if that is not "".
+	Enable(ctx context.Context, service, target string) error
+	// Disable stops a service and keeps it stopped.
+	Disable(ctx context.Context, service string) error
+}
+
+// Publisher makes a cluster.conf the running one of the whole cluster.
+type Publisher interface {
+	Publish(ctx context.Context, file string) error
+}
+
+// Errors of this package. Those of the manager's own answers are in answers.go.
+var (
+	// ErrNoStates says that the manager did not tell the states of its services.
+	ErrNoStates = errors.New("the states of the services are not known here")
+	// ErrAnswer says that a program answered in words that are not known.
+	ErrAnswer = errors.New("the answer is not understood")
+	// ErrNotMember says that a target is no member by that name, or cannot take a service now.
+	ErrNotMember = errors.New("not a member that can take it")
+	// ErrAlreadyThere says that a service is on its target: relocating would stop and start it in place.
+	ErrAlreadyThere = errors.New("it is there already")
+	// ErrElsewhere says that the manager reports another node than the one that was asked for.
+	ErrElsewhere = errors.New("it landed on another node")
+)
