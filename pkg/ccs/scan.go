@@ -10,7 +10,7 @@ import (
 const (
 	MaxBytes = 64 << 20
 	MaxDepth = 1000
-	maxItems = 2_000_000 // elements, attributes, comments
+	maxItems = 1_000_000 // elements, attributes, comments, pieces of text
 )
 
 // span is the bytes [start, end).
