@@ -1,0 +1,105 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/keyval"
+	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// Limits of Finish, in the journal's time.
+const (
+	// A relocator that lives has its ticket's lock, but for a moment before and a moment after.
+	doubtLimit = 2 * time.Minute
+	// So long a move may look unfinished before it is ended as unknown.
+	finishLimit = time.Hour
+)
+
+// Finish writes the End record of a move that was begun and whose relocator is dead. dead says that the caller knows
+// that it is; otherwise the lock of the move's ticket tells. ErrUnderway if the relocator lives or the manager is
+// still at work: then nothing is written.
+func (m Mover) Finish(ctx context.Context, begun balance.Move, dead bool) (balance.Move, error) {
+	typ, vm, ok := strings.Cut(begun.VM, ":")
+	if !ok || !begun.End.IsZero() {
+		return begun, fmt.Errorf("ending move %q of %q: it is not one that was begun", begun.Txn, begun.VM)
+	}
+	r := Request{Type: typ, VM: vm, Target: begun.To}
+	age := m.Clock.Now().Sub(begun.Begin)
+	if !dead {
+		alive, err := m.alive(r, begun.Txn)
+		if err != nil {
+			return begun, fmt.Errorf("ending the move of %s: %w", begun.VM, err)
+		}
+		if alive || age < doubtLimit {
+			return begun, ErrUnderway
+		}
+	}
+	got, moving, err := m.found(ctx, plan{source: begun.From}, r)
+	if (err != nil || moving) && age < finishLimit {
+		return begun, errors.Join(ErrUnderway, err)
+	}
+	if err != nil {
+		got = found{outcome: balance.OutcomeUnknown, memory: balance.MemoryUnknown, text: err.Error()}
+	}
+	begun.End, begun.Outcome, begun.Owner, begun.Memory = m.Clock.Now(), got.outcome, got.owner, got.memory
+	begun.Why = "its relocator died: " + got.text
+	if err := m.Journal.Append(begun); err != nil {
+		return begun, fmt.Errorf("ending the move of %s: %w", begun.VM, err)
+	}
+	return begun, nil
+}
+
+// found looks once, and takes over what has arrived where nobody did.
+func (m Mover) found(ctx context.Context, p plan, r Request) (found, bool, error) {
+	svc, st, err := m.look(ctx, r)
+	if err == nil && orphan(svc, st, r) {
+		m.adopt(ctx, svc, r)
+		svc, st, err = m.look(ctx, r)
+	}
+	if err != nil {
+		return found{}, true, err
+	}
+	f, moving := judge(svc, st, p, r)
+	return f, moving, nil
+}
+
+// alive tells whether the relocator of a transaction holds its ticket, consumed or not.
+func (m Mover) alive(r Request, txn string) (bool, error) {
+	if m.Shared == "" {
+		return false, nil
+	}
+	d, err := handoff.Open(m.Shared, r.Type, r.VM)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range []string{"ticket", "ticket.used"} {
+		file := filepath.Join(d.Path(), name)
+		text, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if k, err := keyval.Parse(text); err != nil || k.Get("txn") != txn {
+			continue // a ticket that cannot be read is no live one's: it is written whole before it has a name
+		}
+		held, err := lockfile.Held(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if held || err != nil {
+			return held, err
+		}
+	}
+	return false, nil
+}

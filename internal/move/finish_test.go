@@ -1,0 +1,132 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// dead is the record that a relocator left which was killed ten minutes ago.
+func (w *world) dead(vm string) balance.Move {
+	txn, err := handoff.NewTxn()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return balance.Move{Txn: txn, VM: vm, From: "node1", To: "node2", Kind: "image", By: "lbmonitor", Why: "line 3", Begin: w.clock.now.Add(-10 * time.Minute)}
+}
+
+func TestFinish(t *testing.T) {
+	tests := []struct {
+		name    string
+		change  func(w *world, txn string)
+		outcome balance.Outcome // "" is under way
+		owner   string
+		memory  balance.Memory
+	}{
+		{"died before the request", func(*world, string) {}, balance.OutcomeFailed, "node1", balance.MemoryUnknown},
+		{"died behind it", func(w *world, txn string) {
+			w.record("openvz", "101", handoff.State{Phase: handoff.Suspending, Node: "node1", Boot: "boot-1", Image: txn, Txn: txn},
+				handoff.State{Phase: handoff.Suspended, Image: txn, Txn: txn},
+				handoff.State{Phase: handoff.Resuming, Node: "node2", Boot: "boot-2", Image: txn, Txn: txn},
+				handoff.State{Phase: handoff.Running, Node: "node2", Boot: "boot-2", Txn: txn})
+			w.service("101").Owner = "node2"
+		}, balance.OutcomeMoved, "node2", balance.MemoryKept},
+		{"cold", func(w *world, _ string) {
+			w.record("openvz", "101", handoff.State{Phase: handoff.Down}, handoff.State{Phase: handoff.Starting, Node: "node2", Boot: "boot-2"},
+				handoff.State{Phase: handoff.Running, Node: "node2", Boot: "boot-2"})
+			w.service("101").Owner = "node2"
+		}, balance.OutcomeMoved, "node2", balance.MemoryLost},
+		{"the manager is at it", func(w *world, _ string) { w.service("101").State = cluster.Starting }, "", "", ""},
+		{"the manager does not answer", func(w *world, _ string) { w.mgr.err = errors.New("no reply") }, "", "", ""},
+		{"failed", func(w *world, _ string) {
+			w.service("101").State, w.service("101").Owner = cluster.Failed, ""
+		}, balance.OutcomeFailed, "", balance.MemoryUnknown},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			begun := w.dead("openvz:101")
+			test.change(w, begun.Txn)
+			rec, err := w.mover.Finish(context.Background(), begun, true)
+			if test.outcome == "" {
+				if !errors.Is(err, ErrUnderway) || len(w.log.list) != 0 {
+					t.Errorf("%v with %v in the journal, want under way", err, w.log.list)
+				}
+				return
+			}
+			if err != nil || rec.Outcome != test.outcome || rec.Owner != test.owner || rec.Memory != test.memory {
+				t.Errorf("%+v, %v", rec, err)
+			}
+			if len(w.log.list) != 1 || w.log.list[0].End.IsZero() || w.log.list[0].Txn != begun.Txn {
+				t.Errorf("the journal has %+v", w.log.list)
+			}
+			if len(w.mgr.asked) != 0 {
+				t.Errorf("the manager was asked: %v", w.mgr.asked)
+			}
+		})
+	}
+}
+
+// A move that never looks finished must not keep its VM in flight for ever.
+func TestFinishGivesUp(t *testing.T) {
+	w := newWorld(t)
+	begun := w.dead("openvz:101")
+	begun.Begin = w.clock.now.Add(-finishLimit)
+	w.mgr.err = errors.New("no reply")
+	rec, err := w.mover.Finish(context.Background(), begun, true)
+	if err != nil || rec.Outcome != balance.OutcomeUnknown || !strings.Contains(rec.Why, "no reply") {
+		t.Errorf("%+v, %v", rec, err)
+	}
+}
+
+func TestFinishLeavesTheLivingAlone(t *testing.T) {
+	w := newWorld(t)
+	begun := w.dead("openvz:101")
+	i, err := handoff.IssueTicket(w.shared, "openvz", "101", handoff.Ticket{Kind: handoff.Image, Txn: begun.Txn, Source: "node1", SourceSeq: 1, Target: "node2", Relocator: "lbm"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.mover.Finish(context.Background(), begun, false); !errors.Is(err, ErrUnderway) {
+		t.Errorf("its ticket waits: %v", err)
+	}
+	w.consume("openvz", "101")
+	if _, err := w.mover.Finish(context.Background(), begun, false); !errors.Is(err, ErrUnderway) {
+		t.Errorf("its ticket was consumed: %v", err)
+	}
+	if err := i.Withdraw(); err != nil {
+		t.Fatal(err)
+	}
+	young := begun
+	young.Begin = w.clock.now.Add(-time.Minute)
+	if _, err := w.mover.Finish(context.Background(), young, false); !errors.Is(err, ErrUnderway) {
+		t.Errorf("it may be about to lay a ticket: %v", err)
+	}
+	if rec, err := w.mover.Finish(context.Background(), begun, false); err != nil || rec.Outcome != balance.OutcomeFailed {
+		t.Errorf("nobody holds it: %+v, %v", rec, err)
+	}
+}
+
+func TestFinishAdoptsAnOrphan(t *testing.T) {
+	w := newWorld(t)
+	begun := w.dead("xen:web1")
+	w.record("xen", "web1", handoff.State{Phase: handoff.Sending, Node: "node1", Boot: "boot-1", To: "node2", Txn: begun.Txn},
+		handoff.State{Phase: handoff.Sent, To: "node2", Txn: begun.Txn})
+	s := w.service("web1")
+	s.Owner, s.State = "", cluster.Stopped
+	w.mgr.enable = func(_, target string) error {
+		w.record("xen", "web1", handoff.State{Phase: handoff.Running, Node: target, Boot: "boot-2", Txn: begun.Txn})
+		s := w.service("web1")
+		s.Owner, s.State = target, cluster.Started
+		return nil
+	}
+	rec, err := w.mover.Finish(context.Background(), begun, true)
+	if err != nil || rec.Outcome != balance.OutcomeMoved || rec.Memory != balance.MemoryKept {
+		t.Errorf("%+v, %v", rec, err)
+	}
+}

@@ -1,0 +1,177 @@
+// Package move takes one VM's service from the node that it is on to another, through
+// the cluster manager, and finds out what became of it.
+//
+// A Mover is the relocator of the hand-off: it looks whether the move can succeed
+// (Check), writes a Begin record, lays a ticket that tells the stop on the source how
+// the VM is to pass, asks the manager, and then believes nobody: it looks at the manager's
+// state and at the hand-off record until both say the same, and writes an End record. A
+// move is done only if the service is started on the target and the record says that the
+// VM runs there.
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// Manager is what a Mover asks of the cluster manager.
+type Manager interface {
+	Status(ctx context.Context) (cluster.Status, error)
+	Move(ctx context.Context, service, target string, live bool) error
+	Enable(ctx context.Context, service, target string) error
+	Disable(ctx context.Context, service string) error
+}
+
+// Request is a move to be made.
+type Request struct {
+	Type, VM string
+	Target   string
+	By, Why  string // for the journal: who asked, and for what reason
+}
+
+// Mover moves VMs.
+type Mover struct {
+	Manager Manager
+	Shared  string      // the shared storage, joined with the root; "" where there is none
+	Clock   clock.Clock // of the journals
+	Wait    clock.Clock // for waiting: real seconds, also in a lab
+	Journal balance.Journal
+	Log     logrus.FieldLogger
+	// Fresh is how old the facts of a node may be; 0 is two minutes.
+	Fresh time.Duration
+}
+
+// Errors of Move and Finish. ErrRefused says that nothing was changed.
+var (
+	ErrRefused = errors.New("refused")
+	// ErrElsewhere says that the VM runs, but not where it was sent.
+	ErrElsewhere = errors.New("it runs elsewhere")
+	// ErrFailed says that the VM is not running after the move, or that the manager failed it.
+	ErrFailed = errors.New("the move failed")
+	// ErrUnverified says that nobody could tell what became of the VM.
+	ErrUnverified = errors.New("what became of it is not known")
+	// ErrUnderway says that a move which was begun has not come to its end.
+	ErrUnderway = errors.New("the move is under way")
+)
+
+// Limits in real seconds. A stop and a start may each take 300 s.
+const (
+	requestLimit = 15 * time.Minute
+	verifyLimit  = 10 * time.Minute // while the manager is still at it
+	settleLimit  = 30 * time.Second // while manager and record contradict each other, or say nothing
+	steadyLimit  = 2 * time.Second
+	settleStep   = 200 * time.Millisecond
+)
+
+// Move makes the move and gives its record as the journal has it. When ctx ends, nothing new is begun: before the
+// manager was asked the move is abandoned, after that it is watched to its end.
+func (m Mover) Move(ctx context.Context, r Request) (balance.Move, error) {
+	p, err := m.checked(ctx, r)
+	if err != nil {
+		return balance.Move{}, err
+	}
+	txn, err := handoff.NewTxn()
+	if err != nil {
+		return balance.Move{}, err
+	}
+	rec := balance.Move{Txn: txn, VM: r.Type + ":" + r.VM, From: p.source, To: r.Target, Kind: string(p.kind), By: r.By, Why: r.Why, Begin: m.Clock.Now()}
+	if err := m.Journal.Append(rec); err != nil {
+		return rec, fmt.Errorf("%w: nothing was changed: the journal cannot be written: %w", ErrRefused, err)
+	}
+	issued, err := m.ticket(p, r, txn)
+	if err == nil {
+		err = m.request(ctx, p, r, issued, &rec)
+	} else {
+		rec.Outcome = balance.OutcomeFailed
+	}
+	rec.End = m.Clock.Now()
+	if err != nil {
+		rec.Why = err.Error()
+	}
+	if jerr := m.Journal.Append(rec); jerr != nil {
+		err = errors.Join(err, fmt.Errorf("the end of the move was not recorded: %w", jerr))
+	}
+	return rec, err
+}
+
+// ticket lays the instruction for the source's stop. Without a record there is nothing that a ticket could refer
+// to: the stop then does what its technology does by itself.
+func (m Mover) ticket(p plan, r Request, txn string) (*handoff.Issued, error) {
+	if m.Shared == "" || p.state.Phase != handoff.Running {
+		return nil, nil
+	}
+	issued, err := handoff.IssueTicket(m.Shared, r.Type, r.VM, handoff.Ticket{
+		VM: r.VM, Kind: p.kind, Txn: txn, Source: p.source, SourceSeq: p.state.Seq, Target: r.Target, Relocator: r.By,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: nothing was changed: %w", ErrRefused, err)
+	}
+	return issued, nil
+}
+
+func (m Mover) request(ctx context.Context, p plan, r Request, issued *handoff.Issued, rec *balance.Move) error {
+	log := m.Log.WithFields(logrus.Fields{"vm": rec.VM, "source": p.source, "target": r.Target, "txn": rec.Txn})
+	if issued != nil {
+		defer func() {
+			if err := issued.Withdraw(); err != nil {
+				log.WithError(err).Warn("ticket was not withdrawn")
+			}
+		}()
+	}
+	if err := ctx.Err(); err != nil {
+		rec.Outcome = balance.OutcomeFailed
+		return fmt.Errorf("%w: nothing was changed: %w", ErrRefused, err)
+	}
+	log.Info("move begins")
+	// From here on the service may be on its way: what ends ctx does not end the watching.
+	ctx = context.WithoutCancel(ctx)
+	claim := m.ask(ctx, p, r)
+	if claim != nil {
+		log.WithError(claim).Warn("the manager did not say success")
+	}
+	got, err := m.verify(ctx, p, r)
+	if err != nil {
+		rec.Outcome, rec.Memory = balance.OutcomeUnknown, balance.MemoryUnknown
+		return fmt.Errorf("%w: %w (the manager said: %v)", ErrUnverified, err, said(claim))
+	}
+	rec.Owner = got.owner
+	rec.Outcome, rec.Memory = got.outcome, got.memory
+	log = log.WithFields(logrus.Fields{"owner": got.owner, "memory": string(got.memory)})
+	switch got.outcome {
+	case balance.OutcomeMoved:
+		log.Info("move done")
+		return nil
+	case balance.OutcomeElsewhere:
+		return fmt.Errorf("%w: on %q, sent to %q (the manager said: %v)", ErrElsewhere, got.owner, r.Target, said(claim))
+	case balance.OutcomeUnknown:
+		return fmt.Errorf("%w: %s (the manager said: %v)", ErrUnverified, got.text, said(claim))
+	default:
+		if claim != nil && got.untouched {
+			return fmt.Errorf("%w: nothing was changed: %s (the manager said: %v)", ErrRefused, got.text, said(claim))
+		}
+		return fmt.Errorf("%w: %s (the manager said: %v)", ErrFailed, got.text, said(claim))
+	}
+}
+
+// ask asks the manager. It has a limit of its own, so that there is time left to look what became of a request that hangs.
+func (m Mover) ask(ctx context.Context, p plan, r Request) error {
+	ctx, cancel := m.Wait.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	return m.Manager.Move(ctx, p.service.ID, r.Target, false)
+}
+
+func said(err error) string {
+	if err == nil {
+		return "success"
+	}
+	return err.Error()
+}
