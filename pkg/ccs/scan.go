@@ -404,15 +404,3 @@ func (s *scanner) skipSpace() bool {
 	}
 	return s.pos > start
 }
-
-func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
-
-func isName(b byte, first bool) bool {
-	switch {
-	case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '_', b == ':', b >= 0x80:
-		return true
-	case b >= '0' && b <= '9', b == '-', b == '.':
-		return !first
-	}
-	return false
-}

@@ -179,3 +179,15 @@ func position(src []byte, at int, latin1 bool) (line, col int) {
 	}
 	return line, utf8.RuneCount(src[start:at]) + 1
 }
+
+func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
+
+func isName(b byte, first bool) bool {
+	switch {
+	case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '_', b == ':', b >= 0x80:
+		return true
+	case b >= '0' && b <= '9', b == '-', b == '.':
+		return !first
+	}
+	return false
+}
