@@ -83,6 +83,7 @@ func (v view) other() bool {
 
 // classify reads the driver's answer in the light of the record.
 func classify(d hypervisor.Detail, st handoff.State, me string) class {
+	mine := st.Node != "" && st.Node == me
 	announced := (st.Phase == handoff.Sending || st.Phase == handoff.Sent) && st.To == me
 	switch d.State {
 	case hypervisor.Absent, hypervisor.Stopped:
@@ -97,12 +98,12 @@ func classify(d hypervisor.Detail, st handoff.State, me string) class {
 	case hypervisor.Migrating:
 		return leaving
 	case hypervisor.Arriving:
-		if st.Node == me { // nothing is sent to the node that has it: a start of ours was cut off
+		if mine { // nothing is sent to the node that has it: a start of ours was cut off
 			return remains
 		}
 		return arriving
 	case hypervisor.Torso:
-		if st.Node == me {
+		if mine {
 			return remains
 		}
 		return torso

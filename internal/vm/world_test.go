@@ -66,7 +66,8 @@ type guest struct {
 // failure is how a tool fails: after it has done what effect says.
 type failure struct {
 	effect func(n *node)
-	times  int // how often; 0 is always
+	times  int  // how often; 0 is always
+	hangs  bool // until its time is over
 }
 
 var errTool = errors.New("the tool failed")
@@ -207,9 +208,14 @@ func (n *node) undump(path string) error {
 }
 
 // tool is one changing call: it may be made to fail.
-func (n *node) tool(name string, do func() error) error {
+func (n *node) tool(ctx context.Context, name string, do func() error) error {
 	n.calls = append(n.calls, name)
 	if f, ok := n.fails[name]; ok {
+		for f.hangs && ctx.Err() == nil {
+			if err := n.w.clock.Sleep(ctx, time.Second); err != nil {
+				break
+			}
+		}
 		if f.times == 1 {
 			delete(n.fails, name)
 		} else if f.times > 1 {
@@ -253,8 +259,8 @@ func (f fake) Detail(context.Context, string) (hypervisor.Detail, error) {
 	return hypervisor.Detail{State: s, NeverRan: f.n.g.never}, nil
 }
 
-func (f fake) Start(context.Context, hypervisor.Guest) error {
-	return f.n.tool("start", func() error {
+func (f fake) Start(ctx context.Context, _ hypervisor.Guest) error {
+	return f.n.tool(ctx, "start", func() error {
 		if f.n.g.state != hypervisor.Unknown {
 			return errTool
 		}
@@ -272,7 +278,7 @@ func (n *node) bootGuest() {
 }
 
 func (f fake) Shutdown(ctx context.Context, _ string) error {
-	return f.n.tool("shutdown", func() error {
+	return f.n.tool(ctx, "shutdown", func() error {
 		if f.n.g.frozen || f.n.g.state == hypervisor.Paused { // it cannot hear
 			return errTool
 		}
@@ -284,12 +290,12 @@ func (f fake) Shutdown(ctx context.Context, _ string) error {
 	})
 }
 
-func (f fake) Destroy(context.Context, string) error {
-	return f.n.tool("destroy", func() error { f.n.g = guest{}; return nil })
+func (f fake) Destroy(ctx context.Context, _ string) error {
+	return f.n.tool(ctx, "destroy", func() error { f.n.g = guest{}; return nil })
 }
 
-func (f fake) Restore(_ context.Context, _ hypervisor.Guest, image string) error {
-	return f.n.tool("restore", func() error {
+func (f fake) Restore(ctx context.Context, _ hypervisor.Guest, image string) error {
+	return f.n.tool(ctx, "restore", func() error {
 		if f.n.g.state != hypervisor.Unknown {
 			return errTool
 		}
@@ -297,8 +303,8 @@ func (f fake) Restore(_ context.Context, _ hypervisor.Guest, image string) error
 	})
 }
 
-func (f fake) Thaw(context.Context, string) error {
-	return f.n.tool("thaw", func() error {
+func (f fake) Thaw(ctx context.Context, _ string) error {
+	return f.n.tool(ctx, "thaw", func() error {
 		switch {
 		case f.n.g.state == hypervisor.Paused, f.n.g.state == hypervisor.Running && f.n.g.frozen:
 			f.n.runs()
@@ -314,8 +320,8 @@ type vz struct{ fake }
 
 var _ hypervisor.Checkpointer = vz{}
 
-func (f vz) Suspend(context.Context, string) error {
-	return f.n.tool("suspend", func() error {
+func (f vz) Suspend(ctx context.Context, _ string) error {
+	return f.n.tool(ctx, "suspend", func() error {
 		if f.n.g.state != hypervisor.Running || f.n.g.frozen {
 			return errTool
 		}
@@ -324,8 +330,8 @@ func (f vz) Suspend(context.Context, string) error {
 	})
 }
 
-func (f vz) Dump(_ context.Context, _, image string) error {
-	return f.n.tool("dump", func() error {
+func (f vz) Dump(ctx context.Context, _, image string) error {
+	return f.n.tool(ctx, "dump", func() error {
 		if !f.n.g.frozen {
 			return errTool
 		}
@@ -333,8 +339,8 @@ func (f vz) Dump(_ context.Context, _, image string) error {
 	})
 }
 
-func (f vz) Kill(context.Context, string) error {
-	return f.n.tool("kill", func() error {
+func (f vz) Kill(ctx context.Context, _ string) error {
+	return f.n.tool(ctx, "kill", func() error {
 		if !f.n.g.frozen {
 			return errTool
 		}
@@ -343,8 +349,8 @@ func (f vz) Kill(context.Context, string) error {
 	})
 }
 
-func (f vz) Unmount(context.Context, string) error {
-	return f.n.tool("unmount", func() error { f.n.g.mounted = false; return nil })
+func (f vz) Unmount(ctx context.Context, _ string) error {
+	return f.n.tool(ctx, "unmount", func() error { f.n.g.mounted = false; return nil })
 }
 
 // xm saves in one step and pushes.
@@ -356,8 +362,8 @@ var (
 	_ hypervisor.Thawer = xm{}
 )
 
-func (f xm) Save(_ context.Context, _, image string) error {
-	return f.n.tool("save", func() error {
+func (f xm) Save(ctx context.Context, _, image string) error {
+	return f.n.tool(ctx, "save", func() error {
 		if f.n.g.state != hypervisor.Running {
 			return errTool
 		}
@@ -369,9 +375,9 @@ func (f xm) Save(_ context.Context, _, image string) error {
 	})
 }
 
-func (f xm) Migrate(_ context.Context, _, target string) error {
+func (f xm) Migrate(ctx context.Context, _, target string) error {
 	f.n.target = target
-	return f.n.tool("migrate", func() error {
+	return f.n.tool(ctx, "migrate", func() error {
 		to := f.n.w.nodes[target]
 		if f.n.g.state != hypervisor.Running || to == nil || !to.online || to.g.state != hypervisor.Unknown {
 			return errTool
