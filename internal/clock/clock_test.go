@@ -174,7 +174,7 @@ func TestFromRoot(t *testing.T) {
 		t.Errorf("%v, %v", c, err)
 	}
 	for _, text := range []string{
-		"", "real=1\nlab=2\n", "real=1\nscale=3\n", "real=1\nreal=2\nscale=3\n", "real=x\nlab=2\nscale=3\n", "real=1\nlab=\nscale=3\n",
+		"", "real=1\nlab=2\n", "real=1\nscale=3\n", "real=1\nreal=2\nscale=3\n", "real=1\nlab=2\nscale=3\nlab=2\n", "real=x\nlab=2\nscale=3\n", "real=1\nlab=\nscale=3\n",
 		"real=1\nlab=2\nscale=0\n", "real=1\nlab=2\nscale=-1\n", "real=1\nlab=2\nscale=NaN\n", "real=1\nlab=2\nscale=Inf\n", "real=1\nlab=2\nscale=1e9\n",
 		"real=99999999999999999999\nlab=2\nscale=3\n",
 	} {

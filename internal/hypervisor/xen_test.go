@@ -97,6 +97,7 @@ func TestTheMostAliveRowDecides(t *testing.T) {
 		{[]xenRow{row("Zombie-a", "-----d", 1), row("a", "-b----", 2)}, Running},
 		{[]xenRow{row("a", "", -1), row("migrating-a", "r-----", 2)}, Migrating},
 		{[]xenRow{row("Zombie-migrating-a", "-----d", 1)}, Remains},
+		{[]xenRow{row("Zombie-a", "-b----", 1)}, Remains},
 		{[]xenRow{row("migrating-a", "-----d", 1)}, Remains},
 		{[]xenRow{row("a", "", -1), row("Zombie-a", "-----d", 2)}, Remains},
 		{[]xenRow{row("a--incoming", "--p---", 2)}, Torso},
