@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/lab"
+)
+
+func (a app) checkCommand() *cli.Command {
+	return &cli.Command{
+		Name: "check", Usage: "judge what the guests wrote",
+		Description: `The checker reads the witness logs that the guests wrote, and nothing else. It finds a guest that
+ran twice at a time, one that lost its memory, and one that went on with a stale image. It works
+on a lab that is down, too. Exit code 1: something was found.
+
+   lbvm-lab check
+   lbvm-lab check --cold 1              one cold boot more than the first is no lost memory`,
+		Flags: []cli.Flag{&cli.IntFlag{Name: "cold", Usage: "allow `N` cold boots of each guest beyond the first"}},
+		Action: func(c *cli.Context) error {
+			if err := wants(c, 0, 0); err != nil {
+				return err
+			}
+			l, _, err := a.open(c)
+			if err != nil {
+				return err
+			}
+			found, err := lab.CheckAll(l, lab.CheckOptions{ColdAllowed: c.Int("cold")})
+			if err != nil {
+				return err
+			}
+			for _, f := range found {
+				fmt.Fprintf(a.stdout, "%s  %v  %s\n", f.At.Format("15:04:05.000"), f.Kind, f.VM)
+				for _, e := range f.Evidence {
+					fmt.Fprintf(a.stdout, "    %s\n", e)
+				}
+			}
+			if len(found) > 0 {
+				return fmt.Errorf("the guests' own logs show %d findings", len(found))
+			}
+			_, err = fmt.Fprintln(a.stdout, "No guest ran twice, lost its memory or went on with a stale image.")
+			return err
+		},
+	}
+}

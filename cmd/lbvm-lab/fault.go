@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/lab"
+)
+
+func (a app) faultCommand() *cli.Command {
+	return &cli.Command{
+		Name: "fault", Usage: "let an emulated program fail", ArgsUsage: "NODE TOOL NAME [VM [NTH [TIMES]]]",
+		Description: `From the NTH time on (1) the fault happens TIMES times (1), for that VM or for any (*).
+Without arguments the known faults are listed.
+
+   lbvm-lab fault                       what can fail
+   lbvm-lab fault node2 vzctl undump-fails 101`,
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 0 {
+				for _, tool := range lab.NodeTools() {
+					if names := lab.FaultNames(tool); len(names) > 0 {
+						fmt.Fprintf(a.stdout, "%-6s %s\n", tool, strings.Join(names, " "))
+					}
+				}
+				return nil
+			}
+			if err := wants(c, 3, 6); err != nil {
+				return err
+			}
+			l, d, err := a.open(c)
+			if err != nil {
+				return err
+			}
+			args := c.Args().Slice()
+			if err := known(d, args[0]); err != nil {
+				return err
+			}
+			args = append(args, []string{"*", "1", "1"}[len(args)-3:]...)
+			_, err = a.daemon(c.Context, l, args[0], append([]string{"fault"}, args[1:]...)...)
+			return err
+		},
+	}
+}

@@ -1,0 +1,109 @@
+package lab
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/host"
+)
+
+// NodeTools are the emulated programs that the node's daemon answers.
+func NodeTools() []string { return []string{"vzctl", "vzlist", "xm"} }
+
+// ManagerTools are the emulated programs that the cluster manager answers.
+func ManagerTools() []string { return []string{"clustat", "clusvcadm", "cman_tool", "ccs_tool"} }
+
+// node makes the tree of one node. Every link is relative, so that the lab's folder can be moved while it is down.
+func (b *builder) node(name string, c clock.Scaled) {
+	root := b.l.Root(name)
+	at := func(path string) string { return filepath.Join(root, path) }
+	for _, d := range []string{"etc/cluster", "etc/vz", "proc", "usr/sbin", "usr/bin", host.AgentDir, host.LibexecDir, "var/run", "var/log", "dev", "root", "tmp", "vz/root",
+		"vz/dump"} {
+		b.dir(at(d))
+	}
+	b.file(at("etc/hostname"), name+"\n", 0o644)
+	b.file(at(clock.File), string(c.Format()), 0o644)
+	b.file(at(host.ClusterXML), b.clusterConf(), 0o640)
+	b.file(at("etc/vz/vz.conf"), "# The defaults of this node's containers.\nVIRTUOZZO=yes\nDUMPDIR=/vz/dump\nVE_ROOT=/vz/root/$VEID\nVE_PRIVATE=/vz/private/$VEID\n", 0o644)
+	b.link("../../shared", at("shared"))
+	b.link("../../shared/conf", at("etc/vz/conf"))
+	b.link("../shared/xen", at("etc/xen"))
+	for _, vm := range b.o.VMs {
+		if vm.Type == "openvz" {
+			b.dir(at("vz/root/" + vm.Name))
+		}
+	}
+	for _, tool := range append(NodeTools(), ManagerTools()...) {
+		b.link("../../../../bin/lbvm-lab", at("usr/sbin/"+tool))
+	}
+	b.hard(b.l.Path("bin/lbm"), at("usr/sbin/lbm"))
+	for _, p := range []string{"lblog", "lbmonitor"} {
+		b.hard(b.l.Path("bin", p), at(filepath.Join(host.LibexecDir, p)))
+	}
+	agents, err := filepath.Glob(b.l.Path("bin/agents/*"))
+	b.keep(err)
+	for _, a := range agents {
+		b.hard(a, at(filepath.Join(host.AgentDir, filepath.Base(a))))
+	}
+	if !b.o.Bare && b.err == nil {
+		h, err := host.New(root)
+		b.keep(err)
+		id := b.id
+		id.Member = name
+		b.keep(h.WriteIdentity(id))
+	}
+}
+
+// clusterConf is the configuration that every node begins with.
+func (b *builder) clusterConf() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "<?xml version=\"1.0\"?>\n<cluster name=\"%s\" config_version=\"1\">\n", b.o.Cluster)
+	if len(b.o.Nodes) == 2 {
+		s.WriteString("  <cman two_node=\"1\" expected_votes=\"1\"/>\n")
+	}
+	s.WriteString("  <clusternodes>\n")
+	for i, n := range b.o.Nodes {
+		fmt.Fprintf(&s, "    <clusternode name=\"%s\" nodeid=\"%d\" votes=\"1\">\n      <fence>\n        <method name=\"1\">\n          <device name=\"lab\" port=\"%s\"/>\n        </method>\n      </fence>\n    </clusternode>\n", n, i+1, n)
+	}
+	s.WriteString("  </clusternodes>\n  <fencedevices>\n    <fencedevice name=\"lab\" agent=\"fence_lab\"/>\n  </fencedevices>\n  <rm>\n")
+	s.WriteString(b.domains())
+	for _, vm := range b.o.VMs {
+		domain := ""
+		if vm.Node != "" {
+			domain = fmt.Sprintf(" domain=\"prefer-%s\"", vm.Node)
+		}
+		fmt.Fprintf(&s, "    <service name=\"%s\"%s autostart=\"1\" recovery=\"restart\">\n      <%s name=\"%s\"/>\n    </service>\n", vm.Service, domain, vm.Type, vm.Name)
+	}
+	s.WriteString("  </rm>\n</cluster>\n")
+	return s.String()
+}
+
+// domains gives each node that a VM prefers a domain of all nodes with that one first. There is no failback: where
+// a VM has been moved to, there it stays.
+func (b *builder) domains() string {
+	var s strings.Builder
+	for _, n := range b.o.Nodes {
+		if !slices.ContainsFunc(b.o.VMs, func(vm VM) bool { return vm.Node == n }) {
+			continue
+		}
+		if s.Len() == 0 {
+			s.WriteString("    <failoverdomains>\n")
+		}
+		fmt.Fprintf(&s, "      <failoverdomain name=\"prefer-%s\" ordered=\"1\" restricted=\"0\" nofailback=\"1\">\n", n)
+		for _, m := range b.o.Nodes {
+			priority := 2
+			if m == n {
+				priority = 1
+			}
+			fmt.Fprintf(&s, "        <failoverdomainnode name=\"%s\" priority=\"%d\"/>\n", m, priority)
+		}
+		s.WriteString("      </failoverdomain>\n")
+	}
+	if s.Len() > 0 {
+		s.WriteString("    </failoverdomains>\n")
+	}
+	return s.String()
+}
