@@ -54,11 +54,23 @@ func (l *life) inquire(ctx context.Context) error {
 	go func() { answer <- l.ask(half) }()
 	select {
 	case err := <-answer:
-		return err
+		if !errors.Is(err, run.ErrDeadline) {
+			return err
+		}
 	case <-half.Done():
-		l.log(ocf.LevelWarning, "the shared storage does not answer; the guest is here")
-		return nil
+		// A child that can be ended is ended by now; one that hangs in the kernel is left behind.
+		last, cancel := l.clock.WithTimeout(ctx, time.Second)
+		defer cancel()
+		select {
+		case err := <-answer:
+			if !errors.Is(err, run.ErrDeadline) {
+				return err
+			}
+		case <-last.Done():
+		}
 	}
+	l.log(ocf.LevelWarning, "the shared storage does not answer; the guest is here")
+	return nil
 }
 
 // ask runs the inquiry. A thread that hangs in the kernel would keep this whole process from ending; a child does not.

@@ -314,7 +314,7 @@ func (w *walk) live(steps int) error {
 
 // Random lives: no rule is ever broken, and the VM always comes back. LBVM_WALKS says how many, LBVM_WALK which one.
 func TestRandomLives(t *testing.T) {
-	first, lives := int64(1), 300
+	first, lives := int64(1), 60
 	if v, err := strconv.Atoi(os.Getenv("LBVM_WALKS")); err == nil {
 		lives = v
 	}

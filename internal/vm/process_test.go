@@ -1,0 +1,232 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/metadata"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+// TestMain makes this program an agent, or a keeper, where it is started as one.
+func TestMain(m *testing.M) {
+	run.KeeperMain()
+	if os.Getenv("LBVM_TEST_AGENT") != "" {
+		ocf.Main(metadata.OpenVZ(), New("openvz"))
+	}
+	os.Exit(m.Run())
+}
+
+// vzctl keeps one container's state in two files. `start` says that it begins, and waits to be told to go on.
+const vzctlScript = `#!/bin/sh
+cd "$LBVM_ROOT" || exit 3
+case "$1" in
+status) if [ -f running ]; then echo "CTID $2 exist mounted running"; else echo "CTID $2 exist unmounted down"; fi ;;
+start)
+	echo start >> calls
+	if [ -p began ]; then echo began > began; read x < go; fi
+	: > running
+	echo "Starting container..." ;;
+*) echo "$@" >> calls; exit 20 ;;
+esac
+`
+
+type machine struct {
+	t    *testing.T
+	root string
+}
+
+func newMachine(t *testing.T) machine {
+	t.Helper()
+	root, err := os.MkdirTemp(fastDir(), "lbvm-vm-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(root) })
+	m := machine{t, root}
+	id := host.Identity{Cluster: "c", UUID: "u", Member: "node1", Shared: "/shared", LogDir: "/shared/lbvm/log"}
+	m.write("proc/sys/kernel/random/boot_id", "boot\n", 0o644)
+	m.write("usr/sbin/vzctl", vzctlScript, 0o755)
+	m.write("etc/vz/conf/101.conf", "VE_PRIVATE=\"/shared/private/101\"\n", 0o644)
+	m.write("shared/private/101/etc/mtab", "", 0o644)
+	m.write("shared/lbvm/log/x", "", 0o644)
+	m.write("shared/lbvm/nodes/x", "", 0o644)
+	m.write("shared/lbvm/cluster", string(id.Marker()), 0o644)
+	m.write("etc/cluster/x", "", 0o644)
+	h, err := host.New(root)
+	if err == nil {
+		err = h.WriteIdentity(id)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (m machine) write(path, text string, mode os.FileMode) {
+	m.t.Helper()
+	p := filepath.Join(m.root, path)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(p), 0o755), os.WriteFile(p, []byte(text), mode)); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m machine) read(path string) string {
+	b, err := os.ReadFile(filepath.Join(m.root, path))
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// command starts this program as rgmanager starts an agent.
+func (m machine) command(action string) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	c := exec.Command(self, action)
+	c.Dir = "/"
+	c.Env = []string{"OCF_RESKEY_name=101", "OCF_RA_VERSION_MAJOR=1", "OCF_RA_VERSION_MINOR=0", "OCF_ROOT=/usr/share/cluster",
+		"OCF_RESOURCE_INSTANCE=openvz:101", "OCF_RESOURCE_TYPE=openvz", "OCF_CHECK_LEVEL=0",
+		"OCF_RESKEY_RGMANAGER_meta_refcnt=0", "OCF_RESKEY_RGMANAGER_meta_timeout=60",
+		host.RootVariable + "=" + m.root, "LBVM_TEST_AGENT=1"}
+	return c
+}
+
+func (m machine) run(action string, env ...string) int {
+	m.t.Helper()
+	c := m.command(action)
+	c.Env = append(c.Env, env...) // the last of a name counts
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		m.t.Fatal(err)
+	}
+	m.t.Logf("%s: exit %d\n%s", action, c.ProcessState.ExitCode(), out.String())
+	return c.ProcessState.ExitCode()
+}
+
+func (m machine) fifo(name string) {
+	m.t.Helper()
+	if err := syscall.Mkfifo(filepath.Join(m.root, name), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// The agent is killed while its tool works. The tool goes on, and so the lock is held until it has ended: the next
+// start finds what it has made, and boots nothing.
+func TestLockOutlivesTheAgent(t *testing.T) {
+	m := newMachine(t)
+	m.fifo("began")
+	m.fifo("go")
+	agent := m.command("start")
+	if err := agent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if b := m.read("began"); b != "began\n" { // waits for vzctl
+		t.Fatalf("vzctl said %q", b)
+	}
+	if err := agent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Wait(); err == nil {
+		t.Fatal("the agent was not killed")
+	}
+	d, err := handoff.Open(filepath.Join(m.root, "shared"), "openvz", "101")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.TryLock(""); !errors.Is(err, lockfile.ErrHeld) {
+		t.Errorf("the lock is free while vzctl works: %v", err)
+	}
+	m.write("go", "go\n", 0o600)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	l, err := d.Lock(ctx, clock.System(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.read("running") != "" || !strings.Contains(m.read("calls"), "start") {
+		t.Error("vzctl did not end its work")
+	}
+	if _, err := os.Stat(filepath.Join(m.root, "running")); err != nil {
+		t.Errorf("the lock came free before vzctl had ended: %v", err)
+	}
+	if err := l.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if code := m.run("start"); code != 0 {
+		t.Errorf("start after it: exit %d", code)
+	}
+	if calls := m.read("calls"); calls != "start\n" {
+		t.Errorf("vzctl was called with %q", calls)
+	}
+	if st, err := d.Read(); err != nil || st.Phase != handoff.Running || st.Node != "node1" {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// As rgmanager calls it: start, status, and a status that has to look at the shared storage in a child.
+func TestAgentAsAProcess(t *testing.T) {
+	m := newMachine(t)
+	if code := m.run("status"); code != int(ocf.CodeNotRunning) {
+		t.Errorf("status before the start: %d", code)
+	}
+	if code := m.run("start"); code != 0 {
+		t.Fatalf("start: %d", code)
+	}
+	if code := m.run("status"); code != 0 {
+		t.Errorf("status: %d", code)
+	}
+	here := filepath.Join(m.root, "var/run/lbvm/openvz-101.here")
+	if err := os.Remove(here); err != nil {
+		t.Fatal(err)
+	}
+	if code := m.run("status"); code != 0 {
+		t.Errorf("status that adopts: %d", code)
+	}
+	if _, err := os.Stat(here); err != nil {
+		t.Errorf("it was not adopted: %v", err)
+	}
+	if st, err := handoff.ReadState(filepath.Join(m.root, "shared"), "openvz", "101"); err != nil || st.Seq != 3 || st.Phase != handoff.Running {
+		t.Errorf("%+v, %v", st, err)
+	}
+	// A child that hangs is left behind.
+	if err := os.Remove(here); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(m.root, "shared/lbvm/cluster")
+	if err := os.Remove(state); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(state, 0o600); err != nil { // reading it waits for ever
+		t.Fatal(err)
+	}
+	start := clock.System().Now()
+	if code := m.run("status", "OCF_RESKEY_RGMANAGER_meta_timeout=3"); code != 0 {
+		t.Errorf("status while the shared storage hangs: %d", code)
+	}
+	if took := clock.System().Now().Sub(start); took > 20*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if w, err := os.OpenFile(state, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+		t.Error("the child waits for ever, and nobody has ended it")
+		w.Close()
+	}
+}
