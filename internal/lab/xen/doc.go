@@ -1,7 +1,221 @@
-// Package xen emulates xm and xend on a lab node. Start at Tools.
+// Package xen emulates xm, and the xend behind it, on a lab node. Start at Tools.
+//
+// xend is the node's daemon: it goes on when xm is killed in the middle. While a domain is saved or leaves, it is
+// called migrating-NAME; where it arrives, it has the plain NAME at once, paused, before its memory is there. The
+// lab's file etc/lab-xm-version chooses the version that is played: 3.0.3 (the default) or 4.4.
 package xen
 
-import "github.com/lbvm/lbvm/internal/lab"
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
 
-// Tools gives the programs of one node, by name. The table of domains is this node's own.
-func Tools() map[string]lab.Tool { return map[string]lab.Tool{} }
+	"github.com/lbvm/lbvm/internal/lab"
+	"github.com/lbvm/lbvm/internal/run"
+)
+
+// Tools gives the programs of one node, by name. The table of domains is this node's own. `xend` is what another
+// node's xend calls.
+func Tools() map[string]lab.Tool {
+	x := &xend{next: 1, arrivals: map[string]*arrival{}}
+	return map[string]lab.Tool{"xm": x.xm, "xend": x.relocation}
+}
+
+// Down is what xm answers where no xend runs.
+func Down() run.Result {
+	return run.Result{Code: 1, Stderr: []byte("Error: Unable to connect to xend: Connection refused. Is xend running?\n")}
+}
+
+// versionFile holds the version to play, below the node's etc.
+const versionFile = "lab-xm-version"
+
+// xend is the daemon's table of domains.
+type xend struct {
+	mu       sync.Mutex
+	next     int
+	domains  []*domain
+	arrivals map[string]*arrival
+}
+
+// leaving is how xend renames a domain that is saved or migrated.
+const leaving = "migrating-"
+
+// domain is one domain. Its fields are the xend's, under its lock; guest is nil as long as memory still arrives.
+type domain struct {
+	id    int
+	name  string
+	conf  config
+	guest *lab.Guest
+	since time.Time
+	gone  chan struct{} // closed when it is dropped
+}
+
+// guestOf is the domain's guest, nil while memory arrives.
+func (x *xend) guestOf(d *domain) *lab.Guest {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return d.guest
+}
+
+// list gives the domains that live. One whose guest has ended is destroyed, as on_crash and on_poweroff say.
+func (x *xend) list() []*domain {
+	x.domains = slices.DeleteFunc(x.domains, func(d *domain) bool { return d.guest != nil && !d.guest.Alive() })
+	return x.domains
+}
+
+// find looks for a domain by name or number.
+func (x *xend) find(name string) *domain {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.findLocked(name)
+}
+
+func (x *xend) findLocked(name string) *domain {
+	for _, d := range x.list() {
+		if d.name == name || strconv.Itoa(d.id) == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// add makes a domain without memory: paused, under its plain name.
+func (x *xend) add(n *lab.Node, c config) (*domain, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if d := x.findLocked(c.Name); d != nil {
+		return nil, fmt.Errorf("Domain '%s' already exists with ID '%d'", c.Name, d.id)
+	}
+	free := n.FreeMemory()
+	for _, d := range x.domains {
+		if d.guest == nil {
+			free -= d.conf.bytes()
+		}
+	}
+	if c.bytes() > free {
+		return nil, fmt.Errorf("I need %d KiB, but dom0_min_mem is 262144 and shrinking to 262144 KiB would leave only %d KiB free.",
+			c.bytes()>>10, max(free, 0)>>10)
+	}
+	d := &domain{id: x.next, name: c.Name, conf: c, since: time.Now(), gone: make(chan struct{})}
+	x.next++
+	x.domains = append(x.domains, d)
+	return d, nil
+}
+
+// fill gives a domain its guest: booted, or with the memory it had.
+func (x *xend) fill(n *lab.Node, d *domain, m *lab.Memory) error {
+	g, err := n.Boot(lab.GuestSpec{Type: "xen", VM: d.conf.Name, MemBytes: d.conf.bytes(), Disks: d.conf.Disks, Memory: m})
+	if err != nil {
+		x.drop(d)
+		return err
+	}
+	x.mu.Lock()
+	d.guest = g
+	destroyed := !slices.Contains(x.domains, d)
+	x.mu.Unlock()
+	if destroyed { // meanwhile
+		g.Kill()
+		return lab.ErrGone
+	}
+	if m != nil {
+		if err := g.Thaw(); err != nil {
+			x.drop(d)
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *xend) drop(d *domain) {
+	x.mu.Lock()
+	g := d.guest
+	if i := slices.Index(x.domains, d); i >= 0 {
+		x.domains = slices.Delete(x.domains, i, i+1)
+		close(d.gone)
+	}
+	x.mu.Unlock()
+	if g != nil {
+		g.Kill()
+	}
+}
+
+// depart renames a domain that is saved or migrated. It is false if another command was faster.
+func (x *xend) depart(d *domain) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if d.guest == nil || strings.HasPrefix(d.name, leaving) {
+		return false
+	}
+	d.name = leaving + d.name
+	return true
+}
+
+// departs tells whether a domain is saved or migrated just now.
+func (x *xend) departs(d *domain) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return strings.HasPrefix(d.name, leaving)
+}
+
+// stay undoes depart.
+func (x *xend) stay(d *domain) {
+	x.mu.Lock()
+	d.name = strings.TrimPrefix(d.name, leaving)
+	g := d.guest
+	x.mu.Unlock()
+	if g.Frozen() {
+		if err := g.Thaw(); err != nil {
+			x.drop(d)
+		}
+	}
+}
+
+// state is the six letters. Memory that still arrives looks paused.
+func (d *domain) state() string {
+	switch {
+	case d.guest == nil:
+		return "--p---"
+	case d.guest.Frozen() && strings.HasPrefix(d.name, leaving):
+		return "---s--"
+	case d.guest.Frozen():
+		return "--p---"
+	case d.guest.Load() >= 0.5:
+		return "r-----"
+	}
+	return "-b----"
+}
+
+// seconds of processor time: none before it ran.
+func (d *domain) seconds() float64 {
+	if d.guest == nil {
+		return 0
+	}
+	return 0.1 + time.Since(d.since).Seconds()/10
+}
+
+// shutdownTakes and copyTakes are how long things take; nothing depends on it.
+const shutdownTakes = 150 * time.Millisecond
+
+func copyTakes(mem int64, live bool) time.Duration {
+	d := 30*time.Millisecond + time.Duration(mem>>20)*200*time.Microsecond
+	if live {
+		d = min(d+70*time.Millisecond, 300*time.Millisecond)
+	}
+	return d
+}
+
+// wait is false if the daemon ends first.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

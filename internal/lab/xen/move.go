@@ -1,0 +1,269 @@
+package xen
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/lbvm/lbvm/internal/lab"
+	"github.com/lbvm/lbvm/internal/run"
+)
+
+// signature begins every save file of xm.
+const signature = "LinuxGuestRecord"
+
+// pack freezes the guest and gives its memory with its configuration.
+func (x *xend) pack(d *domain) ([]byte, error) {
+	g := x.guestOf(d)
+	if err := g.Freeze(); err != nil {
+		return nil, err
+	}
+	m, err := g.Memory()
+	if err != nil {
+		return nil, err
+	}
+	m.Config = d.conf.json()
+	b, err := m.Format()
+	return append([]byte(signature), b...), err
+}
+
+func unpack(b []byte) (lab.Memory, config, error) {
+	rest, ok := bytes.CutPrefix(b, []byte(signature))
+	if !ok {
+		return lab.Memory{}, config{}, errors.New("no signature")
+	}
+	m, err := lab.ParseMemory(rest)
+	if err != nil {
+		return m, config{}, err
+	}
+	var c config
+	if err := json.Unmarshal(m.Config, &c); err != nil || m.Type != "xen" {
+		return m, config{}, errors.New("no configuration")
+	}
+	m.Config = nil
+	return m, c, nil
+}
+
+func (c *call) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.dir, path)
+}
+
+func (c *call) save(life context.Context, w words) int {
+	d := c.x.find(w.args[0])
+	if d == nil || !c.x.depart(d) {
+		return c.noDomain(w.args[0], "save")
+	}
+	file := c.absolute(w.args[1])
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		c.x.stay(d)
+		return c.fail(cannotWrite, file, err)
+	}
+	defer f.Close()
+	b, err := c.x.pack(d)
+	if err == nil {
+		_, err = f.Write(b[:len(b)/2])
+	}
+	if !wait(life, copyTakes(d.conf.bytes(), false)) {
+		return 1
+	}
+	if err == nil && c.n.Fault("xm", "save-fails", d.conf.Name) {
+		err = errors.New("xc_save failed")
+	}
+	if err == nil {
+		_, err = f.Write(b[len(b)/2:])
+	}
+	if err != nil {
+		c.x.stay(d)
+		return c.fail(saveFailed, d.id, 0)
+	}
+	c.x.drop(d)
+	return 0
+}
+
+func (c *call) restore(life context.Context, w words) int {
+	file := c.absolute(w.args[0])
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return c.fail(cannotRead, file)
+	}
+	m, conf, err := unpack(b)
+	if err != nil && !bytes.HasPrefix(b, []byte(signature)) {
+		return c.fail(notAnImage, err)
+	}
+	if err != nil {
+		return c.fail(restoreFailed)
+	}
+	d, err := c.x.add(c.n, conf)
+	if err != nil {
+		return c.fail(failed, err)
+	}
+	if !wait(life, copyTakes(conf.bytes(), false)) {
+		return 1
+	}
+	if c.n.Fault("xm", "restore-fails", conf.Name) {
+		c.x.drop(d)
+		return c.fail(restoreFailed)
+	}
+	if c.x.fill(c.n, d, &m) != nil {
+		return c.fail(restoreFailed)
+	}
+	return 0
+}
+
+// migrate pushes a domain to another node's xend. Two calls go there: `receive`, which lasts as long as the
+// migration and by whose end the target knows that it is over, and `deliver`, which brings the memory.
+func (c *call) migrate(life context.Context, w words) int {
+	d, target := c.x.find(w.args[0]), w.args[1]
+	if d == nil {
+		return c.noDomain(w.args[0], "migrate")
+	}
+	if _, err := os.Stat(c.n.Layout.Root(target)); err != nil || filepath.Base(target) != target {
+		return c.fail(cannotConnect, "No address associated with hostname")
+	}
+	socket := c.n.Layout.NodeSocket(target)
+	if _, err := lab.Call(life, socket, lab.Request{Node: c.n.Name, Argv: []string{"lab", "guests"}}); err != nil {
+		return c.fail(cannotConnect, "Connection refused")
+	}
+	if !c.x.depart(d) {
+		return c.noDomain(w.args[0], "migrate")
+	}
+	fail := func() int {
+		c.x.stay(d)
+		return c.fail(saveFailed, d.id, 1)
+	}
+	var token [8]byte
+	if _, err := rand.Read(token[:]); err != nil {
+		return fail()
+	}
+	id := hex.EncodeToString(token[:])
+	// The name was in the configuration before the domain was renamed: the target uses it at once.
+	receiving, hangUp := context.WithCancel(life)
+	defer hangUp()
+	refused := make(chan struct{})
+	c.n.Go(func(context.Context) {
+		defer close(refused)
+		// Its end says all: the target has refused, or the migration is over.
+		r := lab.Request{Node: c.n.Name, Argv: []string{"xend", "receive", id}, Stdin: d.conf.json()}
+		if _, err := lab.Call(receiving, socket, r); err != nil {
+			return
+		}
+	})
+	copied, done := context.WithTimeout(life, copyTakes(d.conf.bytes(), true))
+	defer done()
+	select {
+	case <-refused:
+		return fail()
+	case <-copied.Done():
+	}
+	if life.Err() != nil {
+		return 1
+	}
+	if c.n.Fault("xm", "migrate-fails", d.conf.Name) {
+		hangUp()
+		<-refused
+		return fail()
+	}
+	memory, err := c.x.pack(d)
+	if err != nil {
+		return fail()
+	}
+	if c.n.Fault("xm", "migrate-lost", d.conf.Name) {
+		hangUp()
+		<-refused
+		c.x.drop(d)
+		return 0
+	}
+	r, err := lab.Call(life, socket, lab.Request{Node: c.n.Name, Argv: []string{"xend", "deliver", id}, Stdin: memory})
+	if err == nil && r.Code == notExpected {
+		return fail()
+	}
+	// What was sent may run there, whatever was answered: it must not run here again.
+	c.x.drop(d)
+	return 0
+}
+
+// notExpected: the target's xend does not know, or no longer, what is delivered.
+const notExpected = 2
+
+// arrival is a domain whose memory is on its way.
+type arrival struct {
+	d      *domain
+	memory chan lab.Memory // taken at most once
+	filled chan error
+	over   chan struct{} // nothing is taken any more
+}
+
+// relocation answers another node's xend.
+func (x *xend) relocation(ctx context.Context, n *lab.Node, r lab.Request) run.Result {
+	if len(r.Argv) != 3 {
+		return run.Result{Code: 1}
+	}
+	switch token := r.Argv[2]; r.Argv[1] {
+	case "receive":
+		return x.receive(ctx, n, token, r.Stdin)
+	case "deliver":
+		return x.deliver(ctx, token, r.Stdin)
+	}
+	return run.Result{Code: 1}
+}
+
+func (x *xend) receive(ctx context.Context, n *lab.Node, token string, conf []byte) run.Result {
+	var c config
+	if err := json.Unmarshal(conf, &c); err != nil {
+		return run.Result{Code: 1}
+	}
+	d, err := x.add(n, c)
+	if err != nil {
+		return run.Result{Code: 1}
+	}
+	a := &arrival{d: d, memory: make(chan lab.Memory), filled: make(chan error, 1), over: make(chan struct{})}
+	x.mu.Lock()
+	x.arrivals[token] = a
+	x.mu.Unlock()
+	defer func() {
+		close(a.over)
+		x.mu.Lock()
+		delete(x.arrivals, token)
+		x.mu.Unlock()
+	}()
+	select {
+	case <-ctx.Done(): // the source gave up or died
+		x.drop(d)
+		return run.Result{Code: 1}
+	case <-d.gone: // destroyed by hand
+		return run.Result{Code: 1}
+	case m := <-a.memory:
+		a.filled <- x.fill(n, d, &m)
+		return run.Result{}
+	}
+}
+
+func (x *xend) deliver(ctx context.Context, token string, b []byte) run.Result {
+	x.mu.Lock()
+	a := x.arrivals[token]
+	x.mu.Unlock()
+	m, _, err := unpack(b)
+	if a == nil || err != nil {
+		return run.Result{Code: notExpected}
+	}
+	select {
+	case a.memory <- m:
+	case <-a.over:
+		return run.Result{Code: notExpected}
+	case <-ctx.Done():
+		return run.Result{Code: notExpected}
+	}
+	if err := <-a.filled; err != nil {
+		return run.Result{Code: 1}
+	}
+	return run.Result{}
+}

@@ -1,0 +1,57 @@
+package xen
+
+type message int
+
+const (
+	usage message = iota
+	badCommand
+	listHead
+	listRow
+	noDomain
+	usingConfig
+	noConfig
+	noDisk
+	started
+	needs
+	failed
+	cannotConnect
+	saveFailed
+	cannotWrite
+	cannotRead
+	notAnImage
+	restoreFailed
+	terminated
+)
+
+// texts are xm's words: of 3.0.3, and of 4.4.
+var texts = [...][2]string{
+	usage: {"Usage: xm <subcommand> [args]\n    Control, list, and manipulate Xen guest instances\n\nxm common subcommands:\n" +
+		"    create [-c] <ConfigFile> [Name=Value]..\n    destroy <DomId>\n    domid <DomName>\n    info\n    list [--long] [DomId, ...]\n" +
+		"    migrate <DomId> <Host>\n    pause <DomId>\n    restore <File>\n    save <DomId> <File>\n    shutdown <DomId> [-w]\n    unpause <DomId>",
+		"Usage: xm <subcommand> [args]\n\nControl, list, and manipulate Xen guest instances.\n\nxm common subcommands:\n" +
+			" create               Create a domain based on <ConfigFile>.\n destroy              Terminate a domain immediately.\n" +
+			" domid                Convert a domain name to domain id.\n info                 Get information about Xen host.\n" +
+			" list                 List information about all/some domains.\n migrate              Migrate a domain to another machine.\n" +
+			" pause                Pause execution of a domain.\n restore              Restore a domain from a saved state.\n" +
+			" save                 Save a domain state to restore later.\n shutdown             Shutdown a domain.\n" +
+			" unpause              Unpause a paused domain."},
+	badCommand: {"Error: Sub Command %s not found!", "Error: Sub Command %s not found!"},
+	listHead: {"Name                                      ID Mem(MiB) VCPUs State   Time(s)",
+		"Name                                        ID   Mem VCPUs      State   Time(s)"},
+	listRow: {"%-40s %3d %8d %5d %6s %8.1f", "%-40s %5d %5d %5d %10s %8.1f"},
+	noDomain: {"Error: Domain '%s' does not exist.\nUsage: xm %s <Domain>\n\nOptions are described in the xm(1) man page.",
+		"Error: Domain '%s' does not exist.%.0s"},
+	usingConfig:   {"Using config file \"%s\".", "Using config file \"%s\"."},
+	noConfig:      {"Error: Unable to open config file: %s", "Error: Unable to open config file: %s"},
+	noDisk:        {"Error: Device 51712 (vbd) could not be connected. %s does not exist.", "Error: Device 51712 (vbd) could not be connected. %s does not exist."},
+	started:       {"Started domain %s%.0d", "Started domain %s (id=%d)"},
+	needs:         {"Error: 'xm %s' requires %s.", "Error: 'xm %s' requires %s."},
+	failed:        {"Error: %s", "Error: %s"},
+	cannotConnect: {"Error: can't connect: %s", "Error: can't connect: %s"},
+	saveFailed:    {"Error: /usr/lib/xen/bin/xc_save 22 %d 0 0 %d failed", "Error: /usr/lib/xen/bin/xc_save 22 %d 0 0 %d failed"},
+	cannotWrite:   {"Error: can't write guest state file %s: %v", "Error: can't write guest state file %s: %v"},
+	cannotRead:    {"Error: xm restore: Unable to read file %s", "Error: xm restore: Unable to read file %s"},
+	notAnImage:    {"Error: not a valid guest state file: %v", "Error: not a valid guest state file: %v"},
+	restoreFailed: {"Error: Restore failed", "Error: /usr/lib/xen/bin/xc_restore 4 1 1 2 0 0 0 failed"},
+	terminated:    {"Domain %s terminated", "Domain %s terminated"},
+}
