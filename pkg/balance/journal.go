@@ -155,7 +155,7 @@ func (j *FileJournal) Read(t time.Time) (moves []Move, skipped int, err error) {
 		return nil, 0, fmt.Errorf("reading the journal: %w", err)
 	}
 	defer f.Close()
-	text, err := tail(f, 64<<10, math.MaxInt64, func(text []byte) bool { return oldestRecord(text).Before(t.Add(-journalSlack)) })
+	text, _, err := tail(f, 64<<10, math.MaxInt64, func(text []byte) bool { return oldestRecord(text).Before(t.Add(-journalSlack)) })
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading the journal %s: %w", j.path, err)
 	}
@@ -219,38 +219,28 @@ func parseMoves(text []byte) (moves []Move, skipped int) {
 	return moves, skipped
 }
 
-// tail reads whole lines from a file's end, in growing pieces, until enough says so, the file begins, or limit bytes are read.
-func tail(f io.ReaderAt, first, limit int64, enough func(text []byte) bool) ([]byte, error) {
-	size, err := sizeOf(f)
+// tail reads whole lines from a file's end, in growing pieces, until enough says so, the file begins, or limit bytes
+// are read. all says that the text is the whole file.
+func tail(f *os.File, first, limit int64, enough func(text []byte) bool) (text []byte, all bool, err error) {
+	fi, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	size := fi.Size()
 	for n := first; ; n *= 4 {
 		n = min(n, limit)
 		from := max(0, size-n)
 		text := make([]byte, size-from)
 		got, err := f.ReadAt(text, from)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
+			return nil, false, err
 		}
 		text = text[:got]
 		if from > 0 { // begins within a line
 			_, text, _ = bytes.Cut(text, []byte("\n"))
 		}
 		if from == 0 || n >= limit || enough(text) {
-			return text, nil
+			return text, from == 0, nil
 		}
 	}
-}
-
-func sizeOf(f io.ReaderAt) (int64, error) {
-	s, ok := f.(interface{ Stat() (fs.FileInfo, error) })
-	if !ok {
-		return 0, errors.New("the size is not known")
-	}
-	fi, err := s.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return fi.Size(), nil
 }

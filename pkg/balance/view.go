@@ -92,26 +92,31 @@ func (s State) onItsWay() bool {
 	return false
 }
 
-// find gives the VM that a person names: NAME, TYPE:NAME, or a service that holds just one.
-func (v *View) find(name string) (*VM, error) {
-	var found *VM
-	for _, match := range []func(*VM) bool{
-		func(vm *VM) bool { return vm.ID() == name },
-		func(vm *VM) bool { return vm.Name == name },
-		func(vm *VM) bool { return vm.Service == name || vm.Service == "service:"+name },
-	} {
-		for i := range v.VMs {
-			vm := &v.VMs[i]
-			if !match(vm) {
-				continue
-			}
-			if found != nil {
-				return nil, fmt.Errorf("%q may be %s or %s: name one of them", name, found.ID(), vm.ID())
-			}
-			found = vm
-		}
-		if found != nil {
-			return found, nil
+// index finds VMs by what people call them.
+type index struct {
+	byID, byName, byService map[string][]*VM
+}
+
+func newIndex(v *View) *index {
+	x := &index{map[string][]*VM{}, map[string][]*VM{}, map[string][]*VM{}}
+	for i := range v.VMs {
+		vm := &v.VMs[i]
+		x.byID[vm.ID()] = append(x.byID[vm.ID()], vm)
+		x.byName[vm.Name] = append(x.byName[vm.Name], vm)
+		x.byService[vm.Service] = append(x.byService[vm.Service], vm)
+	}
+	return x
+}
+
+// find gives the VM that a person names: TYPE:NAME, NAME, or a service that holds just one.
+func (x *index) find(name string) (*VM, error) {
+	for _, found := range [][]*VM{x.byID[name], x.byName[name], x.byService[name], x.byService["service:"+name]} {
+		switch len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return nil, fmt.Errorf("%q may be %s or %s: name one of them", name, found[0].ID(), found[1].ID())
 		}
 	}
 	return nil, fmt.Errorf("the cluster has no VM %q", name)

@@ -1,0 +1,176 @@
+package balance
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lbvm/lbvm/pkg/balance/conf"
+	"github.com/lbvm/lbvm/pkg/balance/perl"
+)
+
+// Config is lbvm.conf and lbresources.conf as Decide needs them.
+type Config struct {
+	Paths     conf.Paths
+	Balance   []string         // the VMs, as written; who stands first is decided first
+	Rules     map[string]*Rule // by the name of their block
+	Default   *Rule            // of VMs that have none of their own; may be nil
+	Resources []Resource
+	Rails     RailSettings
+	Digest    string // of the two files: tells which configuration a pass ran under
+}
+
+// Resource is something that is measured on every node.
+type Resource struct {
+	Name string
+	Log  string // the last part of its log's name
+	Load bool   // less is better: known of some built-in samplers, and of the manual's cpu
+}
+
+// Program is a compiled algorithm. *perl.Program is one.
+type Program interface {
+	Run(context.Context, perl.Options) (perl.Value, error)
+	Deterministic() bool
+}
+
+var _ Program = (*perl.Program)(nil)
+
+// Rule is the algorithm of a VM or of many. A broken one has no Program and says why in Err; the others go on.
+type Rule struct {
+	Name    string // "201", or "default"
+	Info    string
+	Program Program
+	Err     error
+	At      perl.Position
+	Text    string
+}
+
+// RailSettings are the measures of the rails. Zero fields have their defaults.
+type RailSettings struct {
+	Interval     time.Duration // between two samples: 1m
+	Stale        time.Duration // so old may the newest sample be: 3 intervals
+	Settle       time.Duration // so long a node rests after an arrival or a departure: 2 intervals
+	Cooldown     time.Duration // so long a VM rests after its move: 30m
+	MovesPerPass int           // 1: each move is measured before the next is chosen
+	InFlight     time.Duration // so long a move without an end counts as under way: 1h
+}
+
+func (s RailSettings) withDefaults() RailSettings {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&s.Interval, conf.DefaultInterval)
+	set(&s.Stale, conf.DefaultStale*s.Interval)
+	set(&s.Settle, conf.DefaultSettle*s.Interval)
+	set(&s.Cooldown, conf.DefaultCooldown)
+	set(&s.InFlight, time.Hour)
+	if s.MovesPerPass <= 0 {
+		s.MovesPerPass = 1
+	}
+	return s
+}
+
+// Horizon is how far back Input.Recent must reach for the rails to see all that they ask for.
+func (s RailSettings) Horizon() time.Duration {
+	s = s.withDefaults()
+	return max(repeatSpan, maxCooldown*s.Cooldown, s.InFlight, s.Settle) + time.Hour
+}
+
+// NewConfig compiles the algorithms. Diagnostics hold what is wrong with them; a VM whose algorithm is broken is
+// decided upon as "stay", with the reason, and stops no other. f and r are what conf.Load gave and must not be nil.
+func NewConfig(f *conf.File, r *conf.Resources) (*Config, []conf.Diagnostic) {
+	c := &Config{
+		Paths: f.Paths, Balance: slices.Clone(f.Balance), Rules: map[string]*Rule{},
+		Rails: RailSettings{Interval: f.Interval, Stale: f.Stale, Settle: f.Settle, Cooldown: f.Cooldown},
+	}
+	sum := sha256.Sum256(slices.Concat(f.Src, []byte{0}, r.Src))
+	c.Digest = hex.EncodeToString(sum[:8])
+	for _, x := range r.List {
+		load := x.Name == "cpu"
+		if x.Builtin != nil {
+			load = x.Builtin[0] != "ram"
+		}
+		c.Resources = append(c.Resources, Resource{Name: x.Name, Log: x.Log(), Load: load})
+	}
+	funcs := hostFuncs(c)
+	var diags []conf.Diagnostic
+	compile := func(b *conf.Block, name string) *Rule {
+		rule, more := newRule(f, b, name, funcs)
+		diags = append(diags, more...)
+		return rule
+	}
+	if f.Default != nil {
+		c.Default = compile(f.Default, "default")
+	}
+	for _, b := range f.Blocks {
+		c.Rules[b.VM] = compile(b, b.VM)
+	}
+	conf.Sort(diags)
+	return c, diags
+}
+
+func newRule(f *conf.File, b *conf.Block, name string, funcs []perl.Func) (*Rule, []conf.Diagnostic) {
+	at := perl.Position{File: f.Name, Line: b.Algorithm.Line, Col: b.Algorithm.Col, VM: b.VM}
+	rule := &Rule{Name: name, Info: b.Info.Text, At: at, Text: b.Algorithm.Text}
+	program, found := perl.Compile([]byte(b.Algorithm.Text), at, funcs)
+	var diags []conf.Diagnostic
+	for _, d := range found {
+		text := d.Text
+		if d.Code != "" {
+			text += " [" + d.Code + "]"
+		}
+		x := conf.Diagnostic{Severity: conf.Warning, File: f.Name, Line: d.Pos.Line, Col: d.Pos.Col, Text: text, Hint: d.Hint, Source: conf.Line(f.Src, d.Pos.Line)}
+		if d.Severity == perl.Error {
+			x.Severity = conf.Error
+			if rule.Err == nil {
+				rule.Err = x
+			}
+		}
+		diags = append(diags, x)
+	}
+	if program != nil {
+		rule.Program = program // a nil *perl.Program would not be a nil Program
+	} else if rule.Err == nil {
+		rule.Err = errors.New("the algorithm does not compile")
+	}
+	if rule.Err != nil {
+		rule.Program = nil
+	}
+	return rule, diags
+}
+
+// rule is the rule of a VM: the block that names it most closely, else the default, else nil.
+func (c *Config) rule(vm *VM, written string) *Rule {
+	_, service, _ := strings.Cut(vm.Service, ":")
+	for _, name := range []string{vm.ID(), vm.Name, written, vm.Service, service} {
+		if r, ok := c.Rules[name]; ok && name != "" {
+			return r
+		}
+	}
+	return c.Default
+}
+
+func (c *Config) resource(name string) (Resource, bool) {
+	for _, r := range c.Resources {
+		if r.Name == name {
+			return r, true
+		}
+	}
+	return Resource{}, false
+}
+
+// Logs reads the samples of this configuration's resources from the folder dir, which is joined with the node's root.
+// It keeps what it read: make a new one for each pass.
+func (c *Config) Logs(dir string) *Logs {
+	names := map[string]string{}
+	for _, r := range c.Resources {
+		names[r.Name] = r.Log
+	}
+	return NewLogs(dir, names, c.Rails.withDefaults().Stale)
+}

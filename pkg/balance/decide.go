@@ -1,0 +1,349 @@
+package balance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/lbvm/lbvm/pkg/balance/perl"
+)
+
+// Input is all that a pass rests on.
+type Input struct {
+	At      time.Time // the instant of the pass, in the zone that rules see
+	Config  *Config
+	View    View
+	Samples Samples
+	Recent  []Move               // the journal, back to At - RailSettings.Horizon
+	Trace   func(vm string) bool // asked with TYPE:NAME: keep every step of the rule; may be nil
+}
+
+// Decide goes through the VMs that are balanced, in their order, and says what is to be done with each. It is the
+// only place where a move is chosen. The same input gives the same Pass.
+func Decide(ctx context.Context, in Input) (*Pass, error) {
+	return decide(ctx, in, Rails())
+}
+
+func decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
+	if in.Config == nil || in.At.IsZero() {
+		return nil, errors.New("deciding: a configuration and an instant are needed")
+	}
+	r := newRound(in, rails)
+	pass := &Pass{At: in.At, Config: in.Config.Digest, View: in.View, Rails: map[string]int{}, Decisions: make([]Decision, 0, len(in.Config.Balance))}
+	for _, rail := range rails {
+		pass.Rails[rail.Name] = 0
+	}
+	seen := map[*VM]bool{}
+	for _, name := range in.Config.Balance {
+		vm, err := r.index.find(name)
+		if err != nil {
+			pass.Decisions = append(pass.Decisions, Decision{VM: name, Err: err, Why: err.Error()})
+			continue
+		}
+		if seen[vm] { // named twice: 101 and openvz:101
+			continue
+		}
+		seen[vm] = true
+		d := r.byRule(ctx, vm, name)
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("deciding: %w", err)
+		}
+		for rail := range d.heldBy() {
+			pass.Rails[rail]++
+		}
+		pass.Decisions = append(pass.Decisions, d)
+	}
+	return pass, nil
+}
+
+// Best says where a VM would best go if somebody wants it to go: Decide's rails and rank without a rule. It is for
+// people who ask; they may overrule a veto.
+func Best(ctx context.Context, in Input, name string) (Decision, error) {
+	if in.Config == nil || in.At.IsZero() {
+		return Decision{}, errors.New("looking for the best node: a configuration and an instant are needed")
+	}
+	r := newRound(in, Rails())
+	vm, err := r.index.find(name)
+	if err != nil {
+		return Decision{}, err
+	}
+	d := Decision{VM: vm.ID(), Service: vm.Service, Owner: vm.Owner}
+	d.Candidates = r.candidates(vm)
+	d.Considered = len(d.Candidates)
+	for _, x := range in.Config.Resources { // none was read: compare by the first load that there is
+		if x.Load {
+			r.reads = []*Read{{Resource: x.Name, Minutes: bestMinutes}}
+			break
+		}
+	}
+	for i := range d.Candidates {
+		d.Candidates[i].Said = SaidMigrate
+	}
+	all := said(d.Candidates, SaidMigrate)
+	r.measure(d.Candidates, all)
+	r.reads = nil
+	r.conclude(vm, &d, all)
+	return d, ctx.Err()
+}
+
+// bestMinutes is the window by which Best compares nodes.
+const bestMinutes = 5
+
+// candidates are the nodes, but for the owner, on which the manager would let the VM run and that are online.
+func (r *round) candidates(vm *VM) []Candidate {
+	list := make([]Candidate, 0, len(vm.MayRun))
+	for _, p := range vm.MayRun {
+		if n := r.nodes[p.Node]; n != nil && n.Online && p.Node != vm.Owner {
+			list = append(list, Candidate{Node: p.Node, Score: p.Score, Guests: n.guests})
+		}
+	}
+	return list
+}
+
+// byRule decides on one VM.
+func (r *round) byRule(ctx context.Context, vm *VM, written string) Decision {
+	d := Decision{VM: vm.ID(), Service: vm.Service, Owner: vm.Owner}
+	rule := r.in.Config.rule(vm, written)
+	if rule == nil {
+		d.Why = "it has no algorithm, and there is no default"
+		return d
+	}
+	d.Rule = rule.Name
+	if rule.Program == nil {
+		d.Err = rule.Err
+		if d.Err == nil {
+			d.Err = errors.New("the algorithm was not compiled")
+		}
+		d.Why = "its algorithm is broken: " + d.Err.Error()
+		return d
+	}
+	owner := r.nodes[vm.Owner]
+	if vm.State != Started || owner == nil || !owner.Online {
+		d.Vetoes = r.vetoes(vm)
+		d.Why = "its rule was not asked: it is " + vm.State.String() + " on " + orNone(vm.Owner)
+		return d
+	}
+	r.evaluate(ctx, vm, rule, owner, &d)
+	migrate, report := said(d.Candidates, SaidMigrate), said(d.Candidates, SaidReport)
+	switch {
+	case len(migrate) > 0:
+		r.measure(d.Candidates, migrate)
+		r.conclude(vm, &d, migrate)
+	case len(report) > 0:
+		r.measure(d.Candidates, report)
+		rank(d.Candidates, report)
+		d.Verdict, d.Target, d.Line = ReportOnly, d.Candidates[report[0]].Node, d.Candidates[report[0]].Line
+	default:
+		d.Why = silence(&d)
+		return d
+	}
+	r.explain(ctx, vm, rule, owner, &d)
+	return d
+}
+
+// evaluate runs the rule for each candidate, or once for all if it never looked at one.
+func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d *Decision) {
+	trace := r.in.Trace != nil && r.in.Trace(vm.ID())
+	e := &r.eval
+	e.r, e.reads = r, nil
+	list := r.candidates(vm)
+	d.Considered = len(list)
+	for i := range list {
+		if ctx.Err() != nil {
+			return
+		}
+		c := &list[i]
+		e.run(ctx, rule, owner, r.nodes[c.Node], c, trace)
+		if i > 0 || e.askedTarget || trace || !rule.Program.Deterministic() {
+			continue
+		}
+		if c.Said == SaidNothing {
+			d.Err, list = c.Err, nil
+			break
+		}
+		for j := range list[1:] {
+			x := &list[1+j]
+			x.Said, x.Weight, x.Line, x.Output = c.Said, c.Weight, c.Line, c.Output
+		}
+		break
+	}
+	d.Candidates, d.Reads = list, e.reads
+	r.reads = e.reads
+}
+
+// conclude puts the rails between the candidates that are wanted and a move.
+func (r *round) conclude(vm *VM, d *Decision, wanted []int) {
+	d.Vetoes = r.vetoes(vm)
+	free := make([]int, 0, len(wanted))
+	for _, i := range wanted {
+		c := &d.Candidates[i]
+		for _, rail := range r.rails {
+			if rail.target == nil {
+				continue
+			}
+			if text := rail.target(r, vm, c); text != "" {
+				c.Vetoes = append(c.Vetoes, Veto{rail.Name, text})
+			}
+		}
+		if len(c.Vetoes) == 0 {
+			free = append(free, i)
+		}
+	}
+	rank(d.Candidates, free)
+	switch {
+	case len(wanted) == 0:
+		d.Why = "there is no other node that could take it"
+	case len(d.Vetoes) > 0:
+		d.Why = "held back by " + d.Vetoes[0].Rail + ": " + d.Vetoes[0].Text
+	case len(free) == 0:
+		v := d.Candidates[wanted[0]].Vetoes[0]
+		d.Why = "held back by " + v.Rail + ": " + v.Text
+		if n := len(wanted) - 1; n > 0 {
+			d.Why += fmt.Sprintf(" (and %d more)", n)
+		}
+	default:
+		best := &d.Candidates[free[0]]
+		d.Verdict, d.Target, d.Line = Migrate, best.Node, best.Line
+		r.goes(vm, r.nodes[vm.Owner], r.nodes[best.Node])
+		return
+	}
+	if len(wanted) > 0 {
+		d.Line = d.Candidates[wanted[0]].Line
+	}
+}
+
+func (r *round) vetoes(vm *VM) []Veto {
+	var out []Veto
+	for _, rail := range r.rails {
+		if rail.vm == nil {
+			continue
+		}
+		if text := rail.vm(r, vm); text != "" {
+			out = append(out, Veto{rail.Name, text})
+		}
+	}
+	return out
+}
+
+// explain finds the values behind what the rule said, and says it in a sentence.
+func (r *round) explain(ctx context.Context, vm *VM, rule *Rule, owner *node, d *Decision) {
+	if d.Line == nil {
+		return
+	}
+	c := d.chosen()
+	if c != nil && c.Trace == nil && rule.Program.Deterministic() {
+		again, steps := Candidate{Node: c.Node}, evaluation{r: r}
+		steps.run(ctx, rule, owner, r.nodes[c.Node], &again, true)
+		c.Trace = again.Trace
+	}
+	said := "migrate"
+	if d.Verdict == ReportOnly {
+		said = "report"
+	}
+	text := fmt.Sprintf("%s:%d said %s", path.Base(d.Line.File), d.Line.Line, said)
+	if c != nil {
+		if values := comparisons(c.Trace); values != "" {
+			text += " as " + values
+		}
+	}
+	if d.Why != "" {
+		text += "; " + d.Why
+	}
+	d.Why = text
+}
+
+// chosen is the candidate that the verdict names, or the best of those that were wanted, or nil.
+func (d *Decision) chosen() *Candidate {
+	var best *Candidate
+	for i := range d.Candidates {
+		c := &d.Candidates[i]
+		if d.Target != "" && c.Node == d.Target {
+			return c
+		}
+		if c.Said == SaidMigrate && best == nil {
+			best = c
+		}
+	}
+	return best
+}
+
+// comparisons gives the last few comparisons of a trace that were true.
+func comparisons(t *perl.Trace) string {
+	if t == nil {
+		return ""
+	}
+	var out []string
+	for _, s := range t.Steps {
+		if s.Result == "true" {
+			out = append(out, s.Source+" ("+s.Text+")")
+		}
+	}
+	if n := len(out) - 4; n > 0 {
+		out = out[n:]
+	}
+	return strings.Join(out, ", ")
+}
+
+// silence says why nothing was said.
+func silence(d *Decision) string {
+	switch {
+	case d.Err != nil:
+		return d.Err.Error()
+	case d.Considered == 0:
+		return "there is no other node that could take it"
+	}
+	failed := 0
+	var first error
+	for i := range d.Candidates {
+		if err := d.Candidates[i].Err; err != nil {
+			if failed++; first == nil {
+				first = err
+			}
+		}
+	}
+	if failed == 0 {
+		return "its rule said nothing"
+	}
+	text := first.Error()
+	if failed > 1 {
+		text += fmt.Sprintf(" (and %d more)", failed-1)
+	}
+	if n := d.Considered - failed; n > 0 {
+		text += fmt.Sprintf("; its rule said nothing of the other %d", n)
+	}
+	return text
+}
+
+func said(list []Candidate, what Said) []int {
+	var out []int
+	for i := range list {
+		if list[i].Said == what && list[i].Err == nil {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// heldBy gives the rails that stand in the VM's way, or in that of one of its targets.
+func (d *Decision) heldBy() map[string]bool {
+	out := map[string]bool{}
+	for _, v := range d.Vetoes {
+		out[v.Rail] = true
+	}
+	for i := range d.Candidates {
+		for _, v := range d.Candidates[i].Vetoes {
+			out[v.Rail] = true
+		}
+	}
+	return out
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "no node"
+	}
+	return s
+}

@@ -1,0 +1,127 @@
+package balance
+
+import (
+	"bytes"
+	"context"
+	"math"
+
+	"github.com/lbvm/lbvm/pkg/balance/perl"
+)
+
+// evaluation is one run of a rule: for a VM on its owner, and one node that it could go to. It is the Host of the
+// functions that the rule calls.
+type evaluation struct {
+	r             *round
+	owner, target *node
+	askedTarget   bool
+	said          Said
+	weight        float64
+	line          perl.Position
+	err           error // no data: the rule cannot catch it
+	reads         []*Read
+	targetReads   []*Read
+	out           bytes.Buffer
+	numbers       []float64
+}
+
+// start makes e ready for a run. What it found for the last one has been taken out.
+func (e *evaluation) start(owner, target *node) {
+	e.owner, e.target = owner, target
+	e.askedTarget, e.said, e.weight, e.line, e.err = false, SaidNothing, 0, perl.Position{}, nil
+	e.targetReads = nil
+	e.out.Reset()
+}
+
+// res gives the samples of a window to the rule.
+func (e *evaluation) res(call *perl.Call, ofTarget bool) error {
+	args := call.Args()
+	if len(args) != 2 {
+		return errArguments
+	}
+	name := args[0].String()
+	n, err := minutes(args[1])
+	if err != nil {
+		return err
+	}
+	w, err := e.window(name, n, ofTarget)
+	if err != nil {
+		return err
+	}
+	call.Return(w.values...)
+	return nil
+}
+
+// window reads and takes a note of it. Without fresh data the run is lost, whatever the rule makes of the error.
+func (e *evaluation) window(resource string, minutes int, ofTarget bool) (*window, error) {
+	of := e.owner
+	if ofTarget {
+		of, e.askedTarget = e.target, true
+	}
+	w := e.r.window(of, resource, minutes)
+	if ofTarget {
+		e.targetReads = noted(e.targetReads, &w.read)
+	} else {
+		e.reads = noted(e.reads, &w.read)
+	}
+	if w.err != nil {
+		if e.err == nil {
+			e.err = w.err
+		}
+		return nil, w.err
+	}
+	return w, nil
+}
+
+// noted adds a read that is not there yet; the cache makes equal reads identical.
+func noted(list []*Read, r *Read) []*Read {
+	for _, x := range list {
+		if x == r {
+			return list
+		}
+	}
+	return append(list, r)
+}
+
+// migrate records migrate(WEIGHT).
+func (e *evaluation) migrate(call *perl.Call) error {
+	weight := 0.0
+	if args := call.Args(); len(args) > 0 {
+		weight = args[0].Float64()
+		if !args[0].IsNumber() || math.IsNaN(weight) || math.IsInf(weight, 0) {
+			return errWeight
+		}
+	}
+	e.say(SaidMigrate, weight, call.Pos())
+	call.Return(perl.Int(1))
+	return nil
+}
+
+// say records what the rule wants: migrate is more than report, a higher weight more than a lower; among equals the first call counts.
+func (e *evaluation) say(s Said, weight float64, at perl.Position) {
+	if s > e.said || (s == e.said && s == SaidMigrate && weight > e.weight) {
+		e.said, e.weight, e.line = s, weight, at
+	}
+}
+
+// run evaluates the rule for one candidate and writes into it what it said. An error cancels what was said before it.
+func (e *evaluation) run(ctx context.Context, rule *Rule, owner, target *node, c *Candidate, trace bool) {
+	e.start(owner, target)
+	o := perl.Options{Host: e, Now: e.r.in.At, Zone: e.r.in.At.Location(), Out: &e.out}
+	if trace {
+		c.Trace = &perl.Trace{}
+		o.Trace = c.Trace
+	}
+	_, err := rule.Program.Run(ctx, o)
+	switch {
+	case e.err != nil: // also where the rule caught it with eval {}
+		c.Err = e.err
+	case err != nil:
+		c.Err = err
+	default:
+		c.Said, c.Weight = e.said, e.weight
+		if e.said != SaidNothing {
+			c.Line = e.r.line(e.line, rule)
+		}
+	}
+	c.Reads, c.Output = e.targetReads, e.out.String()
+}

@@ -1,0 +1,176 @@
+package balance
+
+import (
+	"fmt"
+	"time"
+)
+
+// Rail stands between a rule that said migrate and a move. All are asked, in their order, so that each can be counted
+// and explained. "" lets pass, else the text says what stands in the way.
+type Rail struct {
+	Name    string
+	Doc     string
+	Default string
+	vm      func(*round, *VM) string             // wherever the VM would go; may be nil
+	target  func(*round, *VM, *Candidate) string // for one node; may be nil
+}
+
+// Rails gives the rails in their order.
+func Rails() []Rail {
+	return []Rail{
+		{
+			Name: "stale-data", Default: "3 intervals",
+			Doc:    "A node takes no VM unless it has fresh samples of every resource that the rule read of the owner or of it.",
+			target: staleTarget,
+		},
+		{
+			Name: "not-started", Default: "on",
+			Doc: "Only a VM that is started, not frozen and not on its way moves; unknown is not started.",
+			vm:  notStarted,
+		},
+		{
+			Name: "settling", Default: "2 intervals",
+			Doc:    "After an arrival or a departure, whoever caused it, a node gives and takes nothing until its samples show the change.",
+			vm:     func(r *round, vm *VM) string { return r.settling(vm.Owner) },
+			target: func(r *round, _ *VM, c *Candidate) string { return r.settling(c.Node) },
+		},
+		{
+			Name: "cool-down", Default: "30m",
+			Doc: "A VM stays for a while where a move or an attempt has left it, twice as long for each further one within 24 hours, up to eight times.",
+			vm:  (*round).coolDown,
+		},
+		{
+			Name: "one-in-one-out", Default: "1",
+			Doc:    "A node takes one VM and gives one VM at a time; moves under way and those of this pass count.",
+			vm:     oneOut,
+			target: oneIn,
+		},
+		{
+			Name: "moves-per-pass", Default: "1",
+			Doc: "So many moves a pass: the next is chosen when this one shows in the samples. The manager would make them one after the other anyway.",
+			vm: func(r *round, _ *VM) string {
+				if r.moved < r.set.MovesPerPass {
+					return ""
+				}
+				return fmt.Sprintf("%d of %d moves of this pass are given", r.moved, r.set.MovesPerPass)
+			},
+		},
+		{
+			Name: "no-quorum", Default: "on",
+			Doc: "Nothing moves in a cluster without a quorum.",
+			vm: func(r *round, _ *VM) string {
+				if r.in.View.Quorate {
+					return ""
+				}
+				return "the cluster has no quorum"
+			},
+		},
+	}
+}
+
+// staleTarget looks for what the rule had no need to ask: it may have read the owner's values only.
+func staleTarget(r *round, _ *VM, c *Candidate) string {
+	n := r.nodes[c.Node]
+	for _, read := range r.reads {
+		if w := r.window(n, read.Resource, read.Minutes); w.err != nil {
+			return w.err.Error()
+		}
+	}
+	return ""
+}
+
+func notStarted(r *round, vm *VM) string {
+	switch {
+	case vm.State != Started:
+		return "its state is " + vm.State.String()
+	case vm.Owner == "":
+		return "it is on no node"
+	case vm.Frozen:
+		return "it is frozen"
+	}
+	if g := r.of[vm.ID()]; g != nil && g.moving != "" {
+		return g.moving
+	}
+	if n := r.nodes[vm.Owner]; n == nil || !n.Online {
+		return "its node " + vm.Owner + " is not online"
+	}
+	return ""
+}
+
+func (r *round) settling(name string) string {
+	n := r.nodes[name]
+	if n == nil || n.changed.IsZero() {
+		return ""
+	}
+	age := r.in.At.Sub(n.changed)
+	if age >= r.set.Settle {
+		return ""
+	}
+	if age < 0 {
+		return fmt.Sprintf("%s: %s at %s, which is to come (do the clocks agree?)", name, n.change, n.changed.Format(time.RFC3339))
+	}
+	return fmt.Sprintf("%s: %s %s ago, it settles for %s", name, n.change, age.Round(time.Second), r.set.Settle)
+}
+
+// The cool-down doubles with each move within repeatSpan, up to maxCooldown times the first.
+const (
+	repeatSpan  = 24 * time.Hour
+	maxCooldown = 8
+)
+
+func (r *round) coolDown(vm *VM) string {
+	var moves []Move
+	if g := r.of[vm.ID()]; g != nil {
+		moves = g.moves
+	}
+	at := r.in.At
+	count, last := 0, time.Time{}
+	ours := false // the journal knows how the VM came to its owner
+	for _, m := range moves {
+		end := m.End
+		if end.IsZero() {
+			end = m.Begin
+		}
+		if at.Sub(end) < repeatSpan {
+			count++
+		}
+		if end.After(last) {
+			last = end
+		}
+		if !vm.Since.Before(m.Begin.Add(-r.set.Settle)) && (m.End.IsZero() || !vm.Since.After(m.End.Add(r.set.Settle))) {
+			ours = true
+		}
+	}
+	if !ours && !vm.Since.IsZero() && vm.LastOwner != "" && vm.LastOwner != vm.Owner && at.Sub(vm.Since) < repeatSpan {
+		count++ // somebody else moved it, or it was recovered
+		if vm.Since.After(last) {
+			last = vm.Since
+		}
+	}
+	if last.IsZero() {
+		return ""
+	}
+	rest := r.set.Cooldown
+	for i := 1; i < count && rest < maxCooldown*r.set.Cooldown; i++ {
+		rest *= 2
+	}
+	age := at.Sub(last)
+	if age >= rest {
+		return ""
+	}
+	return fmt.Sprintf("it moved %s ago and rests for %s (%d in 24 hours)", age.Round(time.Second), rest, count)
+}
+
+func oneOut(r *round, vm *VM) string {
+	if n := r.nodes[vm.Owner]; n != nil && n.leaving != "" && n.leaving != vm.ID() {
+		return vm.Owner + " gives " + n.leaving + " just now"
+	}
+	return ""
+}
+
+func oneIn(r *round, vm *VM, c *Candidate) string {
+	if n := r.nodes[c.Node]; n != nil && n.arriving != "" && n.arriving != vm.ID() {
+		return c.Node + " takes " + n.arriving + " just now"
+	}
+	return ""
+}

@@ -1,0 +1,202 @@
+package balance
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lbvm/lbvm/pkg/balance/conf"
+	"github.com/lbvm/lbvm/pkg/balance/perl"
+)
+
+// round is the state of one pass while it is made.
+type round struct {
+	in     Input
+	set    RailSettings
+	rails  []Rail
+	index  *index
+	nodes  map[string]*node
+	reads  []*Read           // what the rule at hand read of the owner
+	groups map[string]*group // by service, or by the VM's ID
+	of     map[string]*group // by the VM's ID
+	moved  int               // decisions to migrate so far
+	lines  map[int]*Line
+	eval   evaluation // used again for each run
+}
+
+// node is a Node with what the round knows of it.
+type node struct {
+	Node
+	guests   int
+	changed  time.Time // the last arrival or departure
+	change   string    // which
+	arriving string    // the VM that is on its way to it
+	leaving  string    // the VM that is on its way from it
+	windows  []*window
+}
+
+// window is a piece of a log, read once a pass.
+type window struct {
+	values []perl.Value
+	read   Read
+	err    error
+}
+
+// group is a service with all its VMs: it moves as one.
+type group struct {
+	id     string
+	moves  []Move // of any of its VMs, in the order of their begin
+	moving string // why it is on its way, or ""
+}
+
+func newRound(in Input, rails []Rail) *round {
+	r := &round{in: in, rails: rails, index: newIndex(&in.View), nodes: map[string]*node{}, groups: map[string]*group{}, of: map[string]*group{}, lines: map[int]*Line{}}
+	if in.Config != nil {
+		r.set = in.Config.Rails
+	}
+	r.set = r.set.withDefaults()
+	for _, n := range in.View.Nodes {
+		r.nodes[n.Name] = &node{Node: n}
+	}
+	for i := range in.View.VMs {
+		r.place(&in.View.VMs[i])
+	}
+	for i := range in.Recent {
+		r.recent(in.Recent[i])
+	}
+	return r
+}
+
+// place notes what a VM's state says of nodes.
+func (r *round) place(vm *VM) {
+	id := vm.Service
+	if id == "" {
+		id = vm.ID()
+	}
+	g := r.groups[id]
+	if g == nil {
+		g = &group{id: id}
+		r.groups[id] = g
+	}
+	r.of[vm.ID()] = g
+	owner := r.nodes[vm.Owner]
+	if owner != nil {
+		owner.guests++
+		switch {
+		case vm.State == Starting:
+			owner.arriving = vm.ID()
+		case vm.State.onItsWay():
+			owner.leaving = vm.ID()
+		}
+	}
+	if !vm.Since.IsZero() {
+		r.change(vm.Owner, vm.Since, vm.ID()+" came or changed its state")
+		if vm.LastOwner != vm.Owner {
+			r.change(vm.LastOwner, vm.Since, vm.ID()+" left")
+		}
+	}
+}
+
+func (r *round) change(name string, at time.Time, text string) {
+	if n := r.nodes[name]; n != nil && at.After(n.changed) {
+		n.changed, n.change = at, text
+	}
+}
+
+// recent notes what a move says of nodes and of its VM's group.
+func (r *round) recent(m Move) {
+	g := r.of[m.VM]
+	if g != nil {
+		g.moves = append(g.moves, m)
+	}
+	if !m.End.IsZero() {
+		left, came := m.VM+" left", m.VM+" came"
+		if m.Outcome != OutcomeMoved {
+			left = "a move of " + m.VM + " ended as " + string(cmp.Or(m.Outcome, OutcomeUnknown))
+			came = left
+		}
+		r.change(m.From, m.End, left)
+		r.change(m.To, m.End, came)
+		r.change(m.Owner, m.End, came)
+		return
+	}
+	if r.in.At.Sub(m.Begin) >= r.set.InFlight {
+		return
+	}
+	if g != nil {
+		g.moving = fmt.Sprintf("%s is on its way from %s to %s since %s", m.VM, m.From, m.To, m.Begin.Format(time.RFC3339))
+	}
+	if n := r.nodes[m.From]; n != nil {
+		n.leaving = m.VM
+	}
+	if n := r.nodes[m.To]; n != nil {
+		n.arriving = m.VM
+		if vm, err := r.index.find(m.VM); err != nil || vm.Owner != m.To {
+			n.guests++
+		}
+	}
+}
+
+// goes notes a decision to migrate: later ones must reckon with it.
+func (r *round) goes(vm *VM, owner, target *node) {
+	r.moved++
+	owner.leaving, target.arriving = vm.ID(), vm.ID()
+	target.guests++
+	if g := r.of[vm.ID()]; g != nil {
+		g.moving = fmt.Sprintf("%s moves to %s in this pass", vm.ID(), target.Name)
+	}
+}
+
+// window reads the last minutes of a resource once.
+func (r *round) window(n *node, resource string, minutes int) *window {
+	for _, w := range n.windows {
+		if w.read.Minutes == minutes && w.read.Resource == resource {
+			return w
+		}
+	}
+	w := &window{read: Read{Resource: resource, Node: n.Name, Minutes: minutes}}
+	n.windows = append(n.windows, w)
+	list, err := r.samples(n.Name, resource, minutes)
+	if err != nil {
+		w.err, w.read.Err = err, err.Error()
+		return w
+	}
+	numbers := make([]float64, len(list))
+	w.values = make([]perl.Value, len(list))
+	for i, s := range list {
+		numbers[i], w.values[i] = s.Value, perl.Float(s.Value)
+	}
+	w.read.Count, w.read.Newest, w.read.Average = len(list), numbers[0], average(numbers)
+	w.read.Meridian = median(numbers)
+	w.read.Min, w.read.Max = numbers[0], numbers[len(numbers)-1]
+	return w
+}
+
+func (r *round) samples(node, resource string, minutes int) ([]Sample, error) {
+	if r.in.Config != nil {
+		if _, known := r.in.Config.resource(resource); !known {
+			return nil, fmt.Errorf("%s", unknownResource(r.in.Config, resource))
+		}
+	}
+	if r.in.Samples == nil {
+		return nil, &DataError{Node: node, Resource: resource, Err: ErrNoData}
+	}
+	at := r.in.At
+	list, err := r.in.Samples.Window(node, resource, at.Add(-time.Duration(minutes)*time.Minute), at)
+	if err == nil && len(list) == 0 {
+		return nil, &DataError{Node: node, Resource: resource, Err: ErrNoData}
+	}
+	return list, err
+}
+
+// line is the text of a line that said something. Rules lie in one file.
+func (r *round) line(at perl.Position, rule *Rule) *Line {
+	if l, ok := r.lines[at.Line]; ok {
+		return l
+	}
+	text := conf.Line([]byte(rule.Text), at.Line-rule.At.Line+1)
+	l := &Line{File: at.File, Line: at.Line, Text: strings.TrimSpace(text)}
+	r.lines[at.Line] = l
+	return l
+}
