@@ -267,7 +267,7 @@ func (b *bench) settle() {
 				return false
 			}
 		}
-		return true
+		return len(b.m.cameUp) == 0
 	})
 	for range 3 { // an operation may have queued another
 		b.m.mu.Lock()
@@ -312,4 +312,9 @@ func (b *bench) pass(d time.Duration) {
 	b.clk.Advance(d)
 	b.m.poll()
 	b.settle()
+}
+
+// short is a context for what must not take long.
+func (b *bench) short() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 20*time.Second)
 }

@@ -9,43 +9,16 @@ import (
 
 const clusvcadmUsage = `usage: clusvcadm [command]
 
-Resource Group Control Commands:
-  -v                     Display version and exit
-  -d <group>             Disable <group>.  This stops a group
-                         until an administrator enables it again,
-                         the cluster loses and regains quorum, or
-                         an administrator-defined event script
-                         explicitly enables it again.
-  -e <group>             Enable <group>
-  -e <group> -F          Enable <group> according to failover
-                         domain rules
-  -e <group> -m <member> Enable <group> on <member>
-  -r <group> -m <member> Relocate <group> [to <member>]
-                           Stops a group and starts it on another
-                           cluster member.
-  -M <group> -m <member> Migrate <group> to <member>
-                           (e.g. for live migration of VMs)
-  -q                     Quiet operation
-  -R <group>             Restart a group in place.
-  -s <group>             Stop <group>.  This temporarily stops
-                         a group.  After the next group or
-                         or cluster member transition, the group
-                         will be restarted (if possible).
-  -Z <group>             Freeze resource group.  This prevents
-                         transitions and status checks, and is 
-                         useful if an administrator needs to 
-                         administer part of a service without 
-                         stopping the whole service.
-  -U <group>             Unfreeze (thaw) resource group.  Restores
-                         a group to normal operation.
-
-Resource Group Locking (for cluster Shutdown / Debugging):
-  -l                     Lock local resource group managers.
-                         This prevents resource groups from
-                         starting.
-  -S                     Show lock state
-  -u                     Unlock resource group managers.
-                         This allows resource groups to start.
+  -e <group> [-m <member> | -F]  enable (-F: where the failover domain says)
+  -d <group>                     disable: stop until it is enabled again
+  -s <group>                     stop until the next transition
+  -r <group> [-m <member>]       relocate: stop here, start there
+  -M <group> -m <member>         migrate a running guest
+  -R <group>                     restart in place
+  -Z <group>, -U <group>         freeze, unfreeze
+  -l, -u, -S                     lock and unlock the resource groups, show the lock
+  -q                             quiet
+  -v                             version
 `
 
 // resultText is what clusvcadm prints for a result.

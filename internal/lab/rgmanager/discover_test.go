@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -173,6 +174,8 @@ echo "${LBVM_ROOT##*/} $1`, 1)
 	b.settle()
 	b.pass(time.Minute)
 	b.wantTool("node1", "clusvcadm -M guest:101 -m node2", 0, "Trying to migrate guest:101 to node2...Success\n")
+	umask := syscall.Umask(0)
+	syscall.Umask(umask)
 	root := b.l.Root("node1")
 	common := func(typ, id string, depth, refcnt, timeout int) []string {
 		return []string{"OCF_RA_VERSION_MAJOR=1", "OCF_RA_VERSION_MINOR=0", "OCF_ROOT=/usr/share/cluster", "OCF_RESOURCE_INSTANCE=" + id,
@@ -198,7 +201,7 @@ echo "${LBVM_ROOT##*/} $1`, 1)
 			t.Error(err)
 			continue
 		}
-		want := strings.Join(tt.env, "\x00") + "\x00/dev/null\n/dev/null\n/dev/null\n/\n" + tt.args + "\n0022\n"
+		want := strings.Join(tt.env, "\x00") + "\x00/dev/null\n/dev/null\n/dev/null\n/\n" + tt.args + fmt.Sprintf("\n%04o\n", umask)
 		if string(got) != want {
 			t.Errorf("%s saw\n%s\nwanted\n%s", tt.file, strings.ReplaceAll(string(got), "\x00", "\n"), strings.ReplaceAll(want, "\x00", "\n"))
 		}

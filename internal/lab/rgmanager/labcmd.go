@@ -44,7 +44,7 @@ type ServiceStatus struct {
 func (m *Manager) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := Status{Cluster: m.conf.cluster, Version: m.conf.version, Now: m.clk.Now(), Quorate: m.quorate, Settled: m.quorate,
+	s := Status{Cluster: m.conf.cluster, Version: m.conf.version, Now: m.clk.Now(), Quorate: m.quorate, Settled: m.quorate && len(m.cameUp) == 0,
 		Nodes: []NodeStatus{}, Services: []ServiceStatus{}}
 	for _, n := range m.nodes {
 		s.Nodes = append(s.Nodes, NodeStatus{n.name, n.isAlive(), n.member, n.rg == rgReady})

@@ -16,12 +16,17 @@ func (m *Manager) bootAll() {
 			defer wg.Done()
 			if err := m.switchOn(n); err != nil {
 				m.log.event("error", kv("node", n.name), kv("text", err.Error()))
-				return
 			}
-			m.update(func() { m.joinLocked(n) })
 		}()
 	}
 	wg.Wait()
+	m.update(func() {
+		for _, n := range m.nodes {
+			if n.isAlive() {
+				m.joinLocked(n)
+			}
+		}
+	})
 	m.reconcile()
 }
 

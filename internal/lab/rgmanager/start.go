@@ -7,7 +7,9 @@ func (g *group) startOn(n *node) int {
 	if r == nil {
 		return rgFail
 	}
-	g.set(starting, n.name)
+	if !g.claim(n) {
+		return rgExclusive
+	}
 	code, err := g.m.treeStart(n, r)
 	switch {
 	case err != nil:
@@ -18,6 +20,18 @@ func (g *group) startOn(n *node) int {
 	}
 	g.set(started, n.name)
 	return rgSuccess
+}
+
+// claim enters starting on n, unless an exclusive group is in the way.
+func (g *group) claim(n *node) bool {
+	g.m.mu.Lock()
+	defer g.m.mu.Unlock()
+	if g.exclusiveLocked(n) {
+		return false
+	}
+	g.setLocked(starting, n.name)
+	g.m.wakeLocked()
+	return true
 }
 
 // adviseStart tells whether a group may start at all in its state.
@@ -76,6 +90,8 @@ func (g *group) startOrMove(n *node) outcome {
 	switch code := g.startOn(n); code {
 	case rgSuccess:
 		return outcome{code, n.name}
+	case rgExclusive:
+		return outcome{code: code}
 	case rgDied:
 		return outcome{code: rgFail}
 	}
@@ -116,7 +132,7 @@ func (g *group) startRemote(n *node) int {
 		return rgDomain
 	}
 	code := g.startOn(n)
-	if code == rgSuccess || code == rgDied {
+	if code == rgSuccess || code == rgDied || code == rgExclusive {
 		return code
 	}
 	switch g.stopOn(n, recoverable) {
@@ -189,8 +205,11 @@ func (g *group) evaluate(up []string) {
 	default:
 		return
 	}
-	if n := g.bestOf(m.ready()); n != nil {
-		g.startRequest(n, false)
+	for range m.nodes {
+		n := g.bestOf(m.ready())
+		if n == nil || g.startRequest(n, false).code != rgExclusive {
+			return
+		}
 	}
 }
 
