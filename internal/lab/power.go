@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
 )
 
@@ -73,7 +75,9 @@ func KillNode(l Layout, node string) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("killing node %s: %d processes do not end", node, found)
 		}
-		time.Sleep(5 * time.Millisecond)
+		if err := clock.System().Sleep(context.Background(), 5*time.Millisecond); err != nil {
+			return err
+		}
 	}
 	return emptyRun(l, node)
 }

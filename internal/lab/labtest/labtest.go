@@ -10,16 +10,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/lab"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
-// Main is a package's TestMain: the test binary plays its guests too.
-func Main(m *testing.M) {
+// Main is what a package's TestMain exits with: the test binary plays its guests too.
+func Main(m *testing.M) int {
 	if len(os.Args) > 2 && os.Args[1] == "guest" {
-		os.Exit(lab.GuestMain(os.Args[2:]))
+		return lab.GuestMain(os.Args[2:])
 	}
-	os.Exit(m.Run())
+	return m.Run()
 }
 
 // Lab is a lab whose daemons run in the test's process.
@@ -110,8 +111,10 @@ func (l *Lab) Want(code int, text, node, line string) string {
 // Await waits until ok.
 func (l *Lab) Await(ok func() bool) {
 	l.T.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for !ok() {
+		if clock.System().Sleep(ctx, 5*time.Millisecond) != nil {
 			l.T.Fatal("it did not happen within ten seconds")
 		}
 	}

@@ -89,7 +89,7 @@ func (c *call) steps(g *lab.Guest, o options, whole bool, f *os.File) bool {
 			if c.ctx.Err() != nil {
 				return false
 			}
-			c.fail(cannotDump, err)
+			c.fail(cannotDump, reason(err))
 			if whole {
 				if err := g.Thaw(); err != nil {
 					c.fail(cannotSuspend, err)
@@ -126,7 +126,7 @@ func (c *call) dump(g *lab.Guest, f *os.File) error {
 		return c.ctx.Err()
 	}
 	if c.n.Fault("vzctl", "dump-fails", c.id) {
-		return errors.New("Invalid argument")
+		return syscall.EINVAL
 	}
 	_, err = f.Write(b[len(b)/2:])
 	return err
@@ -198,7 +198,7 @@ func (c *call) restore(o options) int {
 		if c.ctx.Err() != nil {
 			return exitRestore
 		}
-		c.fail(undumpFailed, err)
+		c.fail(undumpFailed, reason(err))
 		c.fail(restoreFailed)
 		c.umount()
 		return exitRestore
@@ -232,9 +232,9 @@ func (c *call) undump(b []byte) (*lab.Guest, error) {
 	case !pause(c.ctx, copyTakes(m.MemBytes)):
 		return nil, c.ctx.Err()
 	case err != nil, m.Type != "openvz", m.VM != c.id:
-		return nil, errors.New("Invalid argument")
+		return nil, syscall.EINVAL
 	case c.n.Fault("vzctl", "undump-fails", c.id):
-		return nil, errors.New("Cannot allocate memory")
+		return nil, syscall.ENOMEM
 	}
 	s := c.spec()
 	s.Memory = &m

@@ -12,14 +12,14 @@ import (
 
 // config is what the emulation needs of vz.conf and of a container's file. Paths are the node's own.
 type config struct {
-	found              bool
-	path               string // of the container's file, below the root
-	private, root      string
-	lockDir, dumpDir   string
-	disabled           bool
-	mem                int64
-	hostname, ip, name string
-	stopTimeout        time.Duration
+	found            bool
+	path             string // of the container's file, below the root
+	private, root    string
+	lockDir, dumpDir string
+	disabled         bool
+	mem              int64
+	hostname, ip     string
+	stopTimeout      time.Duration
 }
 
 const defaultMem = 256 << 20
@@ -46,7 +46,7 @@ func readConfig(n *lab.Node, id string) config {
 	c.private, c.root = place("VE_PRIVATE"), place("VE_ROOT")
 	c.lockDir, c.dumpDir = n.Path(values["LOCKDIR"]), n.Path(values["DUMPDIR"])
 	c.disabled = values["DISABLED"] == "yes"
-	c.hostname, c.ip, c.name = values["HOSTNAME"], values["IP_ADDRESS"], values["NAME"]
+	c.hostname, c.ip = values["HOSTNAME"], values["IP_ADDRESS"]
 	c.mem = defaultMem
 	for _, key := range []string{"PHYSPAGES", "PRIVVMPAGES"} {
 		_, limit, _ := strings.Cut(values[key], ":")

@@ -12,7 +12,7 @@ import (
 	"github.com/lbvm/lbvm/internal/lab/labtest"
 )
 
-func TestMain(m *testing.M) { labtest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(labtest.Main(m)) }
 
 // newLab has two nodes that share containers 101 and 102.
 func newLab(t *testing.T, version string) *labtest.Lab {

@@ -13,55 +13,53 @@ import (
 	"github.com/lbvm/lbvm/internal/run"
 )
 
-// column is one field that vzlist prints.
-type column struct {
-	head, format string
-	value        func(row) string
-}
-
+// row is one container as vzlist sees it.
 type row struct {
 	id, status string
 	conf       config
 	g          *lab.Guest
 }
 
-func columns(old bool) map[string]column {
-	id := column{"CTID", "%10s", func(r row) string { return r.id }}
-	ifRuns := func(value func(row) string) func(row) string {
-		return func(r row) string {
-			if r.g == nil {
-				return "-"
-			}
-			return value(r)
+// value is a field of the row; every field that the lab plays has a format.
+func (r row) value(field string) string {
+	switch {
+	case field == "veid", field == "ctid":
+		return r.id
+	case field == "status":
+		return r.status
+	case field == "ip" && r.conf.ip != "":
+		return r.conf.ip
+	case field == "hostname" && r.conf.hostname != "":
+		return r.conf.hostname
+	case field == "numproc" && r.g != nil:
+		return "1"
+	case field == "physpages" && r.g != nil:
+		return strconv.FormatInt(r.g.MemBytes/page, 10)
+	}
+	return "-"
+}
+
+// format is a field's header and its place, "" for a field that is unknown. ctid came with 3.0.23.
+func format(field string, old bool) (header, place string) {
+	switch field {
+	case "veid":
+		return "VEID", "%10s"
+	case "ctid":
+		if !old {
+			return "CTID", "%10s"
 		}
+	case "numproc":
+		return "NPROC", "%10s"
+	case "physpages":
+		return "PHYSPAGES", "%10s"
+	case "status":
+		return "STATUS", "%-9s"
+	case "ip":
+		return "IP_ADDR", "%-15s"
+	case "hostname":
+		return "HOSTNAME", "%-32s"
 	}
-	orDash := func(s string) string {
-		if s == "" {
-			return "-"
-		}
-		return s
-	}
-	pages := ifRuns(func(r row) string { return strconv.FormatInt(r.g.MemBytes/page, 10) })
-	all := map[string]column{
-		"ctid":     id,
-		"status":   {"STATUS", "%-9s", func(r row) string { return r.status }},
-		"numproc":  {"NPROC", "%10s", ifRuns(func(row) string { return "1" })},
-		"laverage": {"LAVERAGE", "%14s", ifRuns(func(r row) string { return fmt.Sprintf("%.2f/%.2[1]f/%.2[1]f", r.g.Load()) })},
-		"ip":       {"IP_ADDR", "%-15s", func(r row) string { return orDash(r.conf.ip) }},
-		"hostname": {"HOSTNAME", "%-32s", func(r row) string { return orDash(r.conf.hostname) }},
-		"name":     {"NAME", "%-32s", func(r row) string { return orDash(r.conf.name) }},
-		"private":  {"PRIVATE", "%-32s", func(r row) string { return r.conf.private }},
-		"root":     {"ROOT", "%-32s", func(r row) string { return r.conf.root }},
-	}
-	for _, name := range []string{"physpages", "privvmpages", "oomguarpages"} {
-		all[name] = column{strings.ToUpper(name), "%10s", pages}
-	}
-	id.head = "VEID"
-	all["veid"] = id
-	if old { // CTID came with 3.0.23
-		delete(all, "ctid")
-	}
-	return all
+	return "", ""
 }
 
 func (k *kernel) vzlist(_ context.Context, n *lab.Node, r lab.Request) run.Result {
@@ -99,31 +97,23 @@ func (k *kernel) vzlist(_ context.Context, n *lab.Node, r lab.Request) run.Resul
 			ids = append(ids, a)
 		}
 	}
-	known := columns(old)
-	var chosen []column
-	for _, name := range strings.Split(fields, ",") {
-		c, ok := known[name]
-		if !ok {
-			return fail(1, "Unknown field: %s", name)
+	chosen := strings.Split(fields, ",")
+	for _, field := range chosen {
+		if _, place := format(field, old); place == "" {
+			return fail(1, "Unknown field: %s", field)
 		}
-		chosen = append(chosen, c)
 	}
 	var out strings.Builder
-	line := func(value func(column) string) {
-		for i, c := range chosen {
-			if i > 0 {
-				out.WriteByte(' ')
-			}
-			if i == len(chosen)-1 && strings.HasPrefix(c.format, "%-") {
-				out.WriteString(value(c))
-				continue
-			}
-			fmt.Fprintf(&out, c.format, value(c))
+	line := func(value func(field string) string) {
+		words := make([]string, len(chosen))
+		for i, field := range chosen {
+			_, place := format(field, old)
+			words[i] = fmt.Sprintf(place, value(field))
 		}
-		out.WriteByte('\n')
+		fmt.Fprintln(&out, strings.TrimRight(strings.Join(words, " "), " "))
 	}
 	if !bare {
-		line(func(c column) string { return c.head })
+		line(func(field string) string { header, _ := format(field, old); return header })
 	}
 	found := false
 	for _, row := range k.rows(n, old) {
@@ -134,7 +124,7 @@ func (k *kernel) vzlist(_ context.Context, n *lab.Node, r lab.Request) run.Resul
 			continue
 		}
 		found = true
-		line(func(c column) string { return c.value(row) })
+		line(row.value)
 	}
 	if found {
 		return run.Result{Stdout: []byte(out.String())}

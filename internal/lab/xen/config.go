@@ -2,7 +2,6 @@ package xen
 
 import (
 	"encoding/json"
-	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -32,7 +31,7 @@ func parseConfig(path string, text []byte, overrides []string) (config, error) {
 	for _, statement := range statements(string(text)) {
 		key, value, ok := strings.Cut(statement, "=")
 		if !ok {
-			return config{}, fmt.Errorf("invalid syntax: %s", statement)
+			return config{}, refuse(badSyntax, statement)
 		}
 		list, err := literals(value)
 		if err != nil {
@@ -51,18 +50,18 @@ func parseConfig(path string, text []byte, overrides []string) (config, error) {
 	var err error
 	if v := values["memory"]; len(v) == 1 {
 		if c.MemMiB, err = strconv.ParseInt(v[0], 10, 31); err != nil || c.MemMiB < 1 {
-			return config{}, fmt.Errorf("invalid literal for int(): %s", v[0])
+			return config{}, refuse(badNumber, v[0])
 		}
 	}
 	if v := values["vcpus"]; len(v) == 1 {
 		if c.VCPUs, err = strconv.Atoi(v[0]); err != nil || c.VCPUs < 1 {
-			return config{}, fmt.Errorf("invalid literal for int(): %s", v[0])
+			return config{}, refuse(badNumber, v[0])
 		}
 	}
 	for _, d := range values["disk"] {
 		part := strings.Split(d, ",")
 		if len(part) < 3 {
-			return config{}, fmt.Errorf("Invalid disk specifier: %s", d)
+			return config{}, refuse(badDisk, d)
 		}
 		path := part[0][strings.LastIndex(part[0], ":")+1:]
 		if strings.HasPrefix(part[0], "phy:") && !strings.HasPrefix(path, "/") {
@@ -124,7 +123,7 @@ func literals(s string) ([]string, error) {
 		return []string{strings.Trim(s, `"'`)}, nil
 	}
 	if inner, ok = strings.CutSuffix(inner, "]"); !ok {
-		return nil, fmt.Errorf("invalid syntax: %s", s)
+		return nil, refuse(badSyntax, s)
 	}
 	list := []string{}
 	for inner = strings.TrimLeft(inner, " \t\n,"); inner != ""; inner = strings.TrimLeft(inner, " \t\n,") {
@@ -134,7 +133,7 @@ func literals(s string) ([]string, error) {
 			end = strings.IndexByte(inner[1:], q)
 		}
 		if end < 0 {
-			return nil, fmt.Errorf("invalid syntax: %s", s)
+			return nil, refuse(badSyntax, s)
 		}
 		list = append(list, inner[1:1+end])
 		inner = inner[2+end:]

@@ -7,7 +7,6 @@ package xen
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,7 +87,7 @@ func (x *xend) add(n *lab.Node, c config) (*domain, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if d := x.findLocked(c.Name); d != nil {
-		return nil, fmt.Errorf("Domain '%s' already exists with ID '%d'", c.Name, d.id)
+		return nil, refuse(nameExists, c.Name, d.id)
 	}
 	free := n.FreeMemory()
 	for _, d := range x.domains {
@@ -97,8 +96,7 @@ func (x *xend) add(n *lab.Node, c config) (*domain, error) {
 		}
 	}
 	if c.bytes() > free {
-		return nil, fmt.Errorf("I need %d KiB, but dom0_min_mem is 262144 and shrinking to 262144 KiB would leave only %d KiB free.",
-			c.bytes()>>10, max(free, 0)>>10)
+		return nil, refuse(noMemory, c.bytes()>>10, max(free, 0)>>10)
 	}
 	d := &domain{id: x.next, name: c.Name, conf: c, since: time.Now(), gone: make(chan struct{})}
 	x.next++

@@ -1,5 +1,7 @@
 package xen
 
+import "fmt"
+
 type message int
 
 const (
@@ -21,6 +23,11 @@ const (
 	notAnImage
 	restoreFailed
 	terminated
+	nameExists
+	noMemory
+	badDisk
+	badNumber
+	badSyntax
 )
 
 // texts are xm's words: of 3.0.3, and of 4.4.
@@ -54,4 +61,17 @@ var texts = [...][2]string{
 	notAnImage:    {"Error: not a valid guest state file: %v", "Error: not a valid guest state file: %v"},
 	restoreFailed: {"Error: Restore failed", "Error: /usr/lib/xen/bin/xc_restore 4 1 1 2 0 0 0 failed"},
 	terminated:    {"Domain %s terminated", "Domain %s terminated"},
+	nameExists:    {"Domain '%s' already exists with ID '%d'", "Domain '%s' already exists with ID '%d'"},
+	noMemory: {"I need %d KiB, but dom0_min_mem is 262144 and shrinking to 262144 KiB would leave only %d KiB free.",
+		"I need %d KiB, but dom0_min_mem is 262144 and shrinking to 262144 KiB would leave only %d KiB free."},
+	badDisk:   {"Invalid disk specifier: %s", "Invalid disk specifier: %s"},
+	badNumber: {"invalid literal for int(): %s", "invalid literal for int(): %s"},
+	badSyntax: {"invalid syntax: %s", "invalid syntax: %s"},
 }
+
+// refusal is xend's own sentence, in the words of both versions.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+func refuse(m message, args ...any) error { return refusal(fmt.Sprintf(texts[m][1], args...)) }

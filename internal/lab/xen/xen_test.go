@@ -13,7 +13,7 @@ import (
 	"github.com/lbvm/lbvm/internal/lab/labtest"
 )
 
-func TestMain(m *testing.M) { labtest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(labtest.Main(m)) }
 
 const vm1 = `# the first
 name = "vm1"
