@@ -23,12 +23,6 @@ func Tools() map[string]lab.Tool {
 	return map[string]lab.Tool{"vzctl": k.vzctl, "vzlist": k.vzlist}
 }
 
-// Down is what the tools answer on a node whose kernel does not answer.
-func Down() run.Result {
-	return run.Result{Code: exitKernel, Stderr: []byte("Unable to open /dev/vzctl: No such file or directory\n" +
-		"Please check that vzdev kernel module is loaded and you have sufficient permissions to access the file.\n")}
-}
-
 // versionFile holds the version to play, below the node's etc.
 const versionFile = "lab-vzctl-version"
 

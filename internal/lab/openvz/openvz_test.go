@@ -177,9 +177,6 @@ func TestRefusals(t *testing.T) {
 		l.Want(exitStop, "timed out", "a", "vzctl stop 101")
 		l.Want(0, "Resuming", "a", "vzctl chkpnt 101 --resume")
 		l.AwaitLines("openvz", "101", 1)
-		if r := Down(); r.Code != exitKernel || len(r.Stderr) == 0 {
-			t.Errorf("%+v", r)
-		}
 	})
 }
 

@@ -2,10 +2,8 @@ package openvz
 
 // Exit codes of vzctl.
 const (
-	exitKernel     = 5
 	exitStart      = 7
 	exitLocked     = 9
-	exitGlobal     = 10
 	exitNoConfig   = 14
 	exitCheckpoint = 16
 	exitRestore    = 17

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/lab"
-	"github.com/lbvm/lbvm/internal/run"
 )
 
 // Tools gives the programs of one node, by name. The table of domains is this node's own. `xend` is what another
@@ -22,11 +21,6 @@ import (
 func Tools() map[string]lab.Tool {
 	x := &xend{next: 1, arrivals: map[string]*arrival{}}
 	return map[string]lab.Tool{"xm": x.xm, "xend": x.relocation}
-}
-
-// Down is what xm answers where no xend runs.
-func Down() run.Result {
-	return run.Result{Code: 1, Stderr: []byte("Error: Unable to connect to xend: Connection refused. Is xend running?\n")}
 }
 
 // versionFile holds the version to play, below the node's etc.
