@@ -1,0 +1,97 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/lbvmagent"
+	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// decided is what a pass has decided, before anything was done.
+type decided struct {
+	pass     *balance.Pass
+	warnings []string
+}
+
+// look asks the manager once, reads the facts and decides at one instant. write says whether the decision is
+// recorded.
+func (m Monitor) look(ctx context.Context, o *opened, write bool) (decided, error) {
+	st, err := m.Manager.Status(ctx)
+	if err != nil {
+		return decided{}, interrupted(ctx, fail(causeOf(err), fmt.Errorf("asking the cluster manager: %w", err)))
+	}
+	at := m.Clock.Now()
+	v, warnings := view(st, func(member string) (host.Facts, error) { return host.ReadFacts(o.shared, member) })
+	recent, err := o.journal.Since(at.Add(-o.config.Rails.Horizon()))
+	if err != nil {
+		return decided{}, fail(lbvmagent.CauseNode, err)
+	}
+	decide := m.decide
+	if decide == nil {
+		decide = balance.Decide
+	}
+	pass, err := decide(ctx, balance.Input{At: at, Config: o.config, View: v, Samples: o.config.Logs(m.Host.Path(o.config.Paths.LogDir)), Recent: recent})
+	if err != nil {
+		return decided{}, interrupted(ctx, fail(lbvmagent.CauseNode, fmt.Errorf("deciding: %w", err)))
+	}
+	d := decided{pass: pass, warnings: warnings}
+	for _, x := range pass.Decisions {
+		if x.Err != nil {
+			d.warnings = append(d.warnings, x.VM+": "+x.Err.Error())
+		}
+	}
+	if !st.Quorate {
+		d.warnings = append(d.warnings, "the cluster has no quorum")
+	}
+	if write {
+		err = m.writeDown(o, pass)
+	}
+	return d, err
+}
+
+// causeOf tells whether another node could ask the manager where this one cannot.
+func causeOf(err error) string {
+	if errors.Is(err, run.ErrNotFound) {
+		return lbvmagent.CauseNode
+	}
+	return lbvmagent.CauseCluster
+}
+
+// writeDown adds the pass to passes.log, and what rules only report to report.log. What was decided but could not be
+// written down is not done: nobody could explain it.
+func (m Monitor) writeDown(o *opened, pass *balance.Pass) error {
+	if err := balance.AppendPass(m.log(o, balance.PassesName), pass); err != nil {
+		return fail(lbvmagent.CauseNode, err)
+	}
+	for _, d := range pass.Decisions {
+		if d.Verdict != balance.ReportOnly {
+			continue
+		}
+		m.Log.WithField("vm", d.VM).WithField("source", d.Owner).WithField("target", d.Target).WithField("rule", d.Why).Info("rule reports a target")
+		r := balance.Report{At: pass.At, VM: d.VM, From: d.Owner, To: d.Target, Why: d.Why}
+		if err := balance.AppendReport(m.log(o, balance.ReportName), r); err != nil {
+			return fail(lbvmagent.CauseNode, err)
+		}
+	}
+	return nil
+}
+
+// Plan decides and changes nothing: no lock is taken and nothing is written. tell is given what is wrong with the
+// configuration.
+func (m Monitor) Plan(ctx context.Context, tell Tell) (Result, error) {
+	d, err := within(ctx, m.Wait, lookLimit, func(ctx context.Context) (decided, error) {
+		o, err := m.openUnlocked()
+		if err != nil {
+			return decided{}, err
+		}
+		if o.config, err = m.configuration(o, tell); err != nil {
+			return decided{}, err
+		}
+		return m.look(ctx, o, false)
+	}, nil)
+	return Result{Pass: d.pass, Warnings: d.warnings}, err
+}

@@ -1,0 +1,89 @@
+package monitor
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// facts reads what a member has published.
+type facts func(member string) (host.Facts, error)
+
+// view is the cluster as the balancer sees it. The second value tells what could not be learned: unknown moves nothing.
+func view(st cluster.Status, read facts) (balance.View, []string) {
+	v := balance.View{Quorate: st.Quorate, Nodes: []balance.Node{}, VMs: []balance.VM{}}
+	var warnings []string
+	can := map[string]bool{}
+	for _, x := range st.Members {
+		n := balance.Node{Name: x.Name, Online: x.Online && x.Manager && !x.Estranged}
+		can[n.Name] = n.Online
+		f, err := read(x.Name)
+		switch {
+		case err == nil:
+			n.Cores, n.MemFree, n.MemTotal, n.Seen = float64(f.Cores), f.MemFree, f.MemTotal, f.At
+		case n.Online && errors.Is(err, fs.ErrNotExist):
+			warnings = append(warnings, "node "+x.Name+" has published no facts: does lblog run there?")
+		case n.Online:
+			warnings = append(warnings, err.Error())
+		}
+		v.Nodes = append(v.Nodes, n)
+	}
+	crowd := map[string]int{}
+	for _, s := range st.Services {
+		if s.VM != "" {
+			crowd[s.ID]++
+		}
+	}
+	for _, s := range st.Services {
+		if s.VM == "" {
+			continue
+		}
+		vm := balance.VM{Name: s.VM, Type: s.VMType, Service: s.ID, Owner: s.Owner, LastOwner: s.LastOwner,
+			State: state(s), Frozen: s.Frozen, Since: s.Since, MayRun: []balance.Placement{}}
+		for _, p := range s.MayRun {
+			// A service of several VMs is not moved: each would need a ticket, and they can land apart.
+			if p.Node != s.Owner && can[p.Node] && crowd[s.ID] == 1 {
+				vm.MayRun = append(vm.MayRun, balance.Placement{Node: p.Node, Score: p.Score})
+			}
+		}
+		v.VMs = append(v.VMs, vm)
+	}
+	for _, s := range st.Services {
+		if crowd[s.ID] > 1 {
+			warnings = append(warnings, "service "+s.ID+" holds several VMs: they are not balanced")
+			crowd[s.ID] = 0
+		}
+	}
+	return v, warnings
+}
+
+// state translates the manager's word. Of a service of which a part is stopped nobody knows whether the VM runs.
+func state(s cluster.Service) balance.State {
+	if s.Partial && s.State == cluster.Started {
+		return balance.Unknown
+	}
+	switch s.State {
+	case cluster.Started:
+		return balance.Started
+	case cluster.Starting:
+		return balance.Starting
+	case cluster.Stopping:
+		return balance.Stopping
+	case cluster.Stopped:
+		return balance.Stopped
+	case cluster.Disabled:
+		return balance.Disabled
+	case cluster.Failed:
+		return balance.Failed
+	case cluster.Recovering:
+		return balance.Recovering
+	case cluster.Recoverable:
+		return balance.Recoverable
+	case cluster.Migrating:
+		return balance.Migrating
+	}
+	return balance.Unknown
+}
