@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,7 +72,7 @@ func Best(ctx context.Context, in Input, name string) (Decision, error) {
 		return Decision{}, err
 	}
 	d := Decision{VM: vm.ID(), Service: vm.Service, Owner: vm.Owner}
-	d.Candidates = r.candidates(vm)
+	d.Candidates = slices.Clone(r.candidates(vm))
 	d.Considered = len(d.Candidates)
 	for _, x := range in.Config.Resources { // none was read: compare by the first load that there is
 		if x.Load {
@@ -92,14 +93,16 @@ func Best(ctx context.Context, in Input, name string) (Decision, error) {
 // bestMinutes is the window by which Best compares nodes.
 const bestMinutes = 5
 
-// candidates are the nodes, but for the owner, on which the manager would let the VM run and that are online.
+// candidates are the nodes, but for the owner, on which the manager would let the VM run and that are online. The list
+// is good up to the next call: most VMs have no need to keep it.
 func (r *round) candidates(vm *VM) []Candidate {
-	list := make([]Candidate, 0, len(vm.MayRun))
+	list := r.list[:0]
 	for _, p := range vm.MayRun {
 		if n := r.nodes[p.Node]; n != nil && n.Online && p.Node != vm.Owner {
 			list = append(list, Candidate{Node: p.Node, Score: p.Score, Guests: n.guests})
 		}
 	}
+	r.list = list
 	return list
 }
 
@@ -170,7 +173,7 @@ func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d
 		}
 		break
 	}
-	d.Candidates, d.Reads = list, e.reads
+	d.Candidates, d.Reads = slices.Clone(list), e.reads
 	r.reads = e.reads
 }
 

@@ -23,6 +23,7 @@ type round struct {
 	moved  int               // decisions to migrate so far
 	lines  map[int]*Line
 	eval   evaluation // used again for each run
+	list   []Candidate
 }
 
 // node is a Node with what the round knows of it.
