@@ -93,6 +93,9 @@ func Line(src []byte, n int) string {
 func nearest(word string, list []string) string {
 	best, limit := "", max(2, len(word)/3)+1
 	for _, w := range list {
+		if len(word) > 3 && strings.HasPrefix(w, strings.ToLower(word)) {
+			return w
+		}
 		if d := distance(strings.ToLower(word), w); d < limit {
 			best, limit = w, d
 		}

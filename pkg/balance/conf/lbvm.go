@@ -254,6 +254,9 @@ func (p *mainParser) compare() {
 // duration reads `30s 10m 2h 1d`; where an interval is given also `3` and `3 intervals`.
 func (p *mainParser) duration(s Statement, interval time.Duration) time.Duration {
 	hint := "write a time with its unit: " + s.Key.Text + " 90s; (or m, h, d)"
+	if n := strings.TrimLeft(s.Value.Text, "0123456789"); n == "" {
+		hint = "write a time with its unit: " + s.Key.Text + " " + s.Value.Text + "s; (or m, h, d)"
+	}
 	if interval > 0 {
 		hint = "write " + s.Key.Text + " 3 intervals; or a time with its unit: " + s.Key.Text + " 3m;"
 	}
