@@ -19,7 +19,7 @@ type State struct {
 	Node     string // who has the VM; "" in down, suspended and sent
 	Boot     string // the boot of Node, written by Node itself
 	To       string // whom it is sent to
-	Txn      string // of the hand-off that led here
+	Txn      string // of the hand-off; in running, of the one that brought the memory here: "" after a boot
 	Image    string // transaction of the memory image, in suspending, held, suspended and resuming
 	Left     bool   // Node left the cluster cleanly with the VM running: no fencing speaks for it
 	Why      string // for humans

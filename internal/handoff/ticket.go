@@ -163,7 +163,16 @@ func (l *Locked) TidyTickets() error {
 	if err := l.tidy(usedFile); err != nil {
 		return err
 	}
-	desk, err := l.desk()
+	names, err := l.names(func(n string) bool {
+		return n == ticketFile || strings.HasPrefix(n, refusedPrefix) || strings.HasPrefix(n, tempPrefix)
+	})
+	if err != nil {
+		return fmt.Errorf("tidying tickets: %w", err)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	desk, err := l.desk() // a ticket of one of these names that is laid from now on waits for us
 	if errors.Is(err, ErrBusy) {
 		return nil // a relocator is at it
 	}
@@ -171,12 +180,6 @@ func (l *Locked) TidyTickets() error {
 		return fmt.Errorf("tidying tickets: %w", err)
 	}
 	defer desk.Close()
-	names, err := l.names(func(n string) bool {
-		return n == ticketFile || strings.HasPrefix(n, refusedPrefix) || strings.HasPrefix(n, tempPrefix)
-	})
-	if err != nil {
-		return fmt.Errorf("tidying tickets: %w", err)
-	}
 	for _, n := range names {
 		held, err := heldOrGone(l.file(n))
 		if err != nil {

@@ -91,6 +91,11 @@ func (a *Agent) Validate(ctx context.Context, c *ocf.Call) error {
 		return err
 	}
 	defer l.end()
+	switch v := l.params["on_stop"]; v {
+	case "", "suspend", "suspend-only", "shutdown":
+	default: // stop takes it for suspend
+		return ocf.Errorf(ocf.CodeConfigured, "on_stop=%q is none of suspend, suspend-only and shutdown", v)
+	}
 	if _, err := l.driver.Guest(ctx, l.vm, l.params); err != nil {
 		return ocf.Errorf(ocf.CodeConfigured, "reading the configuration of %s: %w", l.vm, err)
 	}
@@ -125,6 +130,8 @@ type life struct {
 	shared   string
 	dir      *handoff.Dir
 	held     *handoff.Locked // while the lock is held
+
+	ticketTxn string // of a ticket that was consumed and whose transaction no image bears yet
 
 	row   string        // of the table, that is being done
 	phase handoff.Phase // as it was last read or written

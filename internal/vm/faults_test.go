@@ -318,6 +318,9 @@ func TestValidate(t *testing.T) {
 	n := w.nodes["node1"]
 	a := n.agent()
 	w.must(a.Validate(context.Background(), n.call(nil)))
+	if err := a.Validate(context.Background(), n.call(map[string]string{"on_stop": "hibernate"})); codeOf(err) != ocf.CodeConfigured {
+		t.Errorf("an unknown on_stop: %v", err)
+	}
 	n.fails["guest"] = failure{}
 	if err := a.Validate(context.Background(), n.call(nil)); codeOf(err) != ocf.CodeConfigured {
 		t.Errorf("no configuration: %v", err)

@@ -119,6 +119,30 @@ func TestTickets(t *testing.T) {
 	}
 }
 
+// A push that fails is followed by an image, and the relocator's transaction stays on the record: by it the mover
+// knows that the memory went along.
+func TestFailedPushKeepsItsTransaction(t *testing.T) {
+	w := newWorld(t, "xen", "node1", "node2")
+	x, y := w.nodes["node1"], w.nodes["node2"]
+	w.must(x.do("start"))
+	i := w.ticket(handoff.Live, x, y)
+	x.fails["migrate"] = failure{}
+	w.must(x.do("stop"))
+	if st := w.state(); st.Image != i.Ticket().Txn || fmt.Sprint(x.calls) != "[migrate save]" {
+		t.Errorf("%+v after %q", st, x.calls)
+	}
+	w.must(y.do("start"))
+	if st := w.state(); st.Txn != i.Ticket().Txn {
+		t.Errorf("%+v", st)
+	}
+	w.must(i.Withdraw())
+	w.must(y.do("stop"))
+	if st := w.state(); st.Image == i.Ticket().Txn {
+		t.Error("two images of one transaction")
+	}
+	w.ok()
+}
+
 // A restart in place by a cold ticket.
 func TestColdTicketToItself(t *testing.T) {
 	w := newWorld(t, "openvz", "node1")

@@ -15,7 +15,7 @@ import (
 
 // imageStop stops the running guest and keeps its memory in an image. Whatever fails while the guest can go on ends
 // in a cold stop, with the image out of the way first.
-func (l *life) imageStop(ctx context.Context, v view, txn string) (bool, error) {
+func (l *life) imageStop(ctx context.Context, v view) (bool, error) {
 	steps, isSteps := l.driver.(hypervisor.Checkpointer)
 	saver, isSaver := l.driver.(hypervisor.Saver)
 	if !isSteps && !isSaver {
@@ -25,6 +25,8 @@ func (l *life) imageStop(ctx context.Context, v view, txn string) (bool, error) 
 	if err == nil {
 		err = l.enough(g)
 	}
+	txn := l.ticketTxn
+	l.ticketTxn = "" // an image has its transaction to itself
 	if err == nil && txn == "" {
 		txn, err = l.newTxn()
 	}

@@ -252,8 +252,17 @@ type row struct {
 // rounds bounds how often one action looks again.
 const rounds = 12
 
-// settle goes through a table until a row ends the action.
+// settle goes through a table until a row ends the action. An action that fails is in the journal too: it is what
+// the manager gives a service up for.
 func (l *life) settle(ctx context.Context, table []row) error {
+	err := l.goThrough(ctx, table)
+	if err != nil {
+		l.journal("failed", err.Error())
+	}
+	return err
+}
+
+func (l *life) goThrough(ctx context.Context, table []row) error {
 	for n := 0; n < rounds; n++ {
 		v, err := l.look(ctx)
 		if err != nil {

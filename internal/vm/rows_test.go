@@ -296,6 +296,9 @@ func testRows(t *testing.T, action string, table []row, cases []rowCase) {
 			if c.loud != "" && !strings.Contains(w.journal(), "outcome=\""+c.loud+"\"") {
 				t.Errorf("the journal does not say %q:\n%s", c.loud, w.journal())
 			}
+			if failed := strings.Contains(w.journal(), "outcome=failed"); failed != (c.fails != "") {
+				t.Errorf("the journal says:\n%s", w.journal())
+			}
 			if t.Failed() {
 				t.Log(strings.Join(n.logs, "\n"))
 			}

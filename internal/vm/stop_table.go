@@ -231,7 +231,7 @@ func stopRunning(ctx context.Context, l *life, v view) (bool, error) {
 		l.loud("live hand-off failed", "it runs here as before; its memory goes by image")
 		return true, nil // the ticket is used up
 	}
-	return l.imageStop(ctx, v, t.Txn)
+	return l.imageStop(ctx, v)
 }
 
 // ticket is the instruction for this stop, consumed. Without one, or with a void one, it is the zero Ticket.
@@ -253,6 +253,7 @@ func (l *life) ticket(ctx context.Context, v view) (handoff.Ticket, error) {
 	} else if err != nil {
 		return handoff.Ticket{}, err
 	}
+	l.ticketTxn = t.Txn
 	l.log(ocf.LevelNotice, "ticket consumed", "kind", t.Kind, "target", t.Target, "by", t.Relocator, "txn", t.Txn)
 	if _, ok := l.driver.(hypervisor.Live); !ok && t.Kind == handoff.Live {
 		t.Kind = handoff.Image
