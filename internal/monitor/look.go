@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lbvmagent"
@@ -22,7 +23,7 @@ type decided struct {
 func (m Monitor) look(ctx context.Context, o *opened, write bool) (decided, error) {
 	st, err := m.Manager.Status(ctx)
 	if err != nil {
-		return decided{}, interrupted(ctx, fail(causeOf(err), fmt.Errorf("asking the cluster manager: %w", err)))
+		return decided{}, interrupted(ctx, fail(causeOf(err), err))
 	}
 	at := m.Clock.Now()
 	v, warnings := view(st, func(member string) (host.Facts, error) { return host.ReadFacts(o.shared, member) })
@@ -38,7 +39,7 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool) (decided, erro
 	if err != nil {
 		return decided{}, interrupted(ctx, fail(lbvmagent.CauseNode, fmt.Errorf("deciding: %w", err)))
 	}
-	d := decided{pass: pass, warnings: warnings}
+	d := decided{pass: pass, warnings: append(slices.Clone(o.warnings), warnings...)}
 	for _, x := range pass.Decisions {
 		if x.Err != nil {
 			d.warnings = append(d.warnings, x.VM+": "+x.Err.Error())

@@ -92,7 +92,7 @@ func (m Monitor) Run(ctx context.Context) (Result, error) {
 	if errors.Is(err, errLocked) {
 		err = nil
 	}
-	m.tell(res)
+	m.tell(res, err)
 	return res, errors.Join(err, m.leave(res.Record))
 }
 
@@ -133,22 +133,27 @@ func (m Monitor) pass(ctx context.Context) (Result, error) {
 	return res, err
 }
 
-// tell logs what a pass came to, in one line.
-func (m Monitor) tell(res Result) {
-	log := m.Log.WithField("outcome", res.Record.Outcome)
+// tell logs what a pass came to, in one line. Of a pass in which nothing happened passes.log tells: a system log that
+// has such a line each minute is not read.
+func (m Monitor) tell(res Result, err error) {
 	moved := 0
 	for _, x := range res.Moves {
 		if x.Err == nil {
 			moved++
 		}
 	}
-	switch res.Record.Outcome {
-	case lbvmagent.OK:
-		log.WithFields(logrus.Fields{"vms": count(res.Pass), "moved": moved, "why": res.Record.Why}).Info("pass done")
-	case lbvmagent.Locked:
-		log.WithField("why", res.Record.Why).Info("another pass runs")
+	log := m.Log.WithFields(logrus.Fields{"outcome": res.Record.Outcome, "vms": count(res.Pass), "moved": moved, "why": res.Record.Why})
+	switch {
+	case res.Record.Outcome == lbvmagent.OK && len(res.Moves) == 0 && res.Record.Why == "":
+		log.Debug("pass done")
+	case res.Record.Outcome == lbvmagent.OK:
+		log.Info("pass done")
+	case res.Record.Outcome == lbvmagent.Locked:
+		log.Info("another pass runs")
+	case errors.Is(err, ErrInterrupted):
+		log.Warn("pass interrupted")
 	default:
-		log.WithFields(logrus.Fields{"cause": res.Record.Cause, "failures": res.Record.Failures, "why": res.Record.Why}).Error("pass failed")
+		log.WithFields(logrus.Fields{"cause": res.Record.Cause, "failures": res.Record.Failures}).Error("pass failed")
 	}
 }
 

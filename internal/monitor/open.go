@@ -25,6 +25,8 @@ type opened struct {
 	config  *balance.Config
 	journal balance.Journal
 	mover   Mover
+
+	warnings []string
 }
 
 func (o *opened) close() {
@@ -115,7 +117,7 @@ func (m Monitor) configuration(o *opened, tell Tell) (*balance.Config, error) {
 		tell(d)
 	}
 	if dir := cfg.Paths.LogDir; strings.TrimRight(dir, "/") != strings.TrimRight(o.id.LogDir, "/") {
-		m.Log.WithField("file", path).WithField("logdir", dir).Debug("samples and journals lie in different folders")
+		o.warnings = append(o.warnings, fmt.Sprintf("logdir of %s is %s, and lbm init has made %s: do all nodes see one folder?", path, dir, o.id.LogDir))
 	}
 	return cfg, nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // errHung says that a step did not come back, not even when it was told to.
-var errHung = errors.New("the shared storage does not answer")
+var errHung = errors.New("the shared storage, or a program of the cluster, does not answer")
 
 // graceLimit is how long a step that was told to end may take to do so.
 const graceLimit = 8 * time.Second

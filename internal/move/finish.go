@@ -43,7 +43,7 @@ func (m Mover) Finish(ctx context.Context, begun balance.Move, dead bool) (balan
 			return begun, ErrUnderway
 		}
 	}
-	got, moving, err := m.found(ctx, plan{source: begun.From}, r)
+	got, moving, err := m.found(ctx, r, begun)
 	if (err != nil || moving) && age < finishLimit {
 		return begun, errors.Join(ErrUnderway, err)
 	}
@@ -58,17 +58,17 @@ func (m Mover) Finish(ctx context.Context, begun balance.Move, dead bool) (balan
 	return begun, nil
 }
 
-// found looks once, and takes over what has arrived where nobody did.
-func (m Mover) found(ctx context.Context, p plan, r Request) (found, bool, error) {
+// found looks once, and takes over what that move has brought to its target where nobody did.
+func (m Mover) found(ctx context.Context, r Request, begun balance.Move) (found, bool, error) {
 	svc, st, err := m.look(ctx, r)
-	if err == nil && orphan(svc, st, r) {
+	if err == nil && orphan(svc, st, r) && st.Txn == begun.Txn {
 		m.adopt(ctx, svc, r)
 		svc, st, err = m.look(ctx, r)
 	}
 	if err != nil {
 		return found{}, true, err
 	}
-	f, moving := judge(svc, st, p, r)
+	f, moving := judge(svc, st, plan{source: begun.From}, r)
 	return f, moving, nil
 }
 

@@ -52,7 +52,7 @@ func (m Mover) preflight(ctx context.Context, r Request) (plan, error) {
 	}
 	st, err := m.Manager.Status(ctx)
 	if err != nil {
-		return plan{}, fmt.Errorf("asking the cluster manager: %w", err)
+		return plan{}, err
 	}
 	if !st.Quorate {
 		return plan{}, errors.New("the cluster has no quorum")

@@ -68,7 +68,7 @@ func underway(s cluster.State) bool {
 func (m Mover) look(ctx context.Context, r Request) (cluster.Service, handoff.State, error) {
 	st, err := m.Manager.Status(ctx)
 	if err != nil {
-		return cluster.Service{}, handoff.State{}, fmt.Errorf("asking the cluster manager: %w", err)
+		return cluster.Service{}, handoff.State{}, err
 	}
 	svc, ok := find(st, r)
 	if !ok {
