@@ -193,11 +193,13 @@ func EncodePass(p *Pass) ([]byte, error) {
 	for i := range p.Decisions {
 		out.Decisions = append(out.Decisions, encodeDecision(&p.Decisions[i], total <= fewCandidates))
 	}
-	line, err := json.Marshal(out)
-	if err != nil {
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false) // people grep for > and <
+	if err := enc.Encode(out); err != nil {
 		return nil, err
 	}
-	return append(line, '\n'), nil
+	return line.Bytes(), nil
 }
 
 // placement gives the number of a list of placements, which is added if it is new.

@@ -137,11 +137,7 @@ func TestPassIsSmall(t *testing.T) {
 }
 
 func FuzzDecodePass(f *testing.F) {
-	text, err := os.ReadFile("testdata/pass.golden.json")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(text)
+	f.Add([]byte(`{"at":"2008-01-15T14:30:00Z","placements":[[{"node":"n1","score":1}]],"vms":[{"name":"1","may_run":0}],"decisions":[{"candidates":[{"steps":[{}],"measured":{}}]}]}`))
 	f.Add([]byte(`{"at":"2008-01-15T14:30:00Z","vms":[{"may_run":-1}]}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		p, err := DecodePass(line)
