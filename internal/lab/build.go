@@ -54,10 +54,13 @@ func Create(dir string, o Options) (Layout, error) {
 	if err != nil {
 		return Layout{}, err
 	}
-	if entries, err := os.ReadDir(abs); err == nil && len(entries) > 0 {
-		return Layout{}, fmt.Errorf("%s is not empty: name another folder for the lab", abs)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	entries, err := os.ReadDir(abs)
+	isNew := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !isNew {
 		return Layout{}, err
+	}
+	if len(entries) > 0 {
+		return Layout{}, fmt.Errorf("%s is not empty: name another folder for the lab", abs)
 	}
 	o = o.filled()
 	if err := o.check(); err != nil {
@@ -71,6 +74,9 @@ func Create(dir string, o Options) (Layout, error) {
 	b.id.UUID = hex.EncodeToString(id[:])
 	b.build()
 	if b.err != nil {
+		if isNew { // half a lab is none
+			b.err = errors.Join(b.err, os.RemoveAll(abs))
+		}
 		return Layout{}, fmt.Errorf("making a lab in %s: %w", abs, b.err)
 	}
 	return b.l, nil

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -57,9 +58,9 @@ func (m *Manager) exec(n *node, r *resource, name string, depth int, target stri
 		m.log.event("action", kv("node", n.name), kv("resource", r.id()), kv("action", name), kv("error", err.Error()))
 		return 1, nil
 	}
-	timedOut := false
+	var timedOut atomic.Bool
 	if r.enforce && timeout > 0 {
-		t := time.AfterFunc(timeout, func() { timedOut = cmd.Process.Kill() == nil }) // the child only, not its group
+		t := time.AfterFunc(timeout, func() { timedOut.Store(cmd.Process.Kill() == nil) }) // the child only, not its group
 		err = cmd.Wait()
 		t.Stop()
 	} else {
@@ -76,7 +77,7 @@ func (m *Manager) exec(n *node, r *resource, name string, depth int, target stri
 	if n.bootCount() != boot {
 		return 0, errNodeDown
 	}
-	if timedOut {
+	if timedOut.Load() {
 		m.log.event("message", kv("node", n.name), kv("text", fmt.Sprintf("%s on %s timed out after %d seconds", name, r.id(), seconds(timeout))))
 		code = 1
 	}
@@ -126,7 +127,7 @@ func codeText(code int) string {
 	return "unspecified"
 }
 
-// treeOp is start, stop or another operation of a whole group on one node. One at a time runs on a node for a group.
+// treeStart starts parents before children and stops at the first failure. The caller holds the node's lock of the group.
 func (m *Manager) treeStart(n *node, r *resource) (int, error) {
 	code, err := m.exec(n, r, "start", 0, "")
 	if err != nil || code != 0 {

@@ -391,6 +391,15 @@ func TestRecovery(t *testing.T) {
 		b.pass(time.Minute)
 		b.wantState("service:s", "stopped none")
 	})
+	t.Run("a check that hangs", func(t *testing.T) {
+		b := up(t, three+`<service name="s" domain="p1"><plain name="x" __enforce_timeouts="1"><action name="status" depth="*" interval="30s" timeout="1"/></plain></service>`)
+		b.hold("status", id, "node1")
+		b.pass(time.Minute)
+		if log := b.log.String(); !strings.Contains(log, "status on plain:x timed out after 1 seconds") {
+			t.Error("the hanging check was not killed")
+		}
+		b.wantState("service:s", "started node1") // restarted
+	})
 	t.Run("a guest that was moved by hand", func(t *testing.T) {
 		b := up(t, three+`<guest name="v" domain="p1"/>`)
 		b.answers(7, "status", "guest:v", "node1")

@@ -27,8 +27,7 @@ func (m *Manager) publish(c *configuration) (old uint64, err error) {
 		return running.version, errOld
 	}
 	if c.cluster != running.cluster {
-		return running.version, fmt.Errorf("Cluster names for current and update configs do not match.\n  Current cluster name:: <%s>\n  Proposed update name:: <%s>",
-			running.cluster, c.cluster)
+		return running.version, fmt.Errorf("the running configuration is of cluster %q, the new one of %q", running.cluster, c.cluster)
 	}
 	for _, n := range members {
 		if err := n.setConf(c); err != nil {

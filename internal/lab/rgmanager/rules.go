@@ -158,7 +158,7 @@ func (r *rule) readParams(list *xmlNode) error {
 			break
 		}
 		if p.inherit != "" && (p.primary || p.required || p.unique) {
-			return fmt.Errorf("Can not inherit and be primary, unique, or required (parameter %q)", p.name)
+			return fmt.Errorf("parameter %q cannot inherit and be primary, unique or required", p.name)
 		}
 		for _, c := range n.all("content") {
 			p.value, p.hasDefault = c.attr("default")

@@ -211,14 +211,6 @@ func (r *resource) ordered(level func(childRule) int, stop bool) []*resource {
 	return append(listed, rest...)
 }
 
-// walk calls f for r and all below it.
-func (r *resource) walk(f func(*resource)) {
-	f(r)
-	for _, c := range r.children {
-		c.walk(f)
-	}
-}
-
 // environment is what rgmanager builds for an action, in its order, and the lab's root behind it.
 func (r *resource) environment(root string, depth, refcnt int, timeout time.Duration) []string {
 	var env []string
