@@ -82,7 +82,11 @@ type RuntimeError struct {
 	Pos   Position
 	Text  string // what perl leaves in $@, with its line end
 	Limit string // steps, time, bytes, elements, depth or output when a limit ended the run
+	Err   error  // what a host function returned, if that was the cause
 }
+
+// Unwrap gives the host function's error.
+func (e *RuntimeError) Unwrap() error { return e.Err }
 
 func (e *RuntimeError) Error() string {
 	return fmt.Sprintf("%s: %s", e.Pos, strings.TrimRight(e.Text, "\n"))

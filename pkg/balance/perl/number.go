@@ -60,16 +60,8 @@ func grok(s string) (v Value, whole bool) {
 		i++
 	}
 	neg := i > st && s[st] == '-'
-	low := strings.ToLower(s[i:])
-	if strings.HasPrefix(low, "inf") {
-		n := 3
-		if strings.HasPrefix(low, "infinity") {
-			n = 8
-		}
-		return Float(math.Inf(map[bool]int{false: 1, true: -1}[neg])), n == len(low)
-	}
-	if strings.HasPrefix(low, "nan") {
-		return Float(math.NaN()), len(low) == 3
+	if i < len(s) && s[i] >= 'I' {
+		return grokWord(s[i:], neg)
 	}
 	ds := i
 	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
@@ -117,6 +109,24 @@ func grok(s string) (v Value, whole bool) {
 	}
 	f, _ := strconv.ParseFloat(s[st:end], 64)
 	return Float(f), whole
+}
+
+// grokWord reads inf, infinity and nan in any case.
+func grokWord(s string, neg bool) (v Value, whole bool) {
+	for _, w := range [...]string{"infinity", "inf", "nan"} {
+		if len(s) < len(w) || !strings.EqualFold(s[:len(w)], w) {
+			continue
+		}
+		f := math.NaN()
+		if w[0] == 'i' {
+			f = math.Inf(1)
+			if neg {
+				f = math.Inf(-1)
+			}
+		}
+		return Float(f), len(s) == len(w)
+	}
+	return Int(0), false
 }
 
 // num gives kIV, kUV or kNV.

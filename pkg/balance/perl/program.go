@@ -1,7 +1,11 @@
 package perl
 
 import (
+	"context"
+	"fmt"
 	"io"
+	"sort"
+	"sync"
 	"time"
 )
 
@@ -81,4 +85,142 @@ type Step struct {
 	Source    string // as written: average(res('cpu',5)) > 0.70
 	Text      string // with its values: 0.83 > 0.7
 	Result    string // true, false, or the value of a call
+}
+
+// Program is a compiled algorithm. It never changes and may be run by many goroutines at once.
+type Program struct {
+	src      *source
+	funcs    []Func
+	main     *proto
+	protos   []*proto // by index; main is the first
+	named    []*proto // named subs
+	globals  [3]int   // package scalars, arrays, hashes
+	usesRefs bool
+	pure     bool
+	pool     sync.Pool
+}
+
+func (p *Program) fileName() string {
+	if p.src.at.File == "" {
+		return "algorithm"
+	}
+	return p.src.at.File
+}
+
+// Deterministic tells whether two runs over the same data give the same answers
+// and nothing else: the program takes no random numbers and prints nothing.
+func (p *Program) Deterministic() bool { return p.pure }
+
+// Compile reads an algorithm. It gives no Program if one of the diagnostics is an error.
+func Compile(src []byte, at Position, funcs []Func) (*Program, []Diagnostic) {
+	if at.Line == 0 {
+		at.Line = 1
+	}
+	if at.Col == 0 {
+		at.Col = 1
+	}
+	s := &source{text: string(src), at: at}
+	p := newParser(s, funcs)
+	root := p.parse()
+	r := newResolver(p)
+	var main *subInfo
+	if root != nil {
+		main = r.program(root)
+		lint(p, r, root)
+	}
+	var prog *Program
+	if root != nil && !hasError(p.diags) {
+		prog = compileProgram(p, r, main)
+		if hasError(p.diags) {
+			prog = nil
+		}
+	}
+	sort.SliceStable(p.diags, func(i, j int) bool {
+		a, b := p.diags[i].Pos, p.diags[j].Pos
+		return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
+	})
+	return prog, p.diags
+}
+
+func hasError(diags []Diagnostic) bool {
+	for _, d := range diags {
+		if d.Severity == Error {
+			return true
+		}
+	}
+	return false
+}
+
+// Run evaluates the program once and gives the value of its last statement.
+// An error is a *RuntimeError.
+func (p *Program) Run(ctx context.Context, o Options) (Value, error) {
+	m := p.machine()
+	v, _, err := m.run(ctx, o, WantScalar)
+	p.giveBack(m)
+	return v, err
+}
+
+// RunList is Run in list context.
+func (p *Program) RunList(ctx context.Context, o Options) ([]Value, error) {
+	m := p.machine()
+	_, list, err := m.run(ctx, o, WantList)
+	list = append([]Value(nil), list...)
+	p.giveBack(m)
+	return list, err
+}
+
+func (p *Program) machine() *machine {
+	if m, ok := p.pool.Get().(*machine); ok {
+		return m
+	}
+	return newMachine(p)
+}
+
+// giveBack keeps the machine for the next run. One whose values may be referred to from outside is left to the collector.
+func (p *Program) giveBack(m *machine) {
+	if !p.usesRefs {
+		m.opt, m.ctx = Options{}, nil
+		p.pool.Put(m)
+	}
+}
+
+func (m *machine) run(ctx context.Context, o Options, want Want) (v Value, list []Value, err error) {
+	if e := ctx.Err(); e != nil {
+		return v, nil, &RuntimeError{Pos: m.prog.src.at, Text: e.Error() + "\n", Limit: "time"}
+	}
+	m.prepare(ctx, o)
+	defer func() {
+		if m.cancel != nil {
+			m.cancel()
+			m.cancel = nil
+		}
+		if r := recover(); r != nil {
+			v, list, err = m.failure(r)
+		}
+		m.unwind(0)
+	}()
+	m.f.want = want
+	m.prog.main.body(m)
+	v, list = m.retv, m.rets
+	m.release(m.prog.main, m.f)
+	return v, list, nil
+}
+
+// failure turns what ended a run into its result.
+func (m *machine) failure(r any) (Value, []Value, error) {
+	e := &RuntimeError{Pos: m.prog.src.at}
+	switch x := r.(type) {
+	case *dieError:
+		e.Pos, e.Text, e.Err = m.prog.src.position(x.off), x.val.str(), x.err
+	case *limitError:
+		e.Text, e.Limit = x.text+"\n", x.name
+	case *jump: // next or last outside of a loop ends the algorithm
+		if x.c == ctlReturn {
+			return m.retv, m.rets, nil
+		}
+		return Value{}, nil, nil
+	default: // a fault of the engine, or of a host function: it must not take the balancer down
+		e.Text = fmt.Sprintf("internal error: %v\n", r)
+	}
+	return Value{}, nil, e
 }

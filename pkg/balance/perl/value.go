@@ -152,3 +152,10 @@ func (v Value) refName() string {
 	}
 	return ""
 }
+
+// address is the number that a reference counts as.
+func (v Value) address() uint64 {
+	var a uint64
+	_, _ = fmt.Sscanf(fmt.Sprintf("%p", v.p), "0x%x", &a)
+	return a
+}

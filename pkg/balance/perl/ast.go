@@ -1,0 +1,157 @@
+package perl
+
+// A node is one piece of the tree. One type serves for all kinds, which keeps
+// the resolver and the lint rules short; the comments tell what the kids are.
+type node struct {
+	kind  nodeKind
+	off   int     // where it begins in the source
+	end   int     // just past it
+	name  string  // operator, function, variable or label
+	sigil byte    // of variables and dereferences
+	paren bool    // stood in parentheses
+	post  bool    // postfix ++, do {} while, statement modifier
+	not   bool    // !~, until, unless
+	must  bool    // use strict: the variable must be declared
+	val   Value   // of a constant
+	kids  []*node // see the kinds
+	regex *regexNode
+	sub   *subInfo
+
+	// set by the resolver
+	sym    *symbol // nil for a package variable
+	slot   int     // in the frame, or among the package variables
+	global bool
+}
+
+type nodeKind uint8
+
+const (
+	nConst     nodeKind = iota // val
+	nWord                      // a bareword used as a value: name
+	nInterp                    // parts of a string, to be joined
+	nVar                       // sigil and name
+	nCapture                   // $1, $& and their kin: name
+	nArrayLen                  // $#a: array
+	nIndex                     // array, index
+	nKey                       // hash, key
+	nSlice                     // array, list
+	nKeySlice                  // hash, list
+	nPairSlice                 // %h{...}, %a[...]: hash or array, list
+	nListSlice                 // list, list of indexes
+	nDeref                     // sigil; expression giving the reference
+	nMy                        // name is my, our or state; variables
+	nLocal                     // variable
+	nAnonArray                 // items
+	nAnonHash                  // items
+	nAnonSub                   // sub
+	nRef                       // operand
+	nList                      // items
+	nAssign                    // name is the operator; left, right
+	nBinary                    // name is the operator; left, right
+	nChain                     // a < b < c: nBinary nodes, each sharing an operand with the next
+	nAnd                       // left, right
+	nOr                        // left, right
+	nDor                       // left, right
+	nXor                       // left, right
+	nNot                       // operand
+	nCond                      // condition, then, else
+	nUnary                     // name is the operator; operand
+	nIncDec                    // name is the operator; operand
+	nMatch                     // regex; target or nothing
+	nSubst                     // regex; target or nothing
+	nTrans                     // regex; target or nothing
+	nRange                     // from, to
+	nCall                      // user or host function name; arguments
+	nDynCall                   // code, arguments
+	nFunc                      // built-in function name; arguments
+	nPrint                     // name is print, printf or say; arguments; val is the handle
+	nSort                      // block, expression or nil; items
+	nMap                       // name is map or grep, or first, any, ... ; block or expression; items
+	nDo                        // block
+	nEval                      // block
+	nReturn                    // value or nothing
+	nNext                      // name is the label, or empty
+	nLast                      // name is the label, or empty
+	nWantarray                 //
+	nBlock                     // statements; a scope of its own
+	nIf                        // condition, block, condition, block, ..., else block
+	nWhile                     // name is the label; condition or nil, body, continue block or nil
+	nFor                       // name is the label; init, condition, step, body: each may be nil but the body
+	nForeach                   // name is the label; variable, list, body, continue block or nil
+	nSub                       // named sub: sub
+	nNop                       //
+)
+
+// regexNode is what a match, substitution or transliteration carries.
+type regexNode struct {
+	pattern *node  // nConst or nInterp
+	flags   string // as written
+	repl    *node  // of s///
+	from    string // of tr///, with ranges written out
+	to      string
+	lit     *regex // the compiled pattern if it is constant
+}
+
+// symbol is one lexical variable.
+type symbol struct {
+	name     string // with its sigil
+	off      int
+	slot     int
+	owner    *subInfo
+	captured bool // a closure or a reference may outlive the scope
+	state    bool
+	reads    int
+	writes   int
+	from     *node // what it was set from at its declaration; for the lint
+	item     int   // its place in a list declaration
+}
+
+// subInfo is a sub, or the main program.
+type subInfo struct {
+	name     string
+	body     *node
+	outer    *subInfo
+	slots    [3]int // scalars, arrays, hashes of a frame
+	captures []capture
+	symbols  []*symbol
+	matches  bool // holds a regex: the captures are restored at its end
+	index    int
+	code     *proto
+}
+
+// capture says which cell of the outer frame becomes which cell of the inner.
+type capture struct {
+	kind         int // 0 scalar, 1 array, 2 hash
+	outer, inner int
+	sym          *symbol
+}
+
+func slotKind(sigil byte) int {
+	switch sigil {
+	case '@':
+		return 1
+	case '%':
+		return 2
+	}
+	return 0
+}
+
+// each calls f for every kid and for what a regex holds.
+func (n *node) each(f func(*node)) {
+	for _, k := range n.kids {
+		if k != nil {
+			f(k)
+		}
+	}
+	if n.regex != nil {
+		if n.regex.pattern != nil {
+			f(n.regex.pattern)
+		}
+		if n.regex.repl != nil {
+			f(n.regex.repl)
+		}
+	}
+}
+
+func (n *node) isVar(sigil byte) bool { return n != nil && n.kind == nVar && n.sigil == sigil }
+func (n *node) isConst() bool         { return n != nil && n.kind == nConst }

@@ -1,0 +1,444 @@
+package perl
+
+// The closures that a tree becomes, by what they give.
+type (
+	scalarFn func(*machine) Value  // one value
+	listFn   func(*machine)        // pushes values on the stack
+	condFn   func(*machine) bool   // perl's truth
+	ptrFn    func(*machine) *Value // a scalar to write to
+	arrayFn  func(*machine) *array
+	hashFn   func(*machine) *hash
+	stmtFn   func(*machine) ctl
+)
+
+// ctl tells a block how a statement ended.
+type ctl uint8
+
+const (
+	ctlNone ctl = iota
+	ctlNext
+	ctlLast
+	ctlReturn
+)
+
+// proto is the compiled form of a sub.
+type proto struct {
+	name     string
+	index    int
+	slots    [3]int
+	captures []capture
+	matches  bool
+	body     stmtFn
+	info     *subInfo
+}
+
+// code is a sub with the variables that it closes over.
+type code struct {
+	proto *proto // nil: a host function
+	host  int
+	s     []*Value
+	a     []*array
+	h     []*hash
+}
+
+// wantCaller is the context that a sub learns only when it is called.
+const wantCaller Want = -1
+
+type compiler struct {
+	p     *parser
+	r     *resolver
+	prog  *Program
+	sub   *subInfo
+	line  int // of the statement at hand, as perl counts
+	jumps int // next, last and return met inside expressions
+	named map[string]*proto
+	memo  map[memoKey]stmtFn
+}
+
+type memoKey struct {
+	n    *node
+	want Want
+}
+
+func compileProgram(p *parser, r *resolver, main *subInfo) *Program {
+	c := &compiler{p: p, r: r, named: map[string]*proto{}, memo: map[memoKey]stmtFn{}}
+	c.prog = &Program{src: p.source, funcs: p.funcs, usesRefs: r.usesRefs, pure: !r.random && !r.output}
+	for _, s := range r.all {
+		s.code = &proto{name: s.name, index: s.index, slots: s.slots, captures: s.captures, matches: s.matches, info: s}
+		c.prog.protos = append(c.prog.protos, s.code)
+	}
+	for name, n := range r.subs {
+		c.named[name] = n.sub.code
+	}
+	for _, s := range r.all {
+		if s != main && s.name != "" && c.named[s.name] == s.code {
+			c.prog.named = append(c.prog.named, s.code)
+		}
+	}
+	for _, s := range r.all {
+		c.compileSub(s)
+	}
+	for i, t := range r.globals {
+		c.prog.globals[i] = len(t)
+	}
+	c.prog.main = main.code
+	return c.prog
+}
+
+func (c *compiler) compileSub(s *subInfo) {
+	outer, line, jumps := c.sub, c.line, c.jumps
+	c.sub, c.jumps = s, 0
+	s.code.body = c.block(s.body.kids, wantCaller)
+	if c.jumps > 0 {
+		s.code.body = guarded(s.code.body)
+	}
+	c.sub, c.line, c.jumps = outer, line, jumps
+}
+
+// at is the place of n, with the line of its statement.
+func (c *compiler) at(n *node) site { return site{off: n.off, line: c.line} }
+
+// block compiles statements; the last one gives the value where one is wanted.
+func (c *compiler) block(list []*node, want Want) stmtFn {
+	last := len(list) - 1
+	for last >= 0 && (list[last].kind == nSub || list[last].kind == nNop) {
+		last--
+	}
+	var fns []stmtFn
+	for i, n := range list {
+		if n.kind == nSub || n.kind == nNop {
+			continue
+		}
+		line := c.line
+		c.line = c.p.source.position(n.off).Line
+		if i == last && want != WantVoid {
+			fns = append(fns, c.tail(n, want))
+		} else {
+			fns = append(fns, c.stmt(n))
+		}
+		c.line = line
+	}
+	if last < 0 && want != WantVoid {
+		fns = append(fns, noValue)
+	}
+	switch len(fns) {
+	case 0:
+		return func(*machine) ctl { return ctlNone }
+	case 1:
+		return fns[0]
+	case 2:
+		a, b := fns[0], fns[1]
+		return func(m *machine) ctl {
+			if k := a(m); k != ctlNone {
+				return k
+			}
+			return b(m)
+		}
+	}
+	return func(m *machine) ctl {
+		for _, f := range fns {
+			if k := f(m); k != ctlNone {
+				return k
+			}
+		}
+		return ctlNone
+	}
+}
+
+// noValue leaves nothing as the result.
+func noValue(m *machine) ctl {
+	m.retv, m.rets = Value{}, m.rets[:0]
+	return ctlNone
+}
+
+// scoped compiles a block with its own captures of regexes.
+func (c *compiler) scoped(n *node, want Want) stmtFn {
+	body := c.block(n.kids, want)
+	if !holds(n, nMatch, nSubst) {
+		return body
+	}
+	return func(m *machine) ctl {
+		old := m.match
+		k := body(m)
+		m.match = old
+		return k
+	}
+}
+
+// holds tells whether one of the kinds is below n, not looking into subs.
+func holds(n *node, kinds ...nodeKind) bool {
+	found := false
+	var look func(*node)
+	look = func(n *node) {
+		if found || n.kind == nAnonSub || n.kind == nSub {
+			return
+		}
+		for _, k := range kinds {
+			if n.kind == k {
+				found = true
+				return
+			}
+		}
+		n.each(look)
+	}
+	look(n)
+	return found
+}
+
+// tail compiles the last statement of a block whose value is wanted.
+func (c *compiler) tail(n *node, want Want) stmtFn {
+	switch n.kind {
+	case nBlock:
+		return c.once(n, c.scoped(n, want))
+	case nIf:
+		return c.ifTail(n, want)
+	case nWhile, nFor, nForeach:
+		f := c.stmt(n)
+		return func(m *machine) ctl {
+			if k := f(m); k != ctlNone {
+				return k
+			}
+			return noValue(m)
+		}
+	case nReturn, nNext, nLast:
+		return c.stmt(n)
+	case nAnd, nOr:
+		if control(n.kids[1]) {
+			return c.shortTail(n, want)
+		}
+	case nCond:
+		if control(n.kids[1]) || control(n.kids[2]) {
+			cond, a, b := c.cond(n.kids[0]), c.tail(n.kids[1], want), c.tail(n.kids[2], want)
+			return func(m *machine) ctl {
+				if cond(m) {
+					return a(m)
+				}
+				return b(m)
+			}
+		}
+	}
+	return c.result(n, want)
+}
+
+// shortTail compiles X and return, X or next at the end of a block.
+func (c *compiler) shortTail(n *node, want Want) stmtFn {
+	left, set, right := c.scalar(n.kids[0]), c.setResult(want), c.tail(n.kids[1], want)
+	and := n.kind == nAnd
+	return func(m *machine) ctl {
+		v := left(m)
+		if v.Bool() == and {
+			return right(m)
+		}
+		set(m, v)
+		return ctlNone
+	}
+}
+
+func (c *compiler) setResult(want Want) func(*machine, Value) {
+	return func(m *machine, v Value) {
+		m.retv = v
+		m.rets = append(m.rets[:0], v)
+	}
+}
+
+// result evaluates n for its value and leaves it in retv or rets.
+func (c *compiler) result(n *node, want Want) stmtFn {
+	key := memoKey{n, want}
+	if f := c.memo[key]; f != nil {
+		return f
+	}
+	var scalar scalarFn
+	var list listFn
+	if want == WantScalar || want == wantCaller {
+		scalar = c.scalar(n)
+	}
+	if want == WantList || want == wantCaller {
+		list = c.list(n)
+	}
+	keepList := func(m *machine) ctl {
+		base := len(m.stack)
+		list(m)
+		m.rets = append(m.rets[:0], m.stack[base:]...)
+		m.stack = m.stack[:base]
+		return ctlNone
+	}
+	keepScalar := func(m *machine) ctl {
+		m.retv = scalar(m)
+		return ctlNone
+	}
+	var f stmtFn
+	switch want {
+	case WantScalar:
+		f = keepScalar
+	case WantList:
+		f = keepList
+	default:
+		f = func(m *machine) ctl {
+			if m.f.want == WantList {
+				return keepList(m)
+			}
+			return keepScalar(m)
+		}
+	}
+	c.memo[key] = f
+	return f
+}
+
+// ifTail is an if whose branches give the value; without a true branch it is the condition's.
+func (c *compiler) ifTail(n *node, want Want) stmtFn {
+	set := c.setResult(want)
+	var fn stmtFn
+	i := len(n.kids)
+	if i%2 == 1 {
+		i--
+		fn = c.tailBody(n.kids[i], want)
+	}
+	for i -= 2; i >= 0; i -= 2 {
+		body, rest := c.tailBody(n.kids[i+1], want), fn
+		cn, not := n.kids[i], false
+		for cn.kind == nNot && cn.name == "" && cn.off == cn.kids[0].off {
+			cn, not = cn.kids[0], !not
+		}
+		cond := c.scalar(cn)
+		fn = func(m *machine) ctl {
+			v := cond(m)
+			if v.Bool() != not {
+				return body(m)
+			}
+			if rest != nil {
+				return rest(m)
+			}
+			set(m, v)
+			return ctlNone
+		}
+	}
+	return fn
+}
+
+func (c *compiler) tailBody(n *node, want Want) stmtFn {
+	if n.kind == nBlock {
+		return c.scoped(n, want)
+	}
+	return c.tail(n, want)
+}
+
+// control tells whether n leaves the flow of the program.
+func control(n *node) bool {
+	return n.kind == nReturn || n.kind == nNext || n.kind == nLast
+}
+
+// stmt compiles a statement whose value nobody wants.
+func (c *compiler) stmt(n *node) stmtFn {
+	switch n.kind {
+	case nBlock:
+		return c.once(n, c.scoped(n, WantVoid))
+	case nIf:
+		return c.ifStmt(n)
+	case nWhile:
+		return c.while(n)
+	case nFor:
+		return c.forLoop(n)
+	case nForeach:
+		return c.foreach(n)
+	case nSub, nNop:
+		return func(*machine) ctl { return ctlNone }
+	case nReturn:
+		return c.returnStmt(n)
+	case nNext, nLast:
+		k, label := ctlNext, n.name
+		if n.kind == nLast {
+			k = ctlLast
+		}
+		return func(m *machine) ctl {
+			m.label = label
+			return k
+		}
+	case nAnd, nOr:
+		if control(n.kids[1]) || n.kids[1].kind == nDo {
+			cond, right, want := c.cond(n.kids[0]), c.stmt(n.kids[1]), n.kind == nAnd
+			return func(m *machine) ctl {
+				if cond(m) == want {
+					return right(m)
+				}
+				return ctlNone
+			}
+		}
+	case nCond:
+		cond, a, b := c.cond(n.kids[0]), c.stmt(n.kids[1]), c.stmt(n.kids[2])
+		return func(m *machine) ctl {
+			if cond(m) {
+				return a(m)
+			}
+			return b(m)
+		}
+	case nDo:
+		return c.scoped(n.kids[0], WantVoid)
+	case nList:
+		return c.block(n.kids, WantVoid)
+	case nConst:
+		return func(*machine) ctl { return ctlNone }
+	}
+	f := c.void(n)
+	return func(m *machine) ctl {
+		f(m)
+		return ctlNone
+	}
+}
+
+func (c *compiler) ifStmt(n *node) stmtFn {
+	var fn stmtFn
+	i := len(n.kids)
+	if i%2 == 1 {
+		i--
+		fn = c.stmtBody(n.kids[i])
+	}
+	for i -= 2; i >= 0; i -= 2 {
+		cond, body, rest := c.cond(n.kids[i]), c.stmtBody(n.kids[i+1]), fn
+		fn = func(m *machine) ctl {
+			if cond(m) {
+				return body(m)
+			}
+			if rest != nil {
+				return rest(m)
+			}
+			return ctlNone
+		}
+	}
+	return fn
+}
+
+func (c *compiler) stmtBody(n *node) stmtFn {
+	if n.kind == nBlock {
+		return c.scoped(n, WantVoid)
+	}
+	return c.stmt(n)
+}
+
+// returnStmt evaluates the value in the context of the call.
+func (c *compiler) returnStmt(n *node) stmtFn {
+	key := memoKey{n, wantCaller}
+	if f := c.memo[key]; f != nil {
+		return f
+	}
+	value := stmtFn(noValue)
+	if len(n.kids) > 0 {
+		value = c.result(n.kids[0], wantCaller)
+	}
+	f := func(m *machine) ctl {
+		value(m)
+		return ctlReturn
+	}
+	c.memo[key] = f
+	return f
+}
+
+// escape turns the control statement of an expression into a panic that the loop or call catches.
+func (c *compiler) escape(n *node) func(*machine) {
+	c.jumps++
+	f := c.stmt(n)
+	return func(m *machine) {
+		if k := f(m); k != ctlNone {
+			panic(&jump{k})
+		}
+	}
+}

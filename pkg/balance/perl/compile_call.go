@@ -1,0 +1,268 @@
+package perl
+
+import "strings"
+
+// callForms are the two ways to run a call.
+type callForms struct {
+	scalar scalarFn
+	list   listFn
+}
+
+// call compiles the call of a host function or of a named sub.
+func (c *compiler) call(n *node, want Want) callForms {
+	if p, ok := c.named[n.name]; ok {
+		args, at, i := c.aliasArgs(n), c.at(n), p.index
+		return c.invocation(func(m *machine) {
+			base := len(m.ptrs)
+			args(m)
+			m.invoke(m.codes[i], base, want, at)
+		})
+	}
+	i, ok := c.p.hosts[n.name]
+	if !ok { // the resolver has complained already
+		return c.invocation(func(*machine) {})
+	}
+	return c.hostCall(n, i, want)
+}
+
+// invocation makes both forms of a call that leaves its result in retv and rets.
+func (c *compiler) invocation(run func(*machine)) callForms {
+	return callForms{
+		scalar: func(m *machine) Value {
+			run(m)
+			return m.retv
+		},
+		list: func(m *machine) {
+			run(m)
+			m.room(len(m.rets))
+			m.stack = append(m.stack, m.rets...)
+		},
+	}
+}
+
+// aliasArgs are the arguments as @_ sees them.
+func (c *compiler) aliasArgs(n *node) listFn {
+	if n.post {
+		return func(m *machine) { m.ptrs = append(m.ptrs, m.f.args.v...) }
+	}
+	return c.alias(&node{kind: nList, kids: n.kids})
+}
+
+func (c *compiler) hostCall(n *node, i int, want Want) callForms {
+	args := c.items(n.kids)
+	if n.post && n.sigil == '&' {
+		args = func(m *machine) { m.pushArray(m.f.args) }
+	}
+	at := c.at(n)
+	return callForms{
+		scalar: func(m *machine) Value {
+			base := len(m.stack)
+			args(m)
+			ret := m.host(i, base, want, at, n)
+			if len(ret) == 0 {
+				return Value{}
+			}
+			return ret[len(ret)-1]
+		},
+		list: func(m *machine) {
+			base := len(m.stack)
+			args(m)
+			ret := m.host(i, base, WantList, at, n)
+			m.room(len(ret))
+			m.stack = append(m.stack, ret...)
+		},
+	}
+}
+
+// host calls a host function with what lies on the stack above base.
+func (m *machine) host(i, base int, want Want, at site, n *node) []Value {
+	m.step(1)
+	k := &m.call
+	k.args, k.ret, k.want, k.off = m.stack[base:], k.ret[:0], want, at.off
+	f := &m.prog.funcs[i]
+	if len(k.args) < f.Min || f.Max >= 0 && len(k.args) > f.Max {
+		m.die(at, wrongCount(len(k.args) < f.Min)+" arguments for "+f.Name)
+	}
+	if err := f.Call(m.opt.Host, k); err != nil {
+		panic(&dieError{String(strings.TrimRight(err.Error(), "\n") + "\n"), at.off, err})
+	}
+	if m.opt.Trace != nil && n != nil {
+		m.traceCall(n, f.Name, k)
+	}
+	m.stack = m.stack[:base]
+	return k.ret
+}
+
+func wrongCount(few bool) string {
+	if few {
+		return "Not enough"
+	}
+	return "Too many"
+}
+
+// invoke runs a sub with the aliases above base as its @_.
+func (m *machine) invoke(k *code, base int, want Want, at site) {
+	m.step(1)
+	if m.depth++; m.depth > m.maxDepth {
+		m.exceed("depth", m.maxDepth)
+	}
+	if k.proto == nil {
+		m.invokeHost(k, base, want, at)
+		m.depth--
+		return
+	}
+	p := k.proto
+	f := m.newFrame(p)
+	f.want = want
+	f.args.v = append(f.args.v[:0], m.ptrs[base:]...)
+	m.ptrs = m.ptrs[:base]
+	k.enter(f)
+	outer, match := m.f, m.match
+	m.f = f
+	m.retv, m.rets = Value{}, m.rets[:0]
+	p.body(m)
+	m.f = outer
+	if p.matches {
+		m.match = match
+	}
+	m.depth--
+	m.release(p, f)
+}
+
+// enter puts the captured variables into a frame.
+func (k *code) enter(f *frame) {
+	var n [3]int
+	for _, c := range k.proto.captures {
+		switch c.kind {
+		case 0:
+			f.s[c.inner] = k.s[n[0]]
+		case 1:
+			f.a[c.inner] = k.a[n[1]]
+		case 2:
+			f.h[c.inner] = k.h[n[2]]
+		}
+		n[c.kind]++
+	}
+}
+
+// bind makes a sub with the variables of the frame it is made in.
+func (p *proto) bind(f *frame) *code {
+	k := &code{proto: p}
+	for _, c := range p.captures {
+		switch c.kind {
+		case 0:
+			k.s = append(k.s, f.s[c.outer])
+		case 1:
+			k.a = append(k.a, f.a[c.outer])
+		case 2:
+			k.h = append(k.h, f.h[c.outer])
+		}
+	}
+	return k
+}
+
+// bindSubs makes the named subs. One inside another sub sees a frame of its own there, as perl's "will not stay shared" does.
+func (m *machine) bindSubs() {
+	for _, p := range m.prog.named {
+		if k := m.codes[p.index]; k != nil && len(p.captures) == 0 {
+			continue
+		}
+		f := m.f
+		if p.info.outer.outer != nil {
+			f = m.newFrame(p.info.outer.code)
+		}
+		m.codes[p.index] = p.bind(f)
+	}
+}
+
+// invokeHost calls a host function through a reference to it.
+func (m *machine) invokeHost(k *code, base int, want Want, at site) {
+	from := len(m.stack)
+	for _, p := range m.ptrs[base:] {
+		m.stack = append(m.stack, *p)
+	}
+	m.ptrs = m.ptrs[:base]
+	ret := m.host(k.host, from, want, at, nil)
+	m.rets = append(m.rets[:0], ret...)
+	m.retv = Value{}
+	if len(ret) > 0 {
+		m.retv = ret[len(ret)-1]
+	}
+}
+
+// dynCall compiles $f->(...) and &$f(...).
+func (c *compiler) dynCall(n *node, want Want) callForms {
+	f, at := c.scalar(n.kids[0]), c.at(n)
+	args := c.aliasArgs(&node{post: n.post, kids: n.kids[1:]})
+	return c.invocation(func(m *machine) {
+		base := len(m.ptrs)
+		args(m)
+		m.invoke(m.codeOf(f(m), at), base, want, at)
+	})
+}
+
+func (m *machine) codeOf(v Value, at site) *code {
+	if v.k == kCode {
+		return v.p.(*code)
+	}
+	m.die(at, m.notRef(v, "a CODE"))
+	return nil
+}
+
+// closure makes an anonymous sub over the variables of the frame at hand.
+func (c *compiler) closure(n *node) scalarFn {
+	p := n.sub.code
+	return func(m *machine) Value {
+		m.step(1)
+		return Value{k: kCode, p: p.bind(m.f)}
+	}
+}
+
+// ref compiles the backslash.
+func (c *compiler) ref(n *node) scalarFn {
+	switch n.kind {
+	case nVar, nDeref, nMy:
+		switch {
+		case isArray(n):
+			a := c.array(n, true)
+			return func(m *machine) Value { return Value{k: kArr, p: a(m)} }
+		case isHash(n):
+			h := c.hash(n, true)
+			return func(m *machine) Value { return Value{k: kHash, p: h(m)} }
+		}
+	case nCall:
+		if n.sigil == '&' && n.post {
+			return c.subRef(n)
+		}
+	case nList:
+		if n.paren && len(n.kids) != 1 {
+			return lastOf(c.refList(n))
+		}
+		return c.ref(n.kids[0])
+	}
+	p := c.lvalue(n)
+	return func(m *machine) Value { return Value{k: kRef, p: p(m)} }
+}
+
+// subRef is \&name.
+func (c *compiler) subRef(n *node) scalarFn {
+	if p, ok := c.named[n.name]; ok {
+		i := p.index
+		return func(m *machine) Value { return Value{k: kCode, p: m.codes[i]} }
+	}
+	v := Value{k: kCode, p: &code{host: c.p.hosts[n.name]}}
+	return func(*machine) Value { return v }
+}
+
+// refList is \(...): a reference to each item.
+func (c *compiler) refList(n *node) listFn {
+	alias := c.alias(n)
+	return func(m *machine) {
+		base := len(m.ptrs)
+		alias(m)
+		for _, p := range m.ptrs[base:] {
+			m.stack = append(m.stack, Value{k: kRef, p: p})
+		}
+		m.ptrs = m.ptrs[:base]
+	}
+}

@@ -1,0 +1,545 @@
+package perl
+
+import "strings"
+
+// function compiles a built-in function in scalar context.
+func (c *compiler) function(n *node) scalarFn {
+	switch n.name {
+	case "refused": // reported when it was parsed
+		return func(*machine) Value { return Value{} }
+	case "time":
+		return func(m *machine) Value { return Int(m.opt.Now.Unix()) }
+	case "localtime", "gmtime":
+		when := c.when(n)
+		return func(m *machine) Value { return m.timeText(when(m)) }
+	case "defined":
+		return c.defined(n)
+	case "scalar":
+		return c.scalar(n.kids[0])
+	case "undef":
+		return c.undefine(n)
+	case "exists":
+		return c.exists(n.kids[0])
+	case "delete":
+		if k := n.kids[0].kind; k == nSlice || k == nKeySlice {
+			return lastOf(c.deleteList(n.kids[0]))
+		}
+		return c.deleteOne(n.kids[0])
+	case "push", "unshift":
+		return c.pushTo(n)
+	case "pop", "shift":
+		return c.popFrom(n)
+	case "splice":
+		return lastOf(c.splice(n))
+	case "keys", "values":
+		return c.countKeys(n)
+	case "each":
+		return c.eachKey(n)
+	case "reverse":
+		return c.reverseText(n)
+	case "split":
+		list := c.split(n)
+		return func(m *machine) Value {
+			base := len(m.stack)
+			list(m)
+			k := len(m.stack) - base
+			m.stack = m.stack[:base]
+			return Int(int64(k))
+		}
+	case "substr":
+		return c.substring(n)
+	case "chomp", "chop":
+		return c.chomp(n)
+	case "die":
+		return c.die(n)
+	case "warn":
+		return c.warn(n)
+	case "rand", "srand":
+		return c.rand(n)
+	}
+	b := builtinFor(n.name)
+	at := c.at(n)
+	if b.one != nil {
+		if len(n.kids) == 0 { // interpolation makes these without an argument never
+			return func(*machine) Value { return Value{} }
+		}
+		f, arg := b.one, c.scalar(n.kids[0])
+		return func(m *machine) Value { return f(m, at, arg(m)) }
+	}
+	args, f, min := c.arguments(n, b), b.many, b.min
+	return func(m *machine) Value {
+		base := len(m.stack)
+		args(m)
+		if len(m.stack)-base < min {
+			m.die(at, "Not enough arguments for "+b.name)
+		}
+		v := f(m, at, m.stack[base:])
+		m.stack = m.stack[:base]
+		return v
+	}
+}
+
+// arguments compiles the arguments: each a scalar, or all one list.
+func (c *compiler) arguments(n *node, b *builtin) listFn {
+	if b.max < 0 {
+		return c.items(n.kids)
+	}
+	var fns []scalarFn
+	for _, k := range n.kids {
+		fns = append(fns, c.scalar(k))
+	}
+	return func(m *machine) {
+		for _, f := range fns {
+			v := f(m)
+			m.stack = append(m.stack, v)
+		}
+	}
+}
+
+// funcList compiles those functions that give more than one value; nil for the others.
+func (c *compiler) funcList(n *node) listFn {
+	switch n.name {
+	case "localtime", "gmtime":
+		when := c.when(n)
+		return func(m *machine) { m.pushTime(when(m)) }
+	case "keys", "values":
+		return c.keyList(n)
+	case "each":
+		return c.eachPair(n)
+	case "reverse":
+		return c.reverseList(n)
+	case "splice":
+		return c.splice(n)
+	case "split":
+		return c.split(n)
+	case "delete":
+		if k := n.kids[0].kind; k == nSlice || k == nKeySlice {
+			return c.deleteList(n.kids[0])
+		}
+	default:
+		b := builtinFor(n.name)
+		if b == nil || b.list == nil {
+			return nil
+		}
+		args, at := c.items(n.kids), c.at(n)
+		return func(m *machine) {
+			base := len(m.stack)
+			args(m)
+			a := append([]Value(nil), m.stack[base:]...)
+			m.stack = m.stack[:base]
+			b.list(m, at, a)
+		}
+	}
+	return nil
+}
+
+func (c *compiler) defined(n *node) scalarFn {
+	x := n.kids[0]
+	for x.kind == nList && len(x.kids) == 1 {
+		x = x.kids[0]
+	}
+	switch {
+	case x.kind == nCall && x.sigil == '&' && x.post:
+		_, host := c.p.hosts[x.name]
+		v := Bool(host || c.named[x.name] != nil)
+		return func(*machine) Value { return v }
+	case isArray(x) && x.kind != nMy:
+		a := c.array(x, false)
+		return func(m *machine) Value {
+			arr := a(m)
+			return Bool(arr != nil && len(arr.v) > 0)
+		}
+	case isHash(x) && x.kind != nMy:
+		h := c.hash(x, false)
+		return func(m *machine) Value {
+			y := h(m)
+			return Bool(y != nil && y.live > 0)
+		}
+	}
+	f := c.scalar(x)
+	return func(m *machine) Value { return Bool(f(m).k != kUndef) }
+}
+
+func (c *compiler) undefine(n *node) scalarFn {
+	if len(n.kids) == 0 {
+		return func(*machine) Value { return Value{} }
+	}
+	x := n.kids[0]
+	switch {
+	case isArray(x):
+		a := c.array(x, true)
+		return func(m *machine) Value {
+			m.resize(a(m), 0)
+			return Value{}
+		}
+	case isHash(x):
+		h := c.hash(x, true)
+		return func(m *machine) Value {
+			h(m).clear()
+			return Value{}
+		}
+	}
+	p := c.lvalue(x)
+	return func(m *machine) Value {
+		*p(m) = Value{}
+		return Value{}
+	}
+}
+
+func (c *compiler) exists(x *node) scalarFn {
+	if x.kind == nIndex {
+		a, idx := c.array(x.kids[0], true), c.scalar(x.kids[1])
+		return func(m *machine) Value {
+			arr := a(m)
+			i := arr.index(idx(m).iv())
+			return Bool(i >= 0 && arr.v[i] != nil)
+		}
+	}
+	h, key := c.hash(x.kids[0], true), c.keyOf(x.kids[1])
+	return func(m *machine) Value {
+		y := h(m)
+		return Bool(y.get(key(m)) != nil)
+	}
+}
+
+func (c *compiler) deleteOne(x *node) scalarFn {
+	if x.kind == nIndex {
+		a, idx := c.array(x.kids[0], true), c.scalar(x.kids[1])
+		return func(m *machine) Value {
+			arr := a(m)
+			i := arr.index(idx(m).iv())
+			if i < 0 {
+				return Value{}
+			}
+			v := arr.at(int64(i))
+			arr.v[i] = nil
+			for len(arr.v) > 0 && i == len(arr.v)-1 && arr.v[i] == nil {
+				arr.v = arr.v[:i]
+				i--
+			}
+			return v
+		}
+	}
+	h, key := c.hash(x.kids[0], true), c.keyOf(x.kids[1])
+	return func(m *machine) Value {
+		y := h(m)
+		if cell := y.remove(key(m)); cell != nil {
+			return *cell
+		}
+		return Value{}
+	}
+}
+
+func (c *compiler) deleteList(x *node) listFn {
+	keys, del := c.list(x.kids[1]), func(*machine, Value) Value { return Value{} }
+	if x.kind == nKeySlice {
+		h := c.hash(x.kids[0], true)
+		del = func(m *machine, k Value) Value {
+			if cell := h(m).remove(k.str()); cell != nil {
+				return *cell
+			}
+			return Value{}
+		}
+	} else {
+		a := c.array(x.kids[0], true)
+		del = func(m *machine, k Value) Value {
+			arr := a(m)
+			v := arr.at(k.iv())
+			if i := arr.index(k.iv()); i >= 0 {
+				arr.v[i] = nil
+			}
+			return v
+		}
+	}
+	return func(m *machine) {
+		base := len(m.stack)
+		keys(m)
+		for i := base; i < len(m.stack); i++ {
+			m.stack[i] = del(m, m.stack[i])
+		}
+	}
+}
+
+func (c *compiler) pushTo(n *node) scalarFn {
+	a, list, front := c.array(n.kids[0], true), c.items(n.kids[1:]), n.name == "unshift"
+	return func(m *machine) Value {
+		arr := a(m)
+		base := len(m.stack)
+		list(m)
+		if vals := m.stack[base:]; front {
+			old := append([]*Value(nil), arr.v...)
+			m.step(len(old))
+			arr.v = arr.v[:0]
+			m.push(arr, vals)
+			arr.v = append(arr.v, old...)
+			if len(arr.v) > m.maxElements {
+				m.exceed("elements", m.maxElements)
+			}
+		} else {
+			m.push(arr, vals)
+		}
+		m.stack = m.stack[:base]
+		return Int(int64(len(arr.v)))
+	}
+}
+
+func (c *compiler) popFrom(n *node) scalarFn {
+	arg := func(m *machine) *array { return m.f.args }
+	if len(n.kids) > 0 {
+		arg = c.array(n.kids[0], true)
+	}
+	front := n.name == "shift"
+	return func(m *machine) Value {
+		a := arg(m)
+		k := len(a.v)
+		if k == 0 {
+			return Value{}
+		}
+		var cell *Value
+		if front {
+			cell = a.v[0]
+			a.v = a.v[1:]
+		} else {
+			cell = a.v[k-1]
+			a.v = a.v[:k-1]
+		}
+		if cell == nil {
+			return Value{}
+		}
+		return *cell
+	}
+}
+
+func (c *compiler) splice(n *node) listFn {
+	a, at := c.array(n.kids[0], true), c.at(n)
+	var off, count scalarFn
+	var list listFn
+	if len(n.kids) > 1 {
+		off = c.scalar(n.kids[1])
+	}
+	if len(n.kids) > 2 {
+		count = c.scalar(n.kids[2])
+	}
+	if len(n.kids) > 3 {
+		list = c.items(n.kids[3:])
+	}
+	return func(m *machine) {
+		arr := a(m)
+		size := int64(len(arr.v))
+		from, k := int64(0), size
+		if off != nil {
+			if from = off(m).iv(); from < 0 {
+				if from += size; from < 0 {
+					m.die(at, "Modification of non-creatable array value attempted, subscript "+Int(from-size).str())
+				}
+			}
+			from = min(from, size)
+			k = size - from
+		}
+		if count != nil {
+			if v := count(m); v.k != kUndef {
+				if k = v.iv(); k < 0 {
+					k += size - from
+				}
+				k = min(max(k, 0), size-from)
+			}
+		}
+		base := len(m.stack)
+		if list != nil {
+			list(m)
+		}
+		in := new(array)
+		m.push(in, m.stack[base:])
+		m.stack = m.stack[:base]
+		m.step(len(arr.v))
+		tail := append([]*Value(nil), arr.v[from+k:]...)
+		for _, cell := range arr.v[from : from+k] {
+			if cell == nil {
+				m.stack = append(m.stack, Value{})
+			} else {
+				m.stack = append(m.stack, *cell)
+			}
+		}
+		arr.v = append(append(arr.v[:from], in.v...), tail...)
+		if len(arr.v) > m.maxElements {
+			m.exceed("elements", m.maxElements)
+		}
+	}
+}
+
+func (c *compiler) countKeys(n *node) scalarFn {
+	x := n.kids[0]
+	if isArray(x) {
+		a := c.array(x, true)
+		return func(m *machine) Value { return Int(int64(len(a(m).v))) }
+	}
+	h := c.hash(x, true)
+	return func(m *machine) Value {
+		y := h(m)
+		y.iter = 0
+		return Int(int64(y.live))
+	}
+}
+
+func (c *compiler) keyList(n *node) listFn {
+	x, keys := n.kids[0], n.name == "keys"
+	if isArray(x) {
+		a := c.array(x, true)
+		return func(m *machine) {
+			arr := a(m)
+			if !keys {
+				m.pushArray(arr)
+				return
+			}
+			m.room(len(arr.v))
+			for i := range arr.v {
+				m.stack = append(m.stack, Int(int64(i)))
+			}
+		}
+	}
+	h := c.hash(x, true)
+	return func(m *machine) {
+		y := h(m)
+		y.iter = 0
+		m.room(y.live)
+		for _, e := range y.ents {
+			if e.val == nil {
+				continue
+			}
+			if keys {
+				m.stack = append(m.stack, String(e.key))
+			} else {
+				m.stack = append(m.stack, *e.val)
+			}
+		}
+	}
+}
+
+// nextEntry moves each's place on; ok is false at the end.
+func (h *hash) nextEntry() (e entry, ok bool) {
+	for h.iter < len(h.ents) {
+		e = h.ents[h.iter]
+		h.iter++
+		if e.val != nil {
+			return e, true
+		}
+	}
+	h.iter = 0
+	return e, false
+}
+
+func (c *compiler) eachKey(n *node) scalarFn {
+	if isArray(n.kids[0]) {
+		c.p.refuse(n.off, "each on an array", "for my $i (0 .. $#list) { ... }")
+		return func(*machine) Value { return Value{} }
+	}
+	h := c.hash(n.kids[0], true)
+	return func(m *machine) Value {
+		if e, ok := h(m).nextEntry(); ok {
+			return String(e.key)
+		}
+		return Value{}
+	}
+}
+
+func (c *compiler) eachPair(n *node) listFn {
+	if isArray(n.kids[0]) {
+		f := c.eachKey(n)
+		return func(m *machine) { f(m) }
+	}
+	h := c.hash(n.kids[0], true)
+	return func(m *machine) {
+		if e, ok := h(m).nextEntry(); ok {
+			m.stack = append(m.stack, String(e.key), *e.val)
+		}
+	}
+}
+
+func (c *compiler) reverseList(n *node) listFn {
+	list := c.items(n.kids)
+	return func(m *machine) {
+		base := len(m.stack)
+		list(m)
+		v := m.stack[base:]
+		for i, j := 0, len(v)-1; i < j; i, j = i+1, j-1 {
+			v[i], v[j] = v[j], v[i]
+		}
+	}
+}
+
+func (c *compiler) reverseText(n *node) scalarFn {
+	kids := n.kids
+	if len(kids) == 0 {
+		kids = []*node{{kind: nVar, sigil: '$', name: "_", global: true, slot: gTopic}}
+	}
+	list := c.items(kids)
+	return func(m *machine) Value {
+		base := len(m.stack)
+		list(m)
+		var b strings.Builder
+		for _, v := range m.stack[base:] {
+			b.WriteString(v.str())
+			if b.Len() > m.maxBytes {
+				m.exceed("bytes", m.maxBytes)
+			}
+		}
+		m.stack = m.stack[:base]
+		r := []byte(b.String())
+		m.charge(len(r))
+		for i, j := 0, len(r)-1; i < j; i, j = i+1, j-1 {
+			r[i], r[j] = r[j], r[i]
+		}
+		return String(string(r))
+	}
+}
+
+// chomp compiles chomp and chop over all variables that they are given.
+func (c *compiler) chomp(n *node) scalarFn {
+	cells, chop := c.alias(&node{kind: nList, kids: n.kids}), n.name == "chop"
+	return func(m *machine) Value {
+		base, count := len(m.ptrs), 0
+		cells(m)
+		last := String("")
+		for _, p := range m.ptrs[base:] {
+			s := p.str()
+			if s == "" || !chop && s[len(s)-1] != '\n' {
+				continue
+			}
+			last = String(s[len(s)-1:])
+			*p = String(s[:len(s)-1])
+			count++
+		}
+		m.ptrs = m.ptrs[:base]
+		if chop {
+			return last
+		}
+		return Int(int64(count))
+	}
+}
+
+func (c *compiler) rand(n *node) scalarFn {
+	arg := func(*machine) Value { return Value{} }
+	if len(n.kids) > 0 {
+		arg = c.scalar(n.kids[0])
+	}
+	if n.name == "srand" {
+		return func(m *machine) Value {
+			v := arg(m)
+			if v.k == kUndef {
+				v = Int(m.opt.Now.Unix())
+			}
+			m.seed(v.uv())
+			if v = truncate(v); !v.Bool() {
+				return String("0 but true")
+			}
+			return v
+		}
+	}
+	return func(m *machine) Value {
+		max := arg(m).nv()
+		if max == 0 {
+			max = 1
+		}
+		return Float(m.nextRandom() * max)
+	}
+}

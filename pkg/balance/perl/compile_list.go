@@ -1,0 +1,336 @@
+package perl
+
+import "math"
+
+// list compiles n in list context.
+func (c *compiler) list(n *node) listFn {
+	switch n.kind {
+	case nList:
+		return c.items(n.kids)
+	case nVar, nDeref:
+		switch n.sigil {
+		case '@':
+			a := c.array(n, false)
+			return func(m *machine) { m.pushArray(a(m)) }
+		case '%':
+			h := c.hash(n, false)
+			return func(m *machine) { m.pushHash(h(m)) }
+		}
+	case nMy:
+		return c.myList(n)
+	case nSlice, nKeySlice, nPairSlice, nListSlice:
+		return c.sliceList(n)
+	case nAssign:
+		if listAssign(n) {
+			return c.assignList(n)
+		}
+	case nCond:
+		cond, a, b := c.cond(n.kids[0]), c.list(n.kids[1]), c.list(n.kids[2])
+		return func(m *machine) {
+			if cond(m) {
+				a(m)
+			} else {
+				b(m)
+			}
+		}
+	case nAnd, nOr, nDor:
+		return c.logicList(n)
+	case nRange:
+		from, to, at := c.scalar(n.kids[0]), c.scalar(n.kids[1]), c.at(n)
+		return func(m *machine) {
+			a := from(m)
+			m.pushRange(a, to(m), at)
+		}
+	case nBinary:
+		if n.name == "x" && n.kids[0].kind == nList && n.kids[0].paren {
+			return c.repeatList(n)
+		}
+	case nCall:
+		return c.call(n, WantList).list
+	case nDynCall:
+		return c.dynCall(n, WantList).list
+	case nFunc:
+		if f := c.funcList(n); f != nil {
+			return f
+		}
+	case nMatch:
+		return c.matchList(n)
+	case nSort:
+		return c.sortList(n)
+	case nMap:
+		if f := c.mapList(n); f != nil {
+			return f
+		}
+	case nDo:
+		body := c.valueBlock(n.kids[0], WantList)
+		return func(m *machine) {
+			body(m)
+			m.stack = append(m.stack, m.rets...)
+		}
+	case nEval:
+		body := c.evalBlock(n.kids[0], WantList)
+		return func(m *machine) {
+			if body(m) {
+				m.stack = append(m.stack, m.rets...)
+			}
+		}
+	case nReturn, nNext, nLast:
+		return c.escape(n)
+	case nRef:
+		if k := n.kids[0]; k.kind == nList && k.paren {
+			return c.refList(k)
+		}
+	case nLocal:
+	}
+	f := c.scalar(n)
+	return func(m *machine) {
+		v := f(m)
+		m.stack = append(m.stack, v)
+	}
+}
+
+func (c *compiler) items(kids []*node) listFn {
+	fns := make([]listFn, len(kids))
+	for i, k := range kids {
+		fns[i] = c.list(k)
+	}
+	switch len(fns) {
+	case 0:
+		return func(*machine) {}
+	case 1:
+		return fns[0]
+	case 2:
+		a, b := fns[0], fns[1]
+		return func(m *machine) {
+			a(m)
+			b(m)
+		}
+	}
+	return func(m *machine) {
+		for _, f := range fns {
+			f(m)
+		}
+	}
+}
+
+// logicList passes the context on to the right side only.
+func (c *compiler) logicList(n *node) listFn {
+	left, right, kind := c.scalar(n.kids[0]), c.list(n.kids[1]), n.kind
+	return func(m *machine) {
+		v := left(m)
+		if goesRight(kind, v) {
+			right(m)
+			return
+		}
+		m.stack = append(m.stack, v)
+	}
+}
+
+func goesRight(kind nodeKind, left Value) bool {
+	switch kind {
+	case nAnd:
+		return left.Bool()
+	case nOr:
+		return !left.Bool()
+	}
+	return left.k == kUndef
+}
+
+func (c *compiler) repeatList(n *node) listFn {
+	list, count := c.list(n.kids[0]), c.scalar(n.kids[1])
+	return func(m *machine) {
+		base := len(m.stack)
+		list(m)
+		part := len(m.stack) - base
+		k := count(m).iv()
+		if k <= 0 || part == 0 {
+			m.stack = m.stack[:base]
+			return
+		}
+		if k > int64(m.maxElements) || int(k)*part > m.maxElements {
+			m.exceed("elements", m.maxElements)
+		}
+		m.room(int(k) * part)
+		for i := int64(1); i < k; i++ {
+			m.stack = append(m.stack, m.stack[base:base+part]...)
+		}
+	}
+}
+
+// alias compiles n to what foreach, map and @_ run over: the variables themselves where there are some.
+func (c *compiler) alias(n *node) listFn {
+	switch n.kind {
+	case nList:
+		fns := make([]listFn, len(n.kids))
+		for i, k := range n.kids {
+			fns[i] = c.alias(k)
+		}
+		return func(m *machine) {
+			for _, f := range fns {
+				f(m)
+			}
+		}
+	case nVar, nDeref:
+		switch n.sigil {
+		case '@':
+			a := c.array(n, true)
+			return func(m *machine) {
+				arr := a(m)
+				m.step(len(arr.v))
+				for i, cell := range arr.v {
+					if cell == nil {
+						cell = m.newCell(Value{})
+						arr.v[i] = cell
+					}
+					m.ptrs = append(m.ptrs, cell)
+				}
+			}
+		case '%':
+		case '$':
+			return c.aliasOf(c.lvalue(n))
+		}
+	case nIndex:
+		return c.aliasOf(c.elementAlias(n))
+	case nMy:
+		if !n.paren && n.kids[0].sigil == '$' {
+			return c.aliasOf(c.lvalue(n))
+		}
+	case nFunc:
+		if n.name == "values" && isHash(n.kids[0]) {
+			h := c.hash(n.kids[0], true)
+			return func(m *machine) {
+				for _, e := range h(m).ents {
+					if e.val != nil {
+						m.ptrs = append(m.ptrs, e.val)
+					}
+				}
+			}
+		}
+	case nSlice:
+		a, idx, at := c.array(n.kids[0], true), c.list(n.kids[1]), c.at(n)
+		return func(m *machine) {
+			arr, base := a(m), len(m.stack)
+			idx(m)
+			for i := base; i < len(m.stack); i++ {
+				m.ptrs = append(m.ptrs, m.cell(arr, m.stack[i].iv(), at))
+			}
+			m.stack = m.stack[:base]
+		}
+	case nAssign:
+		if listAssign(n) && len(n.kids[0].kids) <= 1 {
+			return c.aliasAssigned(n)
+		}
+	}
+	f := c.list(n)
+	return func(m *machine) {
+		base := len(m.stack)
+		f(m)
+		m.step(len(m.stack) - base)
+		for _, v := range m.stack[base:] {
+			m.ptrs = append(m.ptrs, m.newCell(v))
+		}
+		m.stack = m.stack[:base]
+	}
+}
+
+// aliasAssigned is foreach (my @t = ...) and map { ... } (my @c = @a): the new array itself.
+func (c *compiler) aliasAssigned(n *node) listFn {
+	left := n.kids[0]
+	for (left.kind == nList || left.kind == nMy) && len(left.kids) == 1 {
+		left = left.kids[0]
+	}
+	if left.kind != nVar || left.sigil != '@' {
+		f := c.list(n)
+		return func(m *machine) {
+			base := len(m.stack)
+			f(m)
+			for _, v := range m.stack[base:] {
+				m.ptrs = append(m.ptrs, m.newCell(v))
+			}
+			m.stack = m.stack[:base]
+		}
+	}
+	assign, arr := c.void(n), c.alias(left)
+	return func(m *machine) {
+		assign(m)
+		arr(m)
+	}
+}
+
+func (c *compiler) aliasOf(f ptrFn) listFn {
+	return func(m *machine) { m.ptrs = append(m.ptrs, f(m)) }
+}
+
+// elementAlias is an element as an alias. One that does not exist is not created by looking.
+func (c *compiler) elementAlias(n *node) ptrFn {
+	arr, idx := c.array(n.kids[0], true), c.scalar(n.kids[1])
+	return func(m *machine) *Value {
+		a := arr(m)
+		if i := a.index(idx(m).iv()); i >= 0 {
+			if a.v[i] == nil {
+				a.v[i] = m.newCell(Value{})
+			}
+			return a.v[i]
+		}
+		return m.newCell(Value{})
+	}
+}
+
+// magicRange tells whether a range counts letters: 'aa'..'ad'.
+func magicRange(from Value) bool {
+	if from.k != kPV {
+		return false
+	}
+	s := from.p.(string)
+	if s == "" {
+		return true
+	}
+	if _, whole := grok(s); whole {
+		return len(s) > 1 && s[0] == '0'
+	}
+	return true
+}
+
+func (m *machine) rangeEnds(a, b Value, at site) (int64, int64) {
+	for _, v := range [...]Value{a, b} {
+		if f := v.nv(); math.IsNaN(f) || f >= math.MaxInt64 || f < math.MinInt64 {
+			if n := v.num(); n.k != kIV {
+				m.die(at, "Range iterator outside integer range")
+			}
+		}
+	}
+	return a.iv(), b.iv()
+}
+
+func (m *machine) pushRange(a, b Value, at site) {
+	if magicRange(a) {
+		m.pushMagic(a.str(), b.str())
+		return
+	}
+	i, j := m.rangeEnds(a, b, at)
+	if i > j {
+		return
+	}
+	if uint64(j-i) >= uint64(m.maxElements) {
+		m.exceed("elements", m.maxElements)
+	}
+	m.room(int(j - i + 1))
+	for ; ; i++ {
+		m.stack = append(m.stack, Int(i))
+		if i == j {
+			return
+		}
+	}
+}
+
+// pushMagic counts strings as ++ does, until the end or until the text grows longer than it.
+func (m *machine) pushMagic(s, end string) {
+	for len(s) <= len(end) {
+		m.room(1)
+		m.stack = append(m.stack, String(s))
+		if s == end {
+			return
+		}
+		s = increment(String(s)).str()
+	}
+}

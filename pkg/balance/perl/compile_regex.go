@@ -1,0 +1,340 @@
+package perl
+
+import "strings"
+
+// place is where a //g match in scalar context stopped.
+type place struct {
+	text  string
+	off   int
+	empty bool // the match had no length: the next must not be the same
+}
+
+// maxCached bounds the patterns made at run time that a machine keeps.
+const maxCached = 64
+
+// patternOf compiles the pattern of a match. A constant one is checked when the rule is loaded.
+func (c *compiler) patternOf(n *node, extra string) func(*machine) *regex {
+	x := n.regex
+	flags := x.flags + extra
+	if x.pattern.kind == nConst {
+		if x.pattern.val.str() == "" && !n.post && n.name != "qr" {
+			c.p.refuse(n.off, "an empty pattern", "in perl it repeats the last pattern that matched; write the pattern")
+		}
+		r, err := compileRegex(x.pattern.val.str(), flags)
+		if err != nil {
+			c.p.err(min(x.pattern.off+err.off, max(n.end-1, n.off)), err.text, err.hint)
+			return func(*machine) *regex { return nil }
+		}
+		return func(*machine) *regex { return r }
+	}
+	at, f := c.at(n), c.scalar(x.pattern)
+	if k := x.pattern; k.kind == nInterp && len(k.kids) == 1 && !flaggedArray(k.kids[0]) {
+		f = c.scalar(k.kids[0]) // /$re/: the pattern itself, if it is one
+	}
+	return func(m *machine) *regex {
+		v := f(m)
+		if v.k == kRegex && strings.Trim(flags, "go") == "" {
+			return v.p.(*regex)
+		}
+		return m.regexFor(v.str(), flags, at)
+	}
+}
+
+func flaggedArray(n *node) bool {
+	return n.kind == nSlice || n.kind == nKeySlice || (n.kind == nVar || n.kind == nDeref) && n.sigil == '@'
+}
+
+func (m *machine) regexFor(src, flags string, at site) *regex {
+	key := flags + "/" + src
+	if r, ok := m.regexes[key]; ok {
+		return r
+	}
+	m.step(64 + len(src))
+	r, err := compileRegex(src, flags)
+	if err != nil {
+		m.die(at, err.text)
+	}
+	if m.regexes == nil || len(m.regexes) >= maxCached {
+		m.regexes = map[string]*regex{}
+	}
+	m.regexes[key] = r
+	return r
+}
+
+// subject is what a match looks at: the left side of =~, or $_.
+func (c *compiler) subject(n *node) *node {
+	if len(n.kids) > 0 {
+		return n.kids[0]
+	}
+	return &node{kind: nVar, sigil: '$', name: "_", global: true, slot: gTopic, off: n.off, end: n.end}
+}
+
+func (c *compiler) matchScalar(n *node) scalarFn {
+	if n.name == "qr" {
+		r := c.patternOf(n, "")
+		return func(m *machine) Value { return Value{k: kRegex, p: r(m)} }
+	}
+	f := c.matchCond(n)
+	return func(m *machine) Value { return Bool(f(m)) }
+}
+
+func (c *compiler) matchCond(n *node) condFn {
+	if n.name == "qr" {
+		f := c.matchScalar(n)
+		return func(m *machine) bool { return f(m).Bool() }
+	}
+	pattern, subject, not := c.patternOf(n, ""), c.subject(n), n.not
+	if strings.Contains(n.regex.flags, "g") && canHold(subject) {
+		return c.matchNext(n, pattern, c.lvalue(subject))
+	}
+	text := c.scalar(subject)
+	return func(m *machine) bool {
+		s := text(m).str()
+		ok := m.matches(pattern(m), s)
+		if m.opt.Trace != nil {
+			m.traceMatch(n, s, ok != not)
+		}
+		return ok != not
+	}
+}
+
+// matches searches from the begin and keeps the captures of a success.
+func (m *machine) matches(r *regex, s string) bool {
+	loc := m.find(r, s, 0)
+	if loc == nil {
+		return false
+	}
+	m.match = &match{s, loc, r.names}
+	return true
+}
+
+// matchNext is //g in scalar context: each match goes on behind the last.
+func (c *compiler) matchNext(n *node, pattern func(*machine) *regex, target ptrFn) condFn {
+	not := n.not
+	return func(m *machine) bool {
+		cell := target(m)
+		s, r := cell.str(), pattern(m)
+		at := m.places[cell]
+		if at.text != s {
+			at = place{}
+		}
+		loc := m.following(r, s, at.off, at.empty)
+		if loc == nil {
+			delete(m.places, cell)
+			return not
+		}
+		m.match = &match{s, loc, r.names}
+		if m.places == nil {
+			m.places = map[*Value]place{}
+		}
+		m.places[cell] = place{s, loc[1], loc[0] == loc[1]}
+		return !not
+	}
+}
+
+// following finds the next match of a //g. Behind an empty match there must be no other at the same place.
+func (m *machine) following(r *regex, s string, from int, afterEmpty bool) []int {
+	loc := m.find(r, s, from)
+	if loc != nil && afterEmpty && loc[0] == from && loc[1] == from {
+		if from >= len(s) {
+			return nil
+		}
+		loc = m.find(r, s, from+1)
+	}
+	return loc
+}
+
+// everyMatch calls f for all matches in turn.
+func (m *machine) everyMatch(r *regex, s string, f func(loc []int)) int {
+	count, from, empty := 0, 0, false
+	for from <= len(s) {
+		loc := m.following(r, s, from, empty)
+		if loc == nil {
+			break
+		}
+		count++
+		f(loc)
+		from, empty = loc[1], loc[0] == loc[1]
+	}
+	return count
+}
+
+func (c *compiler) matchList(n *node) listFn {
+	if n.name == "qr" || n.not {
+		f := c.matchScalar(n)
+		return func(m *machine) {
+			v := f(m)
+			m.stack = append(m.stack, v)
+		}
+	}
+	pattern, text := c.patternOf(n, ""), c.scalar(c.subject(n))
+	if !strings.Contains(n.regex.flags, "g") {
+		return func(m *machine) {
+			r := pattern(m)
+			if !m.matches(r, text(m).str()) {
+				return
+			}
+			if r.groups == 0 {
+				m.stack = append(m.stack, valYes)
+				return
+			}
+			m.pushGroups(m.match, r.groups)
+		}
+	}
+	return func(m *machine) {
+		s, r := text(m).str(), pattern(m)
+		m.everyMatch(r, s, func(loc []int) {
+			m.match = &match{s, loc, r.names}
+			m.room(1)
+			if r.groups == 0 {
+				m.stack = append(m.stack, String(s[loc[0]:loc[1]]))
+				return
+			}
+			m.pushGroups(m.match, r.groups)
+		})
+	}
+}
+
+func (m *machine) pushGroups(x *match, n int) {
+	m.room(n)
+	for g := 1; g <= n; g++ {
+		m.stack = append(m.stack, x.group(g))
+	}
+}
+
+func (c *compiler) subst(n *node) scalarFn {
+	pattern, repl, not := c.patternOf(n, ""), c.scalar(n.regex.repl), n.not
+	all, give := strings.Contains(n.regex.flags, "g"), strings.Contains(n.regex.flags, "r")
+	var target ptrFn
+	if give {
+		text := c.scalar(c.subject(n))
+		target = func(m *machine) *Value { return m.newCell(text(m)) }
+	} else {
+		target = c.lvalue(c.subject(n))
+	}
+	return func(m *machine) Value {
+		cell := target(m)
+		s, r := cell.str(), pattern(m)
+		var b []byte
+		count, from, done, empty := 0, 0, 0, false
+		for from <= len(s) {
+			loc := m.following(r, s, from, empty)
+			if loc == nil {
+				break
+			}
+			count++
+			m.match = &match{s, loc, r.names}
+			b = append(b, s[done:loc[0]]...)
+			b = appendValue(b, repl(m))
+			if len(b) > m.maxBytes {
+				m.exceed("bytes", m.maxBytes)
+			}
+			from, empty, done = loc[1], loc[0] == loc[1], loc[1]
+			if !all {
+				break
+			}
+		}
+		if count > 0 {
+			b = append(b, s[done:]...)
+			m.charge(len(b))
+		}
+		switch {
+		case give && count == 0:
+			return String(s)
+		case give:
+			return String(string(b))
+		case count == 0:
+			return Bool(not)
+		}
+		*cell = String(string(b))
+		if not {
+			return valNo
+		}
+		return Int(int64(count))
+	}
+}
+
+// trans compiles tr///: a table of what becomes of each byte.
+func (c *compiler) trans(n *node) scalarFn {
+	table, same := trTable(n.regex)
+	squash, give := strings.Contains(n.regex.flags, "s"), strings.Contains(n.regex.flags, "r")
+	var target ptrFn
+	if give || same && !squash {
+		text := c.scalar(c.subject(n))
+		target = func(m *machine) *Value { return m.newCell(text(m)) }
+	} else {
+		target = c.lvalue(c.subject(n))
+	}
+	not := n.not
+	return func(m *machine) Value {
+		cell := target(m)
+		s := cell.str()
+		m.charge(len(s))
+		b := make([]byte, 0, len(s))
+		count, last := 0, -1
+		for i := 0; i < len(s); i++ {
+			switch to := table[s[i]]; {
+			case to == trKeep:
+				b = append(b, s[i])
+				last = -1
+				continue
+			case to == trDelete:
+			case squash && int(to) == last:
+			default:
+				b = append(b, byte(to))
+				last = int(to)
+			}
+			count++
+		}
+		if give {
+			return String(string(b))
+		}
+		if string(b) != s {
+			*cell = String(string(b))
+		}
+		if not {
+			return Bool(count == 0)
+		}
+		return Int(int64(count))
+	}
+}
+
+const (
+	trKeep   = -1
+	trDelete = -2
+)
+
+// trTable gives what each byte becomes; same tells that nothing changes.
+func trTable(x *regexNode) (table [256]int16, same bool) {
+	from, to := x.from, x.to
+	del := strings.Contains(x.flags, "d")
+	if strings.Contains(x.flags, "c") {
+		var rest []byte
+		for b := 0; b < 256; b++ {
+			if strings.IndexByte(from, byte(b)) < 0 {
+				rest = append(rest, byte(b))
+			}
+		}
+		from = string(rest)
+	}
+	if to == "" && !del {
+		to, same = from, true
+	}
+	for i := range table {
+		table[i] = trKeep
+	}
+	for i := 0; i < len(from); i++ {
+		if table[from[i]] != trKeep {
+			continue
+		}
+		switch {
+		case i < len(to):
+			table[from[i]] = int16(to[i])
+		case del:
+			table[from[i]] = trDelete
+		default:
+			table[from[i]] = int16(to[len(to)-1])
+		}
+	}
+	return table, same
+}

@@ -1,0 +1,234 @@
+package perl
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxNesting bounds the parser's own recursion.
+const maxNesting = 200
+
+type parser struct {
+	lexer
+	source   *source
+	diags    []Diagnostic
+	tok      token
+	have     bool
+	tokTerm  bool
+	tokStart int
+	depth    int
+	funcs    []Func
+	hosts    map[string]int  // host functions, by name, to their index
+	subs     map[string]bool // subs defined so far
+	imports  map[string]string
+	strict   bool
+}
+
+// abort ends the parse after its diagnostic was written.
+type abort struct{}
+
+func newParser(src *source, funcs []Func) *parser {
+	p := &parser{source: src, funcs: funcs, hosts: map[string]int{}, subs: map[string]bool{}, imports: map[string]string{}}
+	for i, f := range funcs {
+		p.hosts[f.Name] = i
+	}
+	p.src, p.end = src.text, len(src.text)
+	p.err = func(off int, text, hint string) { p.report(Error, "", off, text, hint) }
+	p.fail = func(off int, text, hint string) {
+		p.report(Error, "", off, text, hint)
+		panic(abort{})
+	}
+	return p
+}
+
+func (p *parser) report(sev Severity, code string, off int, text, hint string) {
+	d := p.source.diagnostic(sev, off, text, hint)
+	d.Code = code
+	for _, o := range p.diags {
+		if o.Pos == d.Pos && o.Text == d.Text {
+			return
+		}
+	}
+	p.diags = append(p.diags, d)
+}
+
+// refuse reports a construct of Perl that algorithms do not have. Parsing goes on.
+func (p *parser) refuse(off int, what, hint string) {
+	p.err(off, what+" is not available in algorithms", hint)
+}
+
+// parse reads a whole program.
+func (p *parser) parse() (prog *node) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(abort); !ok {
+				panic(r)
+			}
+			prog = nil
+		}
+	}()
+	prog = &node{kind: nBlock, end: p.end}
+	for {
+		t := p.peek(true)
+		if t.kind == tEOF {
+			return prog
+		}
+		if t.kind == tOp && t.text == "}" {
+			p.fail(t.off, "Unmatched right curly bracket", "this } closes nothing")
+		}
+		if s := p.statement(); s != nil {
+			prog.kids = append(prog.kids, s)
+		}
+	}
+}
+
+// peek looks at the next token; term tells whether a term may stand here.
+func (p *parser) peek(term bool) *token {
+	if p.have && p.tokTerm == term {
+		return &p.tok
+	}
+	if p.have {
+		p.pos = p.tokStart
+	}
+	p.tokStart = p.pos
+	p.tok = p.lexer.next(term)
+	p.have, p.tokTerm = true, term
+	return &p.tok
+}
+
+// take consumes the token that was peeked at last.
+func (p *parser) take() token {
+	p.have = false
+	return p.tok
+}
+
+// drop forgets the token that was peeked at, so that the lexer stands before it.
+func (p *parser) drop() {
+	if p.have {
+		p.pos, p.have = p.tokStart, false
+	}
+}
+
+func (p *parser) isOp(term bool, text string) bool {
+	t := p.peek(term)
+	return t.kind == tOp && t.text == text
+}
+
+// accept takes an operator if it is next.
+func (p *parser) accept(term bool, text string) bool {
+	if p.isOp(term, text) {
+		p.take()
+		return true
+	}
+	return false
+}
+
+func (p *parser) isWord(text string) bool {
+	t := p.peek(false)
+	return t.kind == tIdent && t.text == text
+}
+
+// near quotes the source for an error.
+func (p *parser) near(t *token) string {
+	if t.kind == tEOF {
+		return "at the end"
+	}
+	s := p.src[t.off:min(p.end, t.off+20)]
+	if i := strings.IndexByte(s, '\n'); i >= 0 {
+		s = s[:i]
+	}
+	return fmt.Sprintf("near %q", strings.TrimRight(s, "\r "))
+}
+
+// syntax reports an unexpected token and ends the parse.
+func (p *parser) syntax(t *token, hint string) {
+	p.fail(t.off, "syntax error "+p.near(t), hint)
+}
+
+// expect takes the closing bracket of what was opened at open.
+func (p *parser) expect(text string, open int) int {
+	t := p.peek(false)
+	if t.kind == tOp && t.text == text {
+		return p.take().end
+	}
+	if h := p.operatorHint(t); h != "" {
+		p.syntax(t, h)
+	}
+	where := p.source.position(open)
+	found := p.near(t)
+	if t.kind != tEOF {
+		at := p.source.position(t.off)
+		found += fmt.Sprintf(" in line %d", at.Line)
+	}
+	opener := p.src[open : open+1]
+	phrase := "syntax error"
+	if t.kind == tEOF && text != ")" {
+		phrase = "Missing right curly or square bracket"
+	}
+	p.fail(open, fmt.Sprintf("%s: the %s opened in line %d, column %d is not closed: a %s is missing %s",
+		phrase, opener, where.Line, where.Col, text, found), "every "+opener+" needs its "+text)
+	return 0
+}
+
+// operatorHint knows the habits of other languages.
+func (p *parser) operatorHint(t *token) string {
+	switch {
+	case t.kind == tIdent && (t.text == "AND" || t.text == "OR" || t.text == "NOT" || t.text == "XOR"):
+		return "operators are written in small letters: " + strings.ToLower(t.text)
+	case t.kind == tOp && t.text == "<>":
+		return "not equal is written != for numbers and ne for strings"
+	case t.kind == tIdent && t.text == "elseif", t.kind == tIdent && t.text == "elif":
+		return "write elsif"
+	case t.kind == tOp && t.text == "=" && strings.HasPrefix(p.src[t.off:], "=!"):
+		return "not equal is written !="
+	}
+	return ""
+}
+
+func (p *parser) enter(off int) {
+	if p.depth++; p.depth > maxNesting {
+		p.fail(off, fmt.Sprintf("nested too deeply: more than %d levels", maxNesting), "")
+	}
+}
+
+func (p *parser) leave() { p.depth-- }
+
+// mark and reset let the parser try one reading and take another.
+type mark struct {
+	pos, depth, diags int
+}
+
+func (p *parser) mark() mark {
+	p.drop()
+	return mark{p.pos, p.depth, len(p.diags)}
+}
+
+func (p *parser) reset(m mark) {
+	p.have, p.pos, p.depth = false, m.pos, m.depth
+	p.diags = p.diags[:m.diags]
+}
+
+// try runs f and tells whether it parsed; if not, nothing happened.
+func (p *parser) try(f func() bool) (ok bool) {
+	m := p.mark()
+	defer func() {
+		if r := recover(); r != nil {
+			if _, is := r.(abort); !is {
+				panic(r)
+			}
+			ok = false
+		}
+		if !ok {
+			p.reset(m)
+		}
+	}()
+	return f()
+}
+
+func (p *parser) hostNames() []string {
+	names := make([]string, len(p.funcs))
+	for i, f := range p.funcs {
+		names[i] = f.Name
+	}
+	return names
+}

@@ -1,0 +1,398 @@
+package perl
+
+// expr reads a whole expression, down to or and xor.
+func (p *parser) expr() *node {
+	p.enter(p.peek(true).off)
+	defer p.leave()
+	n := p.lowAnd()
+	for {
+		switch t := p.peek(false); {
+		case t.kind == tIdent && t.text == "or":
+			p.take()
+			n = join(nOr, "or", n, p.lowAnd())
+		case t.kind == tIdent && t.text == "xor":
+			p.take()
+			n = join(nXor, "xor", n, p.lowAnd())
+		default:
+			return n
+		}
+	}
+}
+
+func (p *parser) lowAnd() *node {
+	n := p.lowNot()
+	for p.isWord("and") {
+		p.take()
+		n = join(nAnd, "and", n, p.lowNot())
+	}
+	return n
+}
+
+func (p *parser) lowNot() *node {
+	t := *p.peek(true)
+	if t.kind != tIdent || t.text != "not" || p.fatComma(t.end) {
+		return p.comma()
+	}
+	p.enter(t.off)
+	defer p.leave()
+	if p.lexer.at(p.peekAfter(t.end)) == '(' { // not(...) binds as a function does
+		return p.comma()
+	}
+	p.take()
+	x := p.lowNot()
+	return &node{kind: nNot, off: t.off, end: x.end, name: "not", kids: []*node{x}}
+}
+
+func join(kind nodeKind, name string, l, r *node) *node {
+	return &node{kind: kind, name: name, off: l.off, end: r.end, kids: []*node{l, r}}
+}
+
+// comma reads a list; without a comma it is just its one item.
+func (p *parser) comma() *node {
+	n := p.assign()
+	if !p.isComma() {
+		return n
+	}
+	l := &node{kind: nList, off: n.off, end: n.end, kids: []*node{n}}
+	for p.isComma() {
+		t := p.take()
+		l.end = t.end
+		if t.text == "=>" {
+			l.name = "=>"
+		}
+		for p.isComma() {
+			p.take()
+		}
+		if p.endOfList() {
+			break
+		}
+		x := p.assign()
+		x2 := x
+		l.kids = append(l.kids, x2)
+		l.end = x.end
+	}
+	return l
+}
+
+func (p *parser) isComma() bool {
+	t := p.peek(false)
+	return t.kind == tOp && (t.text == "," || t.text == "=>")
+}
+
+// endOfList tells whether no further item follows a comma.
+func (p *parser) endOfList() bool {
+	t := p.peek(true)
+	switch t.kind {
+	case tEOF:
+		return true
+	case tOp:
+		return t.text == ")" || t.text == "]" || t.text == "}" || t.text == ";" || t.text == ":"
+	case tIdent:
+		switch t.text {
+		case "if", "unless", "while", "until", "for", "foreach", "or", "and":
+			return !p.fatComma(t.end)
+		}
+	}
+	return false
+}
+
+// assign reads an item of a list: a conditional expression or an assignment.
+func (p *parser) assign() *node {
+	p.enter(p.peek(true).off)
+	defer p.leave()
+	l := p.ternary()
+	t := *p.peek(false)
+	if t.kind != tOp {
+		return l
+	}
+	switch t.text {
+	case "=", "+=", "-=", "*=", "/=", ".=", "%=", "x=", "**=", "||=", "&&=", "//=", "&=", "|=", "^=", "<<=", ">>=":
+	default:
+		return l
+	}
+	p.take()
+	if l.kind == nCond {
+		p.fail(l.off, "?: on the left of an assignment is not available in algorithms", "assign in each branch: if (...) { $x = ... } else { $y = ... }")
+	}
+	if !assignable(l) {
+		p.fail(l.off, "Can't modify this in an assignment: syntax error "+p.near(&t), "the left side of "+t.text+" is no variable; equal is written ==")
+	}
+	r := p.assign()
+	n := join(nAssign, t.text, l, r)
+	return n
+}
+
+// assignable tells whether an assignment may change n.
+func assignable(n *node) bool {
+	switch n.kind {
+	case nVar:
+		return n.sigil != '&'
+	case nIndex, nKey, nSlice, nKeySlice, nMy, nLocal, nDeref, nArrayLen, nAssign, nCapture, nIncDec:
+		return true
+	case nFunc:
+		return n.name == "substr" || n.name == "undef" && len(n.kids) == 0 || n.name == "local"
+	case nList:
+		for _, k := range n.kids {
+			if !assignable(k) {
+				return false
+			}
+		}
+		return n.paren
+	}
+	return false
+}
+
+func (p *parser) ternary() *node {
+	c := p.binary(precRange)
+	if !p.accept(false, "?") {
+		return c
+	}
+	p.enter(c.off)
+	defer p.leave()
+	a := p.assign()
+	if !p.accept(false, ":") {
+		t := p.peek(false)
+		h := p.operatorHint(t)
+		if h == "" {
+			h = "the ? needs its : behind the first value"
+		}
+		p.syntax(t, h)
+	}
+	b := p.ternary()
+	return &node{kind: nCond, off: c.off, end: b.end, kids: []*node{c, a, b}}
+}
+
+// Precedences of the binary operators, loosest first.
+const (
+	precRange = iota + 1
+	precOr
+	precAnd
+	precBitOr
+	precBitAnd
+	precEqual
+	precLess
+	precUnary // named unary operators stand here
+	precShift
+	precAdd
+	precMul
+	precBind
+)
+
+func binaryPrec(t *token) int {
+	if t.kind != tOp && t.kind != tIdent {
+		return 0
+	}
+	switch t.text {
+	case "..", "...":
+		return precRange
+	case "||", "//":
+		return precOr
+	case "&&":
+		return precAnd
+	case "|", "^":
+		return precBitOr
+	case "&":
+		return precBitAnd
+	case "==", "!=", "<=>", "eq", "ne", "cmp", "~~":
+		return precEqual
+	case "<", ">", "<=", ">=", "lt", "gt", "le", "ge":
+		return precLess
+	case "<<", ">>":
+		return precShift
+	case "+", "-", ".":
+		return precAdd
+	case "*", "/", "%", "x":
+		return precMul
+	case "=~", "!~":
+		return precBind
+	}
+	return 0
+}
+
+// binary climbs the precedences from min upwards.
+func (p *parser) binary(min int) *node {
+	l := p.unary()
+	for {
+		t := *p.peek(false)
+		prec := binaryPrec(&t)
+		if prec == 0 || prec < min {
+			return l
+		}
+		p.take()
+		if t.text == "~~" {
+			p.fail(t.off, "the smart match ~~ is not available in algorithms", "use grep { $_ eq $x } @list")
+		}
+		if prec == precBind {
+			l = p.bind(l, t)
+			continue
+		}
+		p.enter(t.off)
+		r := p.binary(prec + 1)
+		p.leave()
+		l = p.combine(l, r, t, prec)
+	}
+}
+
+func (p *parser) combine(l, r *node, t token, prec int) *node {
+	switch t.text {
+	case "..", "...":
+		if u := p.peek(false); u.kind == tOp && (u.text == ".." || u.text == "...") {
+			p.syntax(u, "")
+		}
+		return join(nRange, t.text, l, r)
+	case "||":
+		return join(nOr, "||", l, r)
+	case "//":
+		return join(nDor, "//", l, r)
+	case "&&":
+		return join(nAnd, "&&", l, r)
+	}
+	n := join(nBinary, t.text, l, r)
+	if prec != precEqual && prec != precLess {
+		return n
+	}
+	if l.kind == nChain && !l.paren && chains(t.text) { // a < b < c goes on
+		last := l.kids[len(l.kids)-1]
+		n.kids[0] = last.kids[1]
+		l.kids = append(l.kids, n)
+		l.end = n.end
+		return l
+	}
+	if l.kind == nBinary && !l.paren && binaryPrec(&token{kind: tOp, text: l.name}) == prec {
+		if !chains(l.name) || !chains(t.text) {
+			p.syntax(&t, "two comparisons in a row: write $a "+l.name+" $b && $b "+t.text+" $c")
+		}
+		n.kids[0] = l.kids[1]
+		return &node{kind: nChain, off: l.off, end: n.end, kids: []*node{l, n}}
+	}
+	return n
+}
+
+func chains(op string) bool { return op != "<=>" && op != "cmp" && op != "~~" }
+
+// bind reads what stands behind =~ or !~.
+func (p *parser) bind(l *node, t token) *node {
+	r := p.unary()
+	switch r.kind {
+	case nMatch, nSubst, nTrans:
+		if len(r.kids) == 0 && !r.paren {
+			r.kids = []*node{l}
+			r.off = l.off
+			r.not = t.text == "!~"
+			if (r.kind == nSubst || r.kind == nTrans) && !flag(r, 'r') && !assignable(l) {
+				p.fail(l.off, "Can't modify this in substitution or transliteration: syntax error", "the left side of =~ is no variable")
+			}
+			return r
+		}
+	}
+	m := &node{kind: nMatch, off: l.off, end: r.end, kids: []*node{l}, not: t.text == "!~"}
+	m.regex = &regexNode{pattern: r}
+	return m
+}
+
+func flag(n *node, c byte) bool {
+	for i := 0; i < len(n.regex.flags); i++ {
+		if n.regex.flags[i] == c {
+			return true
+		}
+	}
+	return false
+}
+
+// unary reads ! ~ \ + - and what binds tighter.
+func (p *parser) unary() *node {
+	t := *p.peek(true)
+	if t.kind != tOp {
+		return p.power()
+	}
+	switch t.text {
+	case "!", "~", "\\", "+", "-":
+	default:
+		return p.power()
+	}
+	p.enter(t.off)
+	defer p.leave()
+	p.take()
+	if t.text == "-" {
+		if n := p.dashWord(t); n != nil {
+			return n
+		}
+	}
+	x := p.unary()
+	n := &node{kind: nUnary, off: t.off, end: x.end, name: t.text, kids: []*node{x}}
+	switch t.text {
+	case "!":
+		n.kind = nNot
+	case "\\":
+		n.kind = nRef
+	case "-":
+		if x.kind == nConst && x.val.k != kPV { // a negative literal
+			x.off, x.val = t.off, negate(x.val)
+			return x
+		}
+	case "+":
+		if x.kind == nList {
+			return x
+		}
+		return x
+	}
+	return n
+}
+
+// dashWord reads -bareword, which is a string, and refuses file tests.
+func (p *parser) dashWord(t token) *node {
+	if !isLetter(p.lexer.at(t.end)) {
+		return nil
+	}
+	i := t.end
+	for isWord(p.lexer.at(i)) {
+		i++
+	}
+	word := p.src[t.end:i]
+	if p.fatComma(i) || p.lexer.at(p.peekAfter(i)) == '}' && p.lexer.at(t.off-1) == '{' {
+		p.pos, p.have = i, false
+		return &node{kind: nConst, off: t.off, end: i, val: String("-" + word)}
+	}
+	if len(word) == 1 && word != "x" && word != "y" && word != "q" && word != "m" || word == "x" {
+		p.fail(t.off, "the file test -"+word+" is not available in algorithms", "")
+	}
+	if p.isFunction(word) || p.lexer.at(p.peekAfter(i)) == '(' || p.lexer.at(i) == ':' {
+		return nil
+	}
+	p.pos, p.have = i, false
+	return &node{kind: nConst, off: t.off, end: i, val: String("-" + word)}
+}
+
+// power reads ** which binds tighter than a minus on its left but not on its right.
+func (p *parser) power() *node {
+	l := p.incDec()
+	if !p.isOp(false, "**") {
+		return l
+	}
+	t := p.take()
+	p.enter(t.off)
+	defer p.leave()
+	return join(nBinary, "**", l, p.unary())
+}
+
+func (p *parser) incDec() *node {
+	t := *p.peek(true)
+	if t.kind == tOp && (t.text == "++" || t.text == "--") {
+		p.take()
+		x := p.postfix()
+		if !assignable(x) {
+			p.fail(x.off, "Can't modify this with "+t.text+": syntax error", "")
+		}
+		return &node{kind: nIncDec, off: t.off, end: x.end, name: t.text, kids: []*node{x}}
+	}
+	x := p.postfix()
+	if u := p.peek(false); u.kind == tOp && (u.text == "++" || u.text == "--") {
+		if !assignable(x) {
+			p.fail(x.off, "Can't modify this with "+u.text+": syntax error", "")
+		}
+		n := &node{kind: nIncDec, off: x.off, end: u.end, name: u.text, post: true, kids: []*node{x}}
+		p.take()
+		return n
+	}
+	return x
+}

@@ -1,0 +1,330 @@
+package perl
+
+// postfix reads a term with its subscripts.
+func (p *parser) postfix() *node {
+	n := p.term()
+	for {
+		t := *p.peek(false)
+		if t.kind != tOp {
+			return n
+		}
+		switch {
+		case t.text == "->":
+			p.take()
+			n = p.arrow(n, t)
+		case (t.text == "[" || t.text == "{") && subscripted(n):
+			p.take()
+			n = p.subscript(n, t)
+		case t.text == "(" && subscripted(n):
+			p.take()
+			n = p.callArgs(&node{kind: nDynCall, off: n.off, kids: []*node{n}}, t)
+		case t.text == "[" && (n.kind == nList && n.paren || n.kind == nList && n.name == "qw"):
+			p.take()
+			idx := p.listUntil("]", t.off)
+			n = &node{kind: nListSlice, off: n.off, end: p.pos, kids: []*node{n, idx}}
+		default:
+			return n
+		}
+	}
+}
+
+// subscripted tells whether a further subscript needs no arrow.
+func subscripted(n *node) bool {
+	switch n.kind {
+	case nIndex, nKey:
+		return !n.paren
+	case nDynCall:
+		return !n.paren && n.name != "&"
+	}
+	return false
+}
+
+// subscript reads the rest of [index] or {key} behind a reference.
+func (p *parser) subscript(ref *node, open token) *node {
+	if open.text == "[" {
+		base := &node{kind: nDeref, sigil: '@', off: ref.off, end: ref.end, kids: []*node{ref}}
+		i := p.expr()
+		return &node{kind: nIndex, off: ref.off, end: p.expect("]", open.off), kids: []*node{base, i}}
+	}
+	base := &node{kind: nDeref, sigil: '%', off: ref.off, end: ref.end, kids: []*node{ref}}
+	k := p.key(open)
+	return &node{kind: nKey, off: ref.off, end: p.pos, kids: []*node{base, k}}
+}
+
+// key reads what stands in braces; a bare word there is a string.
+func (p *parser) key(open token) *node {
+	i := p.peekAfter(open.end)
+	j := i
+	if p.lexer.at(j) == '-' {
+		j++
+	}
+	if isLetter(p.lexer.at(j)) {
+		for isWord(p.lexer.at(j)) {
+			j++
+		}
+		if k := p.peekAfter(j); p.lexer.at(k) == '}' {
+			p.have, p.pos = false, k+1
+			return &node{kind: nConst, off: i, end: j, val: String(p.src[i:j])}
+		}
+	}
+	n := p.expr()
+	p.expect("}", open.off)
+	return n
+}
+
+func (p *parser) arrow(n *node, t token) *node {
+	u := *p.peek(true)
+	switch {
+	case u.kind == tOp && (u.text == "[" || u.text == "{"):
+		p.take()
+		return p.subscript(n, u)
+	case u.kind == tOp && u.text == "(":
+		p.take()
+		return p.callArgs(&node{kind: nDynCall, off: n.off, kids: []*node{n}}, u)
+	case u.kind == tOp && (u.text == "@" || u.text == "%" || u.text == "*"), u.kind == tCast:
+		p.fail(t.off, "the postfix dereference ->@* is not available in algorithms", "write @{...}")
+	}
+	p.fail(t.off, "the method call -> is not available in algorithms", "")
+	return nil
+}
+
+// listUntil reads the items up to the closing bracket of open.
+func (p *parser) listUntil(shut string, open int) *node {
+	l := &node{kind: nList, off: open}
+	for p.isCommaTerm() {
+		p.take()
+	}
+	if !p.isOp(true, shut) {
+		x := p.expr()
+		if x.kind == nList && !x.paren {
+			l = x
+		} else {
+			l.kids = []*node{x}
+		}
+	}
+	l.end = p.expect(shut, open)
+	return l
+}
+
+func (p *parser) isCommaTerm() bool { return p.isOp(true, ",") }
+
+// term reads what stands at the bottom of an expression.
+func (p *parser) term() *node {
+	t := *p.peek(true)
+	p.enter(t.off)
+	defer p.leave()
+	switch t.kind {
+	case tNum:
+		p.take()
+		return &node{kind: nConst, off: t.off, end: t.end, val: t.val, name: t.name}
+	case tQuote:
+		p.take()
+		return p.quoted(t)
+	case tVar:
+		p.take()
+		return p.variableTerm(t)
+	case tCast:
+		p.take()
+		return p.cast(t)
+	case tIdent:
+		return p.word(t)
+	case tEOF:
+		p.syntax(&t, "something is missing here")
+	}
+	switch t.text {
+	case "(":
+		p.take()
+		inner := p.listUntil(")", t.off)
+		return p.parens(inner, t)
+	case "[":
+		p.take()
+		l := p.listUntil("]", t.off)
+		return &node{kind: nAnonArray, off: t.off, end: l.end, kids: l.kids}
+	case "{":
+		p.take()
+		l := p.listUntil("}", t.off)
+		return &node{kind: nAnonHash, off: t.off, end: l.end, kids: l.kids}
+	case "*":
+		p.fail(t.off, "a glob is not available in algorithms", "a * needs a number on its left")
+	}
+	hint := p.operatorHint(&t)
+	if hint == "" {
+		hint = p.lostOperand(t)
+	}
+	p.syntax(&t, hint)
+	return nil
+}
+
+// lostOperand explains an operator where a value should stand.
+func (p *parser) lostOperand(t token) string {
+	i := t.off - 1
+	for i >= 0 && isSpace(p.src[i]) {
+		i--
+	}
+	if i >= 1 && p.src[i] == '%' && isDigit(p.src[i-1]) {
+		return "% is the modulus operator: write 0.40 or 40 for 40%"
+	}
+	if t.text == "=" || t.text == ">" {
+		return "is the operator written >=, <= or == ?"
+	}
+	return "a value is missing before this"
+}
+
+// parens makes the list that parentheses are, even around one item: (...)[0], (...) x 3 and ($x) = ... need to know.
+func (p *parser) parens(l *node, open token) *node {
+	return &node{kind: nList, paren: true, off: open.off, end: l.end, kids: l.kids, name: l.name}
+}
+
+func (p *parser) newVar(t token, sigil byte) *node {
+	return &node{kind: nVar, sigil: sigil, name: t.name, off: t.off, end: t.end, must: p.strict}
+}
+
+func (p *parser) variableTerm(t token) *node {
+	n := p.newVar(t, t.text[0])
+	next := p.peek(false)
+	switch t.text {
+	case "$#":
+		n.sigil = '@'
+		return &node{kind: nArrayLen, off: t.off, end: t.end, kids: []*node{n}}
+	case "$":
+		if next.kind == tOp && (next.text == "[" || next.text == "{") {
+			open := p.take()
+			return p.element(n, open)
+		}
+		return p.special(n)
+	case "@":
+		if next.kind == tOp && (next.text == "[" || next.text == "{") {
+			open := p.take()
+			return p.slice(n, open, nSlice, nKeySlice)
+		}
+		return p.special(n)
+	case "%":
+		if next.kind == tOp && (next.text == "[" || next.text == "{") && !next.space {
+			open := p.take()
+			return p.slice(n, open, nPairSlice, nPairSlice)
+		}
+		return p.special(n)
+	}
+	return p.ampCall(t)
+}
+
+// element reads $name[...] and $name{...}.
+func (p *parser) element(n *node, open token) *node {
+	if open.text == "[" {
+		n.sigil = '@'
+		p.special(n)
+		i := p.expr()
+		return &node{kind: nIndex, off: n.off, end: p.expect("]", open.off), kids: []*node{n, i}}
+	}
+	n.sigil = '%'
+	p.special(n)
+	k := p.key(open)
+	return &node{kind: nKey, off: n.off, end: p.pos, kids: []*node{n, k}}
+}
+
+func (p *parser) slice(n *node, open token, array, hash nodeKind) *node {
+	kind, shut := array, "]"
+	n.sigil = '@'
+	if open.text == "{" {
+		kind, shut, n.sigil = hash, "}", '%'
+	}
+	if n.kind == nVar {
+		p.special(n)
+	}
+	var l *node
+	if shut == "}" {
+		k := p.key(open)
+		l = &node{kind: nList, off: k.off, end: k.end, kids: []*node{k}}
+		if k.kind == nList && !k.paren {
+			l = k
+		}
+	} else {
+		l = p.listUntil(shut, open.off)
+	}
+	return &node{kind: kind, off: n.off, end: p.pos, kids: []*node{n, l}}
+}
+
+// cast reads ${...}, @{...}, %{...}, &{...}, $#{...} and the forms with a further $.
+func (p *parser) cast(t token) *node {
+	var ref *node
+	if p.isOp(true, "{") {
+		b := p.block()
+		ref = &node{kind: nDo, off: b.off, end: b.end, kids: []*node{b}}
+		if len(b.kids) == 1 && simpleExpr(b.kids[0]) {
+			ref = b.kids[0]
+		}
+	} else {
+		u := *p.peek(true)
+		switch {
+		case u.kind == tVar && u.text == "$":
+			p.take()
+			ref = p.special(p.newVar(u, '$'))
+		case u.kind == tCast && u.text == "$":
+			p.take()
+			inner := p.castRef(u)
+			ref = &node{kind: nDeref, sigil: '$', off: u.off, end: p.tokEnd(), kids: []*node{inner}}
+		default:
+			p.syntax(&u, "a variable's name is missing")
+		}
+	}
+	sigil := t.text[0]
+	n := &node{kind: nDeref, sigil: sigil, off: t.off, end: p.tokEnd(), kids: []*node{ref}}
+	if t.text == "$#" {
+		n.sigil = '@'
+		return &node{kind: nArrayLen, off: t.off, end: n.end, kids: []*node{n}}
+	}
+	next := p.peek(false)
+	open := next.kind == tOp && (next.text == "[" || next.text == "{")
+	switch {
+	case sigil == '&':
+		call := &node{kind: nDynCall, name: "&", off: t.off, end: n.end, kids: []*node{ref}}
+		if next.kind == tOp && next.text == "(" {
+			o := p.take()
+			return p.callArgs(call, o)
+		}
+		call.post = true // the caller's @_ is handed on
+		return call
+	case sigil == '$' && open:
+		o := p.take()
+		n.sigil = '@'
+		if o.text == "{" {
+			n.sigil = '%'
+			k := p.key(o)
+			return &node{kind: nKey, off: t.off, end: p.pos, kids: []*node{n, k}}
+		}
+		i := p.expr()
+		return &node{kind: nIndex, off: t.off, end: p.expect("]", o.off), kids: []*node{n, i}}
+	case sigil == '@' && open:
+		o := p.take()
+		return p.slice(n, o, nSlice, nKeySlice)
+	case sigil == '%' && open && !next.space:
+		o := p.take()
+		return p.slice(n, o, nPairSlice, nPairSlice)
+	}
+	return n
+}
+
+// castRef reads what a $ before another $ refers to, without subscripts.
+func (p *parser) castRef(t token) *node {
+	u := *p.peek(true)
+	switch {
+	case u.kind == tVar && u.text == "$":
+		p.take()
+		return p.special(p.newVar(u, '$'))
+	case u.kind == tOp && u.text == "{":
+		b := p.block()
+		return &node{kind: nDo, off: b.off, end: b.end, kids: []*node{b}}
+	case u.kind == tCast && u.text == "$":
+		p.take()
+		p.enter(u.off)
+		defer p.leave()
+		return &node{kind: nDeref, sigil: '$', off: u.off, end: p.tokEnd(), kids: []*node{p.castRef(u)}}
+	}
+	p.syntax(&u, "a variable's name is missing")
+	return nil
+}
+
+// simpleExpr tells whether a statement is an expression that needs no scope of its own.
+func simpleExpr(n *node) bool {
+	return n.kind < nDo && n.kind != nMy
+}

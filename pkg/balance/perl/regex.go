@@ -1,0 +1,284 @@
+package perl
+
+import (
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"sync"
+)
+
+// maxPattern bounds the source of one pattern.
+const maxPattern = 4 << 10
+
+// regex is a compiled pattern. It runs on RE2, in time linear to the text.
+type regex struct {
+	src    string // as written
+	flags  string // of those i m s x n that were given
+	re     *regexp.Regexp
+	groups int
+	names  []string // by group
+	dollar []int    // hidden groups that hold the line end before $: they are no part of the match
+	cost   int      // how much a byte of text costs, in steps/256
+
+	looksBack  bool // has ^, \A, \b or \B
+	translated string
+	once       sync.Once
+	behind     *regexp.Regexp // see resume
+}
+
+// String is what qr// shows.
+func (r *regex) String() string { return "(?^" + r.flags + ":" + r.src + ")" }
+
+// regexError is why a pattern is refused.
+type regexError struct {
+	text, hint string
+	off        int // in the pattern
+}
+
+func (e *regexError) Error() string { return e.text }
+
+// compileRegex translates perl's pattern to RE2's.
+func compileRegex(src, flags string) (*regex, *regexError) {
+	if len(src) > maxPattern {
+		return nil, &regexError{text: fmt.Sprintf("limit: a pattern of more than %d bytes", maxPattern)}
+	}
+	kept := ""
+	for _, f := range []byte("msixn") {
+		if strings.IndexByte(flags, f) >= 0 {
+			kept += string(f)
+		}
+	}
+	t := &translator{src: src, fold: strings.Contains(kept, "i"), multi: strings.Contains(kept, "m"),
+		single: strings.Contains(kept, "s"), extended: strings.Contains(kept, "x"), noCapture: strings.Contains(kept, "n")}
+	out, err := t.translate()
+	if err != nil {
+		return nil, err
+	}
+	re, e := regexp.Compile(out)
+	if e != nil {
+		return nil, &regexError{text: regexText(e, src)}
+	}
+	return &regex{src: src, flags: kept, re: re, groups: t.groups, names: t.names, dollar: t.dollar, cost: 4 + len(out)/2,
+		looksBack: t.looksBack, translated: out}, nil
+}
+
+// regexText says RE2's complaint in perl's words where there are some.
+func regexText(e error, src string) string {
+	se, ok := e.(*syntax.Error)
+	if !ok {
+		return e.Error()
+	}
+	switch se.Code {
+	case syntax.ErrMissingParen:
+		return "Unmatched ( in regex; marked by <-- HERE in m/" + src + "/"
+	case syntax.ErrUnexpectedParen:
+		return "Unmatched ) in regex; marked by <-- HERE in m/" + src + "/"
+	case syntax.ErrMissingBracket:
+		return "Unmatched [ in regex; marked by <-- HERE in m/" + src + "/"
+	case syntax.ErrMissingRepeatArgument:
+		return "Quantifier follows nothing in regex; marked by <-- HERE in m/" + src + "/"
+	case syntax.ErrInvalidRepeatOp:
+		return "Nested quantifiers in regex; marked by <-- HERE in m/" + src + "/"
+	case syntax.ErrInvalidRepeatSize:
+		return "Quantifier in {,} bigger than 1000 in regex m/" + src + "/"
+	case syntax.ErrInvalidCharRange:
+		return "Invalid [] range in regex m/" + src + "/"
+	}
+	return string(se.Code) + " in regex m/" + src + "/"
+}
+
+// match is the last successful match: what $1, $& and @- read.
+type match struct {
+	text  string
+	loc   []int // pairs of offsets, -1 for a group that took no part
+	names []string
+}
+
+// find searches text from the offset on; the result is in bytes of text, without hidden groups.
+func (m *machine) find(r *regex, text string, from int) []int {
+	m.step(1 + (len(text)-from)*r.cost>>8)
+	subject, wide := widen(text)
+	start := from
+	if wide {
+		start += countHigh(text[:from])
+	}
+	var loc []int
+	switch {
+	case start == 0:
+		loc = r.re.FindStringSubmatchIndex(subject)
+	case !r.looksBack:
+		loc = shiftBy(r.re.FindStringSubmatchIndex(subject[start:]), start)
+	default:
+		loc = r.resume(subject, start)
+	}
+	if loc == nil {
+		return nil
+	}
+	return r.narrow(loc, text, wide)
+}
+
+func shiftBy(loc []int, n int) []int {
+	for i := range loc {
+		if loc[i] >= 0 {
+			loc[i] += n
+		}
+	}
+	return loc
+}
+
+// resume searches from start with the character before it in view, as ^ and \b need:
+// the pattern takes that character, skips as little as it can, and then is itself.
+func (r *regex) resume(subject string, start int) []int {
+	r.once.Do(func() { r.behind = regexp.MustCompile(`\A(?s:.)(?s:.*?)(` + r.translated + `)`) })
+	before := start - 1
+	for before > 0 && subject[before]&0xC0 == 0x80 {
+		before--
+	}
+	loc := r.behind.FindStringSubmatchIndex(subject[before:])
+	if loc == nil {
+		return nil
+	}
+	return shiftBy(loc[2:], before)
+}
+
+// narrow cuts hidden groups and maps the offsets back to bytes.
+func (r *regex) narrow(loc []int, text string, wide bool) []int {
+	for _, g := range r.dollar { // the line end that $ looked at belongs to no group
+		if s := loc[2*g]; s >= 0 && loc[2*g+1] > s {
+			for i := 1; i < len(loc); i += 2 {
+				if loc[i] > s {
+					loc[i] = s
+				}
+			}
+		}
+	}
+	out := loc
+	if len(r.dollar) > 0 {
+		out = make([]int, 0, 2*(r.groups+1))
+		for g := 0; g*2 < len(loc); g++ {
+			hidden := false
+			for _, d := range r.dollar {
+				hidden = hidden || d == g
+			}
+			if !hidden {
+				out = append(out, loc[2*g], loc[2*g+1])
+			}
+		}
+	}
+	if wide {
+		for i, p := range out {
+			if p >= 0 {
+				out[i] = byteOffset(text, p)
+			}
+		}
+	}
+	return out
+}
+
+// widen makes each byte a rune, so that a class means one byte. Text in ASCII stays as it is.
+func widen(s string) (string, bool) {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			r := make([]rune, len(s))
+			for j := 0; j < len(s); j++ {
+				r[j] = rune(s[j])
+			}
+			return string(r), true
+		}
+	}
+	return s, false
+}
+
+func countHigh(s string) int {
+	n := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			n++
+		}
+	}
+	return n
+}
+
+// byteOffset maps an offset of the widened text back.
+func byteOffset(s string, wide int) int {
+	for i := 0; i < len(s); i++ {
+		if wide <= 0 {
+			return i
+		}
+		wide--
+		if s[i] >= 0x80 {
+			wide--
+		}
+	}
+	return len(s)
+}
+
+// capture reads $1, $& and their kin.
+func (m *machine) capture(name string) Value {
+	if m.match == nil {
+		return Value{}
+	}
+	loc, text := m.match.loc, m.match.text
+	switch name {
+	case "&":
+		return String(text[loc[0]:loc[1]])
+	case "`":
+		return String(text[:loc[0]])
+	case "'":
+		return String(text[loc[1]:])
+	case "+":
+		for g := len(loc)/2 - 1; g > 0; g-- {
+			if loc[2*g] >= 0 {
+				return String(text[loc[2*g]:loc[2*g+1]])
+			}
+		}
+		return Value{}
+	}
+	n := 0
+	for i := 0; i < len(name) && n < len(loc); i++ {
+		n = n*10 + int(name[i]-'0')
+	}
+	return m.match.group(n)
+}
+
+func (x *match) group(g int) Value {
+	if 2*g+1 >= len(x.loc) || x.loc[2*g] < 0 {
+		return Value{}
+	}
+	return String(x.text[x.loc[2*g]:x.loc[2*g+1]])
+}
+
+// matchOffsets makes @- or @+.
+func (m *machine) matchOffsets(start bool) *array {
+	a := new(array)
+	if m.match == nil {
+		return a
+	}
+	k := 1
+	if start {
+		k = 0
+	}
+	for ; k < len(m.match.loc); k += 2 {
+		var v Value
+		if p := m.match.loc[k]; p >= 0 {
+			v = Int(int64(p))
+		}
+		a.v = append(a.v, m.newCell(v))
+	}
+	return a
+}
+
+// namedCaptures makes %+.
+func (m *machine) namedCaptures() *hash {
+	h := new(hash)
+	if m.match == nil {
+		return h
+	}
+	for g, name := range m.match.names {
+		if v := m.match.group(g); name != "" && v.k != kUndef && h.get(name) == nil {
+			h.put(name, m.newCell(v))
+		}
+	}
+	return h
+}
