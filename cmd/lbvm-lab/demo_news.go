@@ -113,16 +113,23 @@ func (s *story) news() (moved string, err error) {
 		if at.Before(s.d.Epoch) {
 			continue
 		}
-		if vm := s.tellRecord(p); vm != "" {
+		vm, err := s.tellRecord(p)
+		if err != nil {
+			return "", err
+		}
+		if vm != "" {
 			moved = vm
 		}
 	}
 }
 
-func (s *story) tellRecord(p keyval.Pairs) (moved string) {
+func (s *story) tellRecord(p keyval.Pairs) (moved string, err error) {
 	switch p.Get("event") {
 	case "begin":
-		s.say("%s moves %s from %s to %s (%s). Why: %s", p.Get("by"), p.Get("vm"), p.Get("from"), p.Get("to"), p.Get("kind"), p.Get("why"))
+		s.say("%s moves %s from %s to %s by %s: %s", p.Get("by"), p.Get("vm"), p.Get("from"), p.Get("to"), map[string]string{"image": "memory image", "live": "live migration"}[p.Get("kind")], p.Get("why"))
+		if p.Get("by") == "lbmonitor" {
+			return "", s.because(p.Get("vm"))
+		}
 	case "agent":
 		if p.Get("outcome") != "booted" {
 			s.say("  agent on %s, %s: %s %s %s", p.Get("node"), p.Get("action"), p.Get("vm"), p.Get("outcome"), p.Get("why"))
@@ -130,10 +137,10 @@ func (s *story) tellRecord(p keyval.Pairs) (moved string) {
 	case "end":
 		s.say("  %s: %s on %s, memory %s, %s s of the lab", p.Get("vm"), p.Get("outcome"), p.Get("owner"), p.Get("memory"), p.Get("seconds"))
 		if p.Get("outcome") == "moved" {
-			return p.Get("vm")
+			return p.Get("vm"), nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // proof shows from what the guest wrote itself that it went on.

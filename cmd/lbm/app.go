@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/pkg/balance/conf"
+)
+
+// Exit codes of all our tools.
+const (
+	exitFailed  = 1 // failed, or errors found
+	exitUsage   = 2
+	exitRefused = 3 // nothing was changed
+	exitUnknown = 4 // done, but not verified
+	exitPartly  = 5
+)
+
+// world is what the program works with.
+type world struct {
+	host           host.Host
+	clock          clock.Clock // of samples and journals
+	wait           clock.Clock // for waiting
+	run            run.Runner
+	stdout, stderr io.Writer
+}
+
+func (w world) main(ctx context.Context, args []string) int {
+	app := &cli.App{
+		Name: "lbm", Usage: "manage the load balancer of virtual machines",
+		Version: host.Version(), EnableBashCompletion: true,
+		UsageText: "lbm COMMAND [OPTIONS] [ARGUMENTS]\nlbm -l",
+		Description: "The virtual machines are services of the cluster; lbm shows them and moves them.\n\n" +
+			"   lbm init --shared /gfs      make a cluster ready, once\n" +
+			"   lbm -l                      where is what\n" +
+			"   lbm migrate 101 node2       hand a running VM to another node\n" +
+			"   lbm history 101             what happened to it\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed, 4 not verified,\n5 partly done.",
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "list", Aliases: []string{"l"}, Usage: "list the balanced virtual machines"}},
+		Writer: w.stdout, ErrWriter: w.stderr,
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   usageError,
+		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.migrateCommand()},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)
+			}
+			if c.Bool("list") {
+				return w.listBalanced(c.Context)
+			}
+			if err := cli.ShowAppHelp(c); err != nil {
+				return err
+			}
+			return cli.Exit("", exitUsage)
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = usageError
+	}
+	err := app.RunContext(ctx, args)
+	if err == nil {
+		return 0
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(w.stderr, "lbm:", text)
+	}
+	var exit cli.ExitCoder
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return exitFailed
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	return cli.Exit(fmt.Sprintf("%v; see lbm %s --help", err, c.Command.Name), exitUsage)
+}
+
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"}
+}
+
+// wantsJSON reads the output flag.
+func wantsJSON(c *cli.Context) (bool, error) {
+	switch o := c.String("output"); o {
+	case "json":
+		return true, nil
+	case "table":
+		return false, nil
+	default:
+		return false, cli.Exit(fmt.Sprintf("--output %q is neither table nor json", o), exitUsage)
+	}
+}
+
+func (w world) manager() cluster.Manager { return cluster.RGManager(w.host, w.run, w.clock) }
+
+// configuration reads lbvm.conf; what is wrong with it is printed.
+func (w world) configuration() (*conf.File, error) {
+	src, err := os.ReadFile(w.host.Path(host.ConfFile))
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w (lbm init makes one)", err)
+	}
+	f, diags := conf.Parse(host.ConfFile, src)
+	for _, d := range diags {
+		fmt.Fprint(w.stderr, d.Format())
+	}
+	if f == nil {
+		return nil, fmt.Errorf("%s has errors", host.ConfFile)
+	}
+	return f, nil
+}
+
+// resolve finds the VM that a person names: its name, TYPE:NAME, or the service that holds it and nothing else.
+func resolve(st cluster.Status, name string) (cluster.Service, error) {
+	var found []cluster.Service
+	for _, s := range st.Services {
+		if s.VM != "" && (name == s.VM || name == s.VMType+":"+s.VM) {
+			found = append(found, s)
+		}
+	}
+	if len(found) == 0 {
+		for _, s := range st.Services {
+			_, service, _ := strings.Cut(s.ID, ":")
+			if s.VM != "" && (name == s.ID || name == service) {
+				found = append(found, s)
+			}
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return cluster.Service{}, fmt.Errorf("there is no VM %q in cluster.conf", name)
+	}
+	var are []string
+	for _, s := range found {
+		are = append(are, s.VMType+":"+s.VM)
+	}
+	return cluster.Service{}, fmt.Errorf("%q may be any of %s: name one of them", name, strings.Join(are, ", "))
+}

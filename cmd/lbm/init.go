@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/setup"
+)
+
+func (w world) initCommand() *cli.Command {
+	return &cli.Command{
+		Name: "init", Usage: "make a cluster ready for LBVM, or join this node to it",
+		Description: "Run once on one node, with the shared storage mounted; on each further node run it with --join.\n" +
+			"It makes the marker that proves that the storage is mounted, the folders for hand-offs and logs,\n" +
+			"samples of lbvm.conf and lbresources.conf, and the monitoring service in cluster.conf. What is\n" +
+			"there already stays as it is; it can be run again.\n\n" +
+			"   lbm init --shared /gfs --dry-run\n" +
+			"   lbm init --shared /gfs\n" +
+			"   lbm init --shared /gfs --join      (on every other node)",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "shared", Usage: "where the shared storage is mounted: `DIR`"},
+			&cli.BoolFlag{Name: "join", Usage: "join this node to a cluster that was made ready"},
+			&cli.StringFlag{Name: "member", Usage: "this node's `NAME` in cluster.conf, where it is not the host's own"},
+			&cli.BoolFlag{Name: "no-service", Usage: "do not add the monitoring service to cluster.conf"},
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be done"},
+		},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return cli.Exit("lbm init takes no arguments", exitUsage)
+			}
+			o := setup.Options{Shared: c.String("shared"), Member: c.String("member"), Service: !c.Bool("no-service"), DryRun: c.Bool("dry-run")}
+			do := setup.Init
+			if c.Bool("join") {
+				do = setup.Join
+			}
+			steps, err := do(c.Context, w.host, o)
+			if perr := w.printSteps(steps, o.DryRun); perr != nil {
+				return perr
+			}
+			if err != nil {
+				return cli.Exit(initFailure(steps, err), exitFailed)
+			}
+			return nil
+		},
+	}
+}
+
+func (w world) printSteps(steps []setup.Step, dry bool) error {
+	update := false
+	for _, s := range steps {
+		state := "done"
+		switch {
+		case s.Done:
+		case dry && s.Note != "is there already":
+			state = "would be done"
+		default:
+			state = "there already"
+		}
+		if _, err := fmt.Fprintf(w.stdout, "%-12s %-34s %s\n", s.What, s.Path, state); err != nil {
+			return err
+		}
+		if s.What == "cluster.conf" && state != "there already" {
+			fmt.Fprint(w.stdout, s.Note)
+			update = update || s.Done
+		}
+	}
+	if update {
+		fmt.Fprintf(w.stdout, "\nrun 'ccs_tool update %s' to upgrade to new cluster config file!\n", host.ClusterXML)
+	}
+	return nil
+}
+
+// initFailure says what a failure has left.
+func initFailure(steps []setup.Step, err error) string {
+	done := 0
+	for _, s := range steps {
+		if s.Done {
+			done++
+		}
+	}
+	if done == 0 {
+		return err.Error() + "; nothing was changed"
+	}
+	return fmt.Sprintf("%v; changed so far: the %d steps above. Mend the cause and run it again", err, done)
+}
