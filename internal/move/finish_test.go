@@ -130,3 +130,18 @@ func TestFinishAdoptsAnOrphan(t *testing.T) {
 		t.Errorf("%+v, %v", rec, err)
 	}
 }
+
+// What another relocator has sent is his to take over.
+func TestFinishLeavesAnothersOrphan(t *testing.T) {
+	w := newWorld(t)
+	begun := w.dead("xen:web1")
+	other := strings.Repeat("cd", 16)
+	w.record("xen", "web1", handoff.State{Phase: handoff.Sending, Node: "node1", Boot: "boot-1", To: "node2", Txn: other},
+		handoff.State{Phase: handoff.Sent, To: "node2", Txn: other})
+	s := w.service("web1")
+	s.Owner, s.State = "", cluster.Stopped
+	rec, err := w.mover.Finish(context.Background(), begun, true)
+	if err != nil || rec.Outcome != balance.OutcomeFailed || len(w.mgr.asked) != 0 {
+		t.Errorf("%+v, %v, asked %v", rec, err, w.mgr.asked)
+	}
+}
