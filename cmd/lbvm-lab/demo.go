@@ -97,14 +97,14 @@ const (
 	warm, warmLoad = "xen:web1", "0.40"
 )
 
+// idle is what a node uses for itself.
+func idle(node int) string { return [...]string{"0.05", "0.04", "0.07"}[node%3] }
+
 const demoRule = `
 default {
     info the node is hot and another one is cool;
     algorithm {
-        if (average(res('cpu', 3)) > 0.70 && average(res2('cpu', 2)) < 0.40)
-        {
-            migrate();
-        }
+        migrate() if average(res('cpu', 3)) > 0.70 && average(res2('cpu', 2)) < 0.40;
     }
 }
 `
@@ -117,6 +117,11 @@ func (s *story) tell(ctx context.Context, rule bool, patience time.Duration) err
 		return err
 	}
 	s.say("The cluster is up: rgmanager has started six guests with our agents.")
+	for i, n := range s.d.Nodes {
+		if _, err := s.daemon(ctx, s.l, n, "load", idle(i)); err != nil {
+			return err
+		}
+	}
 	if err := s.setUp(ctx, rule); err != nil {
 		return err
 	}
