@@ -89,6 +89,10 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 		}
 		defer run.Close()
 	}
+	shared, err := w.shared(id)
+	if err != nil && !dry {
+		return err
+	}
 	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run}
 	at := w.clock.Now()
 	readings := s.Measure(ctx, resources)
@@ -99,18 +103,22 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 	if err := sample.Record(w.host.Path(logDir), id.Member, at, readings); err != nil {
 		return fmt.Errorf("%w (is the shared storage mounted? run lbm init once)", err)
 	}
-	if id.Shared != "" {
-		shared, err := w.host.SharedDir(id)
-		if err != nil {
+	if shared != "" && facts.Boot != "" {
+		if err := host.WriteFacts(shared, facts); err != nil {
 			return err
-		}
-		if facts.Boot != "" {
-			if err := host.WriteFacts(shared, facts); err != nil {
-				return err
-			}
 		}
 	}
 	return w.failures(readings, factsErr)
+}
+
+// shared is the shared storage, or "" where the cluster has none. It is looked for first: what is written below the
+// mount point of a share that is not mounted is hidden as soon as it is.
+func (w world) shared(id host.Identity) (string, error) {
+	dir, err := w.host.SharedDir(id)
+	if errors.Is(err, host.ErrNotShared) {
+		return "", nil
+	}
+	return dir, err
 }
 
 // alone makes sure that a slow run is not overtaken by cron's next.
@@ -130,7 +138,7 @@ func (w world) configuration(path string) ([]sample.Resource, string, error) {
 	read := func(p string) ([]byte, error) { return os.ReadFile(w.host.Path(p)) }
 	file, res, diags, err := conf.Load(read, path)
 	for _, d := range diags {
-		fmt.Fprintln(w.stderr, d.Format())
+		fmt.Fprint(w.stderr, d.Format())
 	}
 	if err != nil {
 		return nil, "", err
