@@ -3,7 +3,6 @@ package perl
 import (
 	"errors"
 	"math"
-	"math/big"
 	"math/bits"
 )
 
@@ -237,35 +236,6 @@ func pow(a, b Value) Value {
 		}
 	}
 	return Float(powFloat(a.nv(), b.nv()))
-}
-
-// powFloat is pow() as glibc rounds it. Go's Pow may be off in the last digit for whole exponents.
-func powFloat(x, y float64) float64 {
-	if y != math.Trunc(y) || math.Abs(y) > 1024 || y == 0 || x == 0 || math.IsInf(x, 0) || math.IsNaN(x) {
-		return math.Pow(x, y)
-	}
-	r, _ := bigPow(math.Abs(x), int(math.Abs(y))).Float64()
-	if y < 0 {
-		q := new(big.Float).SetPrec(powPrec).Quo(big.NewFloat(1).SetPrec(powPrec), bigPow(math.Abs(x), int(-y)))
-		r, _ = q.Float64()
-	}
-	if x < 0 && int64(math.Abs(y))&1 == 1 {
-		r = -r
-	}
-	return r
-}
-
-const powPrec = 160
-
-func bigPow(x float64, n int) *big.Float {
-	r, base := big.NewFloat(1).SetPrec(powPrec), new(big.Float).SetPrec(powPrec).SetFloat64(x)
-	for ; n > 0; n >>= 1 {
-		if n&1 == 1 {
-			r.Mul(r, base)
-		}
-		base.Mul(base, base)
-	}
-	return r
 }
 
 func cmpNum(a, b Value) (int, bool) { // ok is false for NaN

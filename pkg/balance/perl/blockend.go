@@ -1,5 +1,124 @@
 package perl
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
-func BlockEnd(src []byte, open int) (int, error) { return 0, errors.New("not yet") }
+// BlockEnd finds the } that closes the { at src[open]. It reads as the engine
+// does: what stands in strings, patterns and comments does not count. Broken
+// parentheses do not matter here; they are for Compile to report.
+func BlockEnd(src []byte, open int) (end int, err error) {
+	if open < 0 || open >= len(src) || src[open] != '{' {
+		return 0, errors.New("no { at the begin of the block")
+	}
+	s := &source{text: string(src), at: Position{Line: 1, Col: 1}}
+	l := &lexer{src: s.text, pos: open + 1, end: len(s.text)}
+	l.err = func(int, string, string) {}
+	l.fail = func(off int, text, _ string) {
+		p := s.position(off)
+		err = fmt.Errorf("line %d, column %d: %s", p.Line, p.Col, text)
+		panic(abort{})
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(abort); !ok {
+				panic(r)
+			}
+			end = 0
+		}
+	}()
+	return l.blockEnd(open)
+}
+
+func (l *lexer) blockEnd(open int) (int, error) {
+	subscripts := []bool{false} // of the open braces: whether it is a subscript's
+	term := true
+	var last token
+	for {
+		t := l.guess(term)
+		switch {
+		case t.kind == tEOF && t.off < len(l.src) && t.off+2 < len(l.src) && l.src[t.off:t.off+2] == "__": // __END__: text up to a } that begins a line
+			l.end = len(l.src)
+			for i := t.off; i < len(l.src); i++ {
+				if l.src[i] == '}' && strings.TrimSpace(l.src[strings.LastIndexByte(l.src[:i], '\n')+1:i]) == "" {
+					return i, nil
+				}
+			}
+			return 0, l.unclosed(open)
+		case t.kind == tEOF:
+			return 0, l.unclosed(open)
+		case t.kind == tOp && t.text == "{":
+			subscripts = append(subscripts, !term || last.kind == tOp && last.text == "->")
+			term = true
+		case t.kind == tOp && t.text == "}":
+			n := len(subscripts) - 1
+			if n == 0 {
+				return t.off, nil
+			}
+			term = !subscripts[n]
+			subscripts = subscripts[:n]
+		case t.kind == tOp:
+			term = t.text != ")" && t.text != "]" && !(t.text == "++" || t.text == "--") || (t.text == "++" || t.text == "--") && term
+		case t.kind == tIdent:
+			term = takesTerm(t.text)
+		case t.kind == tCast:
+			term = true
+		default:
+			term = false
+		}
+		last = t
+	}
+}
+
+// guess reads a token; where a / or < turns out to begin nothing, it was an operator.
+func (l *lexer) guess(term bool) (t token) {
+	if !term {
+		return l.next(false)
+	}
+	start, fail := l.pos, l.fail
+	ok := func() (ok bool) {
+		defer func() {
+			if r := recover(); r != nil {
+				if _, is := r.(abort); !is {
+					panic(r)
+				}
+			}
+		}()
+		l.fail = func(int, string, string) { panic(abort{}) }
+		t = l.next(true)
+		return true
+	}()
+	l.fail = fail
+	if ok {
+		return t
+	}
+	l.pos = start
+	l.skip(true)
+	if c := l.at(l.pos); c == '/' || c == '<' || c == '?' {
+		l.pos = start
+		return l.next(false)
+	}
+	l.pos = start
+	return l.next(true) // complains
+}
+
+// takesTerm tells whether a term may follow a word: an operator or a function of perl's.
+func takesTerm(word string) bool {
+	if isOperatorWord(word) {
+		return true
+	}
+	switch word {
+	case "return", "split", "grep", "map", "join", "push", "unshift", "print", "printf", "say", "sort", "reverse", "die", "warn",
+		"do", "eval", "else", "elsif", "defined", "scalar", "lc", "uc", "length", "ref", "not":
+		return true
+	}
+	b := builtinFor(word)
+	return b != nil && b.max != 0
+}
+
+func (l *lexer) unclosed(open int) error {
+	line := strings.Count(l.src[:open], "\n") + 1
+	return fmt.Errorf("Missing right curly bracket: the { in line %d is not closed", line)
+}

@@ -88,7 +88,7 @@ func compileProgram(p *parser, r *resolver, main *subInfo) *Program {
 func (c *compiler) compileSub(s *subInfo) {
 	outer, line, jumps := c.sub, c.line, c.jumps
 	c.sub, c.jumps = s, 0
-	s.code.body = c.block(s.body.kids, wantCaller)
+	s.code.body = localized(s.body, c.block(s.body.kids, wantCaller))
 	if c.jumps > 0 {
 		s.code.body = guarded(s.code.body)
 	}
@@ -153,7 +153,7 @@ func noValue(m *machine) ctl {
 
 // scoped compiles a block with its own captures of regexes.
 func (c *compiler) scoped(n *node, want Want) stmtFn {
-	body := c.block(n.kids, want)
+	body := localized(n, c.block(n.kids, want))
 	if !holds(n, nMatch, nSubst) {
 		return body
 	}
@@ -161,6 +161,19 @@ func (c *compiler) scoped(n *node, want Want) stmtFn {
 		old := m.match
 		k := body(m)
 		m.match = old
+		return k
+	}
+}
+
+// localized undoes the locals of a block at its end.
+func localized(n *node, body stmtFn) stmtFn {
+	if !holds(n, nLocal) {
+		return body
+	}
+	return func(m *machine) ctl {
+		mark := len(m.saves)
+		k := body(m)
+		m.unwind(mark)
 		return k
 	}
 }
@@ -198,7 +211,9 @@ func (c *compiler) tail(n *node, want Want) stmtFn {
 			if k := f(m); k != ctlNone {
 				return k
 			}
-			return noValue(m)
+			m.retv = valNo // a loop leaves its last, false condition
+			m.rets = append(m.rets[:0], valNo)
+			return ctlNone
 		}
 	case nReturn, nNext, nLast:
 		return c.stmt(n)

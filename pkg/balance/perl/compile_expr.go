@@ -155,7 +155,7 @@ func (c *compiler) scalar(n *node) scalarFn {
 			case WantVoid:
 				return Value{}
 			}
-			return Int(0)
+			return valNo
 		}
 	case nBlock, nIf, nWhile, nFor, nForeach, nSub, nNop:
 		f := c.stmt(n)
@@ -405,7 +405,7 @@ func (c *compiler) scalarVar(n *node) scalarFn {
 
 // index reads an element of an array.
 func (c *compiler) index(n *node) scalarFn {
-	arr := c.array(n.kids[0], true)
+	arr := c.arrayToRead(n.kids[0])
 	if k := n.kids[1]; k.isConst() {
 		i := k.val.iv()
 		return func(m *machine) Value { return arr(m).at(i) }
@@ -419,7 +419,7 @@ func (c *compiler) index(n *node) scalarFn {
 
 // keyed reads an element of a hash.
 func (c *compiler) keyed(n *node) scalarFn {
-	h, key := c.hash(n.kids[0], true), c.keyOf(n.kids[1])
+	h, key := c.hashToRead(n.kids[0]), c.keyOf(n.kids[1])
 	return func(m *machine) Value {
 		x := h(m)
 		if cell := x.get(key(m)); cell != nil {

@@ -1,7 +1,5 @@
 package perl
 
-import "strings"
-
 // function compiles a built-in function in scalar context.
 func (c *compiler) function(n *node) scalarFn {
 	switch n.name {
@@ -188,14 +186,14 @@ func (c *compiler) undefine(n *node) scalarFn {
 
 func (c *compiler) exists(x *node) scalarFn {
 	if x.kind == nIndex {
-		a, idx := c.array(x.kids[0], true), c.scalar(x.kids[1])
+		a, idx := c.arrayToRead(x.kids[0]), c.scalar(x.kids[1])
 		return func(m *machine) Value {
 			arr := a(m)
 			i := arr.index(idx(m).iv())
 			return Bool(i >= 0 && arr.v[i] != nil)
 		}
 	}
-	h, key := c.hash(x.kids[0], true), c.keyOf(x.kids[1])
+	h, key := c.hashToRead(x.kids[0]), c.keyOf(x.kids[1])
 	return func(m *machine) Value {
 		y := h(m)
 		return Bool(y.get(key(m)) != nil)
@@ -476,16 +474,7 @@ func (c *compiler) reverseText(n *node) scalarFn {
 	return func(m *machine) Value {
 		base := len(m.stack)
 		list(m)
-		var b strings.Builder
-		for _, v := range m.stack[base:] {
-			b.WriteString(v.str())
-			if b.Len() > m.maxBytes {
-				m.exceed("bytes", m.maxBytes)
-			}
-		}
-		m.stack = m.stack[:base]
-		r := []byte(b.String())
-		m.charge(len(r))
+		r := []byte(m.joined(base))
 		for i, j := 0, len(r)-1; i < j; i, j = i+1, j-1 {
 			r[i], r[j] = r[j], r[i]
 		}

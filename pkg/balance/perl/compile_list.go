@@ -90,6 +90,9 @@ func (c *compiler) list(n *node) listFn {
 }
 
 func (c *compiler) items(kids []*node) listFn {
+	if aliased(kids) {
+		return c.aliasedItems(kids)
+	}
 	fns := make([]listFn, len(kids))
 	for i, k := range kids {
 		fns[i] = c.list(k)
@@ -110,6 +113,32 @@ func (c *compiler) items(kids []*node) listFn {
 		for _, f := range fns {
 			f(m)
 		}
+	}
+}
+
+// aliased tells whether a later item may change a variable that is an item before it.
+func aliased(kids []*node) bool {
+	seen := false
+	for _, k := range kids {
+		if seen && mutates(k) {
+			return true
+		}
+		seen = seen || k.kind == nVar && k.sigil == '$' || k.kind == nIncDec && !k.post || k.kind == nAssign || k.kind == nList
+	}
+	return false
+}
+
+// aliasedItems reads the items only when all have been evaluated: perl's lists hold the variables themselves.
+func (c *compiler) aliasedItems(kids []*node) listFn {
+	alias := c.alias(&node{kind: nList, kids: kids})
+	return func(m *machine) {
+		base := len(m.ptrs)
+		alias(m)
+		m.room(len(m.ptrs) - base)
+		for _, p := range m.ptrs[base:] {
+			m.stack = append(m.stack, *p)
+		}
+		m.ptrs = m.ptrs[:base]
 	}
 }
 
@@ -217,8 +246,15 @@ func (c *compiler) alias(n *node) listFn {
 			m.stack = m.stack[:base]
 		}
 	case nAssign:
-		if listAssign(n) && len(n.kids[0].kids) <= 1 {
+		if !listAssign(n) {
+			return c.aliasOf(c.lvalue(n))
+		}
+		if len(n.kids[0].kids) <= 1 {
 			return c.aliasAssigned(n)
+		}
+	case nIncDec:
+		if !n.post {
+			return c.aliasOf(c.lvalue(n))
 		}
 	}
 	f := c.list(n)
@@ -276,19 +312,14 @@ func (c *compiler) elementAlias(n *node) ptrFn {
 	}
 }
 
-// magicRange tells whether a range counts letters: 'aa'..'ad'.
-func magicRange(from Value) bool {
-	if from.k != kPV {
+// magicRange tells whether a range counts strings, as 'aa'..'ad' and '01'..'03' do.
+func magicRange(from, to Value) bool {
+	text := func(v Value) bool { return v.k == kPV || v.k == kUndef }
+	if !text(from) || !text(to) {
 		return false
 	}
-	s := from.p.(string)
-	if s == "" {
-		return true
-	}
-	if _, whole := grok(s); whole {
-		return len(s) > 1 && s[0] == '0'
-	}
-	return true
+	number := from.k == kUndef && to.k != kUndef || from.IsNumber() && from.str()[0] != '0'
+	return !(number && (to.k == kUndef || to.IsNumber()))
 }
 
 func (m *machine) rangeEnds(a, b Value, at site) (int64, int64) {
@@ -303,7 +334,7 @@ func (m *machine) rangeEnds(a, b Value, at site) (int64, int64) {
 }
 
 func (m *machine) pushRange(a, b Value, at site) {
-	if magicRange(a) {
+	if magicRange(a, b) {
 		m.pushMagic(a.str(), b.str())
 		return
 	}
@@ -328,9 +359,9 @@ func (m *machine) pushMagic(s, end string) {
 	for len(s) <= len(end) {
 		m.room(1)
 		m.stack = append(m.stack, String(s))
-		if s == end {
+		if s == end || !magical(s) {
 			return
 		}
-		s = increment(String(s)).str()
+		s = nextString(s)
 	}
 }

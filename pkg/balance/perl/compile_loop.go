@@ -235,7 +235,7 @@ func (c *compiler) overRange(list *node, each eachFn) func(*machine, **Value) ct
 	return func(m *machine, place **Value) ctl {
 		a := from(m)
 		b := to(m)
-		if magicRange(a) {
+		if magicRange(a, b) {
 			base := len(m.stack)
 			m.pushRange(a, b, at)
 			vals := append([]Value(nil), m.stack[base:]...)

@@ -87,6 +87,9 @@ func (c *compiler) binary(n *node) scalarFn {
 	if f := c.compare(n); f != nil {
 		return func(m *machine) Value { return Bool(f(m)) }
 	}
+	if f := c.mutating(n); f != nil {
+		return f
+	}
 	l, r := c.scalar(n.kids[0]), c.scalar(n.kids[1])
 	switch n.name {
 	case "+":
@@ -122,6 +125,40 @@ func (c *compiler) binary(n *node) scalarFn {
 		a := l(m)
 		return f(m, at, a, r(m))
 	}
+}
+
+// mutating compiles $x + $x++ and its like: perl's left operand is the variable
+// itself, so that it shows what the right side did. It is nil for all others.
+func (c *compiler) mutating(n *node) scalarFn {
+	l, r := n.kids[0], n.kids[1]
+	for l.kind == nList && len(l.kids) == 1 {
+		l = l.kids[0]
+	}
+	if !mutates(r) {
+		return nil
+	}
+	f, at, right := operator(n.name), c.at(n), c.scalar(r)
+	switch {
+	case l.kind == nVar && l.sigil == '$', l.kind == nIndex, l.kind == nKey:
+		left := c.scalar(l)
+		return func(m *machine) Value {
+			b := right(m)
+			return f(m, at, left(m), b)
+		}
+	case l.kind == nIncDec && !l.post, l.kind == nAssign && !listAssign(l):
+		left := c.lvalue(l)
+		return func(m *machine) Value {
+			cell := left(m)
+			b := right(m)
+			return f(m, at, *cell, b)
+		}
+	}
+	return nil
+}
+
+// mutates tells whether evaluating n may change a variable.
+func mutates(n *node) bool {
+	return holds(n, nAssign, nIncDec, nSubst, nTrans)
 }
 
 // comparison gives the test of a comparison operator.
@@ -239,11 +276,11 @@ func numeric(v Value) Value {
 	return v
 }
 
-// increment is ++ with the magic for strings such as a9 and Zz.
+// increment is ++ with the magic for strings such as a9, Zz and 007.
 func increment(v Value) Value {
 	if v.k == kPV {
 		s := v.p.(string)
-		if _, whole := grok(s); !whole && magical(s) {
+		if magical(s) {
 			return String(nextString(s))
 		}
 	}

@@ -8,16 +8,22 @@ func (c *compiler) text(n *node) func(*machine) string {
 	return func(m *machine) string {
 		base := len(m.stack)
 		list(m)
-		var b strings.Builder
-		for _, v := range m.stack[base:] {
-			b.WriteString(v.str())
-			if b.Len() > m.maxBytes {
-				m.exceed("bytes", m.maxBytes)
-			}
-		}
-		m.stack = m.stack[:base]
-		return b.String()
+		return m.joined(base)
 	}
+}
+
+// joined takes the values above base off the stack and joins them.
+func (m *machine) joined(base int) string {
+	var b strings.Builder
+	for _, v := range m.stack[base:] {
+		b.WriteString(v.str())
+		if b.Len() > m.maxBytes {
+			m.exceed("bytes", m.maxBytes)
+		}
+	}
+	m.stack = m.stack[:base]
+	m.charge(b.Len())
+	return b.String()
 }
 
 // located appends the place unless the text ends its line.
@@ -29,24 +35,14 @@ func (m *machine) located(s string, at site) string {
 }
 
 func (c *compiler) die(n *node) scalarFn {
-	text, list, at := c.text(n), c.items(n.kids), c.at(n)
-	single := len(n.kids) == 1
+	list, at := c.items(n.kids), c.at(n)
 	return func(m *machine) Value {
-		if single { // a reference is thrown as it is
-			base := len(m.stack)
-			list(m)
-			vals := m.stack[base:]
-			m.stack = m.stack[:base]
-			if len(vals) == 1 && vals[0].isRef() {
-				m.dieValue(at, vals[0])
-			}
-			var b strings.Builder
-			for _, v := range vals {
-				b.WriteString(v.str())
-			}
-			m.dieText(at, b.String())
+		base := len(m.stack)
+		list(m)
+		if vals := m.stack[base:]; len(vals) == 1 && vals[0].isRef() {
+			m.dieValue(at, vals[0]) // a reference is thrown as it is
 		}
-		m.dieText(at, text(m))
+		m.dieText(at, m.joined(base))
 		return Value{}
 	}
 }

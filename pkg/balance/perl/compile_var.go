@@ -3,6 +3,14 @@ package perl
 // array compiles n, an array variable or a dereference, to its container.
 // With create a missing one springs up; without it the result may be nil.
 func (c *compiler) array(n *node, create bool) arrayFn {
+	return c.arrayFor(n, create, false)
+}
+
+// arrayToRead is array for an element that is only read: behind a string there is
+// nothing, as in perl, where the string would name a variable that does not exist.
+func (c *compiler) arrayToRead(n *node) arrayFn { return c.arrayFor(n, true, true) }
+
+func (c *compiler) arrayFor(n *node, create, read bool) arrayFn {
 	if n.kind == nMy {
 		declare, inner := c.declareOne(n, n.kids[0]), c.array(n.kids[0], create)
 		return func(m *machine) *array {
@@ -32,13 +40,16 @@ func (c *compiler) array(n *node, create bool) arrayFn {
 				m.step(1)
 				*cell = Value{k: kArr, p: new(array)}
 			}
+			if read && !cell.isRef() {
+				return new(array)
+			}
 			return m.arrayOf(*cell, at)
 		}
 	}
 	f := c.scalar(ref)
 	return func(m *machine) *array {
 		v := f(m)
-		if v.k == kUndef {
+		if v.k == kUndef || read && !v.isRef() {
 			if create {
 				return new(array)
 			}
@@ -71,7 +82,12 @@ func (m *machine) notRef(v Value, what string) string {
 	return "Can't use string (\"" + s + "\") as " + what + " ref: symbolic references are not available in algorithms"
 }
 
-func (c *compiler) hash(n *node, create bool) hashFn {
+func (c *compiler) hash(n *node, create bool) hashFn { return c.hashFor(n, create, false) }
+
+// hashToRead is to hash what arrayToRead is to array.
+func (c *compiler) hashToRead(n *node) hashFn { return c.hashFor(n, true, true) }
+
+func (c *compiler) hashFor(n *node, create, read bool) hashFn {
 	if n.kind == nMy {
 		declare, inner := c.declareOne(n, n.kids[0]), c.hash(n.kids[0], create)
 		return func(m *machine) *hash {
@@ -98,13 +114,16 @@ func (c *compiler) hash(n *node, create bool) hashFn {
 				m.step(1)
 				*cell = Value{k: kHash, p: new(hash)}
 			}
+			if read && !cell.isRef() {
+				return new(hash)
+			}
 			return m.hashOf(*cell, at)
 		}
 	}
 	f := c.scalar(ref)
 	return func(m *machine) *hash {
 		v := f(m)
-		if v.k == kUndef {
+		if v.k == kUndef || read && !v.isRef() {
 			if create {
 				return new(hash)
 			}

@@ -168,6 +168,10 @@ func (l *lexer) word(t *token, term bool) {
 	}
 	l.name()
 	t.kind, t.text = tIdent, l.src[start:l.pos]
+	if t.text == "__END__" || t.text == "__DATA__" {
+		t.kind, l.pos, l.end = tEOF, l.end, start
+		return
+	}
 	if !term {
 		return
 	}
@@ -207,7 +211,7 @@ func (l *lexer) quoteLike(t *token) {
 		i++
 	}
 	c := l.at(i)
-	if c == 0 || c == ',' || c == ';' || c == ')' || c == '=' && i > l.pos || c == '#' && i > l.pos || isWord(c) {
+	if c == 0 || c == '}' || c == ',' || c == ';' || c == ')' || c == '=' && i > l.pos || c == '#' && i > l.pos || isWord(c) {
 		return // no quote: a word called s, y, q ...
 	}
 	l.pos = i + 1

@@ -36,20 +36,15 @@ func (p *parser) builtinCall(t token, b *builtin) *node {
 
 // startsUnary tells whether a named unary operator has an argument. A < here begins a file name, as in perl.
 func (p *parser) startsUnary() bool {
-	if p.startsTerm() {
-		t := p.peek(true)
-		return !(t.kind == tOp && t.text == "{" && false)
+	t := p.peek(true)
+	if t.kind == tQuote && t.quote.op == "m" && p.src[t.off] == '/' && p.lexer.at(t.off+1) == '/' {
+		return false // shift // 10: the operator
 	}
-	return false
+	return p.startsTerm()
 }
 
 func (p *parser) checkArgs(n *node, b *builtin) {
-	few, many := len(n.kids) < b.min, b.max >= 0 && len(n.kids) > b.max
-	for _, k := range n.kids {
-		if few && (k.kind == nList || k.kind == nVar && k.sigil != '$' || k.kind == nCall || k.kind == nSlice) && b.max < 0 {
-			few = false
-		}
-	}
+	few, many := len(n.kids) < b.min && (b.max >= 0 || !spread(n)), b.max >= 0 && len(n.kids) > b.max
 	switch {
 	case few:
 		p.err(n.off, "Not enough arguments for "+b.name, "")

@@ -111,7 +111,7 @@ func (p *parser) assign() *node {
 		return l
 	}
 	p.take()
-	if l.kind == nCond {
+	if l.kind == nCond || l.kind == nList && len(l.kids) == 1 && l.kids[0].kind == nCond {
 		p.fail(l.off, "?: on the left of an assignment is not available in algorithms", "assign in each branch: if (...) { $x = ... } else { $y = ... }")
 	}
 	if !assignable(l) {

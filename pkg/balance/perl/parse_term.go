@@ -267,6 +267,9 @@ func (p *parser) cast(t token) *node {
 			p.syntax(&u, "a variable's name is missing")
 		}
 	}
+	if ref.kind == nConst || ref.kind == nInterp || ref.kind == nWord {
+		p.refuse(t.off, "a symbolic reference", "write the variable or function itself")
+	}
 	sigil := t.text[0]
 	n := &node{kind: nDeref, sigil: sigil, off: t.off, end: p.tokEnd(), kids: []*node{ref}}
 	if t.text == "$#" {

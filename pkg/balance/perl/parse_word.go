@@ -190,7 +190,7 @@ func (p *parser) notCall(t token) *node {
 		x := p.parens(l, open)
 		return &node{kind: nNot, off: t.off, end: p.pos, name: "not", kids: []*node{x}}
 	}
-	x := p.binary(precUnary)
+	x := p.comma()
 	return &node{kind: nNot, off: t.off, end: x.end, name: "not", kids: []*node{x}}
 }
 

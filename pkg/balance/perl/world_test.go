@@ -185,3 +185,21 @@ func evaluate(code string, w *world, now time.Time, zone *time.Location, lim Lim
 	}
 	return o
 }
+
+// scalarOutcome runs a program for one value, far from any data.
+func scalarOutcome(code string) outcome {
+	prog, diags := Compile([]byte(code), Position{File: "algorithm", Line: 1}, testFuncs())
+	if prog == nil {
+		return outcome{err: "compile: " + diags[0].String()}
+	}
+	var out strings.Builder
+	v, err := prog.Run(context.Background(), Options{Host: &world{}, Now: time.Unix(1195668661, 0), Out: &out})
+	o := outcome{values: []string{v.String()}, stdout: out.String()}
+	if v.IsUndef() {
+		o.values[0] = "<undef>"
+	}
+	if err != nil {
+		o.err = err.Error()
+	}
+	return o
+}

@@ -1,0 +1,45 @@
+package perl
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestBlockEnd(t *testing.T) {
+	for _, body := range []string{
+		``, ` migrate(); `, ` if (1) { migrate() } else { report() } `,
+		` my $s = "}"; my $t = '{'; my $u = "a}b" =~ /}/ ? 1 : 0; my $v = q({}); # }
+($s) `,
+		` my $h = $x{y}{"}"} / 2; my $z = $w[0] / 3; # }/
+ `,
+		` my @f = split /}/, $x; `, ` s/}/{/g; tr/}/{/; m{a{2}}; qw(} {); `,
+		` my $x = 10 / 2; my $y = $x / 5; }`[:len(` my $x = 10 / 2; my $y = $x / 5; `)],
+		` my $t = <<"T" . "end";
+} not the end
+T
+ migrate(); `,
+		"\n=pod\n\n}\n\n=cut\n\n migrate(); ",
+		` if ((average(res('cpu',5)) > 0.70) { migrate(); } `, // the manual's own, one ) short
+		` if ( $hour >= 0800 && && ) { migrate(); } `,
+		` my %h = (a => {b => 1}); $h{a}{b} `, ` "@{[ map { $_ } 1..3 ]}" `, " y => 1; $h{s}; $h{y}/2/1; ",
+		` if (1 > 0) { $x =~ m/}/ } $a = $b / $c; `,
+	} {
+		src := "x {" + body + "} } trailing"
+		got, err := BlockEnd([]byte(src), 2)
+		if want := 3 + len(body); err != nil || got != want {
+			t.Errorf("%q: end %d, %v; want %d", body, got, err, want)
+		}
+	}
+	for _, bad := range []string{"{ migrate();", `{ "}`, "{ if (1) { }"} {
+		if end, err := BlockEnd([]byte(bad), 0); err == nil {
+			t.Errorf("%q: found an end at %d", bad, end)
+		}
+	}
+	if _, err := BlockEnd([]byte("x"), 0); err == nil {
+		t.Error("no brace, no error")
+	}
+	end, err := BlockEnd([]byte("{ $x\n__END__\nthis } is ignored\n}\n"), 0)
+	if err != nil || end != strings.LastIndex("{ $x\n__END__\nthis } is ignored\n}\n", "}") {
+		t.Errorf("__END__: %d %v", end, err)
+	}
+}
