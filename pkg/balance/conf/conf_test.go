@@ -3,7 +3,9 @@ package conf
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -127,6 +129,8 @@ func TestAccepted(t *testing.T) {
 		{"veid and default as one line", "balance 1;default{info a;algorithm{}}veid 1{algorithm{}}", "1"},
 		{"empty statement", ";;balance 1;;", "1"},
 		{"hash inside a word", "logdir /a#b;balance 1;", "1"},
+		{"braces that close nothing", "balance 1; veid 1 { algorithm { my $s = \"}\" . '}' . q{ {} }; my @a = (1); my $n = $#a; $s =~ s/}//; # }\n } }", "1"},
+		{"a long algorithm", "balance 1; veid 1 { algorithm { my $s = '" + strings.Repeat("} {", 50_000) + "'; } }", "1"},
 		{"semicolon behind a block", "balance 1; veid 1 { algorithm { }; };", "1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -138,6 +142,20 @@ func TestAccepted(t *testing.T) {
 				t.Errorf("balance %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// A file of thousands of blocks is read in a moment.
+func TestManyBlocks(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("balance 1;\n")
+	const n = 5000
+	for i := range n {
+		fmt.Fprintf(&b, "veid v%d { info x; algorithm { if (average(res('cpu', 5)) > 0.7) { migrate(); } # it is %d\n } }\n", i, i)
+	}
+	f := mustParse(t, b.String())
+	if len(f.Blocks) != n || !strings.Contains(f.Blocks[n-1].Algorithm.Text, "it is 4999") {
+		t.Errorf("%d blocks", len(f.Blocks))
 	}
 }
 
@@ -202,6 +220,39 @@ func TestManualResources(t *testing.T) {
 		` | awk '{idle+=$1;sum +=$2;idle=-idle;sum=-sum}END{print 1-idle/sum}'`
 	if len(r.List) != 1 || r.List[0].Cmd != want || r.List[0].Name != "cpu" || r.List[0].LogFile != "cpu-usage" || r.List[0].Log() != "cpu-usage" {
 		t.Errorf("got %+v\nwant %s", r.List, want)
+	}
+}
+
+// The shell and awk take the manual's command, broken lines and all.
+func TestManualCommandRuns(t *testing.T) {
+	for _, need := range []string{"sh", "awk", "grep"} {
+		if _, err := exec.LookPath(need); err != nil {
+			t.Skipf("%s is not here: %v", need, err)
+		}
+	}
+	src, err := os.ReadFile("testdata/manual/lbresources.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ := ParseResources("lbresources.conf", src)
+	cmd := r.List[0].Cmd
+	stat := filepath.Join(t.TempDir(), "stat")
+	for from, to := range map[string]string{"cat /proc/stat": "cat " + stat, "sleep 3": "echo 'cpu  10 0 10 60 99' > " + stat} {
+		if !strings.Contains(cmd, from) {
+			t.Fatalf("no %q in %s", from, cmd)
+		}
+		cmd = strings.ReplaceAll(cmd, from, to)
+	}
+	if err := os.WriteFile(stat, []byte("cpu  0 0 0 0 0\ncpu0 1 2 3 4 5\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// The manual takes column 4, which is the system's time, for the idle one: 1 - 10/20.
+	out, err := exec.Command("sh", "-c", cmd).CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) == "" {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got := strings.TrimSpace(string(out)); got != "0.5" {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -40,7 +40,7 @@ func (s *scanner) value(start, end int) Value {
 
 func (s *scanner) report(sev Severity, at Span, hint, format string, args ...any) {
 	s.diags = append(s.diags, Diagnostic{Severity: sev, File: s.name, Line: at.Line, Col: at.Col,
-		Text: fmt.Sprintf(format, args...), Hint: hint, Source: Line(s.src, at.Line)})
+		Text: fmt.Sprintf(format, args...), Hint: hint, Source: Line(s.src[s.lines[at.Line-1]:], 1)})
 }
 
 func (s *scanner) fail(at Span, hint, format string, args ...any) {
