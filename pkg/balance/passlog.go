@@ -13,8 +13,8 @@ import (
 )
 
 // passes.log holds one JSON object a line: a Pass. Lists are never null, what is unknown is. Where many VMs may run on
-// the same nodes the list of these stands once, in "placements", and each VM gives its number. In a large cluster the
-// candidates of whom a rule said nothing are left out; what it read of them is in the logs.
+// the same nodes the list of these stands once, in "placements", and each VM gives its number. In a large cluster only
+// the best candidates of a VM are written; what the rule read of the others is in the logs.
 
 // AppendPass adds a pass to passes.log at path.
 func AppendPass(path string, p *Pass) error {
@@ -63,8 +63,12 @@ func ReadPasses(path string, t time.Time) (passes []*Pass, skipped int, err erro
 	return passes, skipped, nil
 }
 
-// fewCandidates is up to how many candidates of a pass are written even if the rule said nothing of them.
-const fewCandidates = 2000
+// Up to fewCandidates of a pass all are written. Of more, keptCandidates of each VM are, and none of which the rule
+// said nothing.
+const (
+	fewCandidates  = 2000
+	keptCandidates = 8
+)
 
 type jsonPass struct {
 	At         time.Time         `json:"at"`
@@ -226,7 +230,7 @@ func encodeDecision(d *Decision, all bool) jsonDecision {
 		Candidates: []jsonCandidate{}, Considered: d.Considered, Vetoes: encodeVetoes(d.Vetoes)}
 	for i := range d.Candidates {
 		c := &d.Candidates[i]
-		if !all && c.Said == SaidNothing {
+		if !all && (c.Said == SaidNothing || c.Rank > keptCandidates || (c.Rank == 0 && len(j.Candidates) >= keptCandidates)) {
 			continue
 		}
 		x := jsonCandidate{Node: c.Node, Said: c.Said, Weight: c.Weight, Line: (*jsonLine)(c.Line), Error: errorText(c.Err),

@@ -127,12 +127,16 @@ func TestPassIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(line) > 3<<20 || strings.Count(string(line), `"score":1`) < 100 {
+	if len(line) > 1<<20 || strings.Count(string(line), `"score":1`) < 100 {
 		t.Errorf("%d bytes", len(line))
 	}
 	back, err := DecodePass(line)
 	if err != nil || len(back.View.VMs[999].MayRun) != 100 {
-		t.Errorf("%v", err)
+		t.Fatalf("%v", err)
+	}
+	d := decisionOf(t, back, p.Moves()[0].VM)
+	if n := len(d.Candidates); n == 0 || n > 2*keptCandidates || d.Considered != 99 || d.chosen() == nil || d.chosen().Rank != 1 {
+		t.Errorf("%d candidates of a move: %+v", n, d)
 	}
 }
 

@@ -226,13 +226,15 @@ func (p *mainParser) path(s Statement) string {
 }
 
 func (p *mainParser) balance(s Statement) {
+	seen := map[string]bool{}
 	for _, v := range s.Items {
 		switch {
 		case host.CheckName(v.Text) != nil:
 			p.fail(v.Span, "write the VMs with commas between them: balance 201, 202;", "%q is not the name of a VM", v.Text)
-		case slices.Contains(p.file.Balance, v.Text):
+		case seen[v.Text]:
 			p.warn(v.Span, "take one of the two out", "VM %q stands in balance twice", v.Text)
 		default:
+			seen[v.Text] = true
 			p.file.Balance = append(p.file.Balance, v.Text)
 		}
 	}
@@ -240,12 +242,16 @@ func (p *mainParser) balance(s Statement) {
 
 // compare looks at what the parts say of each other.
 func (p *mainParser) compare() {
+	listed := map[string]bool{} // 201 and openvz:201 may mean the same VM
+	for _, vm := range p.file.Balance {
+		listed[vm] = true
+		if _, bare, typed := strings.Cut(vm, ":"); typed {
+			listed[bare] = true
+		}
+	}
 	for _, b := range p.file.Blocks {
 		_, bare, typed := strings.Cut(b.VM, ":")
-		listed := slices.ContainsFunc(p.file.Balance, func(vm string) bool {
-			return vm == b.VM || (typed && vm == bare) || strings.HasSuffix(vm, ":"+b.VM)
-		})
-		if !listed {
+		if !listed[b.VM] && !(typed && listed[bare]) {
 			p.warn(b.Head.Span, "add it to balance, or take the block out", "VM %q is not in balance: its block has no effect", b.VM)
 		}
 	}
