@@ -121,12 +121,45 @@ func (l *Locked) File() *os.File { return l.lock.File() }
 // Unlock lets go. The lock stays held where a child has inherited it.
 func (l *Locked) Unlock() error { return l.lock.Close() }
 
+// ErrAway says that the folder which was locked is not the one that is there now: the shared storage was taken away.
+var ErrAway = errors.New("the shared storage was taken away")
+
+// present is nil as long as the folder is the one that was locked. In an empty folder that lies in its place nothing
+// has to be taken out of use, and yet it would all come back.
+func (l *Locked) present() error {
+	mine, err := l.lock.File().Stat()
+	if err != nil {
+		return fmt.Errorf("looking at the lock of %s:%s: %w", l.typ, l.vm, err)
+	}
+	now, err := os.Stat(l.file("lock"))
+	if err == nil && !os.SameFile(mine, now) {
+		err = errors.New("its lock is another file")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrAway, l.path, err)
+	}
+	return nil
+}
+
+// step is a durable step in the folder that was locked, and in no other.
+func (l *Locked) step(point string, do func() error) error {
+	return l.Dir.step(point, func() error {
+		if err := l.present(); err != nil {
+			return err
+		}
+		return do()
+	})
+}
+
 // ErrTransition says that no such step of a VM's life exists.
 var ErrTransition = errors.New("no such step in a VM's life")
 
 // Write makes next the state and gives it as it was written. VM, Type and Seq are filled in. A step that Transitions
 // does not know, and a record that is not whole, are refused and nothing is changed.
 func (l *Locked) Write(next State) (State, error) {
+	if err := l.present(); err != nil {
+		return State{}, fmt.Errorf("writing the state: %w", err)
+	}
 	prev, err := l.Read()
 	if err != nil {
 		return State{}, fmt.Errorf("writing the state: %w", err)

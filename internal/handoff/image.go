@@ -188,6 +188,9 @@ func (l *Locked) Fail() error { return l.retire("failed") }
 
 func (l *Locked) retire(as string) error {
 	names, err := l.names(live)
+	if err == nil {
+		err = l.present() // behind the look: that there is nothing must be true of the folder that was locked
+	}
 	if err != nil {
 		return fmt.Errorf("taking images out of use: %w", err)
 	}
