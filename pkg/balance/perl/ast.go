@@ -95,15 +95,9 @@ type regexNode struct {
 // symbol is one lexical variable.
 type symbol struct {
 	name     string // with its sigil
-	off      int
 	slot     int
 	owner    *subInfo
 	captured bool // a closure or a reference may outlive the scope
-	state    bool
-	reads    int
-	writes   int
-	from     *node // what it was set from at its declaration; for the lint
-	item     int   // its place in a list declaration
 }
 
 // subInfo is a sub, or the main program.

@@ -100,7 +100,8 @@ func (c *compiler) matchCond(n *node) condFn {
 
 // matches searches from the begin and keeps the captures of a success.
 func (m *machine) matches(r *regex, s string) bool {
-	loc := m.find(r, s, 0)
+	look := m.search(r, s)
+	loc := look.find(0)
 	if loc == nil {
 		return false
 	}
@@ -118,7 +119,8 @@ func (c *compiler) matchNext(n *node, pattern func(*machine) *regex, target ptrF
 		if at.text != s {
 			at = place{}
 		}
-		loc := m.following(r, s, at.off, at.empty)
+		look := m.search(r, s)
+		loc := look.following(at.off, at.empty)
 		if loc == nil {
 			delete(m.places, cell)
 			return not
@@ -133,30 +135,28 @@ func (c *compiler) matchNext(n *node, pattern func(*machine) *regex, target ptrF
 }
 
 // following finds the next match of a //g. Behind an empty match there must be no other at the same place.
-func (m *machine) following(r *regex, s string, from int, afterEmpty bool) []int {
-	loc := m.find(r, s, from)
+func (s *search) following(from int, afterEmpty bool) []int {
+	loc := s.find(from)
 	if loc != nil && afterEmpty && loc[0] == from && loc[1] == from {
-		if from >= len(s) {
+		if from >= len(s.text) {
 			return nil
 		}
-		loc = m.find(r, s, from+1)
+		loc = s.find(from + 1)
 	}
 	return loc
 }
 
 // everyMatch calls f for all matches in turn.
-func (m *machine) everyMatch(r *regex, s string, f func(loc []int)) int {
-	count, from, empty := 0, 0, false
-	for from <= len(s) {
-		loc := m.following(r, s, from, empty)
+func (m *machine) everyMatch(r *regex, text string, f func(loc []int)) {
+	s, from, empty := m.search(r, text), 0, false
+	for from <= len(text) {
+		loc := s.following(from, empty)
 		if loc == nil {
-			break
+			return
 		}
-		count++
 		f(loc)
 		from, empty = loc[1], loc[0] == loc[1]
 	}
-	return count
 }
 
 func (c *compiler) matchList(n *node) listFn {
@@ -217,8 +217,9 @@ func (c *compiler) subst(n *node) scalarFn {
 		s, r := cell.str(), pattern(m)
 		var b []byte
 		count, from, done, empty := 0, 0, 0, false
+		look := m.search(r, s)
 		for from <= len(s) {
-			loc := m.following(r, s, from, empty)
+			loc := look.following(from, empty)
 			if loc == nil {
 				break
 			}

@@ -65,13 +65,11 @@ func (m *machine) splitText(r *regex, words bool, s string, limit int64) {
 		s = strings.TrimLeft(s, " \t\n\r\f\v")
 	}
 	base, from, fields := len(m.stack), 0, int64(0)
+	look := m.search(r, s)
 	for from < len(s) && (limit <= 0 || fields < limit-1) {
-		loc := m.find(r, s, from)
+		loc := look.find(from)
 		if loc != nil && loc[1] <= from { // a match without length at the begin of a field does not part
-			if from+1 > len(s) {
-				break
-			}
-			loc = m.find(r, s, from+1)
+			loc = look.find(from + 1)
 		}
 		if loc == nil || loc[0] >= len(s) && loc[0] == loc[1] {
 			break

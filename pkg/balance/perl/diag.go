@@ -41,7 +41,7 @@ func (s Severity) String() string {
 type Diagnostic struct {
 	Severity Severity
 	Pos      Position
-	Code     string // W1..W17 for the warnings of the language, empty for errors
+	Code     string // which warning, W1 to W19; empty for errors
 	Text     string // what is wrong
 	Hint     string // what to write instead; may be empty
 

@@ -15,7 +15,8 @@ type Host any
 // Func is a function that the caller lends to the rules, such as res or migrate.
 type Func struct {
 	Name     string
-	Min, Max int // number of arguments as written; Max < 0: any number
+	Min, Max int  // number of arguments; Max < 0: any number
+	Role     Role // what it is to a rule; only the warnings look at it
 	// Check looks at a call when the rule is loaded. literals holds one value for each
 	// argument as written; what is no literal is Undef. A text refuses the call.
 	// Inside eval {} it is only a warning.
@@ -23,6 +24,17 @@ type Func struct {
 	// Call does the work. An error ends the rule as die does.
 	Call func(h Host, c *Call) error
 }
+
+// Role tells the warnings what a host function is for.
+type Role int
+
+// The roles.
+const (
+	Plain     Role = iota
+	Series         // gives a list of values, such as res
+	Aggregate      // makes one value of a list, such as average
+	Verdict        // is what a rule is written for, such as migrate
+)
 
 // Want is the context of a call.
 type Want int

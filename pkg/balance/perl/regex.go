@@ -95,27 +95,55 @@ type match struct {
 	names []string
 }
 
-// find searches text from the offset on; the result is in bytes of text, without hidden groups.
-func (m *machine) find(r *regex, text string, from int) []int {
-	m.step(1 + (len(text)-from)*r.cost>>8)
+// search is a pattern at work on a text.
+type search struct {
+	m       *machine
+	r       *regex
+	text    string
+	subject string // the text with each byte a character
+	wide    bool
+}
+
+func (m *machine) search(r *regex, text string) search {
 	subject, wide := widen(text)
+	m.step(1 + len(text)>>8)
+	if len(text)*r.cost>>8 > m.maxSteps {
+		m.exceed("steps", m.maxSteps)
+	}
+	return search{m, r, text, subject, wide}
+}
+
+// find searches from the offset on; the result is in bytes of text, without hidden groups.
+func (s *search) find(from int) []int {
+	s.m.scan((len(s.text) - from) * s.r.cost >> 8)
 	start := from
-	if wide {
-		start += countHigh(text[:from])
+	if s.wide {
+		start += countHigh(s.text[:from])
 	}
 	var loc []int
 	switch {
 	case start == 0:
-		loc = r.re.FindStringSubmatchIndex(subject)
-	case !r.looksBack:
-		loc = shiftBy(r.re.FindStringSubmatchIndex(subject[start:]), start)
+		loc = s.r.re.FindStringSubmatchIndex(s.subject)
+	case !s.r.looksBack:
+		loc = shiftBy(s.r.re.FindStringSubmatchIndex(s.subject[start:]), start)
 	default:
-		loc = r.resume(subject, start)
+		loc = s.r.resume(s.subject, start)
 	}
 	if loc == nil {
+		s.m.step(1 + (len(s.text)-from)*s.r.cost>>8)
 		return nil
 	}
-	return r.narrow(loc, text, wide)
+	loc = s.r.narrow(loc, s.text, s.wide)
+	s.m.step(1 + (loc[1]-from)*s.r.cost>>8)
+	return loc
+}
+
+// scan notes work that may be spared, so that the clock is looked at in time.
+func (m *machine) scan(n int) {
+	if m.scanned += n; m.scanned >= checkEvery {
+		m.scanned = 0
+		m.check()
+	}
 }
 
 func shiftBy(loc []int, n int) []int {

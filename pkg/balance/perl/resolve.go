@@ -213,19 +213,18 @@ func (r *resolver) enterSub(s *subInfo) {
 
 // declare makes the symbols of my, our and state.
 func (r *resolver) declare(n *node) {
-	for i, k := range n.kids {
+	for _, k := range n.kids {
 		if k.kind != nVar {
 			continue
 		}
 		name := string(k.sigil) + k.name
-		s := &symbol{name: name, off: k.off, owner: r.sub, item: i}
+		s := &symbol{name: name, owner: r.sub}
 		switch n.name {
 		case "our":
 			k.global, k.slot = true, r.global(k.sigil, k.name)
 			s.owner, s.slot = nil, k.slot
 		case "state":
 			r.states++
-			s.state = true
 			k.global, k.slot = true, r.global(k.sigil, k.name+" state "+string(rune('0'+r.states)))
 			s.owner, s.slot = nil, k.slot
 		default:

@@ -54,7 +54,7 @@ type machine struct {
 	done    []bool // which state variables are set
 	random  uint64
 
-	steps, stop, maxSteps           int
+	steps, stop, maxSteps, scanned  int
 	maxBytes, maxElements, maxDepth int
 	depth, output, maxOutput        int
 }

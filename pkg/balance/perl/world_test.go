@@ -41,14 +41,14 @@ func testFuncs() []Func {
 		}
 	}
 	return []Func{
-		{Name: "res", Min: 2, Max: 2, Call: res("1")},
-		{Name: "res2", Min: 2, Max: 2, Call: res("2")},
-		{Name: "min", Max: -1, Call: pick(func(a, b float64) bool { return a < b })},
-		{Name: "max", Max: -1, Call: pick(func(a, b float64) bool { return a > b })},
-		{Name: "average", Max: -1, Call: average},
-		{Name: "meridian", Max: -1, Call: meridian},
-		{Name: "migrate", Max: -1, Call: act("migrate")},
-		{Name: "report", Max: -1, Call: act("report")},
+		{Name: "res", Min: 2, Max: 2, Role: Series, Call: res("1")},
+		{Name: "res2", Min: 2, Max: 2, Role: Series, Call: res("2")},
+		{Name: "min", Max: -1, Role: Aggregate, Call: pick(func(a, b float64) bool { return a < b })},
+		{Name: "max", Max: -1, Role: Aggregate, Call: pick(func(a, b float64) bool { return a > b })},
+		{Name: "average", Max: -1, Role: Aggregate, Call: average},
+		{Name: "meridian", Max: -1, Role: Aggregate, Call: meridian},
+		{Name: "migrate", Max: -1, Role: Verdict, Call: act("migrate")},
+		{Name: "report", Max: -1, Role: Verdict, Call: act("report")},
 	}
 }
 

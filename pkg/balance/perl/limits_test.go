@@ -1,0 +1,198 @@
+package perl
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestLimits: what would never end, or would fill the machine, is stopped, and no eval hides it.
+func TestLimits(t *testing.T) {
+	for code, limit := range map[string]string{
+		"while (1) { }": "steps", "1 while 1": "steps", "for (;;) { }": "steps", "eval { while (1) { } } while 1": "steps",
+		"do { } while 1": "steps", "L: { next L while 0; } my $i = 0; until ($i < 0) { $i++ }": "steps",
+		"sub f { f() } f()": "depth", "my $f; $f = sub { $f->() }; $f->()": "depth", "sub f { eval { f() } } f()": "depth",
+		"my $s = 'x' x 1e9": "bytes", "my $s = 'x'; $s .= $s while 1": "bytes", "my $s = 'ab'; $s = \"$s$s\" for 1..100": "bytes",
+		"my $s = sprintf('%2000000d', 1)": "bytes", "my $s = join('x' x 1000, 1..10000)": "bytes", "my $s = 'a' x 1000000; $s =~ s/a/aaaa/g": "bytes",
+		"my @a = 1..1e9": "elements", "my @a = (1) x 1e7": "elements", "my @a; $a[1e9] = 1": "elements", "my @a; $#a = 1e9": "elements",
+		"my @a = (1, 2); @a = (@a, @a) while 1": "elements", "my @a; push @a, 1, 2, 3 while 1": "elements", "my %h; my $i = 0; $h{$i++} = 1 while 1": "elements",
+		"my @a = map { ($_) x 1000 } 1..1000": "elements", "my @x; for my $i (1..1000) { push @x, [1..1000] }": "steps",
+		"print 'x' x 100 for 1..1000": "output", "my @a = split(//, 'x' x 200000)": "elements",
+		"my @l; push @l, 'x' x 1000000 while 1": "steps",
+	} {
+		start := time.Now()
+		got := evaluateErr(code, Limits{})
+		var re *RuntimeError
+		if !errors.As(got, &re) || re.Limit != limit {
+			t.Errorf("%s: %v, want limit %s", code, got, limit)
+		}
+		if d := time.Since(start); d > 8*time.Second {
+			t.Errorf("%s: took %v", code, d)
+		}
+	}
+}
+
+// TestHardPattern: RE2 needs no backtracking, and the clock is looked at between searches.
+func TestHardPattern(t *testing.T) {
+	start := time.Now()
+	err := evaluateErr("my $s = 'a' x 1000000; $s =~ /(a*)*(b*)*(c?a?)*d/ for 1..1000", Limits{})
+	if d := time.Since(start); err == nil || d > 8*time.Second {
+		t.Errorf("%v after %v", err, d)
+	}
+	if err := evaluateErr("('x' x 900000) =~ /"+strings.Repeat("(a|b|c)*", 200)+"d/", Limits{}); err == nil {
+		t.Error("a large pattern on a large text is not limited")
+	}
+}
+
+func evaluateErr(code string, lim Limits) error {
+	prog, diags := Compile([]byte(code), Position{}, testFuncs())
+	if prog == nil {
+		return errors.New(diags[0].String())
+	}
+	_, err := prog.Run(context.Background(), Options{Host: &world{}, Limits: lim})
+	return err
+}
+
+func TestLimitsAreSet(t *testing.T) {
+	if err := evaluateErr("my $i = 0; $i++ while $i < 50; $i", Limits{Steps: 100}); err != nil {
+		t.Error(err)
+	}
+	if err := evaluateErr("my $i = 0; $i++ while $i < 150; $i", Limits{Steps: 100}); err == nil || !strings.Contains(err.Error(), "more than 100 steps") {
+		t.Error(err)
+	}
+	err := evaluateErr("while (1) { }", Limits{Steps: 1 << 40, Time: 20 * time.Millisecond})
+	if err == nil || !strings.Contains(err.Error(), "out of time") {
+		t.Error(err)
+	}
+}
+
+func TestContext(t *testing.T) {
+	prog, _ := Compile([]byte("while (1) { }"), Position{}, testFuncs())
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := prog.Run(ctx, Options{}); err == nil {
+		t.Error("a cancelled context is not seen at the begin")
+	}
+	ctx, cancel = context.WithCancel(context.Background())
+	seen := 0
+	funcs := append(testFuncs(), Func{Name: "stop", Call: func(Host, *Call) error { seen++; cancel(); return nil }})
+	prog, diags := Compile([]byte("stop(); while (1) { }"), Position{}, funcs)
+	if prog == nil {
+		t.Fatal(diags)
+	}
+	if _, err := prog.Run(ctx, Options{Limits: Limits{Steps: 1 << 40}}); err == nil || seen != 1 {
+		t.Errorf("%v, %d", err, seen)
+	}
+}
+
+// TestParallel: one program, many goroutines, each with its own data.
+func TestParallel(t *testing.T) {
+	prog, diags := Compile([]byte(`my @l = res('cpu', 3); my %h; $h{$_}++ for @l; our $n; $n += $_ for @l; $n =~ /(\d+)/; "$1 " . join(",", sort keys %h)`),
+		Position{}, testFuncs())
+	if prog == nil {
+		t.Fatal(diags)
+	}
+	var wg sync.WaitGroup
+	for g := 0; g < 8; g++ {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			x := int64(g)
+			w := &world{data: map[string]map[string][]Value{"1": {"cpu": {Int(x), Int(x + 1), Int(x + 2)}}}}
+			want := Int(3*x+3).String() + " " + Int(x).String() + "," + Int(x+1).String() + "," + Int(x+2).String()
+			for i := 0; i < 500; i++ {
+				v, err := prog.Run(context.Background(), Options{Host: w})
+				if g := v.String(); err != nil || x < 8 && g != want {
+					t.Errorf("%d: %q %v, want %q", x, g, err, want)
+					return
+				}
+			}
+		}()
+	}
+	wg.Wait()
+}
+
+// TestFreshRuns: nothing of a run is left for the next, also after one that died.
+func TestFreshRuns(t *testing.T) {
+	for _, code := range []string{
+		"our $n; $n++; my $m; $m++; my @a; push @a, 1; our %h; $h{x}++; our @g; push @g, 1; \"$n$m@a$h{x}@g\"",
+		"my $x if 0; our $n; my $r = defined $x || defined $n ? 'old' : 'new'; $x = 1; $n = 1; for my $y (1) { $y; die 'x' if $_ } $r",
+		"my $s = sub { my $k = shift; $k + 1 }; our $z; $z .= $s->(1); $z",
+		"sub f { my $k; $k++; my @l = (@_, $k); \"@l\" } our $q; $q .= f(1) . f(2); $q",
+	} {
+		prog, diags := Compile([]byte(code), Position{}, testFuncs())
+		if prog == nil {
+			t.Fatal(code, diags)
+		}
+		first, err := prog.Run(context.Background(), Options{Host: &world{}})
+		for i := 0; i < 5; i++ {
+			again, err2 := prog.Run(context.Background(), Options{Host: &world{}})
+			if err != nil || err2 != nil || again.String() != first.String() {
+				t.Errorf("%s: %v %v, then %v %v", code, first, err, again, err2)
+			}
+		}
+	}
+}
+
+func TestTrace(t *testing.T) {
+	f := readOracle(t)
+	prog, diags := Compile([]byte("if (average(res('cpu',5)) > 0.70 && 1 < 2)\n{ migrate() }"), Position{File: "lbvm.conf", Line: 7, Col: 3}, testFuncs())
+	if prog == nil {
+		t.Fatal(diags)
+	}
+	var tr Trace
+	if _, err := prog.Run(context.Background(), Options{Host: f.world(), Trace: &tr}); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, s := range tr.Steps {
+		b.WriteString(s.Source + " | " + s.Text + " | " + s.Result + "\n")
+	}
+	want := `res('cpu',5) | res('cpu', 5) | 0.91 0.85 0.72 0.66 0.61
+average(res('cpu',5)) | average(res('cpu',5)) | 0.75
+average(res('cpu',5)) > 0.70 | 0.75 > 0.7 | true
+1 < 2 | 1 < 2 | true
+migrate() | migrate() | 1
+`
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+	if s := tr.Steps[0]; s.Line != 7 || s.Col != 15 {
+		t.Errorf("step at %d:%d", s.Line, s.Col)
+	}
+}
+
+func TestDeterministic(t *testing.T) {
+	for code, want := range map[string]bool{
+		"migrate() if 1": true, "my $x = rand(5)": false, "print 1": false, "warn 'x'": false, "srand(1)": false, "sub f { rand } 1": false,
+		"use List::Util qw(shuffle); my @x = shuffle(1,2)": false,
+	} {
+		prog, diags := Compile([]byte(code), Position{}, testFuncs())
+		if prog == nil || prog.Deterministic() != want {
+			t.Errorf("%s: want %v %v", code, want, diags)
+		}
+	}
+}
+
+func TestRuntimeError(t *testing.T) {
+	prog, _ := Compile([]byte("my $n = 0;\nmy $x = 1 +\n   5 / $n;"), Position{File: "lbvm.conf", Line: 20, Col: 5}, testFuncs())
+	_, err := prog.Run(context.Background(), Options{})
+	var re *RuntimeError
+	if !errors.As(err, &re) || re.Pos.Line != 22 || re.Pos.Col != 4 || re.Text != "Illegal division by zero at lbvm.conf line 21.\n" {
+		t.Errorf("%#v", err)
+	}
+	cause := errors.New("no data for cpu on n2")
+	funcs := []Func{{Name: "res", Min: 0, Max: -1, Call: func(Host, *Call) error { return cause }}}
+	prog, _ = Compile([]byte("res('cpu')"), Position{}, funcs)
+	if _, err = prog.Run(context.Background(), Options{}); !errors.Is(err, cause) || !strings.Contains(err.Error(), "no data for cpu on n2") {
+		t.Errorf("%v", err)
+	}
+	funcs[0].Call = func(Host, *Call) error { panic("broken host") }
+	prog, _ = Compile([]byte("res('cpu')"), Position{}, funcs)
+	if _, err = prog.Run(context.Background(), Options{}); err == nil || !strings.Contains(err.Error(), "internal error: broken host") {
+		t.Errorf("%v", err)
+	}
+}
