@@ -11,14 +11,9 @@ import (
 // passRecord is what the story reads of a line of passes.log.
 type passRecord struct {
 	Decisions []struct {
-		VM      string
-		Verdict string
-		Why     string
-		Line    *struct {
-			File string
-			Line int
-			Text string
-		}
+		VM         string
+		Verdict    string
+		Why        string
 		Reads      []passRead
 		Candidates []struct {
 			Node  string
@@ -38,7 +33,7 @@ func (r passRead) String() string {
 	return fmt.Sprintf("%s of %s, %d values in %d minutes, on average %.2f", r.Resource, r.Node, r.Count, r.Minutes, r.Average)
 }
 
-// because tells from passes.log why the balancer moves vm: what it read, and which line of the rule spoke.
+// because tells from passes.log what the rule of vm had read, and whose rule would have moved it too.
 func (s *story) because(vm string) error {
 	b, err := os.ReadFile(s.l.Path("shared/lbvm/log/passes.log"))
 	if err != nil {
@@ -51,7 +46,7 @@ func (s *story) because(vm string) error {
 	}
 	for _, d := range p.Decisions {
 		switch {
-		case d.VM == vm && d.Line != nil:
+		case d.VM == vm:
 			var read []string
 			for _, r := range d.Reads {
 				read = append(read, r.String())
@@ -64,7 +59,6 @@ func (s *story) because(vm string) error {
 				}
 			}
 			s.say("  the rule read: %s", strings.Join(read, "; "))
-			s.say("  line %d of lbvm.conf spoke: %s", d.Line.Line, d.Line.Text)
 		case strings.HasPrefix(d.Why, "held back"):
 			s.say("  its rule would move %s too: %s", d.VM, d.Why)
 		}
