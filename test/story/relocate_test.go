@@ -45,8 +45,10 @@ func TestTwoHundredRelocations(t *testing.T) {
 	var all []moved
 	end := map[string]string{}
 	lives := map[string]int{}
+	first := w.status()
 	var wg sync.WaitGroup
 	for i, s := range six() {
+		_, home := first.service(s.name)
 		n := total / 6
 		if i < total%6 {
 			n++
@@ -54,7 +56,7 @@ func TestTwoHundredRelocations(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			moves, node := w.backAndForth(s, n, rand.New(rand.NewSource(seed+int64(i))))
+			moves, node := w.backAndForth(s, home, n, rand.New(rand.NewSource(seed+int64(i))))
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, moves...)
@@ -118,9 +120,8 @@ func (w *world) setUp(nodes ...string) {
 	}
 }
 
-// backAndForth moves one service n times, and gives the node on which it has ended.
-func (w *world) backAndForth(s service, n int, r *rand.Rand) (done []moved, node string) {
-	_, node = w.status().service(s.name)
+// backAndForth moves one service n times from the node that it is on, and gives the one on which it has ended.
+func (w *world) backAndForth(s service, node string, n int, r *rand.Rand) (done []moved, end string) {
 	for i := 0; i < n; i++ {
 		var others []string
 		for _, x := range []string{"node1", "node2", "node3"} {
@@ -128,19 +129,22 @@ func (w *world) backAndForth(s service, n int, r *rand.Rand) (done []moved, node
 				others = append(others, x)
 			}
 		}
-		target := others[r.Intn(2)]
-		by, argv := "clusvcadm", []string{"clusvcadm", "-r", s.name, "-m", target}
-		if i%3 == 2 && w.welcome(s, target) {
-			by, argv = "lbm", []string{"lbm", "migrate", s.guest(), target}
-		}
+		by, target := "clusvcadm", others[r.Intn(2)]
 		began := time.Now()
-		out, code := w.tryOn(others[0], argv...)
+		var out string
+		var code int
+		if i%3 == 2 {
+			by = "lbm"
+			out, code, began = w.migrate(s, others[0], target)
+		} else {
+			out, code = w.tryOn(others[0], "clusvcadm", "-r", s.name, "-m", target)
+		}
 		if code != 0 {
-			w.t.Errorf("%s: exit %d: %s", strings.Join(argv, " "), code, out)
+			w.t.Errorf("%s, %s to %s: exit %d: %s", by, s.guest(), target, code, out)
 			return done, node
 		}
 		if !poll(limit, func() bool { return w.last(s.guest()).Node == target }) {
-			w.t.Errorf("%s: guest %s does not write on %s", strings.Join(argv, " "), s.guest(), target)
+			w.t.Errorf("%s, %s to %s: the guest does not write there", by, s.guest(), target)
 			return done, node
 		}
 		done = append(done, moved{s.typ, by, time.Since(began)})
@@ -149,19 +153,19 @@ func (w *world) backAndForth(s service, n int, r *rand.Rand) (done []moved, node
 	return done, node
 }
 
-// welcome waits until lbm would move the VM there: a node's facts of the last minute may still name it as a guest.
-func (w *world) welcome(s service, target string) bool {
-	var out string
-	ok := poll(20*time.Second, func() bool {
-		var code int
-		out, code = w.tryOn(target, "lbm", "migrate", "--dry-run", s.guest(), target)
-		return code == 0
+// migrate asks lbm to move a VM until it does not refuse: the facts of the target may be of a minute in which the VM
+// was there, and what is refused has changed nothing. It tells when it asked last.
+func (w *world) migrate(s service, from, target string) (out string, code int, asked time.Time) {
+	poll(limit, func() bool {
+		asked = time.Now()
+		out, code = w.tryOn(from, "lbm", "migrate", s.guest(), target)
+		return code != refused
 	})
-	if !ok {
-		w.t.Errorf("lbm does not want to move %s to %s: %s", s.guest(), target, out)
-	}
-	return ok
+	return out, code, asked
 }
+
+// refused is lbm's exit code for what it did not begin.
+const refused = 3
 
 // changeLoads changes the loads of guests and nodes until it is told to stop; it gives how often.
 func (w *world) changeLoads(seed int64) (stop func() int) {

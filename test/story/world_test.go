@@ -20,7 +20,7 @@ import (
 )
 
 // limit bounds every program and every wait that has no bound of its own. It is generous: machines can be loaded.
-const limit = 60 * time.Second
+const limit = 90 * time.Second
 
 // world is a lab that runs.
 type world struct {
@@ -55,7 +55,7 @@ func newWorld(t *testing.T, o lab.Options) *world {
 		w.down()
 		release()
 	})
-	up := []string{"up"}
+	up := []string{"up", "--timeout", "80s"}
 	if o.Bare {
 		up = append(up, "--bare")
 	}

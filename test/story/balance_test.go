@@ -1,0 +1,184 @@
+package story
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/lbvm/lbvm/internal/lab"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// What was only just enabled has moved, for the balancer: the shorter cool-down does not make the story wait for it.
+const balanced = `sharedstorage /shared;
+resources /shared/lbresources.conf;
+logdir /shared/lbvm/log;
+balance 101, web1, 102, db1;
+cooldown 2m;
+`
+
+const shedding = `
+default {
+    info the node is hot and another one is cool;
+    algorithm {
+        if (average(res('cpu', 3)) > 0.70 && average(res2('cpu', 2)) < 0.40)
+        {
+            migrate();
+        }
+    }
+}
+`
+
+// minutes is how many samples and passes a story waits for before it believes that nothing happens.
+const minutes = 5
+
+// TestHotNodeShedsAVM makes a cluster ready from nothing with lbm init, as an administrator does, and heats a node.
+// Without a rule nothing moves; with it the balancer hands one guest over by itself.
+func TestHotNodeShedsAVM(t *testing.T) {
+	t.Parallel()
+	services := []service{{"centos1", "openvz", "101"}, {"web1", "xen", "web1"}, {"centos2", "openvz", "102"}, {"db1", "xen", "db1"}}
+	homes := []string{"node1", "node1", "node2", "node3"}
+	o := lab.Options{Bare: true, Scale: 60, Nodes: []string{"node1", "node2", "node3"}}
+	for i, s := range services {
+		o.VMs = append(o.VMs, lab.VM{Type: s.typ, Name: s.vm, Service: s.name, Node: homes[i]})
+	}
+	w := newWorld(t, o)
+	for i, n := range o.Nodes {
+		argv := []string{"lbm", "init", "--shared", lab.SharedMount}
+		if i > 0 {
+			argv = append(argv, "--join")
+		}
+		w.on(n, argv...)
+	}
+	w.configure(balanced)
+	w.on("node1", "ccs_tool", "update", "/etc/cluster/cluster.conf")
+	for i, s := range services {
+		w.on(homes[i], "clusvcadm", "-e", s.name, "-m", homes[i])
+		w.awaitTick(s.guest(), homes[i])
+	}
+	w.until("the balancer's service is started", limit, func() bool {
+		state, _ := w.status().service("monitoring")
+		return state == "started"
+	})
+	w.must("load", "openvz:101", "0.45")
+	w.must("load", "xen:web1", "0.40")
+
+	t.Run("no rule, no move", func(t *testing.T) {
+		w := w.with(t)
+		passes := w.passes()
+		w.until("node1 is measured hot and the others cool for some minutes", limit, func() bool {
+			return w.cpu("node1", func(v float64) bool { return v > 0.7 }) && w.cpu("node2", func(v float64) bool { return v < 0.4 }) &&
+				w.cpu("node3", func(v float64) bool { return v < 0.4 })
+		})
+		w.until("the balancer has made its passes", limit, func() bool { return w.passes() >= passes+minutes })
+		if n := count(w.journal(), "event", "begin"); n != 0 {
+			t.Errorf("without a rule %d moves were begun", n)
+		}
+		st := w.status()
+		for i, s := range services {
+			if on := st.on(s.guest()); !slices.Equal(on, []string{homes[i]}) {
+				t.Errorf("without a rule guest %s has gone from %s to %q", s.guest(), homes[i], on)
+			}
+		}
+	})
+	t.Run("the rule moves one", func(t *testing.T) {
+		w := w.with(t)
+		w.configure(balanced + shedding)
+		var end record
+		w.until("a move of the balancer has ended", limit, func() bool {
+			for _, r := range w.journal() {
+				if r.Get("event") == "end" {
+					end = r
+					return true
+				}
+			}
+			return false
+		})
+		guest, target := end.Get("vm"), end.Get("to")
+		t.Logf("%s moved from %s to %s in %s lab seconds", guest, end.Get("from"), target, end.Get("seconds"))
+		if end.Get("from") != "node1" || end.Get("outcome") != string(balance.OutcomeMoved) || end.Get("memory") != string(balance.MemoryKept) || end.Get("owner") != target {
+			t.Errorf("the journal says %v", end)
+		}
+		if n := count(w.journal(), "event", "begin", "txn", end.Get("txn"), "by", "lbmonitor", "vm", guest); n != 1 {
+			t.Errorf("the move was begun %d times by lbmonitor", n)
+		}
+		w.awaitTick(guest, target)
+		st := w.status()
+		for _, s := range services {
+			on := st.on(s.guest())
+			if _, owner := st.service(s.name); !slices.Equal(on, []string{owner}) {
+				t.Errorf("guest %s is on %q, its service on %s", s.guest(), on, owner)
+			}
+			if s.guest() == guest && !slices.Equal(on, []string{target}) {
+				t.Errorf("guest %s is on %q and was moved to %s", guest, on, target)
+			}
+		}
+		if out := w.on("node2", "lbm", "history"); !strings.Contains(out, strings.TrimPrefix(guest[strings.Index(guest, ":"):], ":")) || !strings.Contains(out, target) {
+			t.Errorf("lbm history does not speak of the move of %s to %s:\n%s", guest, target, out)
+		}
+		out := w.on("node3", "lbm", "-l")
+		for _, s := range services {
+			if !strings.Contains(out, s.vm) {
+				t.Errorf("lbm -l does not list %s:\n%s", s.vm, out)
+			}
+		}
+	})
+	for _, s := range services {
+		if n := incarnations(w.witness(s.guest())); n != 1 {
+			t.Errorf("guest %s has booted %d times", s.guest(), n)
+		}
+	}
+	w.silent(0)
+	if t.Failed() {
+		w.tell("shared/lbvm/log/passes.log", 2)
+	}
+}
+
+// configure writes lbvm.conf. It is replaced at once, as an editor does.
+func (w *world) configure(text string) {
+	w.t.Helper()
+	file := w.l.Path("shared/lbvm.conf")
+	if err := os.WriteFile(file+".new", []byte(text), 0o640); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// passes counts the passes that were written down whole.
+func (w *world) passes() int {
+	b, err := os.ReadFile(w.l.Path("shared/lbvm/log", balance.PassesName))
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for _, line := range strings.Split(string(b), "\n") {
+		if json.Valid([]byte(line)) {
+			n++
+		}
+	}
+	return n
+}
+
+// cpu tells whether the last values of a node's processor, one for each minute, all are as wanted.
+func (w *world) cpu(node string, want func(float64) bool) bool {
+	b, err := os.ReadFile(w.l.Path("shared/lbvm/log", node+"-cpu"))
+	if err != nil {
+		return false
+	}
+	fields := strings.Fields(string(b))
+	if len(fields) < 2*minutes {
+		return false
+	}
+	for i := len(fields) - 2*minutes; i < len(fields); i += 2 {
+		v, err := strconv.ParseFloat(fields[i+1], 64)
+		if err != nil || !want(v) {
+			return false
+		}
+	}
+	return true
+}
