@@ -147,6 +147,22 @@ func (l *Locked) Claim(txn, node string) error {
 	return nil
 }
 
+// PutBack undoes Claim where not even the record has followed it: as long as st, which was read before Claim, still
+// stands, nobody has used the image.
+func (l *Locked) PutBack(st State, node string) error {
+	now, err := l.Read()
+	if err == nil && now != st {
+		err = fmt.Errorf("the state is %s", now.Phase)
+	}
+	if err == nil {
+		err = l.step("putback", func() error { return l.move(claimName(st.Image, node), imageName(st.Image)) })
+	}
+	if err != nil {
+		return fmt.Errorf("putting image %s back: %w", st.Image, err)
+	}
+	return nil
+}
+
 // CheckClaim gives the dump of an image that this node has claimed, if the image is whole and the guest's
 // witnesses still have the fingerprint that they had when it was made: ErrBadImage otherwise.
 func (l *Locked) CheckClaim(txn, node, fingerprint string) (mem string, err error) {

@@ -33,7 +33,7 @@ func (l *life) send(ctx context.Context, v view, to, txn string) (ending, error)
 		return stayed, fmt.Errorf("%s cannot push a running guest", l.a.Type)
 	}
 	if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, "pushed to "+to); err != nil {
-		return lost, err
+		return stayed, err // nobody has touched the guest
 	}
 	push, cancel := l.until(ctx, 2, 3)
 	tool := l.change("migrate", func() error { return x.Migrate(push, l.vm, to) })

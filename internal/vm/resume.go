@@ -30,6 +30,9 @@ func (l *life) resume(ctx context.Context, v view) error {
 		return err
 	}
 	if err := l.write(handoff.State{Phase: handoff.Resuming, Node: l.me, Image: txn, Txn: txn}, "goes on from its image"); err != nil {
+		if noSpace(err) { // the memory is not used yet, and there may be room later
+			err = errors.Join(err, l.held.PutBack(v.st, l.me))
+		}
 		return err
 	}
 	fp, err := l.fingerprintOf(g)
@@ -52,7 +55,13 @@ func (l *life) resume(ctx context.Context, v view) error {
 		}
 		return l.useless(fmt.Errorf("restoring %s: %w", l.vm, err))
 	}
-	if err := l.writeRunning(txn, "goes on with its memory"); err != nil {
+	err = l.writeRunning(txn, "goes on with its memory")
+	if noSpace(err) { // the used image may be what takes the room
+		if err = l.held.Unclaim(txn, l.me); err == nil {
+			err = l.writeRunning(txn, "goes on with its memory")
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if err := l.held.Unclaim(txn, l.me); err != nil { // tidy takes it out of use
