@@ -102,7 +102,18 @@ func (c *compiler) opAssign(n *node) scalarFn {
 			}
 			return *cell
 		}
-	case "+", "-":
+	case "+":
+		return func(m *machine) Value {
+			cell := p(m)
+			b := r(m)
+			a := *cell
+			if a.k == kUndef {
+				a = Int(0)
+			}
+			*cell = add(a, b)
+			return *cell
+		}
+	case "-":
 		f := arithmetic(op)
 		return func(m *machine) Value {
 			cell := p(m)

@@ -107,6 +107,16 @@ func (c *compiler) binary(n *node) scalarFn {
 			a := l(m)
 			return mul(a, r(m))
 		}
+	case "%":
+		f, at := operator("%"), c.at(n)
+		return func(m *machine) Value {
+			a := l(m)
+			b := r(m)
+			if a.k == kIV && b.k == kIV && int64(a.n) >= 0 && int64(b.n) > 0 {
+				return Value{k: kIV, n: a.n % b.n}
+			}
+			return f(m, at, a, b)
+		}
 	}
 	if f := arithmetic(n.name); f != nil {
 		traced := n.name == "<=>" || n.name == "cmp"
