@@ -57,11 +57,17 @@ func (a *Agent) Start(ctx context.Context, c *ocf.Call) error {
 // is here any more.
 func (a *Agent) Stop(ctx context.Context, c *ocf.Call) error {
 	l, err := a.begin(c, "stop")
-	if err != nil {
-		return err
+	if err == nil {
+		defer l.end()
+		err = l.stop(ctx)
 	}
-	defer l.end()
-	return l.stop(ctx)
+	if errors.Is(err, hypervisor.ErrName) { // no start ever let it through; a failure would cost the whole service
+		if c.Log != nil {
+			c.Log.Log(ocf.LevelError, "nothing can run under this name", "error", err)
+		}
+		return nil
+	}
+	return err
 }
 
 // Status is nil if the VM runs on this node, ocf.ErrNotRunning if it certainly does not.
@@ -146,7 +152,7 @@ const reboot = 5 * time.Second
 
 func (a *Agent) begin(c *ocf.Call, action string) (*life, error) {
 	if err := host.CheckName(c.Name); err != nil {
-		return nil, ocf.Errorf(ocf.CodeConfigured, "the VM's name: %w", err)
+		return nil, ocf.Errorf(ocf.CodeConfigured, "%w: %w", hypervisor.ErrName, err)
 	}
 	l := &life{a: a, call: c, action: action, vm: c.Name, params: c.Params.Map(), clock: a.Clock, total: c.Timeout, patience: reboot}
 	if l.clock == nil {

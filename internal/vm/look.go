@@ -139,7 +139,7 @@ func (l *life) guest(ctx context.Context) (hypervisor.Detail, error) {
 		d, err := l.detail(ctx)
 		now := l.clock.Now()
 		switch {
-		case err != nil && !errors.Is(err, hypervisor.ErrNoProgram) && now.Before(end):
+		case err != nil && !errors.Is(err, hypervisor.ErrNoProgram) && !errors.Is(err, hypervisor.ErrName) && now.Before(end):
 		case err != nil:
 			return hypervisor.Detail{}, fmt.Errorf("it is not known what %s is here: %w", l.vm, err)
 		case d.State.Clean() && now.Before(patient):
