@@ -87,6 +87,11 @@ func (s *setup) init() error {
 	if err != nil && !errors.Is(err, ErrNotInit) {
 		return err
 	}
+	// A storage that this node knew with a marker and that shows none is not mounted: one more marker, below the
+	// mount point, would make an empty storage of it.
+	if old, oerr := s.h.Identity(); err != nil && oerr == nil && old.Cluster == id.Cluster && old.Shared == id.Shared {
+		return fmt.Errorf("%w: %s says that %s bears one (if that storage is gone for good, remove %s first)", host.ErrNoMarker, host.IDFile, id.Shared, host.IDFile)
+	}
 	if found != "" {
 		id.UUID = found
 	} else if id.UUID, err = newUUID(); err != nil {

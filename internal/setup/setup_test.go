@@ -111,6 +111,29 @@ func TestInitTwiceChangesNothing(t *testing.T) {
 	}
 }
 
+// Rule 10: where the storage was made ready before and shows nothing now, it is not mounted.
+func TestInitOfAStorageThatIsNotMounted(t *testing.T) {
+	nodes, dir := cluster(t)
+	ctx := context.Background()
+	_, err := Init(ctx, nodes[0], Options{Shared: "/gfs"})
+	must(t, err)
+	must(t, os.Rename(filepath.Join(dir, "shared"), filepath.Join(dir, "away")))
+	must(t, os.Mkdir(filepath.Join(dir, "shared"), 0o755)) // the mount point
+	before := tree(t, dir)
+	for _, o := range []Options{{}, {Shared: "/gfs"}, {Shared: "/gfs", DryRun: true}} {
+		if _, err := Init(ctx, nodes[0], o); !errors.Is(err, host.ErrNoMarker) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	if after := tree(t, dir); after != before {
+		t.Errorf("files changed:\n%s\n%s", before, after)
+	}
+	must(t, os.Remove(filepath.Join(dir, "node1/etc/cluster/lbvm.id"))) // as the message says
+	if _, err := Init(ctx, nodes[0], Options{Shared: "/gfs"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDryRunChangesNothing(t *testing.T) {
 	nodes, dir := cluster(t)
 	before := tree(t, dir)
