@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/pkg/balance/conf"
+	"github.com/lbvm/lbvm/pkg/balance/perl"
 )
 
 const testResources = "resource cpu { builtin cpu; logfile cpu-usage; } resource ram { builtin ram; } resource users { cmd who | wc -l; }"
@@ -204,4 +205,38 @@ func BenchmarkDecidePerl(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A rule that goes on for ever costs its own VMs only, however many there are: the pass must come to its end.
+func TestARuleWithoutAnEnd(t *testing.T) {
+	in := world()
+	var diags []conf.Diagnostic
+	in.Config, diags = compile(t, "balance 101, 102, web;\n101 { algorithm { migrate(); } }\ndefault { algorithm { res2('cpu', 1); while (1) { } } }\n")
+	if conf.HasErrors(diags) {
+		t.Fatal(diags)
+	}
+	runs := 0
+	loop := in.Config.Default.Program
+	in.Config.Default.Program = counted{loop, &runs}
+	in.Config.Balance = append([]string{"102", "web"}, in.Config.Balance...)
+	p := mustDecide(t, in)
+	if got := moves(p); !slices.Equal(got, []string{"openvz:101 n1->n3"}) || runs != maxOver {
+		t.Errorf("moves %q after %d runs of the rule", got, runs)
+	}
+	for _, vm := range []string{"openvz:102", "xen:web"} {
+		if d := decisionOf(t, p, vm); d.Verdict != Stay || !strings.Contains(d.Why, "limit") {
+			t.Errorf("%s: %s", vm, d.Why)
+		}
+	}
+}
+
+// counted counts the runs of a program.
+type counted struct {
+	Program
+	runs *int
+}
+
+func (c counted) Run(ctx context.Context, o perl.Options) (perl.Value, error) {
+	*c.runs++
+	return c.Program.Run(ctx, o)
 }

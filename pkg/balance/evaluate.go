@@ -3,6 +3,7 @@ package balance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 
 	"github.com/lbvm/lbvm/pkg/balance/perl"
@@ -103,15 +104,28 @@ func (e *evaluation) say(s Said, weight float64, at perl.Position) {
 	}
 }
 
+// maxOver is how many runs of a rule may end at a limit of steps, memory or time: behind them it is not run any more in
+// this pass. With a run for each of many VMs and nodes it would else take the time of all others.
+const maxOver = 3
+
+var errOver = errors.New("its rule has run into its limits too often in this pass: it is not run again")
+
 // run evaluates the rule for one candidate and writes into it what it said. An error cancels what was said before it.
 func (e *evaluation) run(ctx context.Context, rule *Rule, owner, target *node, c *Candidate, trace bool) {
 	e.start(owner, target)
+	if e.r.over[rule] >= maxOver {
+		c.Err = errOver
+		return
+	}
 	o := perl.Options{Host: e, Now: e.r.in.At, Zone: e.r.in.At.Location(), Out: &e.out}
 	if trace {
 		c.Trace = &perl.Trace{}
 		o.Trace = c.Trace
 	}
 	_, err := rule.Program.Run(ctx, o)
+	if limit := (*perl.RuntimeError)(nil); errors.As(err, &limit) && limit.Limit != "" {
+		e.r.over[rule]++
+	}
 	switch {
 	case e.err != nil: // also where the rule caught it with eval {}
 		c.Err = e.err

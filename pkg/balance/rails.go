@@ -20,7 +20,8 @@ func Rails() []Rail {
 	return []Rail{
 		{
 			Name: "stale-data", Default: "3 intervals",
-			Doc:    "A node takes no VM unless it has fresh samples of every resource that the rule read of the owner or of it.",
+			Doc:    "A node takes no VM unless it has fresh samples of every resource that the rule read of the owner or of it, and none moves to or from a node whose clock is ahead: how old its samples are nobody can tell.",
+			vm:     func(r *round, vm *VM) string { return r.ahead(vm.Owner) },
 			target: staleTarget,
 		},
 		{
@@ -70,6 +71,9 @@ func Rails() []Rail {
 
 // staleTarget looks for what the rule had no need to ask: it may have read the owner's values only.
 func staleTarget(r *round, _ *VM, c *Candidate) string {
+	if text := r.ahead(c.Node); text != "" {
+		return text
+	}
 	n := r.nodes[c.Node]
 	for _, read := range r.reads {
 		if w := r.window(n, read.Resource, read.Minutes); w.err != nil {
@@ -77,6 +81,15 @@ func staleTarget(r *round, _ *VM, c *Candidate) string {
 		}
 	}
 	return ""
+}
+
+// ahead tells of a node that has measured in our future. Its samples up to now look fresh, and are older by as much.
+func (r *round) ahead(name string) string {
+	n := r.nodes[name]
+	if n == nil || n.Seen.Sub(r.in.At) < r.set.Stale {
+		return ""
+	}
+	return fmt.Sprintf("%s says that it measured at %s, which is to come (do the clocks agree?)", name, n.Seen.Format(time.RFC3339))
 }
 
 func notStarted(r *round, vm *VM) string {

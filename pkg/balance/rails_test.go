@@ -39,6 +39,13 @@ func TestRails(t *testing.T) {
 			in.Samples = s
 			in.View.Nodes = in.View.Nodes[:2]
 		}, nil, []string{"openvz:101 n1->n2"}, "no data for cpu on n2"},
+		{"the owner's clock is ahead", "stale-data", func(in *Input) {
+			in.View.Nodes[0].Seen = testNow.Add(3 * time.Minute)
+			in.Config.Balance = []string{"101"}
+		}, nil, first, "n1 says that it measured at 2008-01-15T14:33:00Z"},
+		{"a target's clock is ahead", "stale-data", func(in *Input) {
+			in.View.Nodes[2].Seen = testNow.Add(10 * time.Minute)
+		}, []string{"openvz:101 n1->n2"}, first, "n3 says that it measured at"},
 		{"frozen", "not-started", func(in *Input) { in.View.VMs[0].Frozen = true; in.Config.Balance = []string{"101"} }, nil, first, "it is frozen"},
 		{"its own move in flight", "not-started", func(in *Input) {
 			in.Config.Balance = []string{"101"}
@@ -54,6 +61,12 @@ func TestRails(t *testing.T) {
 			in.Recent = []Move{done("openvz:900", "n1", "n2", time.Minute)}
 			in.View.Nodes = slices.Delete(in.View.Nodes, 1, 2)
 		}, nil, first, "n1: openvz:900 left 1m0s ago"},
+		{"a target settles after a move to it that failed", "settling", func(in *Input) {
+			m := done("openvz:900", "n2", "n3", time.Minute)
+			m.Outcome, m.Owner = OutcomeFailed, "n2"
+			in.Recent = []Move{m}
+			in.View.Nodes = slices.Delete(in.View.Nodes, 1, 2)
+		}, nil, first, "n3: a move of openvz:900 ended as failed 1m0s ago"},
 		{"the owner settles after an arrival that others caused", "settling", func(in *Input) {
 			in.View.VMs[1].Since = ago(119 * time.Second)
 		}, nil, first, "n1: openvz:102 came or changed its state 1m59s ago"},

@@ -21,6 +21,7 @@ type round struct {
 	groups map[string]*group // by service, or by the VM's ID
 	of     map[string]*group // by the VM's ID
 	moved  int               // decisions to migrate so far
+	over   map[*Rule]int     // how many runs of a rule ended at a limit
 	lines  map[int]*Line
 	eval   evaluation // used again for each run
 	list   []Candidate
@@ -52,7 +53,7 @@ type group struct {
 }
 
 func newRound(in Input, rails []Rail) *round {
-	r := &round{in: in, rails: rails, index: newIndex(&in.View), nodes: map[string]*node{}, groups: map[string]*group{}, of: map[string]*group{}, lines: map[int]*Line{}}
+	r := &round{in: in, rails: rails, index: newIndex(&in.View), nodes: map[string]*node{}, groups: map[string]*group{}, of: map[string]*group{}, lines: map[int]*Line{}, over: map[*Rule]int{}}
 	if in.Config != nil {
 		r.set = in.Config.Rails
 	}
