@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -97,7 +98,7 @@ func wantsJSON(c *cli.Context) (bool, error) {
 	case "table":
 		return false, nil
 	default:
-		return false, cli.Exit(fmt.Sprintf("--output %q is neither table nor json", o), exitUsage)
+		return false, cli.Exit(fmt.Sprintf("--output %q is neither table nor json; see lbm %s --help", o, c.Command.Name), exitUsage)
 	}
 }
 
@@ -106,8 +107,11 @@ func (w world) manager() cluster.Manager { return cluster.RGManager(w.host, w.ru
 // configuration reads lbvm.conf; what is wrong with it is printed.
 func (w world) configuration() (*conf.File, error) {
 	src, err := os.ReadFile(w.host.Path(host.ConfFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, w.missing(err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w (lbm init makes one)", err)
+		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	f, diags := conf.Parse(host.ConfFile, src)
 	for _, d := range diags {
@@ -117,6 +121,29 @@ func (w world) configuration() (*conf.File, error) {
 		return nil, fmt.Errorf("%s has errors", host.ConfFile)
 	}
 	return f, nil
+}
+
+// missing says why there is no lbvm.conf: it lies on the shared storage, and lbm init makes nothing on a bare mount point.
+func (w world) missing(err error) error {
+	id, idErr := w.host.Identity()
+	if idErr != nil {
+		return idErr
+	}
+	if _, err := w.host.SharedDir(id); err != nil && !errors.Is(err, host.ErrNotShared) {
+		return err
+	}
+	return fmt.Errorf("reading the configuration: %w (lbm init makes one)", err)
+}
+
+// tooMany says what is wrong with more arguments than a command takes.
+func tooMany(c *cli.Context, what string) error {
+	for _, a := range c.Args().Slice() {
+		if strings.HasPrefix(a, "-") {
+			what = fmt.Sprintf("%s goes before the arguments", a)
+			break
+		}
+	}
+	return cli.Exit(fmt.Sprintf("%s; see lbm %s --help", what, c.Command.Name), exitUsage)
 }
 
 // resolve finds the VM that a person names: its name, TYPE:NAME, or the service that holds it and nothing else.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/keyval"
 	"github.com/lbvm/lbvm/internal/term"
 )
@@ -25,7 +26,10 @@ func (w world) historyCommand() *cli.Command {
 		Flags: []cli.Flag{outputFlag(), &cli.DurationFlag{Name: "since", Usage: "only the last `TIME` (30m, 24h)"}},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 1 {
-				return cli.Exit("lbm history takes one VM", exitUsage)
+				return tooMany(c, "lbm history takes one VM")
+			}
+			if c.Duration("since") < 0 {
+				return cli.Exit("--since is a time back from now, as 30m or 24h; see lbm history --help", exitUsage)
 			}
 			asJSON, err := wantsJSON(c)
 			if err != nil {
@@ -56,6 +60,9 @@ func (w world) history(vm string, since time.Duration, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	if _, err := w.host.SharedDir(id); err != nil && !errors.Is(err, host.ErrNotShared) {
+		return err // an empty history would be a false one
+	}
 	all := []happening{}
 	skipped := 0
 	for _, name := range []string{"migrate.log", "report.log"} {
@@ -82,6 +89,9 @@ func (w world) history(vm string, since time.Duration, asJSON bool) error {
 		return term.JSON(w.stdout, struct {
 			History []happening `json:"history"`
 		}{all})
+	}
+	if len(all) == 0 && vm != "" {
+		fmt.Fprintf(w.stderr, "lbm: the journals tell nothing of %q\n", vm)
 	}
 	var rows [][]string
 	for _, h := range all {

@@ -28,7 +28,7 @@ func (w world) initCommand() *cli.Command {
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return cli.Exit("lbm init takes no arguments", exitUsage)
+				return tooMany(c, "lbm init takes no arguments")
 			}
 			o := setup.Options{Shared: c.String("shared"), Member: c.String("member"), Service: !c.Bool("no-service"), DryRun: c.Bool("dry-run")}
 			do := setup.Init
@@ -40,7 +40,7 @@ func (w world) initCommand() *cli.Command {
 				return perr
 			}
 			if err != nil {
-				return cli.Exit(initFailure(steps, err), exitFailed)
+				return initFailure(steps, err)
 			}
 			return nil
 		},
@@ -73,7 +73,7 @@ func (w world) printSteps(steps []setup.Step, dry bool) error {
 }
 
 // initFailure says what a failure has left.
-func initFailure(steps []setup.Step, err error) string {
+func initFailure(steps []setup.Step, err error) error {
 	done := 0
 	for _, s := range steps {
 		if s.Done {
@@ -81,7 +81,7 @@ func initFailure(steps []setup.Step, err error) string {
 		}
 	}
 	if done == 0 {
-		return err.Error() + "; nothing was changed"
+		return cli.Exit(err.Error()+"; nothing was changed", exitRefused)
 	}
-	return fmt.Sprintf("%v; changed so far: the %d steps above. Mend the cause and run it again", err, done)
+	return cli.Exit(fmt.Sprintf("%v; changed so far: what is done above. Mend the cause and run it again", err), exitFailed)
 }

@@ -156,7 +156,7 @@ func TestInitTellsWhatItDid(t *testing.T) {
 	if code := b.lbm("init", "--shared", "/gfs"); code != 0 || strings.Contains(b.out.String(), " done\n") || strings.Contains(b.out.String(), "ccs_tool") {
 		t.Errorf("a second init said\n%s", b.out.String())
 	}
-	if code := b.lbm("init", "--shared", "/nowhere", "--join"); code != exitFailed || !strings.Contains(b.errors.String(), "nothing was changed") {
+	if code := b.lbm("init", "--shared", "/nowhere", "--join"); code != exitRefused || !strings.Contains(b.errors.String(), "nothing was changed") {
 		t.Errorf("%d %s", code, b.errors.String())
 	}
 }
@@ -284,7 +284,7 @@ func TestMigrateRefusals(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	b := newBench(t, nil)
-	for _, args := range [][]string{{}, {"nosuch"}, {"list", "x"}, {"migrate", "101"}, {"history", "a", "b"}, {"--bogus"}, {"list", "--bogus"}} {
+	for _, args := range [][]string{{}, {"nosuch"}, {"list", "x"}, {"migrate", "101"}, {"migrate", "101", "node2", "-n"}, {"history", "a", "b"}, {"history", "--since", "-1h"}, {"--bogus"}, {"list", "--bogus"}} {
 		if code := b.lbm(args...); code != exitUsage {
 			t.Errorf("%v: %d", args, code)
 		}

@@ -28,7 +28,7 @@ func (w world) listCommand() *cli.Command {
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return cli.Exit("lbm list takes no arguments", exitUsage)
+				return tooMany(c, "lbm list takes no arguments")
 			}
 			asJSON, err := wantsJSON(c)
 			if err != nil {
@@ -62,7 +62,7 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		fmt.Fprintln(w.stderr, "lbm:", err)
 	}
-	records := w.records()
+	records := w.records(err)
 	rows := []listed{}
 	for _, s := range st.Services {
 		if s.VM == "" {
@@ -105,12 +105,17 @@ func text(s *string) string {
 	return *s
 }
 
-// records reads hand-off records, where there is a shared storage.
-func (w world) records() func(cluster.Service) *string {
+// records reads hand-off records, where there is a shared storage. What was said already is not said again.
+func (w world) records(said error) func(cluster.Service) *string {
 	none := func(cluster.Service) *string { return nil }
+	say := func(err error) {
+		if said == nil || said.Error() != err.Error() {
+			fmt.Fprintln(w.stderr, "lbm:", err)
+		}
+	}
 	id, err := w.host.Identity()
 	if err != nil {
-		fmt.Fprintln(w.stderr, "lbm:", err)
+		say(err)
 		return none
 	}
 	shared, err := w.host.SharedDir(id)
@@ -118,7 +123,7 @@ func (w world) records() func(cluster.Service) *string {
 		return none
 	}
 	if err != nil {
-		fmt.Fprintln(w.stderr, "lbm:", err)
+		say(err)
 		return none
 	}
 	return func(s cluster.Service) *string {

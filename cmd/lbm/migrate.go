@@ -28,11 +28,22 @@ func (w world) migrateCommand() *cli.Command {
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 2 {
-				return cli.Exit("lbm migrate needs a VM and a node; see lbm migrate --help", exitUsage)
+				return tooMany(c, "lbm migrate needs a VM and a node")
 			}
 			return w.migrate(c, c.Args().Get(0), c.Args().Get(1), c.Bool("dry-run"))
 		},
 	}
+}
+
+// stale is how old facts may be: as old as samples, since lblog writes both. 0, the mover's own measure, where lbvm.conf
+// does not tell.
+func (w world) stale() time.Duration {
+	file, err := w.configuration()
+	if err != nil {
+		fmt.Fprintln(w.stderr, "lbm:", err)
+		return 0
+	}
+	return file.Stale
 }
 
 func (w world) migrate(c *cli.Context, vm, target string, dry bool) error {
@@ -56,12 +67,12 @@ func (w world) migrate(c *cli.Context, vm, target string, dry bool) error {
 	log.SetOutput(w.stderr)
 	log.SetLevel(logrus.WarnLevel)
 	m := move.Mover{Manager: w.manager(), Shared: shared, Clock: w.clock, Wait: w.wait, Log: log,
-		Journal: balance.OpenJournal(filepath.Join(w.host.Path(id.LogDir), balance.JournalName))}
+		Fresh: w.stale(), Journal: balance.OpenJournal(filepath.Join(w.host.Path(id.LogDir), balance.JournalName))}
 	r := move.Request{Type: svc.VMType, VM: svc.VM, Target: target, By: "lbm", Why: "asked for on " + id.Member}
+	if err := m.Check(c.Context, r); err != nil {
+		return cli.Exit(err, exitRefused)
+	}
 	if dry {
-		if err := m.Check(c.Context, r); err != nil {
-			return cli.Exit(err, exitRefused)
-		}
 		fmt.Fprintf(w.stdout, "%s:%s can be moved from %s to %s\n", svc.VMType, svc.VM, svc.Owner, target)
 		return nil
 	}

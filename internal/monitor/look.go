@@ -3,7 +3,6 @@ package monitor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/lbvm/lbvm/internal/host"
@@ -37,7 +36,7 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool) (decided, erro
 	}
 	pass, err := decide(ctx, balance.Input{At: at, Config: o.config, View: v, Samples: o.config.Logs(m.Host.Path(o.config.Paths.LogDir)), Recent: recent})
 	if err != nil {
-		return decided{}, interrupted(ctx, fail(lbvmagent.CauseNode, fmt.Errorf("deciding: %w", err)))
+		return decided{}, interrupted(ctx, fail(lbvmagent.CauseCluster, err)) // rules that take so long would do so on every node
 	}
 	d := decided{pass: pass, warnings: append(slices.Clone(o.warnings), warnings...)}
 	for _, x := range pass.Decisions {

@@ -112,6 +112,41 @@ func TestWhatDoesNotMove(t *testing.T) {
 	}
 }
 
+// The rails reach back over passes, through the journal alone: here the manager tells of no change.
+func TestAMoveIsRemembered(t *testing.T) {
+	for age, want := range map[time.Duration]int{20 * time.Minute: 0, 31 * time.Minute: 1} {
+		w := newWorld(t)
+		w.handover()
+		w.hot()
+		w.write("shared/lbvm.conf", strings.Replace(goodConf, "101, 102", "101", 1))
+		m := balance.Move{Txn: strings.Repeat("ab", 16), VM: "openvz:101", From: "node2", To: "node1", Kind: "image", By: "lbm", Begin: noon().Add(-age - time.Minute)}
+		journal := balance.OpenJournal(filepath.Join(w.root, "shared/lbvm/log", balance.JournalName))
+		for range 2 {
+			if err := journal.Append(m); err != nil {
+				t.Fatal(err)
+			}
+			m.End, m.Outcome, m.Owner = noon().Add(-age), balance.OutcomeMoved, "node1"
+		}
+		res, err := w.mon.Run(context.Background())
+		if err != nil || len(res.Moves) != want {
+			t.Errorf("%s behind a move: %+v, %v", age, res.Moves, err)
+		}
+	}
+}
+
+// Who measures every five minutes has facts of up to five minutes: the move may not be refused for them.
+func TestFactsMayBeAsOldAsSamples(t *testing.T) {
+	w := newWorld(t)
+	w.handover()
+	w.hot()
+	w.write("shared/lbvm.conf", "interval 5m;\n"+strings.Replace(goodConf, "res2('cpu', 2)", "res2('cpu', 5)", 1))
+	w.now.now = noon().Add(4 * time.Minute)
+	res, err := w.mon.Run(context.Background())
+	if err != nil || len(res.Moves) != 1 || res.Moves[0].Err != nil {
+		t.Errorf("%+v, %v\n%s", res.Moves, err, w.log)
+	}
+}
+
 func (w *world) services(change func(*cluster.Service)) {
 	for i := range w.mgr.status.Services {
 		change(&w.mgr.status.Services[i])
@@ -415,6 +450,39 @@ func TestToldToEnd(t *testing.T) {
 	})
 }
 
+// A manager that does not answer fails the pass, moves nothing, and is called by its name: nobody has interrupted anything.
+func TestAHungManager(t *testing.T) {
+	w := newWorld(t)
+	w.hot()
+	w.mgr.hangs = true
+	fake := clock.NewFake(noon())
+	w.mon.Wait = fake
+	err := w.runWith(fake)
+	if err == nil || errors.Is(err, ErrInterrupted) || !strings.Contains(err.Error(), "asking the cluster manager") {
+		t.Errorf("%v", err)
+	}
+	if r := w.last(w.mon); r.Outcome != lbvmagent.Failed || r.Cause != lbvmagent.CauseCluster || r.Failures != 0 || len(w.journal()) != 0 || len(w.passes()) != 0 {
+		t.Errorf("record %+v", r)
+	}
+}
+
+// runWith makes a pass while the clock runs on.
+func (w *world) runWith(fake *clock.Fake) (err error) {
+	done := make(chan error, 1)
+	go func() {
+		_, err := w.mon.Run(context.Background())
+		done <- err
+	}()
+	for {
+		select {
+		case err := <-done:
+			return err
+		default:
+			fake.Advance(time.Second)
+		}
+	}
+}
+
 // A hung file system cannot be interrupted, and must not make the balancer hang unseen.
 func TestAHungShare(t *testing.T) {
 	w := newWorld(t)
@@ -425,21 +493,7 @@ func TestAHungShare(t *testing.T) {
 	}
 	fake := clock.NewFake(noon())
 	w.mon.Wait = fake
-	done := make(chan error, 1)
-	go func() {
-		_, err := w.mon.Run(context.Background())
-		done <- err
-	}()
-	var err error
-	for waiting := true; waiting; {
-		select {
-		case err = <-done:
-			waiting = false
-		default:
-			fake.Advance(time.Second)
-		}
-	}
-	if !errors.Is(err, errHung) {
+	if err := w.runWith(fake); !errors.Is(err, errHung) {
 		t.Errorf("%v", err)
 	}
 	if r := w.last(w.mon); r.Outcome != lbvmagent.Failed || r.Cause != lbvmagent.CauseNode || r.Failures != 1 {

@@ -60,6 +60,7 @@ func (m Monitor) open(ctx context.Context) (*opened, error) {
 	}
 	o.config, err = m.configuration(o, m.logDiagnostic)
 	if err == nil {
+		o.mover = m.mover(o)
 		err = interrupted(ctx, ctx.Err())
 	}
 	if err != nil {
@@ -80,11 +81,16 @@ func (m Monitor) openUnlocked() (*opened, error) {
 	}
 	o := &opened{id: id, shared: shared}
 	o.journal = balance.OpenJournal(m.log(o, balance.JournalName))
-	mover := move.Mover{Manager: m.Manager, Shared: shared, Clock: m.Clock, Wait: m.Wait, Journal: o.journal, Log: m.Log}
-	if o.mover = mover; m.Mover != nil {
-		o.mover = m.Mover(mover)
-	}
 	return o, nil
+}
+
+// mover makes the moves of a pass. Facts are as old as samples may be: lblog writes both.
+func (m Monitor) mover(o *opened) Mover {
+	mover := move.Mover{Manager: m.Manager, Shared: o.shared, Clock: m.Clock, Wait: m.Wait, Journal: o.journal, Log: m.Log, Fresh: o.config.Rails.Stale}
+	if m.Mover != nil {
+		return m.Mover(mover)
+	}
+	return mover
 }
 
 // Tell is given what is wrong with the configuration, one by one.

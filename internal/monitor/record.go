@@ -99,10 +99,14 @@ func flat(text string) string {
 	return text
 }
 
-// interrupted is the error of a pass that was told to end, with what it was doing.
+// interrupted is the error of a pass that was told to end, with what it was doing. Nobody has told the one whose step took
+// too long.
 func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
+	switch {
+	case ctx.Err() == nil:
 		return err
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return fail(lbvmagent.CauseCluster, fmt.Errorf("it took too long: %w", err))
 	}
 	return &failure{lbvmagent.CauseCluster, fmt.Errorf("%w (%w)", ErrInterrupted, err)}
 }

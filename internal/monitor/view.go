@@ -65,25 +65,9 @@ func state(s cluster.Service) balance.State {
 	if s.Partial && s.State == cluster.Started {
 		return balance.Unknown
 	}
-	switch s.State {
-	case cluster.Started:
-		return balance.Started
-	case cluster.Starting:
-		return balance.Starting
-	case cluster.Stopping:
-		return balance.Stopping
-	case cluster.Stopped:
-		return balance.Stopped
-	case cluster.Disabled:
-		return balance.Disabled
-	case cluster.Failed:
-		return balance.Failed
-	case cluster.Recovering:
-		return balance.Recovering
-	case cluster.Recoverable:
-		return balance.Recoverable
-	case cluster.Migrating:
-		return balance.Migrating
+	var out balance.State
+	if err := out.UnmarshalText([]byte(s.State.String())); err != nil { // it takes what it does not know for Unknown
+		return balance.Unknown
 	}
-	return balance.Unknown
+	return out
 }

@@ -247,6 +247,7 @@ type manager struct {
 	status cluster.Status
 	answer func() error // of Status, before it answers
 	move   func(ctx context.Context, service, target string) error
+	hangs  bool // Status gives no answer until its context ends
 	asked  int
 	moved  []string
 }
@@ -262,6 +263,10 @@ func (m *manager) Status(ctx context.Context) (cluster.Status, error) {
 		if err := m.answer(); err != nil {
 			return cluster.Status{}, err
 		}
+	}
+	if m.hangs {
+		<-ctx.Done()
+		return cluster.Status{}, fmt.Errorf("asking the cluster manager: %w", ctx.Err())
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

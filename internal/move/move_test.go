@@ -46,6 +46,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"no facts", func(w *world) { w.remove("lbvm/nodes/node2") }, "node2", "published no facts"},
 		{"only a boot", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = time.Time{} }) }, "node2", "not been measured"},
 		{"old facts", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = w.clock.now.Add(-3 * time.Minute) }) }, "node2", "3m0s old"},
+		{"facts of tomorrow", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = w.clock.now.Add(24 * time.Hour) }) }, "node2", "24h0m0s from now"},
 		{"the name is taken", func(w *world) {
 			w.facts("node2", func(f *host.Facts) { f.Guests = []host.GuestFact{{Type: "openvz", Name: "101", State: "running"}} })
 		}, "node2", "already"},

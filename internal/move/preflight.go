@@ -143,8 +143,11 @@ func (m Mover) targetFacts(r Request, source string) error {
 	if f.At.IsZero() {
 		return fmt.Errorf("node %s has not been measured since it came up: does lblog run there?", r.Target)
 	}
-	if age := m.Clock.Now().Sub(f.At); age > fresh {
+	switch age := m.Clock.Now().Sub(f.At); {
+	case age > fresh:
 		return fmt.Errorf("the facts of node %s are %s old: does lblog run there?", r.Target, age.Round(time.Second))
+	case age < -fresh: // how old they are nobody can tell
+		return fmt.Errorf("the facts of node %s are of %s from now: do the clocks agree?", r.Target, (-age).Round(time.Second))
 	}
 	for _, g := range f.Guests {
 		if g.Type == r.Type && g.Name == r.VM {
