@@ -196,6 +196,7 @@ func TestMoveLooksBeforeItAsks(t *testing.T) {
 	}{
 		{"service:svc1", "node22", ErrNotMember}, // the closest match would be node2
 		{"service:svc1", "Node2", ErrNotMember},
+		{"service:svc1", "node", ErrNotMember},
 		{"service:svc1", "node3", ErrNotMember},    // offline: any node would be taken
 		{"service:svc1", "node1", ErrAlreadyThere}, // restarts in place
 		{"service:gone", "node2", ErrNoService},
