@@ -147,21 +147,37 @@ const journalSlack = time.Hour
 
 // Read is Since that also tells how many lines could not be read.
 func (j *FileJournal) Read(t time.Time) (moves []Move, skipped int, err error) {
-	f, err := os.Open(j.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, nil
+	far := func(text []byte) bool { return oldestRecord(text).Before(t.Add(-journalSlack)) }
+	text, err := readBack(j.path, far)
+	if err == nil && !far(text) { // rotated not long ago: a cool-down does not end for that
+		var before []byte
+		if before, err = readBack(j.path+".1", far); len(before) > 0 {
+			text = slices.Concat(before, []byte("\n"), text)
+		}
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading the journal: %w", err)
 	}
-	defer f.Close()
-	text, _, err := tail(f, 64<<10, math.MaxInt64, func(text []byte) bool { return oldestRecord(text).Before(t.Add(-journalSlack)) })
-	if err != nil {
-		return nil, 0, fmt.Errorf("reading the journal %s: %w", j.path, err)
-	}
 	moves, skipped = parseMoves(text)
 	moves = slices.DeleteFunc(moves, func(m Move) bool { return m.Begin.Before(t) && m.End.Before(t) })
 	return moves, skipped, nil
+}
+
+// readBack reads a journal's end, as far as enough says. A journal that is not there is empty.
+func readBack(path string, enough func(text []byte) bool) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, _, err := tail(f, 64<<10, math.MaxInt64, enough)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return text, nil
 }
 
 // oldestRecord is the time of the first line that has one, or a time in the far future.

@@ -100,6 +100,36 @@ func TestJournalReadsItsEnd(t *testing.T) {
 	}
 }
 
+// A rotation may not make the rails forget: neither the moves before it, nor the begin whose end stands behind it.
+func TestJournalRotated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), JournalName)
+	j := OpenJournal(path)
+	at := testNow.Add(-time.Hour)
+	first := Move{Txn: "a", VM: "openvz:101", From: "n1", To: "n2", By: "lbm", Begin: at}
+	second := Move{Txn: "b", VM: "openvz:102", From: "n1", To: "n2", By: "lbm", Begin: at.Add(2 * time.Minute)}
+	ended := func(m Move) Move {
+		m.End, m.Outcome, m.Owner = m.Begin.Add(time.Minute), OutcomeMoved, m.To
+		return m
+	}
+	for _, m := range []Move{first, ended(first), second} {
+		if err := j.Append(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{0, 1} { // before and behind the first line of the new file
+		got, skipped, err := j.Read(testNow.Add(-24 * time.Hour))
+		if err != nil || skipped != 0 || len(got) != 2 || got[0].Outcome != OutcomeMoved || got[1].By != "lbm" || got[1].End.IsZero() != (want == 0) {
+			t.Errorf("%+v, %d, %v", got, skipped, err)
+		}
+		if err := j.Append(ended(second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestParseMoves(t *testing.T) {
 	text := `2008-01-15T14:00:00Z event=end txn=t0 vm=xen:a from=n1 to=n2 outcome=moved owner=n2 memory=kept seconds=60 why=x
 2008-01-15T14:10:00+01:00 event=begin txn=t1 vm=xen:b from=n1 to=n2 kind=live by=lbm why=x
