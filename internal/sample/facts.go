@@ -30,7 +30,7 @@ func (s Sampler) Facts(ctx context.Context, member string, listers map[string]hy
 		errs = append(errs, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(listers)) {
-		if err := ask(ctx, name, listers[name], &f); err != nil {
+		if err := ask(ctx, listers[name], &f); err != nil {
 			errs = append(errs, fmt.Errorf("asking %s: %w", name, err))
 		}
 	}
@@ -62,9 +62,17 @@ func (s Sampler) machine(f *host.Facts) error {
 	return nil
 }
 
-func ask(ctx context.Context, name string, l hypervisor.Lister, f *host.Facts) error {
-	guests, err := l.Guests(ctx)
-	if err != nil {
+func ask(ctx context.Context, l hypervisor.Lister, f *host.Facts) error {
+	// Under a hypervisor of its own, the machine's memory is not what /proc/meminfo of this node says.
+	free, err := l.FreeMemory(ctx)
+	switch {
+	case err != nil:
+		f.MemFree = 0
+	case free > 0:
+		f.MemFree = free
+	}
+	guests, gerr := l.Guests(ctx)
+	if err = errors.Join(err, gerr); err != nil {
 		return err
 	}
 	f.Guests = append(f.Guests, guests...)
@@ -73,11 +81,5 @@ func ask(ctx context.Context, name string, l hypervisor.Lister, f *host.Facts) e
 		return err
 	}
 	f.Tools[tool] = version
-	// Under a hypervisor of its own, the machine's memory is not what /proc/meminfo of this node says.
-	if free, err := l.FreeMemory(ctx); err != nil {
-		return err
-	} else if free > 0 {
-		f.MemFree = free
-	}
 	return nil
 }

@@ -61,8 +61,14 @@ type Sampler struct {
 // ErrValue says that a command did not print one number.
 var ErrValue = errors.New("not a number")
 
-// Measure measures all resources at once. The readings are in the order of the resources.
+// Measure measures all resources at once. The readings are in the order of the resources. Of ctx's time it leaves
+// what Facts may take: a slow sampler costs its own resource and not what the node knows of its guests.
 func (s Sampler) Measure(ctx context.Context, resources []Resource) []Reading {
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-factsTimeout))
+		defer cancel()
+	}
 	out := make([]Reading, len(resources))
 	var wg sync.WaitGroup
 	for i, r := range resources {

@@ -210,11 +210,12 @@ type lister struct {
 	guests []host.GuestFact
 	free   int64
 	err    error
+	mute   error
 }
 
 func (l lister) Guests(context.Context) ([]host.GuestFact, error) { return l.guests, l.err }
 func (l lister) Version(context.Context) (string, string, error)  { return "xm", "3.0", nil }
-func (l lister) FreeMemory(context.Context) (int64, error)        { return l.free, nil }
+func (l lister) FreeMemory(context.Context) (int64, error)        { return l.free, l.mute }
 
 func TestFacts(t *testing.T) {
 	s, _, c := node(t)
@@ -229,5 +230,28 @@ func TestFacts(t *testing.T) {
 		Guests: []host.GuestFact{guest}, Tools: map[string]string{"xm": "3.0"}}
 	if diff := cmp.Diff(want, f); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A hypervisor that does not say what is free leaves it unknown: what dom0 has is no guest's to take.
+func TestFreeMemoryIsTheHypervisorsToSay(t *testing.T) {
+	s, _, _ := node(t)
+	f, err := s.Facts(context.Background(), "node1", map[string]hypervisor.Lister{"xen": lister{err: errors.New("dead"), mute: errors.New("dead")}})
+	if err == nil || f.MemFree != 0 || f.MemTotal == 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if f, err = s.Facts(context.Background(), "node1", map[string]hypervisor.Lister{"openvz": lister{}}); err != nil || f.MemFree == 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// However long a sampler may take, what is left of the run's time is enough for the facts.
+func TestASlowSamplerLeavesTimeForTheFacts(t *testing.T) {
+	s, _, _ := node(t)
+	ctx, cancel := context.WithTimeout(context.Background(), factsTimeout+50*time.Millisecond)
+	defer cancel()
+	r := s.Measure(ctx, []Resource{{Name: "slow", Command: "sleep 60", Timeout: time.Hour}})[0]
+	if r.Err == nil || ctx.Err() != nil {
+		t.Errorf("%+v, %v", r, ctx.Err())
 	}
 }
