@@ -100,7 +100,7 @@ func stopCases() []rowCase {
 
 		{row: "absent, had it", phase: handoff.Starting, node: "node1", calls: "[]", state: "down"},
 		{row: "absent, had it", phase: handoff.Running, node: "node1", calls: "[]", state: "down"},
-		{row: "absent, had it", phase: handoff.Resuming, node: "node1", calls: "[]", state: "down"},
+		{row: "absent, had it", phase: handoff.Resuming, node: "node1", calls: "[]", state: "down", loud: "memory lost"},
 		{row: "absent, sent here", typ: "xen", phase: handoff.Sent, node: "node2", to: "node1", state: "down", loud: "memory lost"},
 		{row: "absent, sending", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", state: "sent node2"},
 		{row: "absent, suspending, image published", phase: handoff.Suspending, node: "node1", setup: published, state: "suspended"},
@@ -197,7 +197,7 @@ func startCases() []rowCase {
 		{row: "absent, down", name: "no configuration", phase: handoff.Down, node: "node1", setup: fail("guest"), calls: "[]", state: "down", fails: "configuration"},
 		{row: "absent, had it", phase: handoff.Starting, node: "node1", calls: "[start]", state: "running node1"},
 		{row: "absent, had it", phase: handoff.Running, node: "node1", calls: "[start]", state: "running node1"},
-		{row: "absent, had it", name: "resuming", phase: handoff.Resuming, node: "node1", calls: "[start]", state: "running node1"},
+		{row: "absent, had it", name: "resuming", phase: handoff.Resuming, node: "node1", calls: "[start]", state: "running node1", loud: "memory lost"},
 		{row: "absent, had it", name: "suspending", phase: handoff.Suspending, node: "node1", calls: "[start]", state: "running node1"},
 		{row: "absent, suspended", phase: handoff.Suspended, node: "node2", calls: "[restore]", state: "running node1"},
 		{row: "absent, suspended", name: "the image is gone", phase: handoff.Suspended, node: "node2", setup: imageLost, calls: "[start]", state: "running node1", loud: "memory lost"},

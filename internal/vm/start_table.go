@@ -140,7 +140,10 @@ func refuseStart(_ context.Context, l *life, v view) (bool, error) {
 }
 
 func startBoot(why string) func(context.Context, *life, view) (bool, error) {
-	return func(ctx context.Context, l *life, _ view) (bool, error) { return false, l.coldStart(ctx, why) }
+	return func(ctx context.Context, l *life, v view) (bool, error) {
+		l.tellLostResume(v)
+		return false, l.coldStart(ctx, why)
+	}
 }
 
 func startIfGone(gone func(view) bool, outcome string) func(context.Context, *life, view) (bool, error) {

@@ -91,8 +91,16 @@ func destroyAndLook(ctx context.Context, l *life, v view) (bool, error) {
 }
 
 func stopDown(why string) func(context.Context, *life, view) (bool, error) {
-	return func(ctx context.Context, l *life, _ view) (bool, error) {
+	return func(ctx context.Context, l *life, v view) (bool, error) {
+		l.tellLostResume(v)
 		return false, l.writeLast(ctx, handoff.State{Phase: handoff.Down}, why)
+	}
+}
+
+// tellLostResume: an agent died between the claim of an image and the end of its restore, and nothing runs.
+func (l *life) tellLostResume(v view) {
+	if v.is(handoff.Resuming) {
+		l.loud("memory lost", "the resume in hand-off "+v.st.Txn+" was cut off")
 	}
 }
 
