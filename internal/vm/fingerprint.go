@@ -60,7 +60,9 @@ func Fingerprint(h host.Host, g hypervisor.Guest, tree bool) (string, error) {
 		case tree:
 			value, err = treeWitness(base, w.Path)
 		default:
-			value, err = fileWitness(os.Stat, w.Path)
+			if value, err = fileWitness(os.Stat, w.Path); err == nil && value == noFile { // a whole disk, not a file in one
+				err = &fs.PathError{Op: "stat", Path: w.Path, Err: fs.ErrNotExist}
+			}
 		}
 		if err != nil {
 			return "", fmt.Errorf("taking the fingerprint of %s: %w", g.Name, err)
@@ -73,10 +75,13 @@ func Fingerprint(h host.Host, g hypervisor.Guest, tree bool) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
+// noFile is the value of a witness that is not there.
+const noFile = "absent"
+
 func fileWitness(stat func(string) (fs.FileInfo, error), path string) (string, error) {
 	fi, err := stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "absent", nil
+		return noFile, nil
 	}
 	if err != nil {
 		return "", err
@@ -99,7 +104,7 @@ func treeWitness(base, path string) (string, error) {
 		at = filepath.Join(at, name)
 		fi, err := os.Lstat(at)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			return "absent", nil
+			return noFile, nil
 		}
 		if err != nil {
 			return "", err

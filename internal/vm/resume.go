@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/pkg/ocf"
@@ -22,6 +23,11 @@ func (l *life) resume(ctx context.Context, v view) error {
 	if err != nil {
 		return err
 	}
+	fp, unread := l.fingerprintOf(g)
+	var disk *fs.PathError
+	if errors.As(unread, &disk) { // it could not boot here either: the memory waits for a node that has the disk
+		return unread
+	}
 	err = l.held.Claim(txn, l.me)
 	if errors.Is(err, handoff.ErrNoImage) { // to refuse here would be to refuse for ever
 		return &uselessError{err}
@@ -35,8 +41,7 @@ func (l *life) resume(ctx context.Context, v view) error {
 		}
 		return err
 	}
-	fp, err := l.fingerprintOf(g)
-	var mem string
+	mem, err := "", unread
 	if err == nil {
 		mem, err = l.held.CheckClaim(txn, l.me, fp)
 	}
