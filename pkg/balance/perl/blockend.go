@@ -111,7 +111,8 @@ func takesTerm(word string) bool {
 	}
 	switch word {
 	case "return", "split", "grep", "map", "join", "push", "unshift", "print", "printf", "say", "sort", "reverse", "die", "warn",
-		"do", "eval", "else", "elsif", "defined", "scalar", "lc", "uc", "length", "ref", "not":
+		"do", "eval", "else", "elsif", "defined", "scalar", "lc", "uc", "length", "ref", "not",
+		"my", "our", "local", "state": // a variable that is named like a quote: my $s=1
 		return true
 	}
 	b := builtinFor(word)
