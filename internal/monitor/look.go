@@ -18,8 +18,8 @@ type decided struct {
 }
 
 // look asks the manager once, reads the facts and decides at one instant. write says whether the decision is
-// recorded.
-func (m Monitor) look(ctx context.Context, o *opened, write bool) (decided, error) {
+// recorded. refused are the moves of an earlier look of the same pass that could not be made.
+func (m Monitor) look(ctx context.Context, o *opened, write bool, refused []balance.Refusal) (decided, error) {
 	st, err := m.Manager.Status(ctx)
 	if err != nil {
 		return decided{}, interrupted(ctx, fail(causeOf(err), err))
@@ -34,7 +34,8 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool) (decided, erro
 	if decide == nil {
 		decide = balance.Decide
 	}
-	pass, err := decide(ctx, balance.Input{At: at, Config: o.config, View: v, Samples: o.config.Logs(m.Host.Path(o.config.Paths.LogDir)), Recent: recent})
+	pass, err := decide(ctx, balance.Input{At: at, Config: o.config, View: v, Samples: o.config.Logs(m.Host.Path(o.config.Paths.LogDir)),
+		Recent: recent, Refused: refused})
 	if err != nil {
 		return decided{}, interrupted(ctx, fail(lbvmagent.CauseCluster, err)) // rules that take so long would do so on every node
 	}
@@ -48,7 +49,7 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool) (decided, erro
 		d.warnings = append(d.warnings, "the cluster has no quorum")
 	}
 	if write {
-		err = m.writeDown(o, pass)
+		err = m.writeDown(o, pass, len(refused) == 0)
 	}
 	return d, err
 }
@@ -61,14 +62,14 @@ func causeOf(err error) string {
 	return lbvmagent.CauseCluster
 }
 
-// writeDown adds the pass to passes.log, and what rules only report to report.log. What was decided but could not be
+// writeDown adds the pass to passes.log, and what rules only report to report.log (reports). What was decided but could not be
 // written down is not done: nobody could explain it.
-func (m Monitor) writeDown(o *opened, pass *balance.Pass) error {
+func (m Monitor) writeDown(o *opened, pass *balance.Pass, reports bool) error {
 	if err := balance.AppendPass(m.log(o, balance.PassesName), pass); err != nil {
 		return fail(lbvmagent.CauseNode, err)
 	}
 	for _, d := range pass.Decisions {
-		if d.Verdict != balance.ReportOnly {
+		if d.Verdict != balance.ReportOnly || !reports {
 			continue
 		}
 		m.Log.WithField("vm", d.VM).WithField("source", d.Owner).WithField("target", d.Target).WithField("rule", d.Why).Info("rule reports a target")
@@ -91,7 +92,7 @@ func (m Monitor) Plan(ctx context.Context, tell Tell) (Result, error) {
 		if o.config, err = m.configuration(o, tell); err != nil {
 			return decided{}, err
 		}
-		return m.look(ctx, o, false)
+		return m.look(ctx, o, false, nil)
 	}, nil)
 	return Result{Pass: d.pass, Warnings: d.warnings}, err
 }

@@ -124,13 +124,36 @@ func (m Monitor) pass(ctx context.Context) (Result, error) {
 	if err := m.end(ctx, o); err != nil {
 		return Result{}, err
 	}
-	d, err := within(ctx, m.Wait, lookLimit, func(ctx context.Context) (decided, error) { return m.look(ctx, o, true) }, nil)
-	res := Result{Pass: d.pass, Warnings: d.warnings}
-	if err != nil {
-		return res, err
+	var res Result
+	var refusals []balance.Refusal
+	for {
+		d, err := within(ctx, m.Wait, lookLimit, func(ctx context.Context) (decided, error) { return m.look(ctx, o, true, refusals) }, nil)
+		res.Pass, res.Warnings = d.pass, d.warnings
+		if err != nil {
+			return res, err
+		}
+		made, err := m.carryOut(ctx, o, d)
+		res.Moves = append(res.Moves, made...)
+		more := refusedOf(made)
+		// A move that cannot be made must not keep another from being made: look again, without it.
+		if err != nil || len(more) == 0 || len(more) < len(made) || len(refusals) >= maxRefusals || ctx.Err() != nil {
+			return res, err
+		}
+		refusals = append(refusals, more...)
 	}
-	res.Moves, err = m.carryOut(ctx, o, d)
-	return res, err
+}
+
+// maxRefusals bounds how often a pass looks again.
+const maxRefusals = 8
+
+// refusedOf are the moves that were refused with nothing changed.
+func refusedOf(made []Made) (out []balance.Refusal) {
+	for _, x := range made {
+		if errors.Is(x.Err, move.ErrRefused) {
+			out = append(out, balance.Refusal{VM: x.VM, Node: x.To, Why: x.Err.Error()})
+		}
+	}
+	return out
 }
 
 // tell logs what a pass came to, in one line. Of a pass in which nothing happened passes.log tells: a system log that

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -410,6 +411,38 @@ func TestMovesOneAfterTheOther(t *testing.T) {
 				t.Errorf("record %+v", r)
 			}
 		})
+	}
+}
+
+// One move a pass is chosen: one that cannot be made may not keep the others waiting for ever.
+func TestRefusedMoveMakesRoomForAnother(t *testing.T) {
+	w := newWorld(t)
+	looks := 0
+	w.mon.decide = func(_ context.Context, in balance.Input) (*balance.Pass, error) {
+		looks++
+		d := migrates("openvz:101", "node2")
+		if slices.Contains(in.Refused, balance.Refusal{VM: "openvz:101", Node: "node2", Why: "refused: too small"}) {
+			d = migrates("openvz:102", "node3")
+		}
+		return &balance.Pass{At: in.At, Decisions: []balance.Decision{d}}, nil
+	}
+	fake := &mover{}
+	fake.do = func(r move.Request) (balance.Move, error) {
+		if r.VM == "101" {
+			return balance.Move{}, fmt.Errorf("%w: too small", move.ErrRefused)
+		}
+		return balance.Move{VM: "openvz:102", Outcome: balance.OutcomeMoved}, nil
+	}
+	w.mon.Mover = func(move.Mover) Mover { return fake }
+	res, err := w.mon.Run(context.Background())
+	if err != nil || looks != 2 || len(res.Moves) != 2 || res.Moves[1].Err != nil || res.Moves[1].VM != "openvz:102" {
+		t.Errorf("%d looks, %+v, %v", looks, res.Moves, err)
+	}
+	// A mover that refuses everything does not hold the pass for ever.
+	fake.do = func(move.Request) (balance.Move, error) { return balance.Move{}, move.ErrRefused }
+	looks = 0
+	if _, err := w.mon.Run(context.Background()); err != nil || looks != maxRefusals+1 {
+		t.Errorf("%d looks, %v", looks, err)
 	}
 }
 

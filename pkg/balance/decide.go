@@ -19,7 +19,14 @@ type Input struct {
 	View    View
 	Samples Samples
 	Recent  []Move               // the journal, back to At - RailSettings.Horizon
+	Refused []Refusal            // moves of an earlier look of this pass that the mover would not make
 	Trace   func(vm string) bool // asked with TYPE:NAME: keep every step of the rule; may be nil
+}
+
+// Refusal says that a move was refused before anything was changed: the target is too small, or silent.
+type Refusal struct {
+	VM, Node string // VM is TYPE:NAME
+	Why      string
 }
 
 // Decide goes through the VMs that are balanced, in their order, and says what is to be done with each. It is the

@@ -47,6 +47,11 @@ func Rails() []Rail {
 			target: oneIn,
 		},
 		{
+			Name: "preflight", Default: "on",
+			Doc:    "A node that was found unfit for the VM in this pass is not tried again.",
+			target: refused,
+		},
+		{
 			Name: "moves-per-pass", Default: "1",
 			Doc: "So many moves a pass: the next is chosen when this one shows in the samples. The manager would make them one after the other anyway.",
 			vm: func(r *round, _ *VM) string {
@@ -67,6 +72,15 @@ func Rails() []Rail {
 			},
 		},
 	}
+}
+
+func refused(r *round, vm *VM, c *Candidate) string {
+	for _, x := range r.in.Refused {
+		if x.VM == vm.ID() && x.Node == c.Node {
+			return x.Why
+		}
+	}
+	return ""
 }
 
 // staleTarget looks for what the rule had no need to ask: it may have read the owner's values only.

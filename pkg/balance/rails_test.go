@@ -109,6 +109,9 @@ func TestRails(t *testing.T) {
 			in.View.VMs[1].Service = "service:a"
 			in.Recent = []Move{done("openvz:102", "n2", "n1", 20*time.Minute)}
 		}, nil, first, "it moved 20m0s ago"},
+		{"refused by the mover", "preflight", func(in *Input) {
+			in.Refused = []Refusal{{"openvz:101", "n3", "node n3 has 1 MiB free"}, {"openvz:102", "n1", "not asked"}}
+		}, []string{"openvz:101 n1->n2"}, first, "node n3 has 1 MiB free"},
 		{"one out in a pass", "one-in-one-out", func(in *Input) { in.Config.Rails.MovesPerPass = 9 },
 			first, []string{"openvz:101 n1->n3", "openvz:102 n1->n3"}, "n1 gives openvz:101 just now"},
 		{"one in in a pass", "one-in-one-out", func(in *Input) {
