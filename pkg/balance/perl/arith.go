@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/bits"
+	"strings"
 )
 
 // please is SvIV_please: an NV with an exact integer below 2**53 takes part in integer arithmetic.
@@ -16,10 +17,10 @@ func please(v Value) Value {
 		if !whole {
 			return Float(n.nv())
 		}
-		if n.k == kNV && n.f() == 0 { // "0.0", "-0.0", "0e5": not "0"
+		if n.k != kNV || strings.IndexAny(v.p.(string), "eE") < 0 { // "5.0" is no integer, "5e0" is one
 			return n
 		}
-		v = n
+		return wholeString(n.f())
 	}
 	if v.k == kUndef { // undef takes the floating path
 		return Float(0)
@@ -31,6 +32,19 @@ func please(v Value) Value {
 		}
 	}
 	return v
+}
+
+// wholeString is the number of a string such as "1e16": unlike a float it may be
+// any whole number that an integer can hold.
+func wholeString(f float64) Value {
+	switch {
+	case f != math.Trunc(f):
+	case f >= -1<<63 && f < 1<<63:
+		return Int(int64(f))
+	case f >= 1<<63 && f < 1<<64:
+		return uintValue(uint64(f))
+	}
+	return Float(f)
 }
 
 // abs is the magnitude and sign of an integer value.
@@ -49,6 +63,14 @@ func signed(u uint64, neg bool) (Value, bool) {
 		return Int(-int64(u)), true
 	}
 	return Value{}, false
+}
+
+// signedOrFloat is a sum: below the integers it is the float of the exact magnitude.
+func signedOrFloat(u uint64, neg bool) Value {
+	if v, ok := signed(u, neg); ok {
+		return v
+	}
+	return Float(-float64(u))
 }
 
 // lossless is perl 5.24+'s short cut: two NVs that are whole numbers below 2**62 add as integers, even above 2**53.
@@ -99,18 +121,12 @@ func addSlow(a, b Value, minus bool) Value {
 		switch {
 		case xn == yn:
 			if s, carry := bits.Add64(xu, yu, 0); carry == 0 {
-				if r, ok := signed(s, xn); ok {
-					return r
-				}
+				return signedOrFloat(s, xn)
 			}
 		case xu >= yu:
-			if r, ok := signed(xu-yu, xn); ok {
-				return r
-			}
+			return signedOrFloat(xu-yu, xn)
 		default:
-			if r, ok := signed(yu-xu, yn); ok {
-				return r
-			}
+			return signedOrFloat(yu-xu, yn)
 		}
 	}
 	if minus {
@@ -290,7 +306,7 @@ func negate(v Value) Value {
 		_, whole := grok(s)
 		switch {
 		case s == "":
-			return Int(0)
+			return Float(math.Copysign(0, -1))
 		case s[0] == '_' || s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z':
 			return String("-" + s)
 		case s[0] == '+':

@@ -76,7 +76,7 @@ func (c *compiler) stateAssign(n *node) scalarFn {
 func (c *compiler) opAssign(n *node) scalarFn {
 	op := strings.TrimSuffix(n.name, "=")
 	l := n.kids[0]
-	if l.kind == nArrayLen {
+	if l.kind == nArrayLen && operator(op) != nil {
 		a, r, f, at := c.array(l.kids[0], true), c.scalar(n.kids[1]), operator(op), c.at(n)
 		return func(m *machine) Value {
 			arr := a(m)

@@ -123,7 +123,7 @@ func aliased(kids []*node) bool {
 		if seen && mutates(k) {
 			return true
 		}
-		seen = seen || k.kind == nVar && k.sigil == '$' || k.kind == nIncDec && !k.post || k.kind == nAssign || k.kind == nList
+		seen = seen || k.kind == nVar && k.sigil == '$' || k.kind == nIncDec && !k.post || k.kind == nAssign || k.kind == nList || k.kind == nCond
 	}
 	return false
 }
@@ -256,6 +256,25 @@ func (c *compiler) alias(n *node) listFn {
 		if !n.post {
 			return c.aliasOf(c.lvalue(n))
 		}
+	case nCond:
+		cond, a, b := c.cond(n.kids[0]), c.alias(n.kids[1]), c.alias(n.kids[2])
+		return func(m *machine) {
+			if cond(m) {
+				a(m)
+			} else {
+				b(m)
+			}
+		}
+	case nAnd, nOr, nDor:
+		left, right, kind := c.place(n.kids[0]), c.alias(n.kids[1]), n.kind
+		return func(m *machine) {
+			cell := left(m)
+			if goesRight(kind, *cell) {
+				right(m)
+				return
+			}
+			m.ptrs = append(m.ptrs, cell)
+		}
 	}
 	f := c.list(n)
 	return func(m *machine) {
@@ -299,7 +318,7 @@ func (c *compiler) aliasOf(f ptrFn) listFn {
 
 // elementAlias is an element as an alias. One that does not exist is not created by looking.
 func (c *compiler) elementAlias(n *node) ptrFn {
-	arr, idx := c.array(n.kids[0], true), c.scalar(n.kids[1])
+	arr, idx := c.arrayToRead(n.kids[0]), c.scalar(n.kids[1])
 	return func(m *machine) *Value {
 		a := arr(m)
 		if i := a.index(idx(m).iv()); i >= 0 {

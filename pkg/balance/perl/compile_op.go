@@ -141,29 +141,69 @@ func (c *compiler) binary(n *node) scalarFn {
 // itself, so that it shows what the right side did. It is nil for all others.
 func (c *compiler) mutating(n *node) scalarFn {
 	l, r := n.kids[0], n.kids[1]
-	for l.kind == nList && len(l.kids) == 1 {
-		l = l.kids[0]
-	}
-	if !mutates(r) {
+	if l = bare(l); !mutates(r) {
 		return nil
 	}
-	f, at, right := operator(n.name), c.at(n), c.scalar(r)
-	switch {
-	case l.kind == nVar && l.sigil == '$', l.kind == nIndex, l.kind == nKey:
-		left := c.scalar(l)
-		return func(m *machine) Value {
-			b := right(m)
-			return f(m, at, left(m), b)
+	switch l.kind {
+	case nVar, nIndex, nKey, nIncDec, nAssign, nCond, nAnd, nOr, nDor:
+	default:
+		return nil
+	}
+	left, right, f, at := c.place(l), c.scalar(r), operator(n.name), c.at(n)
+	return func(m *machine) Value {
+		cell := left(m)
+		b := right(m)
+		return f(m, at, *cell, b)
+	}
+}
+
+// place gives the scalar that n yields as a variable if it is one; nothing is created.
+func (c *compiler) place(n *node) ptrFn {
+	n = bare(n)
+	switch n.kind {
+	case nVar:
+		if n.sigil == '$' {
+			return c.lvalue(n)
 		}
-	case l.kind == nIncDec && !l.post, l.kind == nAssign && !listAssign(l):
-		left := c.lvalue(l)
-		return func(m *machine) Value {
+	case nIndex:
+		return c.elementAlias(n)
+	case nKey:
+		h, key := c.hashToRead(n.kids[0]), c.keyOf(n.kids[1])
+		return func(m *machine) *Value {
+			x := h(m)
+			if cell := x.get(key(m)); cell != nil {
+				return cell
+			}
+			return m.newCell(Value{})
+		}
+	case nIncDec:
+		if !n.post {
+			return c.lvalue(n)
+		}
+	case nAssign:
+		if !listAssign(n) {
+			return c.lvalue(n)
+		}
+	case nCond:
+		cond, a, b := c.cond(n.kids[0]), c.place(n.kids[1]), c.place(n.kids[2])
+		return func(m *machine) *Value {
+			if cond(m) {
+				return a(m)
+			}
+			return b(m)
+		}
+	case nAnd, nOr, nDor:
+		left, right, kind := c.place(n.kids[0]), c.place(n.kids[1]), n.kind
+		return func(m *machine) *Value {
 			cell := left(m)
-			b := right(m)
-			return f(m, at, *cell, b)
+			if goesRight(kind, *cell) {
+				return right(m)
+			}
+			return cell
 		}
 	}
-	return nil
+	f := c.scalar(n)
+	return func(m *machine) *Value { return m.newCell(f(m)) }
 }
 
 // mutates tells whether evaluating n may change a variable.
@@ -224,6 +264,14 @@ func (c *compiler) compare(n *node) condFn {
 		}
 	}
 	r := c.scalar(n.kids[1])
+	if mutates(n.kids[1]) { // as in mutating
+		left := c.place(n.kids[0])
+		return func(m *machine) bool {
+			cell := left(m)
+			b := r(m)
+			return test(*cell, b)
+		}
+	}
 	return func(m *machine) bool {
 		a := l(m)
 		b := r(m)

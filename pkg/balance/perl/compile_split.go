@@ -71,7 +71,7 @@ func (m *machine) splitText(r *regex, words bool, s string, limit int64) {
 		if loc != nil && loc[1] <= from { // a match without length at the begin of a field does not part
 			loc = look.find(from + 1)
 		}
-		if loc == nil || loc[0] >= len(s) && loc[0] == loc[1] {
+		if loc == nil {
 			break
 		}
 		m.room(1)

@@ -145,15 +145,10 @@ func bounds(s string, off int64, n *int64) (from, to int64, ok bool) {
 			to = size + *n
 		}
 	}
-	if from > size || from < 0 && to < 0 {
+	if from > size || from < 0 && to < 0 && n != nil {
 		return 0, 0, false
 	}
-	if from < 0 {
-		if n == nil {
-			return 0, 0, false
-		}
-		from = 0
-	}
+	from = max(from, 0)
 	to = min(to, size)
 	return from, max(to, from), true
 }

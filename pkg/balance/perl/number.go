@@ -135,7 +135,14 @@ func (v Value) num() Value {
 	case kUndef, kNo:
 		return Int(0)
 	case kPV:
-		n, _ := grok(v.p.(string))
+		n, whole := grok(v.p.(string))
+		if !whole && n.k != kNV { // with something behind it, perl reads a number as a float
+			f := float64(int64(n.n))
+			if n.k == kUV {
+				f = float64(n.n)
+			}
+			return Float(f)
+		}
 		return n
 	case kArr, kHash, kCode, kRef, kRegex:
 		return uintValue(v.address())
@@ -147,8 +154,12 @@ func (v Value) nv() float64 {
 	if v.k == kNV {
 		return v.f()
 	}
+	s := v
 	switch v = v.num(); v.k {
 	case kIV:
+		if v.n == 0 && s.k == kPV && strings.HasPrefix(strings.TrimLeft(s.str(), " \t\n\r\f\v"), "-0") {
+			return math.Copysign(0, -1)
+		}
 		return float64(int64(v.n))
 	case kUV:
 		return float64(v.n)

@@ -279,7 +279,7 @@ func (p *parser) bind(l *node, t token) *node {
 			r.kids = []*node{l}
 			r.off = l.off
 			r.not = t.text == "!~"
-			if (r.kind == nSubst || r.kind == nTrans) && !flag(r, 'r') && !assignable(l) {
+			if (r.kind == nSubst || r.kind == nTrans) && !hasFlag(r, 'r') && !assignable(l) {
 				p.fail(l.off, "Can't modify this in substitution or transliteration: syntax error", "the left side of =~ is no variable")
 			}
 			return r
@@ -290,7 +290,7 @@ func (p *parser) bind(l *node, t token) *node {
 	return m
 }
 
-func flag(n *node, c byte) bool {
+func hasFlag(n *node, c byte) bool {
 	for i := 0; i < len(n.regex.flags); i++ {
 		if n.regex.flags[i] == c {
 			return true

@@ -207,11 +207,8 @@ func (v verb) sign(neg bool) string {
 func (v verb) integer(a Value) string {
 	x := a.num()
 	if x.k == kNV {
-		if s := special(x.f()); s != "" {
-			if v.plus && s[0] != '-' {
-				s = "+" + s
-			}
-			return v.pad("", s, false)
+		if s := special(x.f()); s != "" && !(a.k == kPV && isDigit(firstDigit(a.str()))) {
+			return v.infinite(s)
 		}
 	}
 	sign, prefix, s := "", "", ""
@@ -219,9 +216,6 @@ func (v verb) integer(a Value) string {
 	case 'd', 'i', 'D':
 		u, neg := signedOf(x).abs()
 		sign, s = v.sign(neg), strconv.FormatUint(u, 10)
-		if x.k == kUV {
-			sign, s = v.sign(false), strconv.FormatUint(x.n, 10)
-		}
 	case 'u', 'U':
 		s = strconv.FormatUint(a.uv(), 10)
 	case 'o', 'O':
@@ -257,7 +251,7 @@ func (v verb) integer(a Value) string {
 // signedOf is what %d makes of a number: a float beyond int64 wraps as perl's cast does.
 func signedOf(x Value) Value {
 	if x.k != kNV {
-		return x
+		return Int(int64(x.n))
 	}
 	f := x.f()
 	switch {
@@ -271,16 +265,28 @@ func signedOf(x Value) Value {
 	return Int(-1 << 63)
 }
 
+// firstDigit is the first byte of a numeric string behind blanks and sign.
+func firstDigit(s string) byte {
+	if s = strings.TrimLeft(s, " \t\n\r\f\v+-"); s == "" {
+		return 0
+	}
+	return s[0]
+}
+
+// infinite writes Inf and NaN; a sign goes with Inf only.
+func (v verb) infinite(s string) string {
+	switch {
+	case s[0] == '-':
+		return v.pad("-", s[1:], v.zero)
+	case s == "Inf" && (v.plus || v.space):
+		return v.pad("+", s, v.zero)
+	}
+	return v.pad("", s, v.zero)
+}
+
 func (v verb) float(f float64) string {
 	if s := special(f); s != "" {
-		if s[0] == '-' {
-			return v.pad("-", s[1:], false)
-		}
-		sign := ""
-		if v.plus {
-			sign = "+"
-		}
-		return v.pad(sign, s, false)
+		return v.infinite(s)
 	}
 	prec := 6
 	if v.hasPrec {
