@@ -30,7 +30,7 @@ func (a app) demoCommand() *cli.Command {
 			&cli.BoolFlag{Name: "no-rule", Usage: "take the rule out"},
 			&cli.StringFlag{Name: "keep", Usage: "make the lab in `DIR` and leave it running"},
 			&cli.Float64Flag{Name: "scale", Value: 60, Usage: "`N` seconds of the lab pass in a real one"},
-			&cli.DurationFlag{Name: "patience", Value: 30 * time.Second, Usage: "how long to wait for the move, in real time"},
+			&cli.DurationFlag{Name: "patience", Value: 30 * time.Second, Usage: "wait at most `TIME` for the move, in real time"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := wants(c, 0, 0); err != nil {

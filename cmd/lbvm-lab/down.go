@@ -27,7 +27,7 @@ is shut down, and the folder stays: the next lbvm-lab up goes on from there.
    lbvm-lab down --keep`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "keep", Usage: "stop the services cleanly and keep the folder"},
-			&cli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "wait at most that long for a clean stop, in real time"},
+			&cli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "wait at most `TIME` for a clean stop, in real time"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := wants(c, 0, 0); err != nil {

@@ -16,8 +16,8 @@ import (
 func (a app) runCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run a command on a node", ArgsUsage: "NODE COMMAND [ARGUMENTS]", SkipFlagParsing: true,
-		Description: `The command is looked for below the node's root first (lbm, clustat, clusvcadm, vzctl, xm and
-the rest), then on this machine. It runs with LBVM_ROOT set to the node's root, and dies with
+		Description: `The command is looked for below the node's root first (lbm, lbmonitor, clustat, clusvcadm,
+vzctl, xm and the rest), then on this machine. It runs with LBVM_ROOT set to the node's root, and dies with
 the node.
 
    lbvm-lab run node1 clustat
@@ -68,6 +68,11 @@ func (a app) exec(l lab.Layout, node string, argv []string) error {
 		return cli.Exit(err.Error(), 127)
 	}
 	env := h.ShellEnviron()
+	for i, e := range env {
+		if strings.HasPrefix(e, "PATH=") {
+			env[i] = e + ":" + h.Path(ownPrograms)
+		}
+	}
 	for _, e := range a.environ {
 		if name, _, _ := strings.Cut(e, "="); name == "TERM" || name == "TZ" {
 			env = append(env, e)
@@ -75,6 +80,9 @@ func (a app) exec(l lab.Layout, node string, argv []string) error {
 	}
 	return fmt.Errorf("running %s: %w", path, syscall.Exec(path, argv, env))
 }
+
+// ownPrograms is where lblog and lbmonitor lie: cron and the agent call them by their paths.
+const ownPrograms = "/usr/libexec/lbvm"
 
 // find looks for a program as the node's shell would, and on this machine then.
 func find(h host.Host, program string) (string, error) {
@@ -87,6 +95,9 @@ func find(h host.Host, program string) (string, error) {
 		return program, nil
 	}
 	if path, err := h.Lookup(program); err == nil {
+		return path, nil
+	}
+	if path := h.Path(ownPrograms + "/" + program); executable(path) {
 		return path, nil
 	}
 	if path, err := (host.Host{}).Lookup(program); err == nil {

@@ -34,7 +34,7 @@ settled. The options shape a new lab and mean nothing to one that is there.
 			&cli.StringFlag{Name: "cluster", Value: "lab", Usage: "`NAME` of the cluster"},
 			&cli.StringFlag{Name: "programs", Usage: "`DIR` of the build (default: where lbvm-lab itself is)"},
 			&cli.BoolFlag{Name: "bare", Usage: "leave to lbm init what it makes"},
-			&cli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "wait at most that long, in real time"},
+			&cli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "wait at most `TIME`, in real time"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := wants(c, 0, 1); err != nil {
@@ -69,7 +69,7 @@ func (a app) up(c *cli.Context) error {
 	if err := a.showStatus(c.Context, l); err != nil {
 		return err
 	}
-	return a.hints(c, l, d)
+	return a.hints(c, l, d, c.Bool("bare"))
 }
 
 func (a app) openOrCreate(c *cli.Context, dir string) (lab.Layout, lab.Description, error) {
@@ -175,22 +175,29 @@ func lastLine(path string) string {
 }
 
 // hints says what to try next.
-func (a app) hints(c *cli.Context, l lab.Layout, d lab.Description) error {
+func (a app) hints(c *cli.Context, l lab.Layout, d lab.Description, bare bool) error {
 	me := "lbvm-lab"
 	if def, err := filepath.Abs("lab"); err != nil || def != l.Dir {
 		me += " --lab " + l.Dir
 	}
 	first, second := d.Nodes[0], d.Nodes[len(d.Nodes)-1]
-	_, err := fmt.Fprintf(a.stdout, `
-Try next:
-  %[1]s run %[2]s clustat
-  %[1]s run %[2]s clusvcadm -r centos1 -m %[3]s    hand a running guest over
-  %[1]s run %[2]s lbm init                      make the cluster ready for balancing
-  %[1]s load %[2]s 0.9                          make a node hot
-  %[1]s node kill %[3]s                         pull a plug
-  %[1]s check                                   the verdict on what the guests wrote
-  %[1]s down                                    stop it and remove the folder
-The manager's log: %[4]s
-`, me, first, second, l.Path("log/manager.log"))
+	rows := [][2]string{
+		{"run " + first + " clustat", "what the cluster manager sees"},
+		{"run " + first + " clusvcadm -r centos1 -m " + second, "hand a running guest over"},
+		{"run " + first + " lbm init", "make the cluster ready for balancing"},
+		{"load " + first + " 0.9", "make a node hot"},
+		{"node kill " + second, "pull a plug"},
+		{"check", "the verdict on what the guests wrote"},
+		{"down", "stop it and remove the folder"},
+	}
+	if bare {
+		rows[1] = [2]string{"run " + first + " lbm init --shared /shared", "make the cluster ready; on the others with --join"}
+		rows[2] = [2]string{"run " + first + " clusvcadm -e centos1", "then start a guest"}
+	}
+	text := "\nTry next:\n"
+	for _, r := range rows {
+		text += fmt.Sprintf("  %s %-38s %s\n", me, r[0], r[1])
+	}
+	_, err := fmt.Fprintf(a.stdout, "%sThe manager's log: %s\n", text, l.Path("log/manager.log"))
 	return errors.Join(err, c.Context.Err())
 }
