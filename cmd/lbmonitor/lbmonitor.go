@@ -49,8 +49,8 @@ func (w world) main(ctx context.Context, args []string) int {
 			"   lbmonitor --dry-run -o json\n\n" +
 			"To try a changed configuration before it is put in place:\n\n" +
 			"   lbmonitor --dry-run --config /root/lbvm.conf.new\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed, 4 a move was not verified,\n" +
-			"5 some moves failed, 130 interrupted before anything was begun.",
+			"Exit codes: 0 done, 1 failed or the configuration has errors, 2 usage, 3 refused and nothing changed,\n" +
+			"4 a move was not verified, 5 some moves failed, 130 interrupted before anything was begun.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "decide and print, change nothing"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"},
@@ -103,11 +103,21 @@ func (w world) monitor() monitor.Monitor {
 func (w world) plan(ctx context.Context, config string, asJSON bool) error {
 	m := w.monitor()
 	m.Conf = config
-	res, err := m.Plan(ctx, func(d conf.Diagnostic) { fmt.Fprint(w.stderr, d.Format()) })
+	broken := false
+	res, err := m.Plan(ctx, func(d conf.Diagnostic) {
+		broken = broken || d.Severity == conf.Error
+		fmt.Fprint(w.stderr, d.Format())
+	})
 	if err != nil {
 		return cli.Exit(fmt.Sprintf("%v; nothing was changed", err), exitFailed)
 	}
-	return w.show(res, asJSON, w.showPlan)
+	if err := w.show(res, asJSON, w.showPlan); err != nil {
+		return err
+	}
+	if broken {
+		return cli.Exit("the configuration has errors", exitFailed)
+	}
+	return nil
 }
 
 func (w world) pass(ctx context.Context, asJSON bool) error {

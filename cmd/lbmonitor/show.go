@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,7 +73,11 @@ func (w world) show(res monitor.Result, asJSON bool, table func(monitor.Result) 
 // showPlan prints what would be done with each VM, and below it what stands in the way of those whose rule wants a move.
 func (w world) showPlan(res monitor.Result) error {
 	var rows, vetoes [][]string
+	shown := map[string]bool{}
 	for _, d := range res.Pass.Decisions {
+		if d.Err != nil {
+			shown[d.VM+": "+d.Err.Error()] = true
+		}
 		rows = append(rows, []string{d.VM, d.Owner, d.Verdict.String(), d.Target, d.Why})
 		for _, v := range d.Vetoes {
 			vetoes = append(vetoes, []string{d.VM, "all", v.Rail, v.Text})
@@ -94,6 +99,7 @@ func (w world) showPlan(res monitor.Result) error {
 			return err
 		}
 	}
+	res.Warnings = slices.DeleteFunc(slices.Clone(res.Warnings), func(text string) bool { return shown[text] })
 	return w.warn(res)
 }
 
