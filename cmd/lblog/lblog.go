@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,6 +80,11 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 		return err
 	}
 	resources, logDir, err := w.configuration(config)
+	if errors.Is(err, fs.ErrNotExist) { // it lies on the shared storage
+		if _, shared := w.shared(id); shared != nil {
+			return shared
+		}
+	}
 	if err != nil {
 		return err
 	}
