@@ -221,7 +221,7 @@ func TestDryRunOfAnotherConfiguration(t *testing.T) {
 	if code := f.run("--dry-run", "--config", "/new.conf"); code != exitFailed || !strings.Contains(f.err.String(), "/new.conf:1:") || !strings.Contains(f.err.String(), "^") || !strings.Contains(f.err.String(), "nothing was changed") {
 		t.Errorf("exit code %d: %s", code, &f.err)
 	}
-	f.write("new.conf", "balance 101;\ndefault { info x; algorithm { if ((1) { migrate(); } } }\n")
+	f.write("new.conf", "resources /shared/lbresources.conf;\nbalance 101;\ndefault { info x; algorithm { if ((1) { migrate(); } } }\n")
 	if code := f.run("--dry-run", "--config", "/new.conf"); code != exitFailed || !strings.Contains(f.out.String(), "its algorithm is broken") || strings.Contains(f.err.String(), "warning: openvz:101: /new.conf") {
 		t.Errorf("a broken rule: exit code %d:\n%s%s", code, &f.out, &f.err)
 	}
