@@ -87,7 +87,7 @@ func isChar(r rune) bool {
 
 // decodeValue is an attribute's value as the cluster's programs see it: references resolved, a raw line end or tab is a blank.
 func decodeValue(raw []byte, latin1 bool) string {
-	if !latin1 && bytes.IndexAny(raw, "&\t\r\n") < 0 {
+	if !latin1 && !bytes.ContainsAny(raw, "&\t\r\n") {
 		return string(raw)
 	}
 	var b strings.Builder
