@@ -74,6 +74,10 @@ func (l *lexer) blockEnd(open int) (int, error) {
 
 // guess reads a token; where a / or < turns out to begin nothing, it was an operator.
 func (l *lexer) guess(term bool) (t token) {
+	l.skip(term)
+	if c := l.at(l.pos); c == '$' || c == '@' || c == '"' || c == '\'' || c == '`' {
+		term = true // no operator begins so: average $x, res 'cpu', 5
+	}
 	if !term {
 		return l.next(false)
 	}

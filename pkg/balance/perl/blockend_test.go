@@ -24,6 +24,7 @@ T
 		` my %h = (a => {b => 1}); $h{a}{b} `, ` "@{[ map { $_ } 1..3 ]}" `, " y => 1; $h{s}; $h{y}/2/1; ",
 		` if (1 > 0) { $x =~ m/}/ } $a = $b / $c; `,
 		` my $s=1; my $y=2; my $m=3; my $q=4; my $tr=5; my $qw=6; my @y=(1); my %s=(a=>1); our $y=1; my($m)=1; foreach $y (1) {} `,
+		` my @a = res 'c}pu', 2; migrate if average "}" , 2; average $s{x}, @y; `,
 	} {
 		src := "x {" + body + "} } trailing"
 		got, err := BlockEnd([]byte(src), 2)

@@ -114,15 +114,17 @@ func (c *compiler) opAssign(n *node) scalarFn {
 			return *cell
 		}
 	case "-":
-		f := arithmetic(op)
 		return func(m *machine) Value {
 			cell := p(m)
 			b := r(m)
-			a := *cell
-			if a.k == kUndef {
-				a = Int(0)
+			switch {
+			case cell.k != kUndef:
+				*cell = sub(*cell, b)
+			case please(b).k == kNV: // the sign of a zero shows here
+				*cell = Float(-b.nv())
+			default:
+				*cell = sub(Int(0), b)
 			}
-			*cell = f(a, b)
 			return *cell
 		}
 	}

@@ -317,6 +317,12 @@ func truthText(ok bool) string {
 
 // stepValue is ++ and --.
 func stepValue(v Value, up bool) Value {
+	if v.k == kPV && !(up && magical(v.p.(string))) && !v.IsNumber() { // "3abc" counts as a float
+		if up {
+			return Float(v.nv() + 1)
+		}
+		return Float(v.nv() - 1)
+	}
 	if !up {
 		return sub(numeric(v), valYes)
 	}

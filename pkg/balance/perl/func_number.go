@@ -197,13 +197,10 @@ func formatG(f float64, prec int) string {
 	e := strings.IndexByte(s, 'e')
 	exp, _ := strconv.Atoi(s[e+1:])
 	if exp < -4 || exp >= prec {
-		return trimZeros(s[:e]) + exponent(s[e:])
+		return trimZeros(s[:e]) + s[e:]
 	}
 	return trimZeros(strconv.FormatFloat(f, 'f', prec-1-exp, 64))
 }
-
-// exponent keeps at least two digits, as C does; so does Go.
-func exponent(s string) string { return s }
 
 func trimZeros(s string) string {
 	if strings.IndexByte(s, '.') < 0 {

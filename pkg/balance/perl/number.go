@@ -8,40 +8,10 @@ import (
 
 // formatFloat is perl's %.15g.
 func formatFloat(f float64) string {
-	switch {
-	case math.IsNaN(f):
-		return "NaN"
-	case math.IsInf(f, 1):
-		return "Inf"
-	case math.IsInf(f, -1):
-		return "-Inf"
-	case f == 0:
-		return "0" // 5.36; 5.38+ prints -0
+	if f == 0 {
+		return "0" // perl 5.36; 5.38 prints -0
 	}
-	s := strconv.FormatFloat(f, 'e', 14, 64) // d.dddde±dd
-	e := strings.IndexByte(s, 'e')
-	exp, _ := strconv.Atoi(s[e+1:])
-	if exp < -4 || exp >= 15 {
-		m := strings.TrimRight(strings.TrimRight(s[:e], "0"), ".")
-		if !strings.Contains(s[:e], ".") {
-			m = s[:e]
-		}
-		sign := "+"
-		if exp < 0 {
-			sign = "-"
-			exp = -exp
-		}
-		d := strconv.Itoa(exp)
-		if len(d) < 2 {
-			d = "0" + d
-		}
-		return m + "e" + sign + d
-	}
-	s = strconv.FormatFloat(f, 'f', 14-exp, 64)
-	if strings.Contains(s, ".") {
-		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	}
-	return s
+	return formatG(f, 15)
 }
 
 func isSpace(c byte) bool { return c == ' ' || c >= 9 && c <= 13 }

@@ -269,7 +269,7 @@ func (p *parser) sortSub(u token) bool {
 		return false
 	}
 	c := p.lexer.at(p.peekAfter(u.end))
-	return c == '@' || c == '$' || c == '(' && p.subs[u.text] && false || isWord(c) || c == '"' || c == '\''
+	return c == '@' || c == '$' || isWord(c) || c == '"' || c == '\''
 }
 
 // sortVar sees sort $by LIST.

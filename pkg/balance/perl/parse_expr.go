@@ -67,8 +67,7 @@ func (p *parser) comma() *node {
 			break
 		}
 		x := p.assign()
-		x2 := x
-		l.kids = append(l.kids, x2)
+		l.kids = append(l.kids, x)
 		l.end = x.end
 	}
 	return l
@@ -331,9 +330,6 @@ func (p *parser) unary() *node {
 			return x
 		}
 	case "+":
-		if x.kind == nList {
-			return x
-		}
 		return x
 	}
 	return n
