@@ -111,6 +111,9 @@ func (v Value) num() Value {
 			if n.k == kUV {
 				f = float64(n.n)
 			}
+			if f == 0 && minusZero(v.p.(string)) {
+				f = math.Copysign(0, -1)
+			}
 			return Float(f)
 		}
 		return n
@@ -127,7 +130,7 @@ func (v Value) nv() float64 {
 	s := v
 	switch v = v.num(); v.k {
 	case kIV:
-		if v.n == 0 && s.k == kPV && strings.HasPrefix(strings.TrimLeft(s.str(), " \t\n\r\f\v"), "-0") {
+		if v.n == 0 && s.k == kPV && minusZero(s.str()) {
 			return math.Copysign(0, -1)
 		}
 		return float64(int64(v.n))
@@ -176,4 +179,8 @@ func (v Value) iv() int64 {
 	default:
 		return int64(n.n)
 	}
+}
+
+func minusZero(s string) bool {
+	return strings.HasPrefix(strings.TrimLeft(s, " \t\n\r\f\v"), "-0")
 }
