@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -65,7 +66,7 @@ func (w world) migrate(c *cli.Context, vm, target string, dry bool) error {
 	}
 	log := logrus.New()
 	log.SetOutput(w.stderr)
-	log.SetLevel(logrus.WarnLevel)
+	log.SetLevel(logrus.ErrorLevel) // what a move came to is said below
 	m := move.Mover{Manager: w.manager(), Shared: shared, Clock: w.clock, Wait: w.wait, Log: log,
 		Fresh: w.stale(), Journal: balance.OpenJournal(filepath.Join(w.host.Path(id.LogDir), balance.JournalName))}
 	r := move.Request{Type: svc.VMType, VM: svc.VM, Target: target, By: "lbm", Why: "asked for on " + id.Member}
@@ -77,7 +78,11 @@ func (w world) migrate(c *cli.Context, vm, target string, dry bool) error {
 		return nil
 	}
 	fmt.Fprintf(w.stdout, "moving %s:%s from %s to %s ...\n", svc.VMType, svc.VM, svc.Owner, target)
+	told := context.AfterFunc(c.Context, func() {
+		fmt.Fprintln(w.stderr, "lbm: interrupted: what has begun is watched to its end ...")
+	})
 	rec, err := m.Move(c.Context, r)
+	told()
 	switch {
 	case err == nil:
 		fmt.Fprintf(w.stdout, "%s runs on %s after %s, memory %s\n", rec.VM, rec.Owner, rec.End.Sub(rec.Begin).Round(100*time.Millisecond), rec.Memory)

@@ -167,7 +167,9 @@ func (s *story) setUp(ctx context.Context, rule bool) error {
 		return err
 	}
 	s.say("lbm init has made the shared storage ready and added the monitoring service. lbvm.conf says:")
-	fmt.Fprint(s.stdout, indent(text[strings.Index(text, "balance"):]))
+	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+		fmt.Fprintf(s.stdout, "    %2d  %s\n", i+1, line)
+	}
 	if _, err := s.program(ctx, first, "ccs_tool", "update", host.ClusterXML); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func report(log ocf.Logger, rec Record) {
 	case Failed:
 		log.Log(ocf.LevelError, "the last pass failed: "+rec.Why, "cause", rec.Cause, "failures", rec.Failures)
 	case Config:
-		log.Log(ocf.LevelError, "the configuration has errors, see lbm check: "+rec.Why)
+		log.Log(ocf.LevelError, "the configuration has errors, see lbmonitor --dry-run: "+rec.Why)
 	}
 }
 

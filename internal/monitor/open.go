@@ -137,7 +137,7 @@ func firstError(diags []conf.Diagnostic) error {
 	return errConfig
 }
 
-// logDiagnostic logs an error of the configuration. Warnings are for `lbm check`: a log that has them each minute is not read.
+// logDiagnostic logs an error of the configuration. Warnings are for `lbmonitor --dry-run`: a log that has them each minute is not read.
 func (m Monitor) logDiagnostic(d conf.Diagnostic) {
 	log := m.Log.WithField("at", fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Col)).WithField("text", d.Text)
 	if d.Hint != "" {

@@ -49,7 +49,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"facts of tomorrow", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = w.clock.now.Add(24 * time.Hour) }) }, "node2", "24h0m0s from now"},
 		{"the name is taken", func(w *world) {
 			w.facts("node2", func(f *host.Facts) { f.Guests = []host.GuestFact{{Type: "openvz", Name: "101", State: "running"}} })
-		}, "node2", "already"},
+		}, "node2", "try again after the next lblog"},
 		{"another type's name is not", func(w *world) {
 			w.facts("node2", func(f *host.Facts) { f.Guests = []host.GuestFact{{Type: "xen", Name: "101", State: "running"}} })
 		}, "node2", ""},

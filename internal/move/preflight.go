@@ -151,7 +151,8 @@ func (m Mover) targetFacts(r Request, source string) error {
 	}
 	for _, g := range f.Guests {
 		if g.Type == r.Type && g.Name == r.VM {
-			return fmt.Errorf("node %s says that it has a %s:%s (%s) already", r.Target, g.Type, g.Name, g.State)
+			return fmt.Errorf("node %s said %s ago that it has a %s:%s (%s): if it has left since, try again after the next lblog",
+				r.Target, m.Clock.Now().Sub(f.At).Round(time.Second), g.Type, g.Name, g.State)
 		}
 	}
 	return m.fits(r, source, f)

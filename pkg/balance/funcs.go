@@ -15,20 +15,20 @@ const maxMinutes = 30 * 24 * 60
 // hostFuncs are what a rule can call besides perl's own: the manual's functions.
 func hostFuncs(c *Config) []perl.Func {
 	return []perl.Func{
-		{Name: "res", Min: 2, Max: 2, Check: checkWindow(c), Call: func(h perl.Host, call *perl.Call) error {
+		{Name: "res", Min: 2, Max: 2, Role: perl.Series, Check: checkWindow(c), Call: func(h perl.Host, call *perl.Call) error {
 			return h.(*evaluation).res(call, false)
 		}},
-		{Name: "res2", Min: 2, Max: 2, Check: checkWindow(c), Call: func(h perl.Host, call *perl.Call) error {
+		{Name: "res2", Min: 2, Max: 2, Role: perl.Series, Check: checkWindow(c), Call: func(h perl.Host, call *perl.Call) error {
 			return h.(*evaluation).res(call, true)
 		}},
-		{Name: "min", Min: 0, Max: -1, Call: aggregate(slices.Min[[]float64])},
-		{Name: "max", Min: 0, Max: -1, Call: aggregate(slices.Max[[]float64])},
-		{Name: "average", Min: 0, Max: -1, Call: aggregate(average)},
-		{Name: "meridian", Min: 0, Max: -1, Call: aggregate(median)},
-		{Name: "migrate", Min: 0, Max: 1, Call: func(h perl.Host, call *perl.Call) error {
+		{Name: "min", Min: 0, Max: -1, Role: perl.Aggregate, Call: aggregate(slices.Min[[]float64])},
+		{Name: "max", Min: 0, Max: -1, Role: perl.Aggregate, Call: aggregate(slices.Max[[]float64])},
+		{Name: "average", Min: 0, Max: -1, Role: perl.Aggregate, Call: aggregate(average)},
+		{Name: "meridian", Min: 0, Max: -1, Role: perl.Aggregate, Call: aggregate(median)},
+		{Name: "migrate", Min: 0, Max: 1, Role: perl.Verdict, Call: func(h perl.Host, call *perl.Call) error {
 			return h.(*evaluation).migrate(call)
 		}},
-		{Name: "report", Min: 0, Max: 0, Call: func(h perl.Host, call *perl.Call) error {
+		{Name: "report", Min: 0, Max: 0, Role: perl.Verdict, Call: func(h perl.Host, call *perl.Call) error {
 			h.(*evaluation).say(SaidReport, 0, call.Pos())
 			call.Return(perl.Int(1))
 			return nil
