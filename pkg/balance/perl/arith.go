@@ -17,7 +17,7 @@ func please(v Value) Value {
 		if !whole {
 			return Float(n.nv())
 		}
-		if n.k != kNV || strings.IndexAny(v.p.(string), "eE") < 0 { // "5.0" is no integer, "5e0" is one
+		if n.k != kNV || !strings.ContainsAny(v.p.(string), "eE") { // "5.0" is no integer, "5e0" is one
 			return n
 		}
 		return wholeString(n.f())
@@ -155,6 +155,7 @@ func mul(a, b Value) Value {
 	return Float(a.nv() * b.nv())
 }
 
+//lint:ignore ST1005 perl's own words
 var errDiv, errMod = errors.New("Illegal division by zero"), errors.New("Illegal modulus zero")
 
 func div(a, b Value) (Value, error) {

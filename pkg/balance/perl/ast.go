@@ -89,7 +89,6 @@ type regexNode struct {
 	repl    *node  // of s///
 	from    string // of tr///, with ranges written out
 	to      string
-	lit     *regex // the compiled pattern if it is constant
 }
 
 // symbol is one lexical variable.

@@ -125,5 +125,6 @@ func takesTerm(word string) bool {
 
 func (l *lexer) unclosed(open int) error {
 	line := strings.Count(l.src[:open], "\n") + 1
+	//lint:ignore ST1005 perl's own words
 	return fmt.Errorf("Missing right curly bracket: the { in line %d is not closed", line)
 }

@@ -16,7 +16,6 @@ import (
 type generator struct {
 	r     *rand.Rand
 	depth int
-	loop  int
 }
 
 func (g *generator) pick(list ...string) string { return list[g.r.Intn(len(list))] }

@@ -35,7 +35,6 @@ type quote struct {
 	to2      int
 	delim2   byte
 	flags    string
-	text     string // a heredoc's text with its indentation taken off
 }
 
 // lexer cuts tokens on demand: the same bytes mean different things where a

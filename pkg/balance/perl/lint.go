@@ -88,7 +88,7 @@ func (l *linter) walk(n *node) {
 		}
 	case nConst:
 		if n.name == "octal" {
-			if text := l.p.src[n.off:n.end]; len(text) > 1 && !strings.HasPrefix(text, "0o") && strings.Trim(text, "0") != "" && strings.IndexAny(text, "89") < 0 {
+			if text := l.p.src[n.off:n.end]; len(text) > 1 && !strings.HasPrefix(text, "0o") && strings.Trim(text, "0") != "" && !strings.ContainsAny(text, "89") {
 				l.warn("W7", n.off, text+" is octal: it means "+n.val.str(), "write "+strings.TrimLeft(text, "0")+" without the leading 0")
 			}
 		}
