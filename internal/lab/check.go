@@ -14,18 +14,18 @@ import (
 	"time"
 )
 
-// Line is what a guest writes at each tick: UNIXNANO NODE PID INCARNATION N.
+// Line is what a guest writes at each tick: UNIXNANO NODE PROCESS INCARNATION N.
 type Line struct {
 	At          time.Time
 	Node        string
-	PID         int
+	Process     string // its id, and what makes it unique: 4711.9fb3c2d1
 	Incarnation string
 	N           uint64
 }
 
 // String is the line as it stands in the witness log.
 func (l Line) String() string {
-	return fmt.Sprintf("%d %s %d %s %d\n", l.At.UnixNano(), l.Node, l.PID, l.Incarnation, l.N)
+	return fmt.Sprintf("%d %s %s %s %d\n", l.At.UnixNano(), l.Node, l.Process, l.Incarnation, l.N)
 }
 
 // ParseLine reads a line of a witness log.
@@ -35,12 +35,13 @@ func ParseLine(s string) (Line, error) {
 		return Line{}, fmt.Errorf("witness line %q has not five words", s)
 	}
 	at, err1 := strconv.ParseInt(f[0], 10, 64)
-	pid, err2 := strconv.Atoi(f[2])
+	pid, _, _ := strings.Cut(f[2], ".")
+	_, err2 := strconv.Atoi(pid)
 	n, err3 := strconv.ParseUint(f[4], 10, 64)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return Line{}, fmt.Errorf("witness line %q: %w", s, err)
 	}
-	return Line{time.Unix(0, at), f[1], pid, f[3], n}, nil
+	return Line{time.Unix(0, at), f[1], f[2], f[3], n}, nil
 }
 
 // Kind is what the checker can find.
@@ -91,7 +92,7 @@ func Check(vm string, witness io.Reader, o CheckOptions) []Finding {
 
 type process struct {
 	node string
-	pid  int
+	id   string
 }
 
 type checker struct {
@@ -112,7 +113,7 @@ func (c *checker) find(k Kind, at time.Time, evidence ...string) {
 
 // once tells of a process that goes wrong, not of each of its lines.
 func (c *checker) once(k Kind, p process, l Line, evidence ...Line) {
-	key := fmt.Sprintf("%s %s %d %s", k, p.node, p.pid, l.Incarnation)
+	key := fmt.Sprintf("%s %s %s %s", k, p.node, p.id, l.Incarnation)
 	if c.told[key] {
 		return
 	}
@@ -125,12 +126,12 @@ func (c *checker) once(k Kind, p process, l Line, evidence ...Line) {
 }
 
 func (c *checker) line(l Line) {
-	p := process{l.Node, l.PID}
+	p := process{l.Node, l.Process}
 	mine, known := c.seen[p]
 	before, same := c.last[l.Incarnation]
 	switch {
 	case !c.started:
-	case known && (process{c.previous.Node, c.previous.PID} != p):
+	case known && (process{c.previous.Node, c.previous.Process} != p):
 		c.once(DoubleRun, p, l, mine, c.previous, l)
 	case !same && len(c.last) > c.o.ColdAllowed:
 		c.find(LostMemory, l.At, text(c.previous), text(l))

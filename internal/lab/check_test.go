@@ -20,6 +20,7 @@ func TestCheck(t *testing.T) {
 		"a tick was lost in a power cut":   {"1 a 10 X 1\n2 b 11 X 5\n", 0, ""},
 		"a torn end":                       {"1 a 10 X 1\n2 a 10 X", 0, ""},
 		"two write in turns":               {"1 a 10 X 1\n2 b 11 X 2\n3 a 10 X 3\n", 0, "double run"},
+		"a pid that is given again":        {"1 a 10.aa X 1\n2 b 11.bb X 2\n3 a 10.cc X 3\n", 0, ""},
 		"same pid on two nodes":            {"1 a 10 X 1\n2 b 10 X 2\n3 a 10 X 3\n", 0, "double run"},
 		"two on one node":                  {"1 a 10 X 1\n2 a 11 Y 1\n3 a 10 X 2\n", 1, "double run"},
 		"told once for each process":       {"1 a 10 X 1\n2 b 11 X 2\n3 a 10 X 3\n4 b 11 X 4\n5 a 10 X 5\n", 0, "double run, double run"},

@@ -29,6 +29,7 @@ type guestOrder struct {
 // guest is the process's side of a guest.
 type guest struct {
 	order   guestOrder
+	process string // for the witness log
 	mem     Memory
 	witness *os.File
 	disks   []*os.File
@@ -112,6 +113,11 @@ func (g *guest) run(in *bufio.Reader) error {
 // begin opens what the guest writes to. A cold guest boots and runs, one with memory stays frozen.
 func (g *guest) begin() (err error) {
 	g.mem = g.order.Memory
+	var unique [4]byte // the kernel gives a process id again as soon as it has gone round
+	if _, err := rand.Read(unique[:]); err != nil {
+		return err
+	}
+	g.process = fmt.Sprintf("%d.%x", os.Getpid(), unique)
 	g.witness, err = os.OpenFile(g.order.Witness, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
 	if err != nil {
 		return err
@@ -151,7 +157,7 @@ func (g *guest) tick() error {
 			return err
 		}
 	}
-	line := Line{At: time.Now(), Node: g.order.Node, PID: os.Getpid(), Incarnation: g.mem.Incarnation, N: g.mem.N}
+	line := Line{At: time.Now(), Node: g.order.Node, Process: g.process, Incarnation: g.mem.Incarnation, N: g.mem.N}
 	_, err := g.witness.WriteString(line.String())
 	return err
 }

@@ -92,9 +92,9 @@ func incarnations(lines []lab.Line) int {
 
 // lives counts the processes that a guest has had: one for its boot, one more for each arrival.
 func lives(lines []lab.Line) int {
-	seen := map[int]bool{}
+	seen := map[string]bool{}
 	for _, l := range lines {
-		seen[l.PID] = true
+		seen[l.Process] = true
 	}
 	return len(seen)
 }
