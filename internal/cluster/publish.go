@@ -86,8 +86,8 @@ func refusal(tool, file string, r run.Result) error {
 // hint is what to do about a message of the tools.
 func hint(text string) string {
 	for _, h := range [...]struct{ part, hint string }{
-		{"greater version number", "raise config_version above the running one: lbm ccs bump"},
-		{"older or equal the running config", "raise config_version above the running one: lbm ccs bump"},
+		{"greater version number", "raise config_version above the running one"},
+		{"older or equal the running config", "raise config_version above the running one"},
 		{"not a valid integer", "config_version holds digits only"},
 		{"not quorate", "publish from a part of the cluster that is quorate"},
 		{"Simultaneous update", "somebody else publishes too: wait, then look at cman_tool version"},

@@ -93,7 +93,7 @@ func stopCases() []rowCase {
 		{row: "leaving", name: "it came back", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Migrating), setup: func(w *world) {
 			w.clock.onSleep = func() { isRunning(w.nodes["node1"]); w.clock.onSleep = nil }
 		}, calls: "[save]", state: "suspended"},
-		{row: "leaving", name: "another has it", typ: "xen", phase: handoff.Running, node: "node2", guest: isIn(hypervisor.Migrating), state: "running node2", fails: "confirm-down", loud: "double run"},
+		{row: "leaving", name: "another has it", typ: "xen", phase: handoff.Running, node: "node2", guest: isIn(hypervisor.Migrating), state: "running node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101", loud: "double run"},
 		{row: "remains", phase: handoff.Running, node: "node1", guest: isIn(hypervisor.Remains), calls: "[destroy]", state: "down"},
 		{row: "remains", name: "umount was busy", phase: handoff.Held, node: "node1", guest: isIn(hypervisor.Remains), calls: "[destroy]", state: "suspended"},
 		{row: "remains", name: "half copy", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Remains), calls: "[destroy]", state: "sent node2"},
@@ -111,9 +111,9 @@ func stopCases() []rowCase {
 		{row: "absent, held", phase: handoff.Held, node: "node1", state: "suspended"},
 		{row: "absent, held, image lost", phase: handoff.Held, node: "node1", setup: imageLost, state: "down", loud: "memory lost"},
 
-		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "lbm confirm-down 101 node2", loud: "double run"},
+		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101", loud: "double run"},
 		{row: "here, another has it", name: "sending between others", typ: "xen", phase: handoff.Sending, node: "node2", to: "node3", gone: []string{"node2"}, guest: isRunning, state: "sending node2 node3", fails: "not proved gone", loud: "double run"},
-		{row: "here, another has it", name: "sent to another", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", guest: isRunning, state: "sent node2", fails: "confirm-down 101 node2"},
+		{row: "here, another has it", name: "sent to another", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", guest: isRunning, state: "sent node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101"},
 		{row: "here, another has it", name: "a new boot of a target proves nothing", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", guest: isRunning, setup: func(w *world) {
 			w.nodes["node2"].reboot()
 			w.publishBoot("node2")
@@ -162,7 +162,7 @@ func stopCases() []rowCase {
 
 func startCases() []rowCase {
 	return []rowCase{
-		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "confirm-down 101 node2", loud: "double run"},
+		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101", loud: "double run"},
 		{row: "leaving", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Migrating), state: "sending node1 node2", fails: "not proved gone"},
 		{row: "leaving", name: "the target is gone", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", gone: []string{"node2"}, guest: isIn(hypervisor.Migrating), calls: "[destroy start]", state: "running node1", loud: "memory lost"},
 		{row: "here, suspending or held", name: "suspending", phase: handoff.Suspending, node: "node1", guest: isFrozen, calls: "[thaw]", state: "running node1"},
@@ -212,19 +212,19 @@ func startCases() []rowCase {
 		{row: "absent, held", name: "an older boot", phase: handoff.Held, node: "node1", setup: func(w *world) { w.nodes["node1"].reboot() }, calls: "[restore]", state: "running node1"},
 		{row: "absent, sent here", typ: "xen", phase: handoff.Sent, node: "node2", to: "node1", calls: "[start]", state: "running node1", loud: "memory lost"},
 		{row: "absent, sent here", name: "it arrives", typ: "xen", phase: handoff.Sent, node: "node2", to: "node1", setup: arrives, calls: "[]", state: "running node1"},
-		{row: "absent, sending here", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", calls: "[]", state: "sending node2 node1", fails: "confirm-down 101 node2"},
+		{row: "absent, sending here", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", calls: "[]", state: "sending node2 node1", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101"},
 		{row: "absent, sending here", name: "the source is gone", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", gone: []string{"node2"}, calls: "[start]", state: "running node1", loud: "memory lost"},
 		{row: "absent, sending", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", calls: "[]", state: "sending node1 node2", fails: "not proved gone"},
 		{row: "absent, sending", name: "the target is gone", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", gone: []string{"node2"}, calls: "[start]", state: "running node1"},
 		{row: "absent, sending elsewhere", typ: "xen", phase: handoff.Sending, node: "node2", to: "node3", gone: []string{"node2"}, calls: "[]", state: "sending node2 node3", fails: "not proved gone"},
 		{row: "absent, sending elsewhere", name: "only the target is gone", typ: "xen", phase: handoff.Sending, node: "node2", to: "node3", gone: []string{"node3"}, calls: "[]", state: "sending node2 node3", fails: "not proved gone"},
 		{row: "absent, sending elsewhere", name: "both are gone", typ: "xen", phase: handoff.Sending, node: "node2", to: "node3", gone: []string{"node2", "node3"}, calls: "[start]", state: "running node1"},
-		{row: "absent, sent elsewhere", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", calls: "[]", state: "sent node2", fails: "confirm-down 101 node2"},
+		{row: "absent, sent elsewhere", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", calls: "[]", state: "sent node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101"},
 		{row: "absent, sent elsewhere", name: "gone", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", gone: []string{"node2"}, calls: "[start]", state: "running node1"},
 		{row: "absent, held elsewhere", phase: handoff.Held, node: "node2", calls: "[]", state: "held node2", fails: "not proved gone"},
 		{row: "absent, held elsewhere", name: "gone", phase: handoff.Held, node: "node2", gone: []string{"node2"}, calls: "[restore]", state: "running node1"},
 		{row: "absent, elsewhere", name: "starting", phase: handoff.Starting, node: "node2", calls: "[]", state: "starting node2", fails: "not proved gone"},
-		{row: "absent, elsewhere", name: "running", phase: handoff.Running, node: "node2", calls: "[]", state: "running node2", fails: "lbm confirm-down 101 node2"},
+		{row: "absent, elsewhere", name: "running", phase: handoff.Running, node: "node2", calls: "[]", state: "running node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101"},
 		{row: "absent, elsewhere", name: "suspending", phase: handoff.Suspending, node: "node2", calls: "[]", state: "suspending node2", fails: "not proved gone"},
 		{row: "absent, elsewhere", name: "resuming", phase: handoff.Resuming, node: "node2", calls: "[]", state: "resuming node2", fails: "not proved gone"},
 		{row: "absent, elsewhere", name: "gone", phase: handoff.Running, node: "node2", gone: []string{"node2"}, calls: "[start]", state: "running node1"},

@@ -175,7 +175,7 @@ func cure(vm string, st handoff.State) string {
 	if node == "" || st.Phase == handoff.Sent {
 		node = st.To
 	}
-	return fmt.Sprintf("if %s is off for certain: lbm confirm-down %s %s", node, vm, node)
+	return fmt.Sprintf("if %s is off for certain, have it fenced or boot it: either frees %s", node, vm)
 }
 
 // takeAndLook: the guest is here and no living node has it: somebody started it by hand. Its images are too old now.
