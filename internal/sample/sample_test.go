@@ -3,8 +3,10 @@ package sample
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/pkg/balance/conf"
 )
 
 // stepping is a clock whose Sleep passes at once and tells the test, which moves the counters.
@@ -135,6 +138,13 @@ func TestOtherBuiltins(t *testing.T) {
 		if r := one(t, s, bad); r.Err == nil {
 			t.Errorf("%s gave %q", bad, r.Value)
 		}
+	}
+}
+
+// The configuration knows the samplers by name only; a name that one side lacks would be an error at night.
+func TestTheConfigurationKnowsEveryBuiltin(t *testing.T) {
+	if diff := cmp.Diff(conf.Builtins(), slices.Sorted(maps.Keys(Builtins()))); diff != "" {
+		t.Error(diff)
 	}
 }
 
