@@ -3,13 +3,9 @@
 package main
 
 import (
-	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/internal/vm"
 	"github.com/lbvm/lbvm/metadata"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
-func main() {
-	run.KeeperMain()
-	ocf.Main(metadata.Xen(), vm.New("xen"))
-}
+func main() { ocf.Main(metadata.Xen(), vm.New("xen")) }

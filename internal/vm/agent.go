@@ -40,7 +40,7 @@ var (
 	_ ocf.Validator = (*Agent)(nil)
 )
 
-// New is the agent for a technology, for ocf.Main. The program's main must call run.KeeperMain first.
+// New is the agent for a technology, for ocf.Main.
 func New(typ string) *Agent { return &Agent{Type: typ, Self: "/proc/self/exe"} }
 
 // Start starts the VM here, with its memory where an image of it waits. It is nil where the VM runs here already.

@@ -8,18 +8,21 @@
 //
 //	func main() { ocf.Main(metadata, agent{}) }
 //
-// Start with Agent and Call. Main is for main functions; Run is the same without a process
-// and takes the World that Main takes from the machine, for tests. The dialect spoken is
-// that of Red Hat's rgmanager.
+// Start with Agent and Call. Call.Query and Call.Change run the programs that an agent
+// needs. Main is for main functions; Run is the same without a process and takes the World
+// that Main takes from the machine, for tests.
 //
-// The package holds no lock, starts no program and knows no cluster.
+// One agent serves three kinds of manager (Dialect): Red Hat's rgmanager, Pacemaker, and
+// Heartbeat's resource scripts. The metadata is written once, in rgmanager's form.
+//
+// Main keeps a black box: the node's last actions with what became of them (ReadBox).
 package ocf
 
 import (
 	"context"
-	"io"
-	"strings"
 	"time"
+
+	"github.com/lbvm/lbvm/internal/lockfile"
 )
 
 // Agent is what every agent can do. A method answers nil for success, an error that carries a Code (Errorf), or
@@ -40,7 +43,8 @@ type Migrator interface {
 	Migrate(ctx context.Context, c *Call, target string) error
 }
 
-// Receiver is the target's side of a migration, for managers that call it there. rgmanager calls nothing.
+// Receiver is the target's side of a migration, which returns when the resource runs here. rgmanager calls nothing on
+// the target; Pacemaker calls migrate_from. For an agent without it, that waits until Status is nil.
 type Receiver interface {
 	Arrive(ctx context.Context, c *Call, source string) error
 }
@@ -55,9 +59,17 @@ type Recoverer interface {
 	Recover(context.Context, *Call) error
 }
 
-// Reconfigurer takes up parameters that were changed and that the metadata marks with reconfig.
+// Reconfigurer takes up parameters that were changed and that the metadata marks with reconfig: rgmanager's reconfig,
+// Pacemaker's reload. An agent without it reads its parameters afresh in each action and has nothing to do.
 type Reconfigurer interface {
 	Reconfig(context.Context, *Call) error
+}
+
+// Explainer says what an action would do, without doing it. A line for the human is Call.Say; do is the action itself
+// with every Call.Change printed instead of run: an agent that changes things by Call.Change alone explains
+// itself by returning do(ctx). An agent without it is not called by --explain.
+type Explainer interface {
+	Explain(ctx context.Context, c *Call, do func(context.Context) error) error
 }
 
 // Call is one call of an agent.
@@ -68,97 +80,15 @@ type Call struct {
 	Instance string        // TYPE:NAME, or what the manager calls it
 	Timeout  time.Duration // of this action; 0 is none. The context's deadline comes from it.
 	Depth    int           // how thorough a status check is
-	Probe    bool          // the manager only wants to know whether it runs here
+	Probe    bool          // Pacemaker only wants to know whether it runs here, also where it never could
 	Dialect  Dialect
 	Params   Params
 	World    World
 	Log      Logger
-}
 
-// World is all that an agent sees of the machine.
-type World struct {
-	Args           []string // Args[0] is the agent's path
-	Env            []string
-	Stdin          io.Reader
-	Stdout, Stderr io.Writer
-	Now            func() time.Time // stamps of log lines
-	// WithTimeout gives the context of an action its deadline; nil is context.WithTimeout.
-	WithTimeout func(context.Context, time.Duration) (context.Context, context.CancelFunc)
-	// Log is where messages go; nil is the node's system log.
-	Log Logger
-}
-
-// Lookup finds a variable of the environment.
-func (w World) Lookup(name string) (string, bool) {
-	for _, e := range w.Env {
-		if v, ok := strings.CutPrefix(e, name+"="); ok {
-			return v, true
-		}
-	}
-	return "", false
-}
-
-// Getenv is Lookup that gives "" for what is missing.
-func (w World) Getenv(name string) string {
-	v, _ := w.Lookup(name)
-	return v
-}
-
-// complete fills in what the caller left out.
-func (w World) complete() World {
-	if w.Stdin == nil {
-		w.Stdin = strings.NewReader("")
-	}
-	if w.Stdout == nil {
-		w.Stdout = io.Discard
-	}
-	if w.Stderr == nil {
-		w.Stderr = io.Discard
-	}
-	if w.Now == nil {
-		w.Now = func() time.Time { return time.Time{} }
-	}
-	if w.WithTimeout == nil {
-		w.WithTimeout = context.WithTimeout
-	}
-	return w
-}
-
-// Params are the parameters of a call: those that the metadata declares, with their defaults.
-type Params struct{ values map[string]string }
-
-// NewParams makes parameters by hand, for tests of agents.
-func NewParams(values map[string]string) Params {
-	p := Params{make(map[string]string, len(values))}
-	for k, v := range values {
-		p.values[k] = v
-	}
-	return p
-}
-
-// Get is a parameter's value, or "".
-func (p Params) Get(name string) string { return p.values[name] }
-
-// Lookup is Get that tells an empty value from a missing one.
-func (p Params) Lookup(name string) (string, bool) {
-	v, ok := p.values[name]
-	return v, ok
-}
-
-// Map is a copy of all parameters that have a value.
-func (p Params) Map() map[string]string { return NewParams(p.values).values }
-
-const keyPrefix = "OCF_RESKEY_"
-
-// params reads what the environment says of the declared parameters. What is set but empty is a value.
-func params(w World, m *Metadata) Params {
-	p := Params{make(map[string]string, len(m.Params))}
-	for _, d := range m.Params {
-		if v, ok := w.Lookup(keyPrefix + d.Name); ok {
-			p.values[d.Name] = v
-		} else if d.HasDefault {
-			p.values[d.Name] = d.Default
-		}
-	}
-	return p
+	args  []string // after the action
+	began time.Time
+	box   *boxEntry      // nil: nobody writes it down
+	plan  *plan          // non-nil: nothing is changed, only told
+	lock  *lockfile.Lock // held from the first Change on
 }

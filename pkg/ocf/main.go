@@ -1,16 +1,24 @@
 package ocf
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lbvm/lbvm/internal/run"
 )
 
-// Main is an agent's main function. It does not return.
-func Main(xml []byte, a Agent) {
+// Main is an agent's main function. It does not return. xml is the metadata in rgmanager's form.
+//
+// SIGTERM, SIGINT and SIGHUP end the action's context, so that it can tidy up.
+func Main(xml []byte, a Agent, options ...Option) {
+	run.KeeperMain()
 	fillDescriptors()
 	// Caught and never read, so that a reader that went away is an error of the write and not our end, while
 	// the programs that we start still have the ordinary signal.
@@ -22,11 +30,21 @@ func Main(xml []byte, a Agent) {
 			env = append([]string{add}, env...) // the first of a name counts
 		}
 	}
-	os.Exit(int(Run(World{
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer cancel()
+	w := World{
 		Args: os.Args, Env: env,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Now: time.Now,
-	}, xml, a)))
+		Now: time.Now, Context: ctx,
+		Human: terminal(os.Stderr) || terminal(os.Stdout),
+	}
+	w.Box = BoxFile(w.Getenv(RootVariable))
+	os.Exit(int(Run(w, xml, a, options...)))
+}
+
+func terminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // fillDescriptors opens 0, 1 and 2 where the manager closed them (rgmanager closes stdin and stderr for
@@ -54,14 +72,19 @@ func missingEnv(env []string) []string {
 	w := World{Env: env}
 	var add []string
 	if w.Getenv("PATH") == "" {
-		var dirs []string
-		for _, d := range []string{"/sbin", "/bin", "/usr/sbin", "/usr/bin"} {
-			dirs = append(dirs, filepath.Join("/", w.Getenv(RootVariable), d))
-		}
-		add = append(add, "PATH="+strings.Join(dirs, ":"))
+		add = append(add, "PATH="+strings.Join(programDirs(w.Getenv(RootVariable)), ":"))
 	}
 	if w.Getenv("HOME") == "" {
 		add = append(add, "HOME=/root")
 	}
 	return add
+}
+
+// programDirs are the folders in which programs are looked for.
+func programDirs(root string) []string {
+	var dirs []string
+	for _, d := range []string{"/sbin", "/bin", "/usr/sbin", "/usr/bin"} {
+		dirs = append(dirs, filepath.Join("/", root, d))
+	}
+	return dirs
 }

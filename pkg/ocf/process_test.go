@@ -153,7 +153,7 @@ func TestWhatAnActionSees(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "seen")
 	env := real.Env("toy", []real.Param{{Name: "name", Value: `a & "b"`}, {Name: "do", Value: "tell"}, {Name: "file", Value: file}}, 33)
 	want := `action=start name=a & "b" instance=toy:a & "b" timeout=33s depth=0 size=3
-deadline in 33s
+deadline in 31s
 PATH=/sbin:/bin:/usr/sbin:/usr/bin HOME=/root
 dir=/
 0=/dev/null

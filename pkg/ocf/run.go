@@ -4,17 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"strings"
 	"time"
 )
 
+// Option changes how an agent is served.
+type Option func(*settings)
+
+type settings struct {
+	pacemaker []byte // metadata in Pacemaker's form
+}
+
+// WithPacemaker gives the metadata in Pacemaker's form, made with PacemakerXML when the agent was built. Without it
+// that is made at each call.
+func WithPacemaker(xml []byte) Option { return func(s *settings) { s.pacemaker = xml } }
+
 // Run answers one call of an agent and gives the exit code. It touches nothing of the process.
-func Run(w World, xml []byte, a Agent) (code Code) {
+func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 	w = w.complete()
-	program := "agent"
-	if len(w.Args) > 0 {
-		program = w.Args[0]
+	var s settings
+	for _, o := range options {
+		o(&s)
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -22,19 +34,123 @@ func Run(w World, xml []byte, a Agent) (code Code) {
 			logPanic(logger(w, "ocf"), "agent", &panicError{v, debug.Stack()})
 		}
 	}()
-	if d := dialectOf(program); d != RGManager {
-		logger(w, "ocf").Log(LevelError, "this agent does not speak the manager's dialect", "dialect", d, "program", program)
-		return CodeUnimplemented
+	r, err := parseRequest(w)
+	if err != nil {
+		if _, err := fmt.Fprintf(w.Stderr, "%s: %v; see %[1]s --help\n", programName(w), err); err != nil {
+			logger(w, "ocf").Log(LevelError, err.Error())
+		}
+		logger(w, "ocf").Log(LevelError, err.Error())
+		return CodeArgs
 	}
-	return runRGManager(w, xml, a)
+	switch {
+	case r.action == actionMetaData:
+		// Before anything else: an agent whose metadata fails takes all services of its type down.
+		return printMetadata(w, r.dialect, xml, s.pacemaker)
+	case r.help:
+		usage(w.Stdout, w, xml)
+		return CodeOK
+	case r.action == "":
+		usage(w.Stderr, w, xml)
+		return CodeArgs
+	}
+	m, err := ParseMetadata(xml)
+	if err != nil {
+		logger(w, "ocf").Log(LevelCrit, err.Error(), "program", w.Args[0])
+		return CodeGeneric
+	}
+	return act(w, m, a, r)
 }
 
-// perform gives do its deadline and waits for it. What hangs beyond the deadline and a short grace is left behind:
-// an answer that never comes is worse than an error.
-func perform(w World, timeout time.Duration, do func(context.Context) error) error {
-	ctx := context.Background()
+func printMetadata(w World, d Dialect, xml, derived []byte) Code {
+	if d != RGManager {
+		if derived == nil {
+			var err error
+			if derived, err = PacemakerXML(xml); err != nil {
+				logger(w, "ocf").Log(LevelCrit, err.Error(), "program", w.Args[0])
+				return CodeGeneric
+			}
+		}
+		xml = derived
+	}
+	if _, err := w.Stdout.Write(xml); err != nil {
+		logger(w, "ocf").Log(LevelError, "writing the metadata: "+err.Error(), "program", w.Args[0])
+	}
+	return CodeOK
+}
+
+// act does one action.
+func act(w World, m *Metadata, a Agent, r request) Code {
+	c := newCall(w, m, r)
+	sp := speechOf(r.dialect)
+	sp.call(c)
+	do, declared := sp.verb(a, c, m)
+	if do == nil {
+		c.Log.Log(LevelError, fmt.Sprintf("this agent has no action %q", c.Action))
+		return CodeUnimplemented
+	}
+	c.Timeout = declared.Timeout
+	if t := sp.timeout(w); t > 0 {
+		c.Timeout = t
+	}
+	c.began = w.Now()
+	if r.explain {
+		return explain(c, m, a, do)
+	}
+	defer c.finish()
+	c.box = openBox(w, c)
+	err, code := error(nil), CodeOK
+	if name, primary := missing(c, m); name != "" {
+		err = Errorf(CodeConfigured, "the parameter %q is missing", name)
+		code = sp.missing(c, primary)
+		c.Log.Log(LevelError, fmt.Sprintf("%s: %v", c.Action, err))
+	} else {
+		err = perform(c, do)
+		code = sp.code(c, err)
+		logEnd(c, err, code, w.Now().Sub(c.began))
+	}
+	c.box.end(code, err, w.Now().Sub(c.began))
+	if sp.say != nil {
+		sp.say(c, code)
+	}
+	if w.Human && (sp.say == nil || c.Action != "status") {
+		sayHuman(w.Stdout, c, code)
+	}
+	return code
+}
+
+// missing is the first parameter that must have a value and has none.
+func missing(c *Call, m *Metadata) (name string, isPrimary bool) {
+	primary, _ := m.Primary()
+	for _, p := range m.Params {
+		if (p.Required || p.Primary) && c.Params.Get(p.Name) == "" {
+			return p.Name, p.Name == primary.Name
+		}
+	}
+	return "", false
+}
+
+func newCall(w World, m *Metadata, r request) *Call {
+	c := &Call{Action: r.action, Type: m.Name, Dialect: r.dialect, Params: params(w, m), World: w, Log: logger(w, m.Name), args: r.rest}
+	if r.dialect == Heartbeat {
+		heartbeatParams(c.Params, m, r.rest)
+	}
+	if p, ok := m.Primary(); ok {
+		c.Name = c.Params.Get(p.Name)
+	}
+	if c.Instance = w.Getenv("OCF_RESOURCE_INSTANCE"); c.Instance == "" {
+		c.Instance = m.Name + ":" + c.Name
+	}
+	c.Depth = max(0, atoi(w.Getenv("OCF_CHECK_LEVEL")))
+	return c
+}
+
+// perform gives do its deadline and waits for it. The deadline comes before the manager's own, so that time is left to
+// tidy up. What hangs beyond that is left behind: an answer that never comes is worse than an error.
+func perform(c *Call, do func(context.Context) error) error {
+	w, timeout := c.World, c.Timeout
+	ctx := w.Context
 	if timeout > 0 {
-		limited, cancel := w.WithTimeout(ctx, timeout)
+		limited, cancel := w.WithTimeout(ctx, timeout-reserve(timeout))
 		defer cancel()
 		ctx = limited
 	}
@@ -54,19 +170,64 @@ func perform(w World, timeout time.Duration, do func(context.Context) error) err
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancelGrace := w.WithTimeout(context.Background(), graceOf(timeout))
-	defer cancelGrace()
+	tidy, cancel := w.WithTimeout(context.WithoutCancel(ctx), tidyTime(timeout))
+	defer cancel()
 	select {
 	case err := <-done:
 		return err
-	case <-grace.Done():
-		return fmt.Errorf("no end after %s: %w", timeout, context.DeadlineExceeded)
+	case <-tidy.Done():
+	}
+	if w.Context.Err() != nil {
+		return fmt.Errorf("told to end, and it goes on: %w", context.Cause(w.Context))
+	}
+	return fmt.Errorf("no end after %s: %w", timeout, context.DeadlineExceeded)
+}
+
+// reserve is the part of an action's time that is kept back for tidying up.
+func reserve(timeout time.Duration) time.Duration { return min(timeout/10, 2*time.Second) }
+
+// tidyTime is how long an action may go on after its deadline: most of what was kept back. The rest is for the answer,
+// since Pacemaker kills at the timeout and rgmanager, where it enforces one, a second later.
+func tidyTime(timeout time.Duration) time.Duration {
+	if timeout == 0 {
+		return 2 * time.Second
+	}
+	return reserve(timeout) * 3 / 4
+}
+
+// logEnd logs how an action ended.
+func logEnd(c *Call, err error, code Code, took time.Duration) {
+	what := c.Action + " of " + c.Instance
+	var p *panicError
+	switch {
+	case errors.As(err, &p):
+		logPanic(c.Log, what, p)
+	case err != nil && code == CodeNotRunning && (c.Action == "status" || c.Action == "monitor"):
+		c.Log.Log(LevelDebug, what+": not running here") // what every other node answers to an inquiry
+	case err != nil:
+		c.Log.Log(LevelError, fmt.Sprintf("%s failed: %v (exit %d)", what, err, int(code)))
+	case c.Action == "start" || c.Action == "stop" || strings.HasPrefix(c.Action, "migrate"):
+		c.Log.Log(LevelInfo, fmt.Sprintf("%s done in %s", what, took.Round(10*time.Millisecond)))
+	default:
+		c.Log.Log(LevelDebug, what+": ok")
 	}
 }
 
-// graceOf is how long an action may take to notice its deadline: rgmanager, where it enforces a timeout, kills a
-// second after it.
-func graceOf(timeout time.Duration) time.Duration { return min(timeout/10, 2*time.Second) }
+// sayHuman tells whoever called the agent by hand how it went. What went wrong the log has shown.
+func sayHuman(to io.Writer, c *Call, code Code) {
+	word := code.String()
+	if c.Action == "status" || c.Action == "monitor" {
+		switch code {
+		case CodeOK:
+			word = "runs here"
+		case CodeNotRunning:
+			word = "does not run here"
+		}
+	}
+	if _, err := fmt.Fprintf(to, "%s of %s: %s (exit %d)\n", c.Action, c.Instance, word, int(code)); err != nil {
+		c.Log.Log(LevelDebug, err.Error())
+	}
+}
 
 // panicError is a panic of an action.
 type panicError struct {
@@ -87,4 +248,9 @@ func logPanic(l Logger, action string, p *panicError) {
 		}
 		l.Log(LevelCrit, strings.ReplaceAll(line, "\t", "  "))
 	}
+}
+
+func programName(w World) string {
+	path := programPath(w)
+	return path[strings.LastIndexByte(path, '/')+1:]
 }

@@ -197,24 +197,43 @@ func TestUsage(t *testing.T) {
 }
 
 func TestDialects(t *testing.T) {
-	for path, want := range map[string]Dialect{
-		"/usr/share/cluster/openvz.sh":           RGManager,
-		"openvz.sh":                              RGManager,
-		"/usr/lib/ocf/resource.d/lbvm/openvz":    Pacemaker,
-		"/etc/ha.d/resource.d/openvz":            Heartbeat,
-		"/tmp/lab/nodes/a/usr/share/cluster/x":   RGManager,
-		"/usr/lib/ocf/resource.d.old/lbvm/thing": RGManager,
+	crm, rgm := "OCF_RESKEY_CRM_meta_timeout=20000", "OCF_RESKEY_RGMANAGER_meta_refcnt=0"
+	for _, tt := range []struct {
+		args string
+		env  []string
+		want Dialect
+	}{
+		{"/usr/share/cluster/openvz.sh meta-data", nil, RGManager},
+		{"openvz.sh status", nil, RGManager},
+		{"/usr/lib/ocf/resource.d/lbvm/openvz meta-data", nil, Pacemaker},
+		{"/usr/lib/ocf/resource.d/lbvm/openvz monitor", nil, Pacemaker},
+		{"/etc/ha.d/resource.d/openvz 101 status", nil, Heartbeat},
+		{"/tmp/lab/nodes/a/usr/share/cluster/x status", nil, RGManager},
+		{"/usr/lib/ocf/resource.d.old/lbvm/thing status", nil, RGManager},
+		// an action's environment counts for more than the path, but not for meta-data
+		{"/usr/share/cluster/openvz.sh start", []string{crm}, Pacemaker},
+		{"/usr/lib/ocf/resource.d/lbvm/openvz start", []string{rgm}, RGManager},
+		{"/usr/share/cluster/openvz.sh meta-data", []string{crm}, RGManager},
+		{"/usr/lib/ocf/resource.d/lbvm/openvz meta-data", []string{rgm}, Pacemaker},
+		// overridden
+		{"openvz.sh 101 status", []string{"LBVM_DIALECT=heartbeat", crm}, Heartbeat},
+		{"openvz.sh --dialect pacemaker meta-data", []string{"LBVM_DIALECT=heartbeat"}, Pacemaker},
+		{"openvz.sh --dialect=rgmanager start", []string{crm}, RGManager},
 	} {
-		if got := dialectOf(path); got != want {
-			t.Errorf("%s: %s, want %s", path, got, want)
+		r, err := parseRequest(World{Args: strings.Fields(tt.args), Env: tt.env})
+		if err != nil || r.dialect != tt.want {
+			t.Errorf("%s %v: %s, %v, want %s", tt.args, tt.env, r.dialect, err, tt.want)
 		}
 	}
-	// A dialect that is not spoken is refused, not guessed.
-	log := &testLog{}
-	w, out, _ := world(log, "meta-data")
-	w.Args[0] = "/usr/lib/ocf/resource.d/lbvm/openvz"
-	if got := Run(w, []byte(testXML), toy{}); got != CodeUnimplemented || out.Len() > 0 || !strings.Contains(log.String(), "dialect=Pacemaker") {
-		t.Errorf("exit %d, printed %q, log %q", got, out, log)
+	for _, args := range []string{"--dialect=heartbeet start", "--dialect= start", "--verbose start"} {
+		w, out, errs := world(&testLog{}, args, "OCF_RESKEY_name=t1")
+		if got := Run(w, []byte(testXML), toy{}); got != CodeArgs || out.Len() > 0 || !strings.Contains(errs.String(), "see toy.sh --help") {
+			t.Errorf("%s: exit %d, printed %q and %q", args, got, out, errs)
+		}
+	}
+	w, _, errs := world(&testLog{}, "start", "LBVM_DIALECT=x")
+	if got := Run(w, []byte(testXML), toy{}); got != CodeArgs || !strings.Contains(errs.String(), "LBVM_DIALECT") {
+		t.Errorf("exit %d, %q", got, errs)
 	}
 }
 
@@ -297,7 +316,7 @@ func TestDeadline(t *testing.T) {
 		w.WithTimeout = hurry
 		if tt.do == "late" { // a grace that cannot be missed
 			w.WithTimeout = func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-				if d == 2*time.Second {
+				if d == tidyTime(time.Minute) {
 					return context.WithTimeout(ctx, time.Minute)
 				}
 				return hurry(ctx, d)
@@ -309,12 +328,14 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-func TestGrace(t *testing.T) {
-	for timeout, want := range map[time.Duration]time.Duration{
-		300 * time.Second: 2 * time.Second, 10 * time.Second: time.Second, 5 * time.Second: 500 * time.Millisecond,
+func TestReserve(t *testing.T) {
+	for timeout, want := range map[time.Duration][2]time.Duration{
+		300 * time.Second: {2 * time.Second, 1500 * time.Millisecond},
+		10 * time.Second:  {time.Second, 750 * time.Millisecond},
+		5 * time.Second:   {500 * time.Millisecond, 375 * time.Millisecond},
 	} {
-		if got := graceOf(timeout); got != want {
-			t.Errorf("%s: %s, want %s", timeout, got, want)
+		if r, y := reserve(timeout), tidyTime(timeout); r != want[0] || y != want[1] {
+			t.Errorf("%s: %s and %s, want %s", timeout, r, y, want)
 		}
 	}
 }

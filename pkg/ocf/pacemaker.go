@@ -1,0 +1,137 @@
+package ocf
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Pacemaker's dialect: OCF resource agents of versions 1.0 and 1.1. Timeouts are milliseconds, a migration is
+// migrate_to on the source, migrate_from on the target and a stop on the source, a monitor of interval 0 is a probe.
+func pacemaker() speech {
+	return speech{
+		call: func(c *Call) {
+			if v := c.World.Getenv(keyPrefix + "CRM_meta_interval"); c.Action == "monitor" && (v == "" || atoi(v) == 0) {
+				c.Probe = true
+			}
+		},
+		timeout: pacemakerTimeout,
+		verb:    pacemakerVerb,
+		missing: func(c *Call, primary bool) Code {
+			switch {
+			case c.Probe: // what is not configured was never started
+				return CodeNotRunning
+			case c.Action == "stop" && primary:
+				return CodeOK // an error would have the node fenced
+			}
+			return CodeConfigured
+		},
+		code: pacemakerCode,
+	}
+}
+
+func pacemakerTimeout(w World) time.Duration {
+	n, err := strconv.Atoi(w.Getenv(keyPrefix + "CRM_meta_timeout"))
+	if err != nil || n <= 0 || int64(n) > maxSeconds*1000 {
+		return 0
+	}
+	return time.Duration(n) * time.Millisecond
+}
+
+func pacemakerVerb(a Agent, c *Call, m *Metadata) (func(context.Context) error, Action) {
+	name := pacemakerAction(c.Action)
+	declared, ok := m.Action(name, c.Depth)
+	switch c.Action {
+	case actionValidate:
+		return func(ctx context.Context) error { return validate(ctx, a, c, m) }, declared
+	case "reload", "reload-agent":
+		if reloadable(m) {
+			return func(ctx context.Context) error { return reconfig(ctx, a, c) }, declared
+		}
+		return nil, declared
+	}
+	if !ok {
+		return nil, declared
+	}
+	switch c.Action {
+	case "start":
+		return func(ctx context.Context) error { return a.Start(ctx, c) }, declared
+	case "stop":
+		return func(ctx context.Context) error { return stopped(a.Stop(ctx, c)) }, declared
+	case "monitor", "status":
+		return func(ctx context.Context) error { return a.Status(ctx, c) }, declared
+	case "recover":
+		if x, ok := a.(Recoverer); ok {
+			return func(ctx context.Context) error { return x.Recover(ctx, c) }, declared
+		}
+	case "migrate_to":
+		if x, ok := a.(Migrator); ok {
+			target := c.World.Getenv(keyPrefix + "CRM_meta_migrate_target")
+			return func(ctx context.Context) error { return migrate(ctx, x, c, target) }, declared
+		}
+	case "migrate_from":
+		if _, ok := a.(Migrator); ok {
+			source := c.World.Getenv(keyPrefix + "CRM_meta_migrate_source")
+			return func(ctx context.Context) error { return arrive(ctx, a, c, source) }, declared
+		}
+	}
+	return nil, declared
+}
+
+// pacemakerAction is rgmanager's name of one of Pacemaker's actions, under which the metadata declares it.
+func pacemakerAction(name string) string {
+	switch name {
+	case "monitor":
+		return "status"
+	case "migrate_to", "migrate_from":
+		return "migrate"
+	case "reload", "reload-agent":
+		return "reconfig"
+	}
+	return name
+}
+
+// reloadable tells whether a parameter may change while the resource runs.
+func reloadable(m *Metadata) bool {
+	for _, p := range m.Params {
+		if p.Reconfig && !policy(p.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// arrivalPoll is how often migrate_from asks whether the resource is here yet.
+const arrivalPoll = 500 * time.Millisecond
+
+// arrive waits for what was sent. Two thirds of the time must do, the rest is for the manager's recovery.
+func arrive(ctx context.Context, a Agent, c *Call, source string) error {
+	if x, ok := a.(Receiver); ok {
+		return x.Arrive(ctx, c, source)
+	}
+	wait, cancel := c.Until(ctx, 2, 3)
+	defer cancel()
+	for {
+		err := a.Status(wait, c)
+		if err == nil {
+			return nil
+		}
+		if !c.pause(wait, arrivalPoll) {
+			return fmt.Errorf("waiting for what %s sent: %w", source, err)
+		}
+	}
+}
+
+// pacemakerCode is the exit code of an outcome. A probe runs on every node, also where nothing is installed; any
+// answer but 0 and 7 would be recovered by a stop there, so what cannot be here is "not running".
+func pacemakerCode(c *Call, err error) Code {
+	code := codeOf(err)
+	switch {
+	case code == CodeStillHere:
+		return CodeGeneric
+	case c.Probe && (code == CodeInstalled || code == CodeConfigured):
+		return CodeNotRunning
+	}
+	return code
+}

@@ -1,0 +1,105 @@
+package ocf
+
+import (
+	"context"
+	"io"
+	"strings"
+	"time"
+)
+
+// World is all that an agent sees of the machine.
+type World struct {
+	Args           []string // Args[0] is the agent's path
+	Env            []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Now            func() time.Time // stamps of log lines
+	// WithTimeout gives the context of an action its deadline; nil is context.WithTimeout.
+	WithTimeout func(context.Context, time.Duration) (context.Context, context.CancelFunc)
+	// Log is where messages go; nil is the node's system log.
+	Log Logger
+	// Context ends when somebody wants the action to end early; nil never ends.
+	Context context.Context
+	// Box is the file of the black box; "" is none.
+	Box string
+	// Human says that a person called the agent and wants to read how it went.
+	Human bool
+}
+
+// Lookup finds a variable of the environment.
+func (w World) Lookup(name string) (string, bool) {
+	for _, e := range w.Env {
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// Getenv is Lookup that gives "" for what is missing.
+func (w World) Getenv(name string) string {
+	v, _ := w.Lookup(name)
+	return v
+}
+
+// complete fills in what the caller left out.
+func (w World) complete() World {
+	if w.Stdin == nil {
+		w.Stdin = strings.NewReader("")
+	}
+	if w.Stdout == nil {
+		w.Stdout = io.Discard
+	}
+	if w.Stderr == nil {
+		w.Stderr = io.Discard
+	}
+	if w.Now == nil {
+		w.Now = func() time.Time { return time.Time{} }
+	}
+	if w.Context == nil {
+		w.Context = context.Background()
+	}
+	if w.WithTimeout == nil {
+		w.WithTimeout = context.WithTimeout
+	}
+	return w
+}
+
+// Params are the parameters of a call: those that the metadata declares, with their defaults.
+type Params struct{ values map[string]string }
+
+// NewParams makes parameters by hand, for tests of agents.
+func NewParams(values map[string]string) Params {
+	p := Params{make(map[string]string, len(values))}
+	for k, v := range values {
+		p.values[k] = v
+	}
+	return p
+}
+
+// Get is a parameter's value, or "".
+func (p Params) Get(name string) string { return p.values[name] }
+
+// Lookup is Get that tells an empty value from a missing one.
+func (p Params) Lookup(name string) (string, bool) {
+	v, ok := p.values[name]
+	return v, ok
+}
+
+// Map is a copy of all parameters that have a value.
+func (p Params) Map() map[string]string { return NewParams(p.values).values }
+
+const keyPrefix = "OCF_RESKEY_"
+
+// params reads what the environment says of the declared parameters. What is set but empty is a value.
+func params(w World, m *Metadata) Params {
+	p := Params{make(map[string]string, len(m.Params))}
+	for _, d := range m.Params {
+		if v, ok := w.Lookup(keyPrefix + d.Name); ok {
+			p.values[d.Name] = v
+		} else if d.HasDefault {
+			p.values[d.Name] = d.Default
+		}
+	}
+	return p
+}
