@@ -153,11 +153,11 @@ func TestDifferenceFindsEverything(t *testing.T) {
 		`<c a="1"><x/>text<!-- d --><?p i?></c>`, `<c a="1"><x/>text<!-- c --><?p j?></c>`, `<c a="1"><x/>text<!-- c --></c>`,
 		`<c a="1">text<x/><!-- c --><?p i?></c>`, `<c a="1"><x/>text<!-- c --><?p i?><x/></c>`,
 	} {
-		if difference(&parse(t, base).tree.Element, &parse(t, other).tree.Element) == "" {
+		if newIntent(parse(t, base)).difference(parse(t, other)) == "" {
 			t.Errorf("no difference found to %s", other)
 		}
 	}
-	if at := difference(&parse(t, base).tree.Element, &parse(t, "<c  a='1'>\n<x></x> text <!-- c -->\n<?p i?></c>").tree.Element); at != "" {
+	if at := newIntent(parse(t, base)).difference(parse(t, "<c  a='1'>\n<x></x> text <!-- c -->\n<?p i?></c>")); at != "" {
 		t.Errorf("white space counts: %s", at)
 	}
 }

@@ -2,14 +2,11 @@ package ccs
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-
-	"github.com/beevik/etree"
+	"sync"
 )
 
 // Document is a parsed cluster.conf. It does not change: Apply gives a new one. It may be used by many goroutines.
@@ -19,10 +16,12 @@ type Document struct {
 	latin1 bool
 	root   *node
 	all    []*node // in document order
-	tree   *etree.Document
-	twins  []*etree.Element       // of all, in the same order
-	byTwin map[*etree.Element]int // index into all
-	lines  []int                  // offset of each line
+
+	once  sync.Once
+	query query
+
+	count sync.Once
+	lines []int // offset of each line
 }
 
 // Element is one element of a document and knows its bytes. The zero Element stands for none.
@@ -36,28 +35,26 @@ type Attr struct{ Name, Value string }
 
 // Parse reads a document. name is what messages call it. Errors are of type *SyntaxError.
 func Parse(name string, src []byte) (*Document, error) {
+	if len(src) > MaxBytes { // not copied
+		return newDocument(name, src)
+	}
+	return newDocument(name, bytes.Clone(src))
+}
+
+// newDocument is Parse without a copy: src is the document's from now on.
+func newDocument(name string, src []byte) (*Document, error) {
 	if len(src) > MaxBytes {
-		return nil, &SyntaxError{name, 1, 1, fmt.Sprintf("%d bytes, more than %d", len(src), MaxBytes), ErrTooBig}
+		return nil, &SyntaxError{name, 1, 1, fmt.Sprintf("more than %d bytes", MaxBytes), ErrTooBig}
 	}
 	if wide := wideEncoding(src); wide != "" {
 		return nil, &SyntaxError{name, 1, 1, wide, ErrEncoding}
 	}
-	s := scanner{src: bytes.Clone(src)}
+	s := scanner{src: src}
 	if err := s.document(); err != nil {
 		line, col := position(src, err.at, s.latin1)
 		return nil, &SyntaxError{name, line, col, err.msg, err.err}
 	}
-	d := &Document{name: name, src: s.src, latin1: s.latin1, root: s.root, all: s.all}
-	if err := d.readTree(); err != nil {
-		return nil, err
-	}
-	d.lines = append(d.lines, 0)
-	for i, b := range d.src {
-		if b == '\n' {
-			d.lines = append(d.lines, i+1)
-		}
-	}
-	return d, nil
+	return &Document{name: name, src: s.src, latin1: s.latin1, root: s.root, all: s.all}, nil
 }
 
 // Load parses a file.
@@ -66,20 +63,28 @@ func Load(path string) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, b)
+	return newDocument(path, b)
 }
 
+// readFile reads no more than a byte over the limit, which parse refuses.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the cluster configuration: %w", err)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, MaxBytes+1)) // Parse refuses what is over the limit
+	fi, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("reading the cluster configuration: %w", err)
 	}
-	return b, nil
+	if fi.Size() > MaxBytes {
+		return nil, &SyntaxError{path, 1, 1, fmt.Sprintf("%d bytes, more than %d", fi.Size(), MaxBytes), ErrTooBig}
+	}
+	b := bytes.NewBuffer(make([]byte, 0, fi.Size()+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(f, MaxBytes+1)); err != nil {
+		return nil, fmt.Errorf("reading the cluster configuration: %w", err)
+	}
+	return b.Bytes(), nil
 }
 
 func wideEncoding(src []byte) string {
@@ -92,78 +97,28 @@ func wideEncoding(src []byte) string {
 	return ""
 }
 
-// readTree reads the same bytes with etree and pairs its elements with ours. The two readers must agree.
-func (d *Document) readTree() error {
-	d.tree = etree.NewDocument()
-	d.tree.ReadSettings.MaxDepth = MaxDepth + 1
-	if err := d.tree.ReadFromBytes(toUTF8(d.src, d.latin1)); err != nil {
-		e := &SyntaxError{d.name, 1, 1, err.Error(), nil}
-		var syntax *xml.SyntaxError
-		if errors.As(err, &syntax) {
-			e.Line, e.Msg = syntax.Line, syntax.Msg
-		}
-		return e
-	}
-	d.twins = elements(&d.tree.Element, make([]*etree.Element, 0, len(d.all)))
-	d.byTwin = make(map[*etree.Element]int, len(d.all))
-	if len(d.twins) != len(d.all) {
-		return &SyntaxError{d.name, 1, 1, "the document is read in two ways: is its markup sound?", nil}
-	}
-	for i, t := range d.twins {
-		n := d.all[i]
-		if t.FullTag() != string(toUTF8([]byte(n.tag), d.latin1)) || len(t.Attr) != len(n.attrs) {
-			line, col := position(d.src, n.open.start, d.latin1)
-			return &SyntaxError{d.name, line, col, fmt.Sprintf("the element <%s> is read in two ways: is its markup sound?", n.tag), nil}
-		}
-		d.byTwin[t] = i
-	}
-	return nil
-}
-
-// elements lists the elements below e in document order.
-func elements(e *etree.Element, out []*etree.Element) []*etree.Element {
-	for _, t := range e.Child {
-		if c, ok := t.(*etree.Element); ok {
-			out = elements(c, append(out, c))
-		}
-	}
-	return out
-}
-
 // Name is what the document was called in Parse.
 func (d *Document) Name() string { return d.name }
 
 // Bytes is a copy of the document's text.
 func (d *Document) Bytes() []byte { return bytes.Clone(d.src) }
 
-// Tree is a copy of the document as a tree, for queries that the views do not answer.
-func (d *Document) Tree() *etree.Document { return d.tree.Copy() }
-
 // Root is the root element.
 func (d *Document) Root() Element { return Element{d, d.root} }
 
-// Find gives the elements that a path of etree selects, in document order.
-func (d *Document) Find(path string) ([]Element, error) {
-	p, err := etree.CompilePath(path)
-	if err != nil {
-		return nil, fmt.Errorf("path %q: %w", path, err)
-	}
-	var found []int
-	for _, t := range d.tree.FindElementsPath(p) {
-		if i, ok := d.byTwin[t]; ok { // the document itself is no element of it
-			found = append(found, i)
-		}
-	}
-	slices.Sort(found)
-	out := make([]Element, 0, len(found))
-	for _, i := range slices.Compact(found) {
-		out = append(out, Element{d, d.all[i]})
-	}
-	return out, nil
-}
-
 // Position is the line and column of an offset, from 1.
 func (d *Document) Position(offset int) (line, col int) {
+	d.count.Do(func() {
+		d.lines = append(d.lines, 0)
+		for at := 0; ; {
+			i := bytes.IndexByte(d.src[at:], '\n')
+			if i < 0 {
+				return
+			}
+			at += i + 1
+			d.lines = append(d.lines, at)
+		}
+	})
 	i, found := slices.BinarySearch(d.lines, offset)
 	if !found {
 		i--
@@ -182,17 +137,21 @@ func (e Element) Tag() string { return e.n.tag }
 func (e Element) Attr(name string) (string, bool) {
 	for _, a := range e.n.attrs {
 		if a.name == name {
-			return decodeValue(e.d.src[a.value.start:a.value.end], e.d.latin1), true
+			return e.d.value(a), true
 		}
 	}
 	return "", false
+}
+
+func (d *Document) value(a attr) string {
+	return decodeValue(d.src[a.value.start:a.value.end], d.latin1)
 }
 
 // Attrs gives all attributes in their order.
 func (e Element) Attrs() []Attr {
 	out := make([]Attr, 0, len(e.n.attrs))
 	for _, a := range e.n.attrs {
-		out = append(out, Attr{a.name, decodeValue(e.d.src[a.value.start:a.value.end], e.d.latin1)})
+		out = append(out, Attr{a.name, e.d.value(a)})
 	}
 	return out
 }

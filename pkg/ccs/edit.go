@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
-	"github.com/beevik/etree"
 	"github.com/lbvm/lbvm/internal/splice"
 )
 
-// Edit is a change of a document: SetAttr, RemoveAttr, Insert or RemoveElement.
+// Edit is a change of a document: SetAttr, RemoveAttr, Insert, RemoveElement or Rename.
 type Edit interface {
-	// plan gives the change of the bytes and makes the change of meaning in the intended tree.
+	// plan gives the change of the bytes and, apart from it, what the change means.
 	plan(p *plan) error
 }
 
@@ -45,11 +45,11 @@ func (d *Document) Apply(edits ...Edit) (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("editing %s: %w", d.name, err)
 	}
-	next, err := Parse(d.name, out)
+	next, err := newDocument(d.name, out)
 	if err != nil {
 		return nil, fmt.Errorf("editing %s: %w: %w", d.name, ErrDiffers, err)
 	}
-	if at := difference(&p.want.Element, &next.tree.Element); at != "" {
+	if at := p.want.difference(next); at != "" {
 		return nil, fmt.Errorf("editing %s: %w: at %s", d.name, ErrDiffers, at)
 	}
 	return next, nil
@@ -58,16 +58,13 @@ func (d *Document) Apply(edits ...Edit) (*Document, error) {
 // plan collects what the edits of one Apply do.
 type plan struct {
 	d       *Document
-	want    *etree.Document
-	twins   []*etree.Element // of d.all, in want
+	want    *intent
 	splices []splice.Edit
-	opened  map[*node]int          // an empty element that gets children: index of its splice
-	added   map[*etree.Element]int // new elements in want: where their text goes
+	opened  map[*node]int // an empty element that gets children: index of its splice
 }
 
 func (d *Document) planAll(edits []Edit) (*plan, error) {
-	p := &plan{d: d, want: d.tree.Copy(), opened: map[*node]int{}, added: map[*etree.Element]int{}}
-	p.twins = elements(&p.want.Element, make([]*etree.Element, 0, len(d.all)))
+	p := &plan{d: d, want: newIntent(d), opened: map[*node]int{}}
 	for _, e := range edits {
 		if err := e.plan(p); err != nil {
 			return nil, fmt.Errorf("editing %s: %w", d.name, err)
@@ -76,12 +73,12 @@ func (d *Document) planAll(edits []Edit) (*plan, error) {
 	return p, nil
 }
 
-// own gives the intended tree's element for one of d.
-func (p *plan) own(e Element) (*etree.Element, error) {
+// own gives the element's node if it is one of d.
+func (p *plan) own(e Element) (*node, error) {
 	if e.n == nil || e.d != p.d {
 		return nil, ErrForeign
 	}
-	return p.twins[e.n.index], nil
+	return e.n, nil
 }
 
 func (p *plan) replace(at span, text string) {
@@ -89,7 +86,7 @@ func (p *plan) replace(at span, text string) {
 }
 
 func (x SetAttr) plan(p *plan) error {
-	twin, err := p.own(x.Element)
+	n, err := p.own(x.Element)
 	if err != nil {
 		return err
 	}
@@ -99,7 +96,6 @@ func (x SetAttr) plan(p *plan) error {
 	if err := checkText(x.Value); err != nil {
 		return fmt.Errorf("the value of %s: %w", x.Name, err)
 	}
-	n := x.Element.n
 	for _, a := range n.attrs {
 		if a.name != x.Name {
 			continue
@@ -108,12 +104,12 @@ func (x SetAttr) plan(p *plan) error {
 			return nil
 		}
 		p.replace(a.value, escapeValue(x.Value, p.d.src[a.value.end]))
-		twin.CreateAttr(x.Name, x.Value)
+		p.want.of(n).set(x.Name, x.Value)
 		return nil
 	}
 	quote := p.d.quoteNear(n)
 	p.replace(span{n.tailStart(), n.tailStart()}, p.d.gapOf(n)+x.Name+"="+quote+escapeValue(x.Value, quote[0])+quote)
-	twin.CreateAttr(x.Name, x.Value)
+	p.want.of(n).set(x.Name, x.Value)
 	return nil
 }
 
@@ -130,11 +126,10 @@ func (d *Document) gapOf(n *node) string {
 }
 
 func (x RemoveAttr) plan(p *plan) error {
-	twin, err := p.own(x.Element)
+	n, err := p.own(x.Element)
 	if err != nil {
 		return err
 	}
-	n := x.Element.n
 	i := slices.IndexFunc(n.attrs, func(a attr) bool { return a.name == x.Name })
 	if i < 0 {
 		return fmt.Errorf("<%s>: %w: %q", n.tag, ErrNoAttr, x.Name)
@@ -144,16 +139,15 @@ func (x RemoveAttr) plan(p *plan) error {
 		start = n.attrs[i-1].whole.end
 	}
 	p.replace(span{start, n.attrs[i].whole.end}, "")
-	twin.RemoveAttr(x.Name)
+	p.want.of(n).unset(x.Name)
 	return nil
 }
 
 func (x RemoveElement) plan(p *plan) error {
-	twin, err := p.own(x.Element)
+	n, err := p.own(x.Element)
 	if err != nil {
 		return err
 	}
-	n := x.Element.n
 	if n.parent == nil {
 		return fmt.Errorf("the root element <%s> cannot be removed", n.tag)
 	}
@@ -167,10 +161,12 @@ func (x RemoveElement) plan(p *plan) error {
 		at.start = before // the blank goes too, unless it parts two words
 	}
 	p.replace(at, "")
-	if twin.Parent() == nil {
+	parent := p.want.content(n.parent)
+	i := parent.index(n)
+	if i < 0 {
 		return fmt.Errorf("<%s> is removed twice", n.tag)
 	}
-	twin.Parent().RemoveChild(twin)
+	parent.remove(i)
 	return nil
 }
 
@@ -188,6 +184,9 @@ func plainName(s string) bool {
 }
 
 func checkText(s string) error {
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%q is not UTF-8", s)
+	}
 	for _, r := range s {
 		if !isChar(r) {
 			return fmt.Errorf("character %q may not stand in an XML document", r)

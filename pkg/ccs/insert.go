@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/beevik/etree"
 )
 
 // Where says where an Insert puts its element.
@@ -43,7 +41,7 @@ func Markup(tag string, attrs []Attr, children ...string) string {
 }
 
 func (x Insert) plan(p *plan) error {
-	twin, err := p.own(x.At)
+	n, err := p.own(x.At)
 	if err != nil {
 		return err
 	}
@@ -51,47 +49,44 @@ func (x Insert) plan(p *plan) error {
 	if err != nil {
 		return err
 	}
-	n := x.At.n
-	if twin.Parent() == nil {
+	if n.parent != nil && p.want.changed[n.parent] != nil && p.want.content(n.parent).index(n) < 0 {
 		return fmt.Errorf("<%s> is removed by the same edit", n.tag)
 	}
 	if x.Where == Into {
-		p.into(n, twin, part)
+		p.into(n, part)
 		return nil
 	}
 	if n.parent == nil {
 		return fmt.Errorf("nothing can stand beside the root element <%s>", n.tag)
 	}
 	if x.Where == Before {
-		p.before(n, twin, part)
+		p.before(n, part)
 	} else {
-		p.after(n, twin, part)
+		p.after(n, part)
 	}
 	return nil
 }
 
 // fragment reads the element that is to be inserted.
-func fragment(text string) (*etree.Element, error) {
-	d, err := Parse("the new element", []byte(text))
+func fragment(source string) (Element, error) {
+	d, err := newDocument("the new element", []byte(source))
 	if err != nil {
-		return nil, err
+		return Element{}, err
 	}
-	for _, t := range d.tree.Child {
-		if _, ok := t.(*etree.Element); !ok && !blank(t) {
-			return nil, errors.New("the new element: text or markup beside it")
-		}
+	beside := d.between(nil, d.root.end(), len(d.src))
+	if start := d.root.open.start; !isBlank(d.src[:start]) || len(beside) > 1 || len(beside) == 1 && !beside[0].blank() {
+		return Element{}, errors.New("the new element: text or markup beside it")
 	}
-	root := d.tree.Root()
-	return root.Copy(), nil
+	return d.Root(), nil
 }
 
-func (p *plan) into(n *node, twin *etree.Element, part *etree.Element) {
+func (p *plan) into(n *node, part Element) {
 	d := p.d
 	l := look{quote: d.quoteInside(n), newline: d.newline(n.open.start), unit: d.unit(n)}
 	indent, first := d.indentOf(n.open.start)
 	inner := indent + d.unit(firstOr(n))
-	twin.AddChild(part)
 	if n.empty() {
+		p.append(n, part, n.open.end)
 		// `/>` becomes `>...</tag>`; more children of the same Apply stand behind the first.
 		body := l.element(part, inner, first)
 		if first {
@@ -119,17 +114,18 @@ func (p *plan) into(n *node, twin *etree.Element, part *etree.Element) {
 		} else if bytes.IndexByte(d.src[n.open.end:end], '\n') < 0 {
 			// Children stand on the line of their parent: so does the new one.
 			gap := d.src[d.blanksBefore(last.open.start):last.open.start]
-			p.added[part] = end
+			p.append(n, part, end)
 			p.replace(span{end, end}, string(gap)+l.element(part, "", false))
 			return
 		}
 	}
-	p.added[part] = end
 	outer, closeFirst := d.indentOf(end)
-	switch {
+	if closeFirst {
+		end -= len(outer)
+	}
+	p.append(n, part, end)
+	switch at := end; {
 	case closeFirst:
-		at := end - len(outer)
-		p.added[part] = at
 		p.replace(span{at, at}, inner+l.element(part, inner, true)+l.newline)
 	case first && lastChild(n) == nil:
 		p.replace(span{end, end}, l.newline+inner+l.element(part, inner, true)+l.newline+indent)
@@ -140,37 +136,37 @@ func (p *plan) into(n *node, twin *etree.Element, part *etree.Element) {
 	}
 }
 
-func (p *plan) before(n *node, twin, part *etree.Element) {
+func (p *plan) before(n *node, part Element) {
 	d := p.d
 	l := look{quote: d.quoteNear(n), newline: d.newline(n.open.start), unit: d.unit(n)}
-	twin.Parent().InsertChildAt(twin.Index(), part)
-	p.added[part] = n.open.start
+	parent := p.want.content(n.parent)
 	if indent, ok := d.indentOf(n.open.start); ok {
 		at := n.open.start - len(indent)
-		p.added[part] = at
+		parent.insert(parent.index(n), item{kind: kindElement, el: part, at: at})
 		p.replace(span{at, at}, indent+l.element(part, indent, true)+l.newline)
 		return
 	}
+	parent.insert(parent.index(n), item{kind: kindElement, el: part, at: n.open.start})
 	gap := d.src[d.blanksBefore(n.open.start):n.open.start]
 	p.replace(span{n.open.start, n.open.start}, l.element(part, "", false)+string(gap))
 }
 
-func (p *plan) after(n *node, twin, part *etree.Element) {
+func (p *plan) after(n *node, part Element) {
 	d := p.d
 	l := look{quote: d.quoteNear(n), newline: d.newline(n.end()), unit: d.unit(n)}
 	indent, first := d.indentOf(n.open.start)
 	if !first {
-		p.insertBehind(twin, part, 0, n.end())
+		p.insertBehind(n, part, 0, n.end())
 		gap := d.src[d.blanksBefore(n.open.start):n.open.start]
 		p.replace(span{n.end(), n.end()}, string(gap)+l.element(part, "", false))
 		return
 	}
 	if next, comments, ok := d.restOfLine(n.end()); ok {
-		p.insertBehind(twin, part, comments, next)
+		p.insertBehind(n, part, comments, next)
 		p.replace(span{next, next}, indent+l.element(part, indent, true)+l.newline)
 		return
 	}
-	p.insertBehind(twin, part, 0, n.end())
+	p.insertBehind(n, part, 0, n.end())
 	p.replace(span{n.end(), n.end()}, l.newline+indent+l.element(part, indent, true))
 }
 
@@ -190,27 +186,33 @@ func (d *Document) restOfLine(at int) (next, comments int, ok bool) {
 	}
 }
 
-// insertBehind puts part behind twin, the comments that follow it on its line, and what this Apply has put in up to the same byte.
-func (p *plan) insertBehind(twin, part *etree.Element, comments, at int) {
-	parent, i := twin.Parent(), twin.Index()+1
+// append makes part the last that n is to hold.
+func (p *plan) append(n *node, part Element, at int) {
+	m := p.want.content(n)
+	m.items = append(m.items, item{kind: kindElement, el: part, at: at})
+}
+
+// insertBehind puts part behind n, the comments that follow it on its line, and what this Apply has put in up to the same byte.
+func (p *plan) insertBehind(n *node, part Element, comments, at int) {
+	parent := p.want.content(n.parent)
+	i := parent.index(n) + 1
 	for comments > 0 {
-		if _, ok := parent.Child[i].(*etree.Comment); ok {
+		if parent.items[i].kind == kindComment {
 			comments--
 		}
 		i++
 	}
-	for j := i; j < len(parent.Child); j++ {
-		if e, ok := parent.Child[j].(*etree.Element); ok {
-			if old, ours := p.added[e]; !ours || old > at {
+	for j := i; j < len(parent.items); j++ {
+		if other := parent.items[j]; other.kind == kindElement {
+			if other.at < 0 || other.at > at {
 				break
 			}
 			i = j + 1
-		} else if !blank(parent.Child[j]) {
+		} else if !other.blank() {
 			break
 		}
 	}
-	parent.InsertChildAt(i, part)
-	p.added[part] = at
+	parent.insert(i, item{kind: kindElement, el: part, at: at})
 }
 
 func lastChild(n *node) *node {

@@ -109,3 +109,5 @@ func (d *Document) quoteOf(n *node) string {
 	end := n.attrs[len(n.attrs)-1].value.end
 	return string(d.src[end : end+1])
 }
+
+func isBlank(b []byte) bool { return len(bytes.Trim(b, " \t\r\n")) == 0 }

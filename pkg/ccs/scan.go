@@ -3,7 +3,6 @@ package ccs
 import (
 	"bytes"
 	"fmt"
-	"unicode/utf8"
 )
 
 // Limits of Parse. A real file has some hundred kilobytes at the most.
@@ -52,8 +51,7 @@ func (n *node) tailStart() int {
 	return n.name.end
 }
 
-// scanner finds the elements of a document. All markup is ASCII, so it reads every encoding that contains ASCII;
-// what it lets pass is read once more by etree, which judges names and characters.
+// scanner finds the elements of a document. All markup is ASCII, so it reads every encoding that contains ASCII.
 type scanner struct {
 	src    []byte
 	pos    int
@@ -63,6 +61,8 @@ type scanner struct {
 	depth  int
 	items  int
 	latin1 bool
+	sound  string // the last name beyond ASCII that was judged sound
+	store
 }
 
 type scanError struct {
@@ -76,8 +76,8 @@ func (s *scanner) fail(at int, format string, args ...any) *scanError {
 }
 
 func (s *scanner) document() *scanError {
-	if bytes.HasPrefix(s.src, []byte("\xef\xbb\xbf")) {
-		s.pos = 3
+	if s.has(bom) {
+		s.pos = len(bom)
 	}
 	if s.has("<?xml") && s.pos+5 < len(s.src) && isSpace(s.src[s.pos+5]) {
 		if err := s.declaration(); err != nil {
@@ -97,26 +97,6 @@ func (s *scanner) document() *scanError {
 	}
 	if s.root == nil {
 		return s.fail(len(s.src), "the document holds no element")
-	}
-	return nil
-}
-
-// characters refuses bytes that no XML document may hold.
-func (s *scanner) characters() *scanError {
-	for i := s.pos; i < len(s.src); {
-		b := s.src[i]
-		if b < utf8.RuneSelf || s.latin1 {
-			if b < ' ' && !isSpace(b) {
-				return s.fail(i, "byte 0x%02x may not stand in an XML document", b)
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRune(s.src[i:])
-		if r == utf8.RuneError && n == 1 {
-			return s.fail(i, "byte 0x%02x is not UTF-8; a file in another encoding must declare it", b)
-		}
-		i += n
 	}
 	return nil
 }
@@ -178,7 +158,10 @@ func (s *scanner) comment() *scanError {
 func (s *scanner) instruction() *scanError {
 	start := s.pos
 	s.pos += len("<?")
-	name := s.readName()
+	name, err := s.readName()
+	if err != nil {
+		return err
+	}
 	if name == "" {
 		return s.fail(start, "processing instruction without a name")
 	}
@@ -234,15 +217,19 @@ func (s *scanner) text() *scanError {
 		end += s.pos
 	}
 	piece := s.src[s.pos:end]
-	if i := bytes.Index(piece, []byte("]]>")); i >= 0 {
-		return s.fail(s.pos+i, "`]]>` may not stand in text")
+	at := 0
+	for at < len(piece) && isSpace(piece[at]) {
+		at++
+	}
+	if at == len(piece) {
+		s.pos = end
+		return nil
 	}
 	if s.open == nil {
-		for i, b := range piece {
-			if !isSpace(b) {
-				return s.fail(s.pos+i, "text outside the root element")
-			}
-		}
+		return s.fail(s.pos+at, "text outside the root element")
+	}
+	if i := bytes.Index(piece, []byte("]]>")); i >= 0 {
+		return s.fail(s.pos+i, "`]]>` may not stand in text")
 	}
 	if err := s.references(span{s.pos, end}); err != nil {
 		return err
@@ -253,66 +240,80 @@ func (s *scanner) text() *scanError {
 
 // references checks every & in a span.
 func (s *scanner) references(in span) *scanError {
-	for i := in.start; i < in.end; i++ {
-		if s.src[i] != '&' {
-			continue
+	for i := in.start; ; {
+		next := bytes.IndexByte(s.src[i:in.end], '&')
+		if next < 0 {
+			return nil
 		}
-		if _, n := decodeReference(s.src[i:in.end]); n == 0 {
+		i += next
+		_, n := decodeReference(s.src[i:in.end])
+		if n == 0 {
 			return s.fail(i, "not a reference that is known here (&amp; &lt; &gt; &quot; &apos; &#N; &#xN;): write &amp; for a plain &")
 		}
+		i += n
 	}
-	return nil
 }
 
 func (s *scanner) startTag() *scanError {
-	n := &node{parent: s.open, index: len(s.all)}
-	n.open.start = s.pos
+	start := s.pos
 	s.pos++
-	n.name.start = s.pos
-	if n.tag = s.readName(); n.tag == "" {
-		return s.fail(n.open.start, "`<` is not followed by a name: write &lt; for a plain <")
+	tag, err := s.readName()
+	if err != nil {
+		return err
 	}
-	n.name.end = s.pos
+	if tag == "" {
+		return s.fail(start, "`<` is not followed by a name: write &lt; for a plain <")
+	}
 	if s.open == nil && s.root != nil {
-		return s.fail(n.open.start, "a second root element <%s>", n.tag)
+		return s.fail(start, "a second root element <%s>", tag)
 	}
+	n := s.newNode()
+	n.tag, n.parent, n.index, n.name = tag, s.open, len(s.all), span{start + 1, s.pos}
+	n.open.start = start
+	mark := s.beginAttrs()
 	for {
 		blank := s.skipSpace()
 		switch {
 		case s.pos >= len(s.src):
-			return s.fail(n.open.start, "the tag <%s is not closed", n.tag)
+			return s.fail(start, "the tag <%s is not closed", tag)
 		case s.src[s.pos] == '>':
 			s.pos++
-			n.open.end = s.pos
+			n.open.end, n.attrs = s.pos, s.endAttrs(mark)
 			return s.enter(n)
 		case s.has("/>"):
 			s.pos += 2
-			n.open.end = s.pos
+			n.open.end, n.attrs = s.pos, s.endAttrs(mark)
 			return s.add(n)
 		case !blank:
-			return s.fail(s.pos, "white space is missing in the tag <%s", n.tag)
+			return s.fail(s.pos, "white space is missing in the tag <%s", tag)
 		}
-		if err := s.attribute(n); err != nil {
+		if err := s.attribute(tag, mark); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *scanner) attribute(n *node) *scanError {
+// attribute reads one; those of the same tag before it lie in the store from mark on.
+func (s *scanner) attribute(tag string, mark int) *scanError {
 	if s.items++; s.items > maxItems {
 		return &scanError{s.pos, fmt.Sprintf("more than %d elements and attributes", maxItems), ErrTooBig}
 	}
 	a := attr{whole: span{start: s.pos}}
-	if a.name = s.readName(); a.name == "" {
-		return s.fail(s.pos, "an attribute of <%s> has no name", n.tag)
+	var err *scanError
+	if a.name, err = s.readName(); err != nil {
+		return err
 	}
-	for i := range n.attrs {
-		if n.attrs[i].name == a.name {
-			return s.fail(a.whole.start, "<%s> has the attribute %s twice", n.tag, a.name)
+	if a.name == "" {
+		return s.fail(s.pos, "an attribute of <%s> has no name", tag)
+	}
+	others := s.attrs[mark:]
+	for i := range others {
+		if others[i].name == a.name {
+			return s.fail(a.whole.start, "<%s> has the attribute %s twice", tag, a.name)
 		}
 	}
-	if len(n.attrs) >= maxAttrs {
-		return &scanError{a.whole.start, fmt.Sprintf("<%s> has more than %d attributes", n.tag, maxAttrs), ErrTooBig}
+	if len(others) >= maxAttrs {
+		return &scanError{a.whole.start, fmt.Sprintf("<%s> has more than %d attributes", tag, maxAttrs), ErrTooBig}
 	}
 	s.skipSpace()
 	if s.pos >= len(s.src) || s.src[s.pos] != '=' {
@@ -338,12 +339,12 @@ func (s *scanner) attribute(n *node) *scanError {
 	}
 	s.pos = a.value.end + 1
 	a.whole.end = s.pos
-	n.attrs = append(n.attrs, a)
+	s.attrs = append(s.attrs, a)
 	return nil
 }
 
-// maxAttrs bounds the search for a duplicate.
-const maxAttrs = 1000
+// maxAttrs bounds the search for a duplicate, which looks at all before.
+const maxAttrs = 250
 
 func (s *scanner) add(n *node) *scanError {
 	if s.depth+1 > MaxDepth {
@@ -353,7 +354,7 @@ func (s *scanner) add(n *node) *scanError {
 	if n.parent == nil {
 		s.root = n
 	} else {
-		n.parent.children = append(n.parent.children, n)
+		s.kids = append(s.kids, n)
 	}
 	return nil
 }
@@ -364,13 +365,17 @@ func (s *scanner) enter(n *node) *scanError {
 	}
 	s.open = n
 	s.depth++
+	s.marks = append(s.marks, len(s.kids))
 	return nil
 }
 
 func (s *scanner) endTag() *scanError {
 	start := s.pos
 	s.pos += len("</")
-	name := s.readName()
+	name, err := s.readName()
+	if err != nil {
+		return err
+	}
 	s.skipSpace()
 	if s.pos >= len(s.src) || s.src[s.pos] != '>' {
 		return s.fail(start, "the end tag </%s is not closed", name)
@@ -384,17 +389,10 @@ func (s *scanner) endTag() *scanError {
 		return s.fail(start, "</%s> where </%s> is due (opened in line %d)", name, s.open.tag, line)
 	}
 	s.open.close = span{start, s.pos}
+	s.open.children = s.endKids()
 	s.open = s.open.parent
 	s.depth--
 	return nil
-}
-
-func (s *scanner) readName() string {
-	start := s.pos
-	for s.pos < len(s.src) && isName(s.src[s.pos], s.pos == start) {
-		s.pos++
-	}
-	return string(s.src[start:s.pos])
 }
 
 func (s *scanner) skipSpace() bool {

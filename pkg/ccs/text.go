@@ -8,49 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// declaration reads <?xml ...?> for its encoding and steps over it.
-func (s *scanner) declaration() *scanError {
-	start := s.pos
-	if err := s.until("?>", "XML declaration"); err != nil {
-		return err
-	}
-	name, ok := pseudoAttribute(s.src[start:s.pos], "encoding")
-	if !ok {
-		return nil
-	}
-	switch strings.ToLower(name) {
-	case "utf-8", "utf8", "us-ascii", "ascii":
-	case "iso-8859-1", "iso8859-1", "latin1", "latin-1":
-		s.latin1 = true
-	default:
-		return &scanError{start, fmt.Sprintf("encoding %q is not read here, only UTF-8 and ISO-8859-1", name), ErrEncoding}
-	}
-	return nil
-}
-
-func pseudoAttribute(decl []byte, key string) (string, bool) {
-	i := bytes.Index(decl, []byte(key))
-	if i < 0 {
-		return "", false
-	}
-	rest := bytes.TrimLeft(decl[i+len(key):], " \t\r\n")
-	if len(rest) == 0 || rest[0] != '=' {
-		return "", false
-	}
-	rest = bytes.TrimLeft(rest[1:], " \t\r\n")
-	if len(rest) == 0 || (rest[0] != '"' && rest[0] != '\'') {
-		return "", false
-	}
-	end := bytes.IndexByte(rest[1:], rest[0])
-	if end < 0 {
-		return "", false
-	}
-	return string(rest[1 : 1+end]), true
-}
-
 // decodeReference reads the reference at the start of b: its character and its length, 0 if it is none.
 func decodeReference(b []byte) (rune, int) {
-	end := bytes.IndexByte(b[:min(len(b), 16)], ';')
+	end := bytes.IndexByte(b[:min(len(b), maxReference)], ';')
 	if end < 2 {
 		return 0, 0
 	}
@@ -79,10 +39,6 @@ func decodeReference(b []byte) (rune, int) {
 		}
 		return rune(n), end + 1
 	}
-}
-
-func isChar(r rune) bool {
-	return r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000 && r <= utf8.MaxRune
 }
 
 // decodeValue is an attribute's value as the cluster's programs see it: references resolved, a raw line end or tab is a blank.
@@ -180,14 +136,26 @@ func position(src []byte, at int, latin1 bool) (line, col int) {
 	return line, utf8.RuneCount(src[start:at]) + 1
 }
 
-func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
-
-func isName(b byte, first bool) bool {
-	switch {
-	case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '_', b == ':', b >= 0x80:
-		return true
-	case b >= '0' && b <= '9', b == '-', b == '.':
-		return !first
+// decodeText is text between tags as it is meant: references resolved, line ends as \n.
+func decodeText(raw []byte, latin1 bool) string {
+	s := lineEnds(string(toUTF8(raw, latin1)))
+	i := strings.IndexByte(s, '&')
+	if i < 0 {
+		return s
 	}
-	return false
+	var b strings.Builder
+	for ; i >= 0; i = strings.IndexByte(s, '&') {
+		b.WriteString(s[:i])
+		r, n := decodeReference([]byte(s[i:min(len(s), i+maxReference)]))
+		if n == 0 { // cannot be: the scanner has refused it
+			r, n = '&', 1
+		}
+		b.WriteRune(r)
+		s = s[i+n:]
+	}
+	b.WriteString(s)
+	return b.String()
 }
+
+// maxReference is how long a reference may be: &#x0010FFFF; and some more.
+const maxReference = 16
