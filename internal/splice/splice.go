@@ -5,7 +5,6 @@
 package splice
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -30,15 +29,17 @@ func Apply(src []byte, edits []Edit) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
+	size := len(src)
+	for _, e := range sorted {
+		size += len(e.Text) - (e.End - e.Start)
+	}
+	out := make([]byte, 0, size)
 	at := 0
 	for _, e := range sorted {
-		out.Write(src[at:e.Start])
-		out.Write(e.Text)
+		out = append(append(out, src[at:e.Start]...), e.Text...)
 		at = e.End
 	}
-	out.Write(src[at:])
-	return out.Bytes(), nil
+	return append(out, src[at:]...), nil
 }
 
 // Invert gives the edits that take Apply(src, edits) back to src.

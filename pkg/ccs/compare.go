@@ -130,7 +130,7 @@ func differentAttrs(tag string, want, got []Attr) string {
 	return ""
 }
 
-func (in *intent) compareContent(tag string, want, got []item) string {
+func (in *intent) compareContent(tag string, want, got []saying) string {
 	for i := 0; i < len(want) || i < len(got); i++ {
 		if i >= len(want) || i >= len(got) {
 			return fmt.Sprintf("the content of <%s>: its length", tag)

@@ -110,4 +110,11 @@ func (d *Document) quoteOf(n *node) string {
 	return string(d.src[end : end+1])
 }
 
-func isBlank(b []byte) bool { return len(bytes.Trim(b, " \t\r\n")) == 0 }
+func isBlank(b []byte) bool {
+	for _, c := range b {
+		if !isSpace(c) {
+			return false
+		}
+	}
+	return true
+}

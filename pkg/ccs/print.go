@@ -55,12 +55,12 @@ func (p *printer) item(i item, indent string, lines bool) {
 	switch i.kind {
 	case kindElement:
 		p.print(i.el, indent, lines)
-	case kindText:
-		p.b.WriteString(p.lineEnds(escapeText(i.text)))
+	case kindText, kindCDATA:
+		p.b.WriteString(p.lineEnds(escapeText(i.text())))
 	case kindComment:
-		p.b.WriteString("<!--" + p.lineEnds(i.text) + "-->")
+		p.b.WriteString("<!--" + p.lineEnds(i.text()) + "-->")
 	case kindInstruction:
-		p.b.WriteString("<?" + p.lineEnds(i.text) + "?>")
+		p.b.WriteString("<?" + p.lineEnds(i.text()) + "?>")
 	}
 }
 

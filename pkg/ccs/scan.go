@@ -87,6 +87,7 @@ func (s *scanner) document() *scanError {
 	if err := s.characters(); err != nil {
 		return err
 	}
+	s.all = make([]*node, 0, min(bytes.Count(s.src, []byte("<")), maxItems))
 	for s.pos < len(s.src) {
 		if err := s.item(); err != nil {
 			return err

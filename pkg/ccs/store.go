@@ -8,7 +8,7 @@ type store struct {
 	kids  []*node // children of all open elements
 	marks []int   // where in kids those of each open element begin
 	lists []*node // finished lists of children
-	names [128]string
+	names [256]string
 }
 
 const smallestPiece, largestPiece = 64, 4096
@@ -59,10 +59,11 @@ func (s *store) endKids() []*node {
 
 // intern gives the name as a string. Of the few names that a document has each is made once, most times.
 func (s *store) intern(name []byte) string {
-	if len(name) == 0 {
-		return ""
+	hash := uint32(len(name))
+	for _, b := range name {
+		hash = hash*31 + uint32(b)
 	}
-	slot := &s.names[(len(name)*31+int(name[0])*7+int(name[len(name)-1]))%len(s.names)]
+	slot := &s.names[hash%uint32(len(s.names))]
 	if *slot != string(name) {
 		*slot = string(name)
 	}
