@@ -13,6 +13,7 @@ type Metadata struct {
 	Name    string // the type of its resources
 	Version string
 	Short   string
+	Long    string
 	Params  []Param
 	Actions []Action
 	// What rgmanager keeps of a type.
@@ -30,7 +31,7 @@ type Param struct {
 	Type                                string // string, integer or boolean
 	Default                             string
 	HasDefault                          bool // an empty default is a value
-	Short                               string
+	Short, Long                         string
 }
 
 // Action is one action that a manager may call.
@@ -83,10 +84,12 @@ type xmlAgent struct {
 	XMLName    xml.Name  `xml:"resource-agent"`
 	Attrs      []anyAttr `xml:",any,attr"`
 	Short      string    `xml:"shortdesc"`
+	Long       string    `xml:"longdesc"`
 	Parameters struct {
 		Parameter []struct {
 			Attrs   []anyAttr `xml:",any,attr"`
 			Short   string    `xml:"shortdesc"`
+			Long    string    `xml:"longdesc"`
 			Content struct {
 				Attrs []anyAttr `xml:",any,attr"`
 			} `xml:"content"`
@@ -125,14 +128,14 @@ func ParseMetadata(text []byte) (*Metadata, error) {
 	if x.XMLName.Space != "" {
 		return nil, fmt.Errorf("reading metadata: resource-agent is in the namespace %q", x.XMLName.Space)
 	}
-	m := &Metadata{Short: strings.TrimSpace(x.Short), InitOnAdd: true, DestroyOnDelete: true, raw: append([]byte(nil), text...)}
+	m := &Metadata{Short: oneLine(x.Short), Long: oneLine(x.Long), InitOnAdd: true, DestroyOnDelete: true, raw: append([]byte(nil), text...)}
 	m.Name, _ = attr(x.Attrs, "name")
 	m.Version, _ = attr(x.Attrs, "version")
 	if m.Name == "" || strings.EqualFold(m.Name, "action") {
 		return nil, fmt.Errorf("reading metadata: %q cannot be the name of a type", m.Name)
 	}
 	for _, p := range x.Parameters.Parameter {
-		if err := m.addParam(p.Attrs, p.Content.Attrs, strings.TrimSpace(p.Short)); err != nil {
+		if err := m.addParam(p.Attrs, p.Content.Attrs, p.Short, p.Long); err != nil {
 			return nil, fmt.Errorf("reading metadata of %q: %w", m.Name, err)
 		}
 	}
@@ -161,8 +164,8 @@ func ParseMetadata(text []byte) (*Metadata, error) {
 	return m, nil
 }
 
-func (m *Metadata) addParam(attrs, content []anyAttr, short string) error {
-	p := Param{Short: short}
+func (m *Metadata) addParam(attrs, content []anyAttr, short, long string) error {
+	p := Param{Short: oneLine(short), Long: oneLine(long)}
 	p.Name, _ = attr(attrs, "name")
 	if p.Name == "" {
 		return errors.New("a parameter has no name")
@@ -216,6 +219,9 @@ func (m *Metadata) addAction(attrs []anyAttr) error {
 	m.Actions = append(m.Actions, a)
 	return nil
 }
+
+// oneLine is a text of the XML without its layout.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // truth reads a boolean attribute as rgmanager does: "true" is false.
 func truth(attrs []anyAttr, name string) bool {
