@@ -88,7 +88,7 @@ type speech struct {
 	// code is the exit code of an outcome.
 	code func(c *Call, err error) Code
 	// say prints what the manager wants to read; nil: it wants silence.
-	say func(c *Call, code Code)
+	say func(c *Call, code Code, err error)
 }
 
 func speechOf(d Dialect) speech {

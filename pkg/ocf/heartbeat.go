@@ -9,20 +9,21 @@ import (
 
 // Heartbeat's dialect: resource scripts of its version 1, called as `SCRIPT [PARAMETER...] start|stop|status`. The
 // exit code of status is not read; its output is searched for "OK" and "running", and so "not running" would mean
-// that it runs. A failed stop reboots the node.
+// that it runs. The output may be that of both descriptors, so nothing else is ever printed to them but on a terminal.
+// A failed stop reboots the node.
 func heartbeat() speech {
 	return speech{
 		call:    func(*Call) {},
 		timeout: func(World) time.Duration { return 0 },
 		verb:    heartbeatVerb,
 		missing: func(c *Call, _ bool) Code {
-			if c.Action == "start" {
-				return CodeConfigured
-			}
-			if c.Action == "status" {
+			switch c.Action {
+			case "status": // nothing was ever started without it
 				return CodeNotRunning
+			case "stop":
+				return CodeOK
 			}
-			return CodeOK
+			return CodeGeneric
 		},
 		code: func(c *Call, err error) Code {
 			code := codeOf(err)
@@ -38,6 +39,8 @@ func heartbeat() speech {
 func heartbeatVerb(a Agent, c *Call, m *Metadata) (func(context.Context) error, Action) {
 	declared, _ := m.Action(c.Action, 0)
 	switch c.Action {
+	case actionValidate: // Heartbeat never calls it; a human may
+		return func(ctx context.Context) error { return validate(ctx, a, c, m) }, declared
 	case "start":
 		return func(ctx context.Context) error { return a.Start(ctx, c) }, declared
 	case "stop":
@@ -50,7 +53,7 @@ func heartbeatVerb(a Agent, c *Call, m *Metadata) (func(context.Context) error, 
 
 // heartbeatSay answers status in Heartbeat's words. What is not certainly down is running: a second start is the worst
 // that could follow.
-func heartbeatSay(c *Call, code Code) {
+func heartbeatSay(c *Call, code Code, _ error) {
 	if c.Action != "status" {
 		return
 	}
@@ -64,26 +67,25 @@ func heartbeatSay(c *Call, code Code) {
 }
 
 // heartbeatParams reads the parameters before the action: KEY=VALUE where KEY is a parameter, else the values in
-// the metadata's order, so that the first is the name.
-func heartbeatParams(p Params, m *Metadata, words []string) {
-	var order []string
-	if primary, ok := m.Primary(); ok {
-		order = append(order, primary.Name)
-	}
-	for _, d := range m.Params {
-		if (len(order) == 0 || d.Name != order[0]) && !policy(d.Name) {
-			order = append(order, d.Name)
-		}
-	}
+// the metadata's order, so that the first is the name. It gives back the words for which no parameter is left.
+func heartbeatParams(p Params, m *Metadata, words []string) (over []string) {
+	named := map[string]bool{}
+	var values []string
 	for _, word := range words {
-		if key, value, ok := strings.Cut(word, "="); ok {
-			if _, known := m.Param(key); known {
-				p.values[key] = value
-				continue
-			}
+		key, value, ok := strings.Cut(word, "=")
+		if _, known := m.Param(key); ok && known {
+			p.values[key], named[key] = value, true
+			continue
 		}
-		if len(order) > 0 {
-			p.values[order[0]], order = word, order[1:]
-		}
+		values = append(values, word)
 	}
+	primary, _ := m.Primary()
+	for _, d := range append([]Param{primary}, m.Params...) {
+		if len(values) == 0 || named[d.Name] || policy(d.Name) || d.Name == "" {
+			continue
+		}
+		p.values[d.Name], named[d.Name] = values[0], true
+		values = values[1:]
+	}
+	return values
 }

@@ -67,8 +67,8 @@ const (
 )
 
 // lines cuts a message into lines that the log takes whole: ASCII, each with the prefix, cut between words.
-func lines(pid int, typ, text string) []string {
-	prefix := fmt.Sprintf("rgmanager[%d]: [%.*s] ", pid, maxType, ascii(typ))
+func lines(manager Dialect, pid int, typ, text string) []string {
+	prefix := fmt.Sprintf("%s[%d]: [%.*s] ", manager, pid, maxType, ascii(typ))
 	text = strings.TrimSpace(ascii(text))
 	var out []string
 	for {

@@ -19,10 +19,10 @@ func TestRender(t *testing.T) {
 }
 
 func TestLines(t *testing.T) {
-	if got := lines(12, "openvz", "two\nlines and a \x1b[0m"); len(got) != 1 || got[0] != "rgmanager[12]: [openvz] two lines and a ?[0m" {
+	if got := lines(RGManager, 12, "openvz", "two\nlines and a \x1b[0m"); len(got) != 1 || got[0] != "rgmanager[12]: [openvz] two lines and a ?[0m" {
 		t.Errorf("%q", got)
 	}
-	if got := lines(1, "x", ""); len(got) != 1 {
+	if got := lines(RGManager, 1, "x", ""); len(got) != 1 {
 		t.Errorf("%q", got)
 	}
 	words := ""
@@ -34,7 +34,7 @@ func TestLines(t *testing.T) {
 		"huge": strings.Repeat("words and words ", 500), "wide": strings.Repeat("w", 90) + " " + strings.Repeat("v", 90),
 	} {
 		for _, typ := range []string{"xen", strings.Repeat("long", 30)} {
-			got := lines(4194304, typ, text)
+			got := lines(RGManager, 4194304, typ, text)
 			prefix := fmt.Sprintf("rgmanager[4194304]: [%.24s] ", typ)
 			joined := ""
 			for i, l := range got {
@@ -54,7 +54,7 @@ func TestLines(t *testing.T) {
 			}
 		}
 	}
-	for _, l := range lines(1, "xen", words) {
+	for _, l := range lines(RGManager, 1, "xen", words) {
 		if !regexp.MustCompile(`word\d+$`).MatchString(l) {
 			t.Errorf("not cut between words: %q", l)
 		}

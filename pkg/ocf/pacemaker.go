@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Pacemaker's dialect: OCF resource agents of versions 1.0 and 1.1. Timeouts are milliseconds, a migration is
-// migrate_to on the source, migrate_from on the target and a stop on the source, a monitor of interval 0 is a probe.
+// migrate_to on the source, migrate_from on the target and a stop on the source. A monitor of interval 0, or of none
+// (resource-agents: ocf-shellfuncs), is a probe.
 func pacemaker() speech {
 	return speech{
 		call: func(c *Call) {
@@ -28,25 +30,25 @@ func pacemaker() speech {
 			return CodeConfigured
 		},
 		code: pacemakerCode,
+		say:  pacemakerSay,
 	}
 }
 
 func pacemakerTimeout(w World) time.Duration {
-	n, err := strconv.Atoi(w.Getenv(keyPrefix + "CRM_meta_timeout"))
-	if err != nil || n <= 0 || int64(n) > maxSeconds*1000 {
+	n, err := strconv.ParseInt(w.Getenv(keyPrefix+"CRM_meta_timeout"), 10, 64)
+	if err != nil || n <= 0 || n > maxSeconds*1000 {
 		return 0
 	}
 	return time.Duration(n) * time.Millisecond
 }
 
 func pacemakerVerb(a Agent, c *Call, m *Metadata) (func(context.Context) error, Action) {
-	name := pacemakerAction(c.Action)
-	declared, ok := m.Action(name, c.Depth)
+	declared, ok := m.Action(pacemakerAction(c.Action, m), c.Depth)
 	switch c.Action {
 	case actionValidate:
 		return func(ctx context.Context) error { return validate(ctx, a, c, m) }, declared
-	case "reload", "reload-agent":
-		if reloadable(m) {
+	case "reload", "reload-agent": // as the documents of OCF 1.0 and 1.1 declare them
+		if c.Action == "reload" && allReloadable(m) || c.Action == "reload-agent" && reloadable(m) {
 			return func(ctx context.Context) error { return reconfig(ctx, a, c) }, declared
 		}
 		return nil, declared
@@ -80,26 +82,16 @@ func pacemakerVerb(a Agent, c *Call, m *Metadata) (func(context.Context) error, 
 }
 
 // pacemakerAction is rgmanager's name of one of Pacemaker's actions, under which the metadata declares it.
-func pacemakerAction(name string) string {
+func pacemakerAction(name string, m *Metadata) string {
 	switch name {
-	case "monitor":
-		return "status"
+	case "monitor", "status":
+		return monitorOf(m)
 	case "migrate_to", "migrate_from":
 		return "migrate"
 	case "reload", "reload-agent":
 		return "reconfig"
 	}
 	return name
-}
-
-// reloadable tells whether a parameter may change while the resource runs.
-func reloadable(m *Metadata) bool {
-	for _, p := range m.Params {
-		if p.Reconfig && !policy(p.Name) {
-			return true
-		}
-	}
-	return false
 }
 
 // arrivalPoll is how often migrate_from asks whether the resource is here yet.
@@ -125,13 +117,31 @@ func arrive(ctx context.Context, a Agent, c *Call, source string) error {
 
 // pacemakerCode is the exit code of an outcome. A probe runs on every node, also where nothing is installed; any
 // answer but 0 and 7 would be recovered by a stop there, so what cannot be here is "not running".
+//
+// Two kinds of code would do more harm than the error that they tell of. What is above 7 says to Pacemaker that the
+// resource is active (8 and 9 promoted, 190 and 191 degraded). And 6 forbids the resource on all nodes: after a
+// migration that failed, CodeGeneric has it stopped on both and started on one.
 func pacemakerCode(c *Call, err error) Code {
 	code := codeOf(err)
 	switch {
-	case code == CodeStillHere:
+	case code > CodeNotRunning:
+		return CodeGeneric
+	case strings.HasPrefix(c.Action, "migrate_") && (code == CodeConfigured || code == CodeNotRunning):
 		return CodeGeneric
 	case c.Probe && (code == CodeInstalled || code == CodeConfigured):
 		return CodeNotRunning
 	}
 	return code
+}
+
+// pacemakerSay gives the reason of a failure, which crm_mon shows beside the failed action, where the manager says how
+// it wants to read it.
+func pacemakerSay(c *Call, code Code, err error) {
+	prefix := c.World.Getenv("OCF_EXIT_REASON_PREFIX")
+	if err == nil || code == CodeOK || prefix == "" || code == CodeNotRunning && c.Action == "monitor" {
+		return
+	}
+	if _, err := fmt.Fprintf(c.World.Stderr, "%s%s\n", prefix, ascii(err.Error())); err != nil {
+		c.Log.Log(LevelDebug, "telling the reason: "+err.Error())
+	}
 }

@@ -14,12 +14,14 @@ import (
 type Option func(*settings)
 
 type settings struct {
-	pacemaker []byte // metadata in Pacemaker's form
+	ocf10, ocf11 []byte // metadata in Pacemaker's form
 }
 
-// WithPacemaker gives the metadata in Pacemaker's form, made with PacemakerXML when the agent was built. Without it
-// that is made at each call.
-func WithPacemaker(xml []byte) Option { return func(s *settings) { s.pacemaker = xml } }
+// WithPacemaker gives the metadata in Pacemaker's form, made with PacemakerXML and PacemakerXML11 when the agent was
+// built. Without it that is made at each call. A manager that sets OCF_RA_VERSION_MINOR to 1 or more gets the second.
+func WithPacemaker(ocf10, ocf11 []byte) Option {
+	return func(s *settings) { s.ocf10, s.ocf11 = ocf10, ocf11 }
+}
 
 // Run answers one call of an agent and gives the exit code. It touches nothing of the process.
 func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
@@ -45,7 +47,7 @@ func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 	switch {
 	case r.action == actionMetaData:
 		// Before anything else: an agent whose metadata fails takes all services of its type down.
-		return printMetadata(w, r.dialect, xml, s.pacemaker)
+		return printMetadata(w, r.dialect, xml, s)
 	case r.help:
 		usage(w.Stdout, w, xml)
 		return CodeOK
@@ -61,11 +63,15 @@ func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 	return act(w, m, a, r)
 }
 
-func printMetadata(w World, d Dialect, xml, derived []byte) Code {
+func printMetadata(w World, d Dialect, xml []byte, s settings) Code {
 	if d != RGManager {
+		derived, derive := s.ocf10, PacemakerXML
+		if atoi(w.Getenv("OCF_RA_VERSION_MINOR")) >= 1 {
+			derived, derive = s.ocf11, PacemakerXML11
+		}
 		if derived == nil {
 			var err error
-			if derived, err = PacemakerXML(xml); err != nil {
+			if derived, err = derive(xml); err != nil {
 				logger(w, "ocf").Log(LevelCrit, err.Error(), "program", w.Args[0])
 				return CodeGeneric
 			}
@@ -110,9 +116,9 @@ func act(w World, m *Metadata, a Agent, r request) Code {
 	}
 	c.box.end(code, err, w.Now().Sub(c.began))
 	if sp.say != nil {
-		sp.say(c, code)
+		sp.say(c, code, err)
 	}
-	if w.Human && (sp.say == nil || c.Action != "status") {
+	if w.Human && (c.Dialect != Heartbeat || c.Action != "status") {
 		sayHuman(w.Stdout, c, code)
 	}
 	return code
@@ -131,8 +137,13 @@ func missing(c *Call, m *Metadata) (name string, isPrimary bool) {
 
 func newCall(w World, m *Metadata, r request) *Call {
 	c := &Call{Action: r.action, Type: m.Name, Dialect: r.dialect, Params: params(w, m), World: w, Log: logger(w, m.Name), args: r.rest}
+	if l, ok := c.Log.(*nodeLog); ok {
+		l.manager = r.dialect
+	}
 	if r.dialect == Heartbeat {
-		heartbeatParams(c.Params, m, r.rest)
+		if over := heartbeatParams(c.Params, m, r.rest); len(over) > 0 {
+			c.Log.Log(LevelWarning, fmt.Sprintf("%q stand for no parameter", over))
+		}
 	}
 	if p, ok := m.Primary(); ok {
 		c.Name = c.Params.Get(p.Name)

@@ -19,6 +19,7 @@ const facility = 3
 // log (a lab's node) the line goes into the file where one would have put it.
 type nodeLog struct {
 	typ      string
+	manager  Dialect // whose name stands before each line
 	root     string
 	now      func() time.Time
 	terminal io.Writer // nil: nobody looks
@@ -59,7 +60,7 @@ func (l *nodeLog) Log(level Level, msg string, kv ...any) {
 		return
 	}
 	level = max(level, LevelCrit) // what is graver the log daemon shows to everybody on the machine
-	for _, line := range lines(os.Getpid(), l.typ, text) {
+	for _, line := range lines(l.manager, os.Getpid(), l.typ, text) {
 		if err := l.send(level, line); err != nil && l.root != "" {
 			l.file(line)
 		}
