@@ -102,6 +102,9 @@ type Detail struct {
 	Letters string
 	// Foreign says that a dump lies at the tool's own place, where nobody of ours puts one (OpenVZ). Start moves it away.
 	Foreign bool
+	// NoProgram says that the tool is not installed, and that the kernel of this node can hold no guest: it is
+	// Absent, and cannot be started.
+	NoProgram bool
 	// Rows is what the tool printed of the VM, for the log.
 	Rows []string
 }
@@ -177,12 +180,15 @@ func New(name string, t Tools) (Driver, error) {
 // Errors of drivers.
 var (
 	ErrUnknownDriver = errors.New("unknown virtualization technology")
-	// ErrNoProgram says that the technology's tool is not installed here.
+	// ErrNoProgram says that the technology's tool is not installed here. What the VM is is Unknown then, but for a
+	// kernel that can hold no guest.
 	ErrNoProgram = errors.New("the tool is not installed")
 	// ErrConfig says that the guest's configuration is missing or cannot be used.
 	ErrConfig = errors.New("the guest's configuration cannot be used")
 	// ErrName says that no guest of this technology can bear the name.
 	ErrName = errors.New("not a name for a guest of this kind")
+	// ErrDown says that the VM does not run here, and that it is not known whether anything of it is mounted.
+	ErrDown = errors.New("it does not run here, but more is not known")
 	// ErrAnswer says that a tool answered in words that we do not know. Nobody knows what the guest is then.
 	ErrAnswer = errors.New("the tool's answer is not understood")
 )

@@ -63,7 +63,11 @@ func (o *openVZ) Detail(ctx context.Context, vm string) (Detail, error) {
 	}
 	r, err := o.tools.ask(ctx, vzctl, "status", vm)
 	if err != nil {
-		return Detail{}, fmt.Errorf("asking what %s is: %w", vm, err)
+		err = fmt.Errorf("asking what %s is: %w", vm, err)
+		if errors.Is(err, ErrNoProgram) {
+			return withoutTool(err, noVZ(o.tools.Host, vm))
+		}
+		return Detail{}, err
 	}
 	s, err := parseVZStatus(r.Stdout, vm)
 	if err != nil {
@@ -72,7 +76,7 @@ func (o *openVZ) Detail(ctx context.Context, vm string) (Detail, error) {
 	d := Detail{State: s.state(), Foreign: s.suspended, Rows: []string{s.line}}
 	if d.State == Absent {
 		if err := o.provedAbsent(vm); err != nil {
-			return Detail{Rows: d.Rows}, fmt.Errorf("asking what %s is: %w", vm, err)
+			return Detail{Rows: d.Rows}, fmt.Errorf("asking what %s is: %w: %w", vm, ErrDown, err)
 		}
 	}
 	return d, nil

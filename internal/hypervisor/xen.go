@@ -57,6 +57,9 @@ func (x *xen) State(ctx context.Context, vm string) (State, error) {
 // Detail asks xend for all domains: one answer holds every name that the guest may bear at this moment.
 func (x *xen) Detail(ctx context.Context, vm string) (Detail, error) {
 	rows, err := x.rows(ctx, vm)
+	if errors.Is(err, ErrNoProgram) {
+		return withoutTool(err, noXen(x.tools.Host))
+	}
 	if err != nil {
 		return Detail{}, err
 	}

@@ -50,7 +50,16 @@ func (a *Agent) Start(ctx context.Context, c *ocf.Call) error {
 		return err
 	}
 	defer l.end()
-	return l.start(ctx)
+	return installed(l.start(ctx))
+}
+
+// installed gives the error of a start without the tool its own code: the manager tries another node then. A stop and a
+// status without it keep the plain one, since the guest may run.
+func installed(err error) error {
+	if errors.Is(err, hypervisor.ErrNoProgram) {
+		return ocf.Errorf(ocf.CodeInstalled, "%w", err)
+	}
+	return err
 }
 
 // Stop takes the VM from this node, with its memory kept where that is possible. It is nil only when nothing of the VM
@@ -105,8 +114,10 @@ func (a *Agent) Validate(ctx context.Context, c *ocf.Call) error {
 	if _, err := l.driver.Guest(ctx, l.vm, l.params); err != nil {
 		return ocf.Errorf(ocf.CodeConfigured, "reading the configuration of %s: %w", l.vm, err)
 	}
-	if _, err := l.driver.State(ctx, l.vm); errors.Is(err, hypervisor.ErrNoProgram) {
-		return ocf.Errorf(ocf.CodeInstalled, "asking what %s is: %w", l.vm, err)
+	if d, err := l.detail(ctx); d.NoProgram {
+		return l.notInstalled()
+	} else if errors.Is(err, hypervisor.ErrNoProgram) {
+		return installed(err)
 	}
 	if err := l.reach(); err != nil && !errors.Is(err, host.ErrNotShared) {
 		return ocf.Errorf(ocf.CodeConfigured, "looking at the shared storage: %w", err)

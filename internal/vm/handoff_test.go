@@ -160,8 +160,14 @@ func TestColdTicketToItself(t *testing.T) {
 
 // tree sums up every byte, name and mode below the shared folder, and the times too.
 func (w *world) tree() string {
+	w.t.Helper()
+	return treeOf(w.t, w.shared)
+}
+
+func treeOf(t *testing.T, root string) string {
+	t.Helper()
 	sum := sha256.New()
-	w.must(filepath.WalkDir(w.shared, func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -178,7 +184,10 @@ func (w *world) tree() string {
 			sum.Write(b)
 		}
 		return nil
-	}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return fmt.Sprintf("%x", sum.Sum(nil))
 }
 

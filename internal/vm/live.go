@@ -107,6 +107,7 @@ func (l *life) online(ctx context.Context, node string) error {
 // migrate is rgmanager's own way of moving a VM that stands directly below <rm>. Whatever it refuses has changed nothing.
 func (l *life) migrate(ctx context.Context, target string) error {
 	l.row = "migrate"
+	l.patience = 0 // it is asked for by who sees the guest run; a refusal changes nothing
 	refuse := func(err error) error {
 		return ocf.Errorf(ocf.CodeStillHere, "not migrating %s to %q, nothing was changed: %w", l.vm, target, err)
 	}

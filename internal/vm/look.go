@@ -37,11 +37,13 @@ type view struct {
 	guest    class
 	st       handoff.State
 	me       string
-	nodeGone bool // st.Node is another node and proved gone
-	toGone   bool // st.To is another node and proved gone
-	image    bool // the image of which st speaks is published
-	part     bool // the image of which st speaks is not published, but proved whole
-	sick     bool // the last status failed while the guest was here
+	nodeGone bool  // st.Node is another node and proved gone
+	toGone   bool  // st.To is another node and proved gone
+	doubt    error // why nobody can be proved gone, where that is not known
+	image    bool  // the image of which st speaks is published
+	part     bool  // the image of which st speaks is not published, but proved whole
+	sick     bool  // the last status failed while the guest was here
+	alien    bool  // its tool is not installed, and the kernel can hold no such guest
 }
 
 func (v view) is(phases ...handoff.Phase) bool {
@@ -139,10 +141,10 @@ func (l *life) guest(ctx context.Context) (hypervisor.Detail, error) {
 		d, err := l.detail(ctx)
 		now := l.clock.Now()
 		switch {
-		case err != nil && !errors.Is(err, hypervisor.ErrNoProgram) && !errors.Is(err, hypervisor.ErrName) && now.Before(end):
+		case err != nil && !l.final(err) && now.Before(end):
 		case err != nil:
 			return hypervisor.Detail{}, fmt.Errorf("it is not known what %s is here: %w", l.vm, err)
-		case d.State.Clean() && now.Before(patient):
+		case d.State.Clean() && !d.NoProgram && now.Before(patient):
 		default:
 			if d.State.Clean() {
 				l.patience = 0 // believed
@@ -155,6 +157,11 @@ func (l *life) guest(ctx context.Context) (hypervisor.Detail, error) {
 	}
 }
 
+// final tells whether a failed question would be answered in the same way a moment later.
+func (l *life) final(err error) bool {
+	return errors.Is(err, hypervisor.ErrNoProgram) || errors.Is(err, hypervisor.ErrName) || l.call.Probe && errors.Is(err, hypervisor.ErrDown)
+}
+
 // look makes a view. A record that cannot be believed leaves v.st unknown and comes as an error beside the guest's class.
 func (l *life) look(ctx context.Context) (view, error) {
 	v := view{me: l.me}
@@ -164,7 +171,7 @@ func (l *life) look(ctx context.Context) (view, error) {
 	}
 	// The guest first: outside the lock a record that is newer than the look can only name more.
 	st, serr := l.dir.Read()
-	v.guest, v.st = classify(d, st, l.me), st
+	v.guest, v.alien, v.st = classify(d, st, l.me), d.NoProgram, st
 	l.phase, l.txn = st.Phase, st.Txn
 	if serr != nil {
 		return v, &recordError{serr}
@@ -192,25 +199,27 @@ func (l *life) lookAtNodes(ctx context.Context, v *view) error {
 	members, err := l.members.Members(ctx)
 	if err != nil {
 		l.log(ocf.LevelWarning, "the cluster's members are not known: nobody counts as gone", "error", err)
+		v.doubt = fmt.Errorf("the cluster's members are not known: %w", err)
 		return ctx.Err()
 	}
 	if node {
-		v.nodeGone = l.rebooted(st.Node, st.Boot) || !st.Left && l.fenced(ctx, members, st.Node)
+		v.nodeGone = l.rebooted(st.Node, st.Boot) || !st.Left && l.fenced(ctx, v, members, st.Node)
 	}
 	if to { // a boot id never speaks for a target: what was sent may have reached any boot of it
-		v.toGone = l.fenced(ctx, members, st.To)
+		v.toGone = l.fenced(ctx, v, members, st.To)
 	}
 	return ctx.Err()
 }
 
 // fenced affirms that node is dead. Every doubt is a no.
-func (l *life) fenced(ctx context.Context, members []membership.Member, node string) bool {
+func (l *life) fenced(ctx context.Context, v *view, members []membership.Member, node string) bool {
 	if m, ok := membership.Find(members, node); ok && m.Online {
 		return false
 	}
 	yes, err := l.members.Fenced(ctx, node)
 	if err != nil {
 		l.log(ocf.LevelWarning, "it is not known whether a node was fenced", "node", node, "error", err)
+		v.doubt = fmt.Errorf("whether %s was fenced is not known: %w", node, err)
 		return false
 	}
 	return yes

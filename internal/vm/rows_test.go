@@ -118,6 +118,7 @@ func stopCases() []rowCase {
 			w.nodes["node2"].reboot()
 			w.publishBoot("node2")
 		}, state: "sent node2", fails: "not proved gone"},
+		{row: "absent, had it", name: "its tool was taken away", phase: handoff.Running, node: "node1", setup: fail("program"), calls: "[]", state: "down"},
 		{row: "here, nobody has it", name: "down", phase: handoff.Down, guest: isRunning, node: "node1", calls: byImage, state: "suspended", loud: "taken over"},
 		{row: "here, nobody has it", name: "suspended", phase: handoff.Suspended, guest: isRunning, node: "node1", calls: byImage, state: "suspended"},
 		{row: "here, nobody has it", name: "its node is gone", phase: handoff.Running, node: "node2", gone: []string{"node2"}, guest: isRunning, calls: byImage, state: "suspended"},
@@ -162,6 +163,8 @@ func stopCases() []rowCase {
 
 func startCases() []rowCase {
 	return []rowCase{
+		{row: "no program", phase: handoff.Down, node: "node1", setup: fail("program"), calls: "[]", state: "down", fails: "not installed here"},
+		{row: "no program", name: "an image waits", phase: handoff.Suspended, node: "node2", setup: fail("program"), calls: "[]", state: "suspended", fails: "not installed here"},
 		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101", loud: "double run"},
 		{row: "leaving", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Migrating), state: "sending node1 node2", fails: "not proved gone"},
 		{row: "leaving", name: "the target is gone", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", gone: []string{"node2"}, guest: isIn(hypervisor.Migrating), calls: "[destroy start]", state: "running node1", loud: "memory lost"},
@@ -231,7 +234,7 @@ func startCases() []rowCase {
 		{row: "absent, elsewhere", name: "away, not fenced", phase: handoff.Running, node: "node2", setup: func(w *world) { w.nodes["node2"].online = false }, calls: "[]", state: "running node2", fails: "not proved gone"},
 		{row: "absent, elsewhere", name: "fenced long ago, a member again", phase: handoff.Running, node: "node2", setup: func(w *world) { w.nodes["node2"].fenced = true }, calls: "[]", state: "running node2", fails: "not proved gone"},
 		{row: "absent, elsewhere", name: "another boot", phase: handoff.Running, node: "node2", setup: func(w *world) { w.nodes["node2"].reboot(); w.publishBoot("node2") }, calls: "[start]", state: "running node1"},
-		{row: "absent, elsewhere", name: "inquorate", phase: handoff.Running, node: "node2", gone: []string{"node2"}, setup: func(w *world) { w.lostKernel = true }, calls: "[]", state: "running node2", fails: "not proved gone"},
+		{row: "absent, elsewhere", name: "inquorate", phase: handoff.Running, node: "node2", gone: []string{"node2"}, setup: func(w *world) { w.lostKernel = true }, calls: "[]", state: "running node2", fails: "not proved gone (the cluster's members are not known: the cluster is not quorate here)"},
 		{row: "absent, elsewhere", name: "left cleanly", phase: handoff.Running, node: "node2", gone: []string{"node2"}, setup: func(w *world) {
 			w.locked(func(l *handoff.Locked) {
 				st, err := l.Read()

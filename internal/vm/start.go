@@ -31,6 +31,9 @@ func (l *life) startAlone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if d.NoProgram {
+		return l.notInstalled()
+	}
 	switch c := classify(d, handoff.State{}, ""); c {
 	case running:
 	case remains, torso:

@@ -20,6 +20,7 @@ func (v view) blocked() bool {
 // startTable is what a start does under the lock. The first row that fits counts.
 func startTable() []row {
 	return []row{
+		{"no program", func(v view) bool { return v.alien }, startAlien},
 		{"here, another has it", func(v view) bool {
 			return v.here() && v.other() && !v.announced()
 		}, refuseDouble},
@@ -70,6 +71,15 @@ func startTable() []row {
 func (v view) nodeIsGone() bool  { return v.nodeGone }
 func (v view) toIsGone() bool    { return v.toGone }
 func (v view) bothAreGone() bool { return v.nodeGone && v.toGone }
+
+// startAlien: the manager is to start it elsewhere.
+func startAlien(_ context.Context, l *life, _ view) (bool, error) {
+	return false, l.notInstalled()
+}
+
+func (l *life) notInstalled() error {
+	return ocf.Errorf(ocf.CodeInstalled, "the tool of %s is not installed here: %s cannot run on this node", l.a.Type, l.vm)
+}
 
 func startAdopt(_ context.Context, l *life, v view) (bool, error) {
 	return false, l.adopt(v, "found running here")
@@ -136,7 +146,7 @@ func startTorso(ctx context.Context, l *life, v view) (bool, error) {
 
 // refuseStart: another node may run it.
 func refuseStart(_ context.Context, l *life, v view) (bool, error) {
-	return false, fmt.Errorf("not starting %s: its state says %s %s, which is not proved gone; %s", l.vm, v.st.Phase, whom(v.st), cure(l.vm, v.st))
+	return false, fmt.Errorf("not starting %s: its state says %s %s, %s; %s", l.vm, v.st.Phase, whom(v.st), v.notGone(), cure(l.vm, v.st))
 }
 
 func startBoot(why string) func(context.Context, *life, view) (bool, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/pkg/ocf"
@@ -23,6 +24,11 @@ func (l *life) status(ctx context.Context) error {
 		l.patience = 0 // nothing of it was ever here: no reboot to wait for
 	}
 	d, err := l.guest(ctx)
+	if l.call.Probe && errors.Is(err, hypervisor.ErrDown) {
+		// That is all that a probe asks. It comes before the shared storage is mounted, where the cluster mounts it.
+		l.log(ocf.LevelInfo, "it does not run here", "error", err)
+		return ocf.ErrNotRunning
+	}
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,15 @@ func stopUnproved(ctx context.Context, l *life, v view) (bool, error) {
 func refuseDouble(_ context.Context, l *life, v view) (bool, error) {
 	whose := whom(v.st)
 	l.loud("double run", fmt.Sprintf("it runs on %s, and its state says %s %s", l.me, v.st.Phase, whose))
-	return false, fmt.Errorf("%s runs on %s, but its state says %s %s, which is not proved gone; %s", l.vm, l.me, v.st.Phase, whose, cure(l.vm, v.st))
+	return false, fmt.Errorf("%s runs on %s, but its state says %s %s, %s; %s", l.vm, l.me, v.st.Phase, whose, v.notGone(), cure(l.vm, v.st))
+}
+
+// notGone says that the node of the record may be alive, and why nobody knows better.
+func (v view) notGone() string {
+	if v.doubt != nil {
+		return fmt.Sprintf("which is not proved gone (%v)", v.doubt)
+	}
+	return "which is not proved gone"
 }
 
 // whom are the nodes that a record names.

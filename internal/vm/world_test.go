@@ -249,6 +249,15 @@ func (f fake) Detail(context.Context, string) (hypervisor.Detail, error) {
 	if _, ok := f.n.fails["state"]; ok {
 		return hypervisor.Detail{}, errTool
 	}
+	if _, ok := f.n.fails["program"]; ok { // and the kernel can hold no guest
+		return hypervisor.Detail{State: hypervisor.Absent, NoProgram: true}, nil
+	}
+	if _, ok := f.n.fails["only the program"]; ok {
+		return hypervisor.Detail{}, hypervisor.ErrNoProgram
+	}
+	if _, ok := f.n.fails["share"]; ok {
+		return hypervisor.Detail{}, hypervisor.ErrDown
+	}
 	s := f.n.g.state
 	switch {
 	case s == hypervisor.Unknown && f.n.g.mounted:

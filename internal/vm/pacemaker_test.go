@@ -1,0 +1,162 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/metadata"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+// pcmk runs an action as Pacemaker does and gives the exit code. env is NAME=VALUE of its own variables, without their
+// common beginning.
+func (n *node) pcmk(action string, env ...string) int {
+	n.calls, n.logs = nil, nil
+	xml := metadata.OpenVZ()
+	if n.w.typ == "xen" {
+		xml = metadata.Xen()
+	}
+	w := ocf.World{Args: []string{"/usr/lib/ocf/resource.d/lbvm/" + n.w.typ, action}, Now: n.w.clock.Now, WithTimeout: n.w.clock.WithTimeout, Log: n,
+		Env: []string{host.RootVariable + "=" + n.root, "OCF_RESKEY_name=101", "OCF_RESKEY_CRM_meta_timeout=300000", inquiry}}
+	for _, e := range env {
+		w.Env = append(w.Env, "OCF_RESKEY_CRM_meta_"+e)
+	}
+	code := int(ocf.Run(w, xml, n.agent()))
+	if action == "stop" && code == 0 && (n.g.state != hypervisor.Unknown || n.g.mounted) {
+		n.w.violate("stop on %s answers 0 and the guest is %s, mounted %v", n.name, n.g.state, n.g.mounted)
+	}
+	return code
+}
+
+// wants fails the test where a step's code, the tools it used or the record afterwards is another.
+func (n *node) wants(t *testing.T, step string, code, want int, calls, state string) {
+	t.Helper()
+	if got := fmt.Sprint(n.calls); code != want || got != calls || stateText(n.w.state()) != state {
+		t.Errorf("%s on %s: exit %d by %s, state %q; want %d by %s, %q\n%s", step, n.name, code, got, stateText(n.w.state()), want, calls, state, strings.Join(n.logs, "\n"))
+	}
+}
+
+// A probe runs on every node before anything else does. Where the VM never was it says so at once, and touches nothing
+// but the tool: not the record, not the lock, and it needs neither the shared storage nor the VM's configuration.
+func TestProbe(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		setup func(w *world)
+		want  int
+	}{
+		{"nothing was ever here", nil, 7},
+		{"another has it", func(w *world) { w.put(handoff.Running, "node2", "") }, 7},
+		{"the record names this node from before", func(w *world) { w.put(handoff.Running, "node1", "") }, 7},
+		{"its configuration is missing", fail("guest"), 7},
+		{"the share is not mounted", func(w *world) { w.must(os.RemoveAll(filepath.Join(w.shared, "lbvm"))) }, 7},
+		{"the share is not mounted, and the tool misses what lies on it", fail("share"), 7},
+		{"no tool, and no kernel for it", fail("program"), 7},
+		{"no tool, but a kernel for it", fail("only the program"), 1},
+		{"the tool does not answer", fail("state"), 1},
+		{"not set up", func(w *world) { w.must(os.Remove(filepath.Join(w.nodes["node1"].root, host.IDFile))) }, 7},
+		{"the lock is held", func(w *world) { w.put(handoff.Running, "node2", ""); lockedByOther(w) }, 7},
+		{"what is left of it is mounted", func(w *world) { isIn(hypervisor.Remains)(w.nodes["node1"]) }, 1},
+	} {
+		for _, interval := range []string{"interval=0", "on_node=node1"} { // Pacemaker leaves it out or says 0
+			w := newWorld(t, "openvz", "node1", "node2")
+			if c.setup != nil {
+				c.setup(w)
+			}
+			n := w.nodes["node1"]
+			tree, start := w.everything(), w.clock.now
+			if got := n.pcmk("monitor", interval); got != c.want {
+				t.Errorf("%s: exit %d, want %d\n%s", c.name, got, c.want, strings.Join(n.logs, "\n"))
+			}
+			if w.everything() != tree || len(n.calls) > 0 {
+				t.Errorf("%s: it changed something (%q)", c.name, n.calls)
+			}
+			if c.want == 7 && w.clock.now != start {
+				t.Errorf("%s: it took %s", c.name, w.clock.now.Sub(start))
+			}
+			w.ok()
+		}
+	}
+}
+
+// What only a probe may say: where the share is away, a recurring monitor and a stop do not know.
+func TestUnprovedDownIsForProbesOnly(t *testing.T) {
+	w := newWorld(t, "openvz", "node1")
+	n := w.nodes["node1"]
+	n.fails["share"] = failure{}
+	for _, action := range []string{"stop", "start"} {
+		if got := n.pcmk(action); got != 1 {
+			t.Errorf("%s: exit %d", action, got)
+		}
+	}
+	if got := n.pcmk("monitor", "interval=30000"); got != 1 {
+		t.Errorf("monitor: exit %d", got)
+	}
+	if err := n.do("status"); err == nil || errors.Is(err, ocf.ErrNotRunning) {
+		t.Errorf("status of rgmanager: %v", err)
+	}
+}
+
+// A mixed cluster: nodes without the technology stop what never was there, and are not asked to start it again.
+func TestNodeWithoutTheTool(t *testing.T) {
+	for _, c := range []struct {
+		fault      string
+		stop, code int // of stop, and of the others
+	}{{"program", 0, 7}, {"only the program", 1, 1}} {
+		w := newWorld(t, "xen", "node1", "node2")
+		w.put(handoff.Running, "node2", "")
+		n := w.nodes["node1"]
+		n.fails[c.fault] = failure{}
+		tree, began := w.everything(), w.clock.now
+		if got := n.pcmk("stop"); got != c.stop {
+			t.Errorf("%s: stop: exit %d", c.fault, got)
+		}
+		if got := n.pcmk("monitor", "interval=10000"); got != c.code {
+			t.Errorf("%s: monitor: exit %d", c.fault, got)
+		}
+		if err := n.do("stop"); (err == nil) != (c.stop == 0) {
+			t.Errorf("%s: stop at rgmanager's start: %v", c.fault, err)
+		}
+		if w.clock.now != began || w.everything() != tree {
+			t.Errorf("%s: it took %s, or changed something", c.fault, w.clock.now.Sub(began))
+		}
+		for _, action := range []string{"start", "validate-all"} {
+			if got := n.pcmk(action); got != int(ocf.CodeInstalled) {
+				t.Errorf("%s: %s: exit %d\n%s", c.fault, action, got, strings.Join(n.logs, "\n"))
+			}
+		}
+		if got := n.pcmk("migrate_to", "migrate_target=node2"); got != 1 {
+			t.Errorf("%s: migrate_to: exit %d", c.fault, got)
+		}
+		if st := w.state(); stateText(st) != "running node2" || len(n.calls) > 0 {
+			t.Errorf("%s: %+v by %q", c.fault, st, n.calls)
+		}
+	}
+}
+
+// Without shared storage it is the same.
+func TestNodeWithoutTheToolAlone(t *testing.T) {
+	w := newWorld(t, "xen", "node1")
+	n := w.nodes["node1"]
+	n.fails["program"] = failure{}
+	w.must(os.WriteFile(filepath.Join(n.root, host.IDFile), []byte("format=1\ncluster=c\nuuid=u\nmember=node1\nshared=none\nlogdir=/log\n"), 0o644))
+	if start, stop := n.pcmk("start"), n.pcmk("stop"); start != int(ocf.CodeInstalled) || stop != 0 {
+		t.Errorf("start %d, stop %d", start, stop)
+	}
+}
+
+// everything sums up the shared folder and the nodes' own.
+func (w *world) everything() string {
+	w.t.Helper()
+	sum := w.tree()
+	for _, name := range w.order {
+		sum += treeOf(w.t, w.nodes[name].root)
+	}
+	return sum
+}
