@@ -9,7 +9,7 @@ import (
 // serve the checks. For a Delta that is to be believed take LoadRules of the cluster's own agents: they
 // differ from one release to the next. Where they may, the types here are Partial.
 //
-// Facts: the metadata of the agents of 2011, as rgmanager's rg_test rules printed them, and our own.
+// Facts: the metadata of the agents of 2011, of ip, script, service and vm as rg_test rules printed it; and our own.
 func DefaultRules() Rules {
 	r := Rules{}
 	for _, d := range defaults() {
@@ -56,10 +56,22 @@ func defaults() []defaultType {
 		"snapshot= depend depend_mode=hard max_restarts:c=0 restart_expire_time:c=0 status_program:c= hypervisor=auto hypervisor_uri=auto migration_uri=auto no_kill=false")
 	vm.typ.MaxInstances, vm.typ.InitOnAdd, vm.typ.DestroyOnDelete = 1, false, false
 	vm.actions = "start/300 stop/120 status/10/30 monitor/10/30 status/20/60/10 monitor/20/60/10 reconfig/10 migrate/600 meta-data/5 validate-all/5"
-	out := []defaultType{service, ip, script, vm}
-	for _, name := range []string{"fs", "clusterfs", "netfs", "nfsexport", "nfsclient", "lvm", "smb", "samba", "apache"} {
-		out = append(out, of(name, "name:p"))
-	}
+	fs := of("fs", "name:p mountpoint:ur device:ur fstype force_unmount quick_status self_fence nfslock<nfslock fsid force_fsck options")
+	fs.typ.MaxInstances = 1
+	clusterfs := of("clusterfs", "name:p mountpoint:ur device:ur fstype force_unmount self_fence fsid nfslock<service%nfslock options")
+	fs.typ.Children = []Child{{"fs", 1, 3, false}, {"clusterfs", 1, 3, false}, {"nfsexport", 3, 1, false}}
+	clusterfs.typ.Children = fs.typ.Children
+	netfs := of("netfs", "name:p mountpoint:ur host:r export:r fstype=nfs force_unmount options")
+	netfs.typ.Children = []Child{{Type: "nfsexport", Forbid: true}, {Type: "nfsclient", Forbid: true}}
+	nfsexport := of("nfsexport", "name:p device<device path<mountpoint fsid<fsid")
+	nfsexport.typ.Children = []Child{{Type: "nfsexport", Forbid: true}, {Type: "nfsclient"}}
+	nfsclient := of("nfsclient", "name:pu target:r path<path svcname<service%name fsid<fsid options allow_recover service_name<service%name use_cache<service%nfs_client_cache")
+	lvm := of("lvm", "name:p vg_name:r lv_name self_fence nfslock<service%nfslock")
+	lvm.typ.MaxInstances = 1
+	smb := of("smb", "name:pu workgroup=LINUXCLUSTER service_name<service%name")
+	samba := of("samba", "name:pu config_file=/etc/samba/smb.conf smbd_options nmbd_options shutdown_wait service_name<service%name")
+	apache := of("apache", "name:p server_root=/etc/httpd config_file=conf/httpd.conf httpd_options shutdown_wait service_name<service%name")
+	out := []defaultType{service, ip, script, vm, fs, clusterfs, netfs, nfsexport, nfsclient, lvm, smb, samba, apache}
 	return append(out, own()...)
 }
 
