@@ -1,7 +1,6 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -17,11 +16,17 @@ import (
 // keeperName is argv[0] of a keeper; KeeperMain knows itself by it.
 const keeperName = "lbvm-keeper"
 
-// Codes by which a keeper tells its parent what no exit code of a tool can say.
+// What a keeper reports where there is no exit code of the tool: a word, and what happened. It has a pipe for that,
+// since a tool may end with any code.
 const (
-	keeperNotFound = 126
-	keeperSignal   = 127
+	reportFD       = 3
+	reportNotFound = "not-found"
+	reportSignal   = "signal"
+	reportFailed   = "failed"
 )
+
+// keeperFailed is a keeper's own exit code where it reports.
+const keeperFailed = 127
 
 // Keeper runs a command that changes a guest. A small process in its own session inherits the lock, runs the
 // command, waits for it and ends: if this process is killed, whoever takes the lock next has waited for the
@@ -54,11 +59,21 @@ func (k Keeper) Run(ctx context.Context, c Command) (Result, error) {
 	p := newProcess(c)
 	p.cmd.Path = self
 	p.cmd.Args = append([]string{keeperName, k.Grace.String()}, c.Argv...)
+	report, w, err := os.Pipe()
+	if err != nil {
+		return Result{}, fmt.Errorf("starting the keeper of %s: %w", c.Argv[0], err)
+	}
+	defer report.Close()
+	p.cmd.ExtraFiles = []*os.File{w}
 	if k.Lock != nil {
-		p.cmd.ExtraFiles = []*os.File{k.Lock}
+		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, k.Lock)
 	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := p.cmd.Start(); err != nil {
+	err = p.cmd.Start()
+	if closing := w.Close(); err == nil && closing != nil {
+		err = closing
+	}
+	if err != nil {
 		return Result{}, fmt.Errorf("starting the keeper of %s: %w", c.Argv[0], err)
 	}
 	// The keeper ends the command, waits for it, then ends itself. If it cannot, it stays, and so does the lock.
@@ -66,11 +81,20 @@ func (k Keeper) Run(ctx context.Context, c Command) (Result, error) {
 	if err != nil {
 		return r, err
 	}
-	switch r.Code {
-	case keeperNotFound:
-		return r, fmt.Errorf("%w: %s: %s", ErrNotFound, c.Argv[0], bytes.TrimSpace(r.Stderr))
-	case keeperSignal:
-		return r, fmt.Errorf("%s: %w: %s", c.Argv[0], ErrSignal, lastLine(r.Stderr))
+	if r.Code != keeperFailed {
+		return r, nil
+	}
+	text, err := io.ReadAll(report) // the keeper has ended, and nobody else has the other end
+	if err != nil {
+		return r, fmt.Errorf("reading how %s ended: %w", c.Argv[0], err)
+	}
+	switch word, what, _ := strings.Cut(string(text), " "); word {
+	case reportNotFound:
+		return r, fmt.Errorf("%w: %s: %s", ErrNotFound, c.Argv[0], what)
+	case reportSignal:
+		return r, fmt.Errorf("%s: %w: %s", c.Argv[0], ErrSignal, what)
+	case reportFailed:
+		return r, fmt.Errorf("the keeper of %s: %s", c.Argv[0], what)
 	}
 	return r, nil
 }
@@ -91,13 +115,11 @@ func keep(grace string, argv []string) int {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	if err := closeOnExec(); err != nil { // the lock stays with us
-		fmt.Fprintln(os.Stderr, "keeper:", err)
-		return keeperNotFound
+		return tell(reportFailed, err.Error())
 	}
 	wait, err := time.ParseDuration(grace)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "keeper:", err)
-		return keeperNotFound
+		return tell(reportFailed, err.Error())
 	}
 	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: os.Environ(), Stdin: os.Stdin}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -105,11 +127,14 @@ func keep(grace string, argv []string) int {
 	// A daemon that the tool leaves behind with its output open must not keep the lock for ever.
 	cmd.WaitDelay = pipeDelay
 	if err := cmd.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return keeperNotFound
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+			return tell(reportNotFound, err.Error())
+		}
+		return tell(reportFailed, err.Error())
 	}
-	ended := make(chan struct{})
+	ended, all := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(all)
 		select {
 		case <-ended:
 		case <-stop:
@@ -118,20 +143,22 @@ func keep(grace string, argv []string) int {
 	}()
 	err = cmd.Wait()
 	close(ended)
+	<-all // what the tool left in its group is ended before the lock is free
 	if cmd.ProcessState == nil {
-		fmt.Fprintln(os.Stderr, err)
-		return keeperSignal
+		return tell(reportFailed, err.Error())
 	}
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		fmt.Fprintln(os.Stderr, "ended by signal "+strconv.Itoa(int(status.Signal())))
-		return keeperSignal
+		return tell(reportSignal, status.Signal().String())
 	}
 	return cmd.ProcessState.ExitCode()
 }
 
-func lastLine(b []byte) []byte {
-	b = bytes.TrimSpace(b)
-	return b[bytes.LastIndexByte(b, '\n')+1:]
+// tell reports to whoever started us. Nobody may be left to read it.
+func tell(word, what string) int {
+	if _, err := syscall.Write(reportFD, []byte(word+" "+what)); err != nil {
+		return keeperFailed
+	}
+	return keeperFailed
 }
 
 // deaf writes for as long as somebody reads, and swallows what nobody reads.

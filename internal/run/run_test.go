@@ -224,6 +224,42 @@ func TestGrace(t *testing.T) {
 	}
 }
 
+// The command ends when it is told to, and a child of it does not: the rest of the group goes before Run's promise ends,
+// that is, while the lock is still held.
+func TestGroupGoesWithItsLeader(t *testing.T) {
+	lock := lockFile(t)
+	for name, r := range map[string]Runner{"System": System{Grace: time.Hour}, "Keeper": Keeper{Lock: lock, Grace: time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFifo(t)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			result := make(chan error, 1)
+			go func() {
+				_, err := r.Run(ctx, sh(`(trap '' TERM; exec >/dev/null 2>&1 9>"$1"; echo ready >&9; while :; do sleep 1000; done) & wait`, f.path))
+				result <- err
+			}()
+			_, end := f.read()
+			cancel()
+			awaitEnd(t, end)
+			if err := <-result; !errors.Is(err, ErrDeadline) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Every code is a tool's own: shells end with 126 and 127 where a program inside is missing.
+func TestEveryCodeIsAnAnswer(t *testing.T) {
+	for name, r := range runners(t) {
+		for _, code := range []int{1, 125, 126, 127, 128, 137, 255} {
+			got, err := r.Run(short(t, 20*time.Second), sh("echo err >&2; exit "+strconv.Itoa(code)))
+			if err != nil || got.Code != code || string(got.Stderr) != "err\n" {
+				t.Errorf("%s: %d: %+v, %v", name, code, got, err)
+			}
+		}
+	}
+}
+
 // A daemon that a tool leaves behind with its output open does not hold us.
 func TestDaemonDoesNotHoldUs(t *testing.T) {
 	for name, r := range runners(t) {
