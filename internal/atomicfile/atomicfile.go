@@ -1,20 +1,19 @@
 // Package atomicfile replaces a file whole: after a crash at any point a reader finds
 // the old bytes or the new ones, never a third thing.
 //
-// Write makes a temporary file beside the target, gives it the target's mode, owner
-// and security label, syncs it, renames it over the target and syncs the folder. A
-// symbolic link stays a link: its target is replaced.
+// Write makes a temporary file beside the target, gives it the target's mode, owner,
+// access list and security label, syncs it, renames it over the target and syncs the
+// folder. A symbolic link stays a link: its target is replaced.
 package atomicfile
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // Point names a step of Write. A test's hook is told of each before it happens.
@@ -35,8 +34,10 @@ func Points() []Point { return []Point{Create, Fill, Label, Sync, Rename, SyncDi
 
 // Options of Write. The zero value keeps mode and owner of the file that is replaced and gives a new one 0640.
 type Options struct {
-	Mode fs.FileMode       // of a new file; 0 is 0640
-	At   func(Point) error // called before each step; its error is as if the step had failed
+	Mode   fs.FileMode       // of a new file; 0 is 0640
+	Like   string            // a file whose mode, owner, access list and label a new one takes, instead of Mode
+	At     func(Point) error // called before each step; its error is as if the step had failed
+	System System            // nil: the real one
 }
 
 // TempPrefix begins the name of every temporary file of ours, so that a stray one can be known.
@@ -49,7 +50,10 @@ func Write(path string, data []byte, o Options) error {
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	w := writer{target: target, dir: filepath.Dir(target), data: data, o: o}
+	w := writer{target: target, dir: filepath.Dir(target), data: data, o: o, sys: o.System}
+	if w.sys == nil {
+		w.sys = Real()
+	}
 	for _, step := range []struct {
 		point Point
 		do    func() error
@@ -74,23 +78,31 @@ type writer struct {
 	target, dir string
 	data        []byte
 	o           Options
-	temp        *os.File // nil once it is renamed or gone
+	sys         System
+	temp        File // nil once it is renamed or gone
 }
 
 func (w *writer) create() (err error) {
-	w.temp, err = os.CreateTemp(w.dir, TempPrefix+filepath.Base(w.target)+"-")
+	w.temp, err = w.sys.CreateTemp(w.dir, TempPrefix+filepath.Base(w.target)+"-")
 	return err
 }
 
 func (w *writer) fill() error {
-	_, err := w.temp.Write(w.data)
+	n, err := w.temp.Write(w.data)
+	if err == nil && n < len(w.data) {
+		return io.ErrShortWrite
+	}
 	return err
 }
 
 // label gives the new file what the old one has: a fence password must not become readable.
 func (w *writer) label() error {
-	old, err := os.Stat(w.target)
-	if errors.Is(err, fs.ErrNotExist) {
+	from := w.target
+	old, err := os.Stat(from)
+	if errors.Is(err, fs.ErrNotExist) && w.o.Like != "" {
+		from = w.o.Like
+		old, err = os.Stat(from)
+	} else if errors.Is(err, fs.ErrNotExist) {
 		mode := w.o.Mode
 		if mode == 0 {
 			mode = 0o640
@@ -101,33 +113,20 @@ func (w *writer) label() error {
 		return err
 	}
 	if !old.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a plain file", w.target)
+		return fmt.Errorf("%s is not a plain file", from)
 	}
 	if st, ok := old.Sys().(*syscall.Stat_t); ok {
 		if err := w.temp.Chown(int(st.Uid), int(st.Gid)); err != nil {
 			return err
 		}
 	}
-	if err := w.temp.Chmod(old.Mode().Perm()); err != nil { // after chown, which clears bits
-		return err
+	for _, name := range [...]string{securityLabel, accessList} {
+		if err := copyAttribute(name, from, w.temp); err != nil {
+			return err
+		}
 	}
-	return copyLabel(w.target, w.temp)
-}
-
-func copyLabel(from string, to *os.File) error {
-	const name = "security.selinux"
-	label := make([]byte, 4096)
-	n, err := unix.Getxattr(from, name, label)
-	switch {
-	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOSYS):
-		return nil
-	case err != nil:
-		return fmt.Errorf("reading the security label: %w", err)
-	}
-	if err := unix.Fsetxattr(int(to.Fd()), name, label[:n], 0); err != nil {
-		return fmt.Errorf("keeping the security label: %w", err)
-	}
-	return nil
+	// Last: chown clears bits, and until here nobody but the owner could read.
+	return w.temp.Chmod(old.Mode().Perm())
 }
 
 // sync also closes: what a network file system has kept back fails here, and not behind the rename.
@@ -139,20 +138,20 @@ func (w *writer) sync() error {
 }
 
 func (w *writer) rename() error {
-	if err := os.Rename(w.temp.Name(), w.target); err != nil {
+	if err := w.sys.Rename(w.temp.Name(), w.target); err != nil {
 		return err
 	}
 	w.temp = nil
 	return nil
 }
 
-func (w *writer) syncDir() error { return FsyncDir(w.dir) }
+func (w *writer) syncDir() error { return w.sys.SyncDir(w.dir) }
 
 func (w *writer) abandon() error {
 	if w.temp == nil {
 		return nil
 	}
-	err := os.Remove(w.temp.Name())
+	err := w.sys.Remove(w.temp.Name())
 	if closed := w.temp.Close(); !errors.Is(closed, os.ErrClosed) {
 		err = errors.Join(err, closed)
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/lbvm/lbvm/internal/atomicfile"
 )
@@ -22,22 +21,14 @@ func (t *transaction) keep() error {
 	if t.o.Keep < 0 {
 		return nil
 	}
-	fi, err := os.Stat(t.path)
-	if err != nil {
-		return err
-	}
 	name := t.path + backupInfix + strconv.FormatUint(t.r.Old, 10)
 	// A copy with the same number is of an earlier file whose version somebody has set back.
-	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := t.o.sys.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := atomicfile.Write(name, t.r.Before.src, atomicfile.Options{Mode: fi.Mode().Perm()}); err != nil {
+	at := func(p atomicfile.Point) error { return t.step(stepKeep + ":" + string(p)) }
+	if err := atomicfile.Write(name, t.r.Before.src, atomicfile.Options{Like: t.path, At: at, System: t.o.sys}); err != nil {
 		return err
-	}
-	if st, ok := fi.Sys().(*syscall.Stat_t); ok && (int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid()) {
-		if err := os.Chown(name, int(st.Uid), int(st.Gid)); err != nil {
-			return err
-		}
 	}
 	t.r.Backup = name
 	return nil
@@ -45,6 +36,9 @@ func (t *transaction) keep() error {
 
 // prune removes the oldest copies over the number that is kept.
 func (t *transaction) prune() error {
+	if err := t.step(stepPrune); err != nil {
+		return fmt.Errorf("updating %s: it is written; removing earlier copies: %w", t.path, err)
+	}
 	limit := t.o.Keep
 	if limit == 0 {
 		limit = defaultKeep
@@ -84,7 +78,7 @@ func (t *transaction) prune() error {
 	})
 	var errs []error
 	for _, b := range all[min(limit, len(all)):] {
-		if err := os.Remove(b.path); err != nil {
+		if err := t.o.sys.Remove(b.path); err != nil {
 			errs = append(errs, fmt.Errorf("updating %s: it is written; removing an earlier copy: %w", t.path, err))
 		}
 	}
@@ -93,15 +87,25 @@ func (t *transaction) prune() error {
 
 // sweep removes what a killed writer left behind. The lock is held: nobody is at work on it.
 func (t *transaction) sweep() error {
-	for _, base := range []string{filepath.Base(t.path) + "-", filepath.Base(t.path) + backupInfix} {
-		names, err := t.siblings(atomicfile.TempPrefix+base, func(string) bool { return true })
-		if err != nil {
-			return err
+	if err := t.step(stepSweep); err != nil {
+		return err
+	}
+	ours := func(rest string) bool {
+		rest, found := strings.CutPrefix(rest, backupInfix)
+		if !found {
+			number, found := strings.CutPrefix(rest, "-")
+			return found && isNumber(number)
 		}
-		for _, name := range names {
-			if err := os.Remove(name); err != nil {
-				return err
-			}
+		version, number, found := strings.Cut(rest, "-")
+		return found && isNumber(version) && isNumber(number)
+	}
+	names, err := t.siblings(atomicfile.TempPrefix+filepath.Base(t.path), ours)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := t.o.sys.Remove(name); err != nil {
+			return err
 		}
 	}
 	return nil

