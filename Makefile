@@ -14,7 +14,7 @@ BENCHTIME  ?= 1s
 DESTDIR    ?=
 PREFIX     := $(DESTDIR)/usr
 
-.PHONY: build test lint bench fuzz demo clean install
+.PHONY: build test lint bench fuzz demo clean install generate
 
 build:
 	@mkdir -p bin/agents
@@ -42,6 +42,10 @@ fuzz:
 	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$$dir"/*_test.go 2>/dev/null | sed 's/^func //'); do \
 	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
 	  done; done
+
+# What is derived and kept in the repository: metadata/pacemaker. A test fails where it is stale.
+generate:
+	go generate ./...
 
 demo: build
 	@bin/lbvm-lab demo

@@ -1,12 +1,18 @@
 // Package metadata holds what each agent says of itself to the cluster manager: its
 // parameters with their defaults, its actions with their timeouts.
 //
-// The XML files are the single source. An agent prints its file byte for byte when it
-// is called with `meta-data`, and pkg/ocf reads parameters, defaults and timeouts out of
-// the same bytes. rgmanager.dtd is what the files are checked with.
+// The XML files are the single source. An agent prints its file byte for byte when
+// rgmanager calls it with `meta-data`, and pkg/ocf reads parameters, defaults and timeouts
+// out of the same bytes. rgmanager.dtd is what the files are checked with.
+//
+// What Pacemaker is told, the files in pacemaker/, is derived from them by
+// ocf.PacemakerXML: `go generate` writes them anew, and a test fails where one is stale. NAME.xml is of OCF
+// 1.0, NAME-1.1.xml of OCF 1.1, which ocf-1.1.rng is for.
 package metadata
 
 import _ "embed" // for the go:embed lines
+
+//go:generate env UPDATE=1 go test -count=1 -run ^TestPacemakerIsDerived$ .
 
 // Strings, since nobody can change them.
 var (
@@ -16,6 +22,19 @@ var (
 	xen string
 	//go:embed lbvm.xml
 	lbvm string
+
+	//go:embed pacemaker/openvz.xml
+	openvz10 string
+	//go:embed pacemaker/openvz-1.1.xml
+	openvz11 string
+	//go:embed pacemaker/xen.xml
+	xen10 string
+	//go:embed pacemaker/xen-1.1.xml
+	xen11 string
+	//go:embed pacemaker/lbvm.xml
+	lbvm10 string
+	//go:embed pacemaker/lbvm-1.1.xml
+	lbvm11 string
 )
 
 // OpenVZ is the metadata of the agent for OpenVZ virtual environments.
@@ -26,3 +45,12 @@ func Xen() []byte { return []byte(xen) }
 
 // LBVM is the metadata of the balancer's agent.
 func LBVM() []byte { return []byte(lbvm) }
+
+// PacemakerOpenVZ is OpenVZ as Pacemaker reads it, for ocf.WithPacemaker.
+func PacemakerOpenVZ() (ocf10, ocf11 []byte) { return []byte(openvz10), []byte(openvz11) }
+
+// PacemakerXen is Xen as Pacemaker reads it, for ocf.WithPacemaker.
+func PacemakerXen() (ocf10, ocf11 []byte) { return []byte(xen10), []byte(xen11) }
+
+// PacemakerLBVM is LBVM as Pacemaker reads it, for ocf.WithPacemaker.
+func PacemakerLBVM() (ocf10, ocf11 []byte) { return []byte(lbvm10), []byte(lbvm11) }

@@ -7,4 +7,4 @@ import (
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
-func main() { ocf.Main(metadata.LBVM(), lbvmagent.New()) }
+func main() { ocf.Main(metadata.LBVM(), lbvmagent.New(), ocf.WithPacemaker(metadata.PacemakerLBVM())) }

@@ -8,4 +8,4 @@ import (
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
-func main() { ocf.Main(metadata.OpenVZ(), vm.New("openvz")) }
+func main() { ocf.Main(metadata.OpenVZ(), vm.New("openvz"), ocf.WithPacemaker(metadata.PacemakerOpenVZ())) }

@@ -8,4 +8,4 @@ import (
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
-func main() { ocf.Main(metadata.Xen(), vm.New("xen")) }
+func main() { ocf.Main(metadata.Xen(), vm.New("xen"), ocf.WithPacemaker(metadata.PacemakerXen())) }

@@ -5,6 +5,7 @@
 package real
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -17,12 +18,33 @@ const RequireVariable = "LBVM_REQUIRE_REAL"
 func Need(t testing.TB, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
-	if err == nil {
-		return path
+	if err != nil {
+		lack(t, program, err)
 	}
+	return path
+}
+
+// NeedFile is Need for a file that a package brings: a schema, a daemon outside PATH.
+func NeedFile(t testing.TB, path string) string {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		lack(t, path, err)
+	}
+	return path
+}
+
+// NeedRoot skips a test that must be root, or is a failure as in Need.
+func NeedRoot(t testing.TB) {
+	t.Helper()
+	if uid := os.Geteuid(); uid != 0 {
+		lack(t, "root", fmt.Errorf("the user is %d", uid))
+	}
+}
+
+func lack(t testing.TB, what string, err error) {
+	t.Helper()
 	if v, _ := os.LookupEnv(RequireVariable); v == "1" {
-		t.Fatalf("this test needs %s, and %s=1 lets no test be skipped: %v", program, RequireVariable, err)
+		t.Fatalf("this test needs %s, and %s=1 lets no test be skipped: %v", what, RequireVariable, err)
 	}
-	t.Skipf("skipped: this test needs %s, which is not here (%v)", program, err)
-	return ""
+	t.Skipf("skipped: this test needs %s, which is not here (%v)", what, err)
 }
