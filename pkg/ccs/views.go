@@ -12,6 +12,7 @@ type Node struct {
 	Name  string
 	ID    int // 0 where the file gives none
 	Votes int // 1 where the file gives none
+	Fence []FenceMethod
 	Line  int
 }
 
@@ -20,6 +21,7 @@ type Service struct {
 	Type, Name string
 	Attrs      map[string]string
 	Children   []Resource
+	Ref        string // as of Resource: a group, too, may stand in <resources>
 	Line       int
 }
 
@@ -71,6 +73,7 @@ func (d *Document) Nodes() []Node {
 		if v, ok := e.Attr("votes"); ok {
 			n.Votes = atoi(v)
 		}
+		n.Fence = fenceMethods(e)
 		n.Line, _ = e.Position()
 		out = append(out, n)
 	}
@@ -92,7 +95,7 @@ func (d *Document) Services() []Service {
 			continue
 		}
 		r := d.resource(e, defs)
-		out = append(out, Service{Type: r.Type, Name: r.Name, Attrs: r.Attrs, Children: r.Children, Line: r.Line})
+		out = append(out, Service{Type: r.Type, Name: r.Name, Attrs: r.Attrs, Children: r.Children, Ref: r.Ref, Line: r.Line})
 	}
 	return out
 }
@@ -157,7 +160,7 @@ func (s Service) Domain() string { return s.Attrs["domain"] }
 
 // VMs gives what the group holds of those types: itself or any of its descendants, in the order of the file.
 func (s Service) VMs(types ...string) []Resource {
-	return collect(nil, Resource{Type: s.Type, Name: s.Name, Attrs: s.Attrs, Children: s.Children, Line: s.Line}, types)
+	return collect(nil, Resource{Type: s.Type, Name: s.Name, Attrs: s.Attrs, Children: s.Children, Ref: s.Ref, Line: s.Line}, types)
 }
 
 func collect(out []Resource, r Resource, types []string) []Resource {

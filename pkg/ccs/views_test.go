@@ -41,7 +41,7 @@ func TestViews(t *testing.T) {
 	if v, err := d.Version(); v != 42 || err != nil {
 		t.Error(v, err)
 	}
-	if diff := cmp.Diff([]Node{{"node1", 1, 1, 4}, {"node2", 0, 1, 5}}, d.Nodes()); diff != "" {
+	if diff := cmp.Diff([]Node{{Name: "node1", ID: 1, Votes: 1, Line: 4}, {Name: "node2", Votes: 1, Line: 5}}, d.Nodes()); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(map[string]string{"status_poll_interval": "5", "log_level": "7"}, d.RM()); diff != "" {
