@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/lockfile"
@@ -99,7 +100,7 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 	if err != nil && !dry {
 		return err
 	}
-	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run}
+	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run, Config: w.runningConfig}
 	at := w.clock.Now()
 	readings := s.Measure(ctx, resources)
 	facts, factsErr := s.Facts(ctx, id.Member, w.listers())
@@ -115,6 +116,15 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 		}
 	}
 	return w.failures(readings, factsErr)
+}
+
+// runningConfig is the version of cluster.conf with which this node runs; 0 where no cman is installed.
+func (w world) runningConfig(ctx context.Context) (uint64, error) {
+	version, err := cluster.NewPublisher(w.host, w.run).Running(ctx)
+	if errors.Is(err, run.ErrNotFound) {
+		return 0, nil
+	}
+	return version, err
 }
 
 // shared is the shared storage, or "" where the cluster has none. It is looked for first: what is written below the

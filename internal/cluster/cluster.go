@@ -92,6 +92,8 @@ type Manager interface {
 // Publisher makes a cluster.conf the running one of the whole cluster.
 type Publisher interface {
 	Publish(ctx context.Context, file string) error
+	// Running is the config_version with which this node runs.
+	Running(ctx context.Context) (uint64, error)
 }
 
 // Errors of this package. Those of the manager's own answers are in answers.go.

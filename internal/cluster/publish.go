@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/lbvm/lbvm/internal/host"
@@ -50,6 +51,28 @@ func (p *publisher) reload(ctx context.Context, file string) error {
 		return refusal("cman_tool version -r", file, out)
 	}
 	return nil
+}
+
+// Running is the version of the configuration with which this node runs.
+func (p *publisher) Running(ctx context.Context) (uint64, error) {
+	out, err := command(ctx, p.host, p.run, askTimeout, "cman_tool", "version")
+	if err != nil {
+		return 0, fmt.Errorf("asking for the running version: %w", err)
+	}
+	if out.Code != 0 {
+		return 0, fmt.Errorf("asking for the running version: cman_tool ended with code %d: %s", out.Code, flat(said(out)))
+	}
+	return parseVersion(string(out.Stdout))
+}
+
+// parseVersion reads `6.2.0 config 7`, what cman_tool version prints.
+func parseVersion(text string) (uint64, error) {
+	_, after, ok := strings.Cut(text, " config ")
+	n, err := strconv.ParseUint(strings.TrimSpace(after), 10, 32)
+	if !ok || err != nil {
+		return 0, fmt.Errorf("%w: cman_tool version: %s", ErrAnswer, flat(text))
+	}
+	return n, nil
 }
 
 func same(a, b string) bool {

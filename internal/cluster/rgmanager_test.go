@@ -332,3 +332,77 @@ func TestPublish(t *testing.T) {
 		}
 	}
 }
+
+func TestRunning(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"6.2.0 config 7\n": 7, "5.0.1 config 1234": 1234,
+		"": 0, "6.2.0 config x": 0, "6.2.0": 0, "6.2.0 config -1": 0, "6.2.0 config 7 of 8": 0,
+	} {
+		w := newWorld(t, "cman_tool")
+		w.answers["cman_tool"] = []run.Result{{Stdout: []byte(text)}}
+		got, err := NewPublisher(w.h, w).Running(context.Background())
+		if got != want || (err == nil) != (want > 0) || err != nil && !errors.Is(err, ErrAnswer) {
+			t.Errorf("%q: %d, %v", text, got, err)
+		}
+	}
+	w := newWorld(t, "cman_tool")
+	w.answers["cman_tool"] = []run.Result{{Code: 1, Stderr: []byte("cman_tool: Cannot open connection to cman, is it running ?\n")}}
+	if _, err := NewPublisher(w.h, w).Running(context.Background()); err == nil || !strings.Contains(err.Error(), "is it running") {
+		t.Error(err)
+	}
+	none := newWorld(t)
+	if _, err := NewPublisher(none.h, none).Running(context.Background()); !errors.Is(err, run.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestAgents(t *testing.T) {
+	w := newWorld(t)
+	dir := w.h.Path(AgentDir)
+	if err := os.MkdirAll(filepath.Join(dir, "folder.sh"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	agent := func(text string) string { return "#!/bin/sh\ntest \"$1\" = meta-data && echo '" + text + "'\nexit 3\n" }
+	for name, f := range map[string]struct {
+		text string
+		mode os.FileMode
+	}{
+		"b.sh": {agent("<b/>"), 0o755}, "a.sh": {agent("<a/>"), 0o700}, "c.sh~": {agent("<c/>"), 0o755}, "d.sh.rpmnew": {agent("<d/>"), 0o755},
+		"e.sh": {agent("<e/>"), 0o644}, "silent": {"#!/bin/sh\n", 0o755}, "killed.sh": {"#!/bin/sh\nkill -9 $$\n", 0o755}, "noformat": {"\x00\x01", 0o755},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(f.text), f.mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("nowhere", filepath.Join(dir, "link.sh")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Agents(context.Background(), w.h, run.System{})
+	var names []string
+	for _, a := range got {
+		names = append(names, a.Name+"="+strings.TrimSpace(string(a.Metadata)))
+	}
+	if want := "a.sh=<a/> b.sh=<b/>"; strings.Join(names, " ") != want || err == nil || !strings.Contains(err.Error(), "noformat") {
+		t.Errorf("%q, %v, want %q and a word on noformat", names, err, want)
+	}
+	none := newWorld(t)
+	if got, err := Agents(context.Background(), none.h, run.System{}); err != nil || len(got) > 0 {
+		t.Errorf("a node without agents: %v, %v", got, err)
+	}
+}
+
+// An agent that hangs would hang rgmanager: that is said, and not waited for.
+func TestAgentsHang(t *testing.T) {
+	w := newWorld(t)
+	if err := os.MkdirAll(w.h.Path(AgentDir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(w.h.Path(AgentDir), "hang.sh"), []byte("#!/bin/sh\nexec /bin/sleep 1000\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := Agents(ctx, w.h, run.System{}); !errors.Is(err, run.ErrDeadline) || !strings.Contains(err.Error(), "hang.sh") {
+		t.Error(err)
+	}
+}

@@ -25,6 +25,7 @@ type Facts struct {
 	MemFree  int64 // bytes that a new guest could have
 	Guests   []GuestFact
 	Tools    map[string]string // tool -> version
+	Config   uint64            // config_version with which the node runs; 0 unknown
 }
 
 // GuestFact is one guest that the node runs.
@@ -91,6 +92,9 @@ func (f Facts) format() []byte {
 		add("mem_total_bytes", strconv.FormatInt(f.MemTotal, 10))
 		add("mem_free_bytes", strconv.FormatInt(f.MemFree, 10))
 	}
+	if f.Config > 0 {
+		add("config_version", strconv.FormatUint(f.Config, 10))
+	}
 	for _, tool := range sortedKeys(f.Tools) {
 		add("tool", tool+" "+f.Tools[tool])
 	}
@@ -131,6 +135,7 @@ func parseFacts(b []byte) (Facts, error) {
 	}
 	f.Cores = int(min(number("cores"), 1<<20))
 	f.MemTotal, f.MemFree = number("mem_total_bytes"), number("mem_free_bytes")
+	f.Config = uint64(number("config_version"))
 	if v, ok := p.Lookup("at"); ok {
 		if f.At, err = time.Parse(time.RFC3339, v); err != nil {
 			errs = append(errs, err)

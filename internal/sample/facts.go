@@ -34,6 +34,11 @@ func (s Sampler) Facts(ctx context.Context, member string, listers map[string]hy
 			errs = append(errs, fmt.Errorf("asking %s: %w", name, err))
 		}
 	}
+	if s.Config != nil {
+		if f.Config, err = s.Config(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	return f, errors.Join(errs...)
 }
 

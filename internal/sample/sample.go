@@ -56,6 +56,8 @@ type Sampler struct {
 	Host  host.Host
 	Clock clock.Clock
 	Run   run.Runner
+	// Config gives the config_version with which this node runs; nil: nobody asks.
+	Config func(context.Context) (uint64, error)
 }
 
 // ErrValue says that a command did not print one number.
