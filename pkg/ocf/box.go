@@ -1,18 +1,166 @@
 package ocf
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 )
+
+// The black box is one file of a node with its last actions, in two rings: one of all actions, and one of those that
+// somebody may want to read days later, so that the status checks of many resources do not push a failed stop out. An
+// action is written down when it begins, with each of its programs, and when it ends; one that was killed is seen by
+// its missing end.
+//
+// Nothing here may hold an action up or fail it: what cannot be written is not written, and nobody is told. The file
+// lies on the node's own disk and is not synced: what was written in the last half minute before a power cut may be lost.
 
 // BoxFile is where a node's black box lies, below its root.
 func BoxFile(root string) string { return filepath.Join("/", root, "var/lib/lbvm/blackbox") }
 
+// NoBoxVariable names the variable that, with any value, keeps an agent from writing its action down. An agent that
+// calls itself for a part of its action sets it for that call.
+const NoBoxVariable = "LBVM_NO_BLACKBOX"
+
 // boxEntry is one action in the black box. A nil one writes nothing.
-type boxEntry struct{}
+type boxEntry struct {
+	mu     sync.Mutex // an action that was left behind may still note its programs
+	box    *boxFile   // nil from the first failure on, and after the end
+	record BoxRecord
+	stands [boxRings]boxSlot // where it was written
+}
 
-func openBox(World, *Call) *boxEntry { return nil }
+// keptTools is how many programs of an action are remembered: more never fit in a slot.
+const keptTools = 24
 
-func (e *boxEntry) tool(argv []string, code int, took time.Duration, err error) {}
+func openBox(w World, c *Call) *boxEntry {
+	if w.Box == "" || w.Getenv(NoBoxVariable) != "" {
+		return nil
+	}
+	e := &boxEntry{record: BoxRecord{
+		At: c.began, Agent: programPath(w), Type: c.Type, Dialect: c.Dialect, Action: c.Action, Instance: c.Instance, Name: c.Name,
+		Depth: c.Depth, Probe: c.Probe, Env: envDigest(w, c), PID: os.Getpid(),
+	}}
+	var box *boxFile
+	err := bounded(func() (err error) {
+		e.record.born = birth("self")
+		if box, err = openBoxFile(w.Box); err != nil {
+			return err
+		}
+		if err = box.begin(e); err != nil {
+			return errors.Join(err, box.f.Close())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	e.box = box
+	return e
+}
 
-func (e *boxEntry) end(code Code, err error, took time.Duration) {}
+// Runs notes in the black box that a program is about to be run, for an agent that does not use Query or Change: if
+// the agent is killed meanwhile, this is what shows where. Ran notes how it ended.
+func (c *Call) Runs(argv []string) {
+	if c != nil && c.box != nil && len(argv) > 0 {
+		c.box.change(func(r *BoxRecord) { c.box.add(BoxTool{Command: strings.Join(argv, " ")}) })
+	}
+}
+
+// tool notes how a program ended, and the program itself where nobody noted its begin.
+func (e *boxEntry) tool(argv []string, code int, took time.Duration, err error) {
+	if e == nil {
+		return
+	}
+	done := BoxTool{Command: strings.Join(argv, " "), Ended: true, Code: code, Took: took}
+	if err != nil {
+		done.Error = err.Error()
+	}
+	e.change(func(r *BoxRecord) {
+		for i := len(r.Tools) - 1; i >= 0; i-- {
+			if !r.Tools[i].Ended && r.Tools[i].Command == done.Command {
+				r.Tools[i] = done
+				return
+			}
+		}
+		e.add(done)
+	})
+}
+
+func (e *boxEntry) add(t BoxTool) {
+	r := &e.record
+	r.Tools = append(r.Tools, t)
+	if len(r.Tools) > keptTools {
+		r.Tools = r.Tools[1:]
+		r.MoreTools++
+	}
+}
+
+// end notes how the action ended. Nothing is noted after it.
+func (e *boxEntry) end(code Code, err error, took time.Duration) {
+	if e == nil {
+		return
+	}
+	e.change(func(r *BoxRecord) {
+		r.Ended, r.Code, r.Took = true, code, took
+		if err != nil && err != ErrNotRunning {
+			r.Error = err.Error()
+		}
+	})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.box != nil {
+		box := e.box
+		e.box = nil
+		if bounded(box.f.Close) != nil {
+			return // there is nobody to tell
+		}
+	}
+}
+
+// change changes the record and writes it again.
+func (e *boxEntry) change(do func(*BoxRecord)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.box == nil {
+		return
+	}
+	do(&e.record)
+	box := e.box
+	if bounded(func() error { return box.update(e) }) != nil {
+		e.box = nil
+	}
+}
+
+// asks tells whether an action changes nothing.
+func asks(action string) bool { return action == actionValidate || isStatus(action) }
+
+func isStatus(action string) bool { return action == "status" || action == "monitor" }
+
+// ordinary is the answer of an action with which nothing went wrong.
+func ordinary(action string, code Code) bool {
+	return code == CodeOK || code == CodeNotRunning && isStatus(action)
+}
+
+// envDigest tells two calls of a resource with different parameters apart. What the manager varies by itself, as the
+// time that is left or the depth of a check, is no part of it.
+func envDigest(w World, c *Call) string {
+	var all []string
+	for _, e := range w.Env {
+		if strings.HasPrefix(e, "OCF_") && !strings.HasPrefix(e, "OCF_CHECK_LEVEL=") &&
+			!strings.HasPrefix(e, keyPrefix+"RGMANAGER_meta_") && !strings.HasPrefix(e, keyPrefix+"CRM_meta_") {
+			all = append(all, e)
+		}
+	}
+	slices.Sort(all)
+	if c.Dialect == Heartbeat { // its parameters are arguments
+		all = append(all, c.args...)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(all, "\x00")))
+	return hex.EncodeToString(sum[:6])
+}

@@ -141,7 +141,13 @@ func tell(ctx context.Context, c *Call) error {
 
 // TestMain makes this test program the toy agent where it is called by that name.
 func TestMain(m *testing.M) {
+	if os.Getenv(boxWriterVariable) != "" {
+		os.Exit(boxWriter())
+	}
 	if filepath.Base(os.Args[0]) == "toy.sh" {
+		if os.Getenv(RootVariable) == "" && os.Setenv(NoBoxVariable, "1") != nil { // not the black box of this machine
+			os.Exit(99)
+		}
 		Main([]byte(testXML), toy{})
 	}
 	os.Exit(m.Run())

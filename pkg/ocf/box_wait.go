@@ -1,0 +1,93 @@
+package ocf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/clock"
+)
+
+// How long an action waits for others that write, and for a disk that does not answer.
+const (
+	boxLockWait = 20 * time.Millisecond
+	boxDiskWait = 50 * time.Millisecond
+)
+
+var (
+	errBoxBusy = errors.New("others write the black box")
+	errBoxHung = errors.New("the black box does not answer")
+)
+
+// locked holds the file's lock while it does something. Whoever asks waits in the kernel's queue, but not for long.
+func (b *boxFile) locked(do func() error) error {
+	if b.alone {
+		return errBoxBusy
+	}
+	if err := b.lock(); err != nil {
+		return err
+	}
+	return errors.Join(do(), flockFile(b.f, syscall.LOCK_UN))
+}
+
+func (b *boxFile) lock() error {
+	err := flockFile(b.f, syscall.LOCK_EX|syscall.LOCK_NB)
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		return err
+	}
+	got, gone := make(chan error), make(chan struct{})
+	go func() {
+		err := flockFile(b.f, syscall.LOCK_EX)
+		select {
+		case got <- err:
+		case <-gone: // it came too late
+			if err == nil && flockFile(b.f, syscall.LOCK_UN) != nil {
+				return // closing the file lets it go as well
+			}
+		}
+	}()
+	ctx, cancel := clock.System().WithTimeout(context.Background(), boxLockWait)
+	defer cancel()
+	select {
+	case err := <-got:
+		return err
+	case <-ctx.Done():
+		close(gone)
+		b.alone = true
+		return errBoxBusy
+	}
+}
+
+func flockFile(f *os.File, how int) error {
+	for {
+		if err := syscall.Flock(int(f.Fd()), how); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// bounded does something that should take no time. Where a disk hangs, it is left behind.
+func bounded(do func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		err := errBoxHung
+		defer func() {
+			if v := recover(); v != nil { // a fault in here is no reason to fail an action
+				err = fmt.Errorf("the black box: %v", v)
+			}
+			done <- err
+		}()
+		err = do()
+	}()
+	ctx, cancel := clock.System().WithTimeout(context.Background(), boxDiskWait)
+	defer cancel()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return errBoxHung
+	}
+}
