@@ -2,7 +2,10 @@ package ccs
 
 import "fmt"
 
-// Bump is the edit that raises config_version by one and keeps how it is written: its quotes and leading zeros.
+// Bump is the edit that raises config_version by one. How it is written stays: its quotes, and leading zeros as far as
+// the new number leaves room for them (009 becomes 010, 999 becomes 1000); a character reference in it becomes the digit
+// that it means. A version that is missing or is anything but decimal digits, blanks and signs included, is ErrVersion:
+// ccs_tool takes no other. So is one that the cluster's programs could not hold when raised.
 func (d *Document) Bump() (Edit, error) {
 	old, err := d.Version()
 	if err != nil {
