@@ -51,7 +51,7 @@ func (d *Document) Check(r Rules, on ...Release) []Finding {
 	if r == nil {
 		r = DefaultRules()
 	}
-	c := checker{d: d, rules: r, installed: installed, on: on, seen: map[uniqueKey]int{}, defined: map[refKey]Element{}, refs: map[refKey]int{}, domainNames: map[string]bool{}}
+	c := checker{d: d, rules: r, installed: installed, on: on, seen: make(map[uniqueKey]int, len(d.all)), defined: map[refKey]Element{}, refs: map[refKey]int{}, domainNames: map[string]bool{}}
 	c.file()
 	c.cluster()
 	c.nodes()

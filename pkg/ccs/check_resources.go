@@ -153,7 +153,7 @@ func (c *checker) unique(e Element, t *Type) {
 		if !ok {
 			continue
 		}
-		key := uniqueKey{t.Name, p.Name, v}
+		key := uniqueKey{t, p.Name, v}
 		if first, again := c.seen[key]; again {
 			c.add(Fatal, e, "the manager keeps the first and drops this one", "<%s %s=%q> stands in line %d already", e.Tag(), p.Name, v, first)
 		} else {

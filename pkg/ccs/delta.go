@@ -90,7 +90,7 @@ func (d *delta) oldGroup(g *Instance) {
 		d.stops(g)
 		return
 	}
-	next := d.after.Group(g.ID())
+	next := d.group(1, g.ID())
 	switch {
 	case next != nil: // changed: newGroup tells
 	case g.KeptOnDelete():
@@ -137,7 +137,7 @@ func (d *delta) reconfigured(i *Instance) bool {
 // newGroup adds what is started, restarted or reconfigured.
 func (d *delta) newGroup(g *Instance) {
 	st := d.start[g.res]
-	old := d.before.Group(g.ID())
+	old := d.group(0, g.ID())
 	if st != mustStart { // it is there already, or told by reconfig
 		d.starts(g)
 		return

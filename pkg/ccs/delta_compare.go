@@ -72,6 +72,14 @@ func (d *delta) partner(i *Instance) (*Instance, bool) {
 	return p, ok
 }
 
+// group finds a group of before (0) or after (1).
+func (d *delta) group(in int, id string) *Instance {
+	if g := d.byPlace[in][place{id, id}]; g != nil && g.Parent == nil {
+		return g
+	}
+	return nil
+}
+
 // compareResources marks the resources whose namesake is gone, new or other.
 func (d *delta) compareResources() {
 	common := map[*resource]bool{}

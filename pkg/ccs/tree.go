@@ -59,6 +59,7 @@ const (
 // resource is what stands behind the instances: a definition, or an element without a reference.
 type resource struct {
 	typ     *Type
+	id      string
 	values  []setting
 	actions []Action
 	element Element
@@ -74,7 +75,10 @@ type setting struct {
 
 type (
 	refKey    struct{ typ, name string }
-	uniqueKey struct{ typ, attr, value string }
+	uniqueKey struct {
+		typ         *Type
+		attr, value string
+	}
 )
 
 // ResourceTree builds the tree. nil rules are DefaultRules.
@@ -82,8 +86,9 @@ func (d *Document) ResourceTree(r Rules) *Tree {
 	if r == nil {
 		r = DefaultRules()
 	}
-	t := &Tree{rules: r, byRef: map[refKey]*resource{}}
-	b := builder{Tree: t, folded: map[string]*Type{}, seen: map[uniqueKey]bool{}}
+	n := len(d.all)
+	t := &Tree{rules: r, byRef: make(map[refKey]*resource, n), resources: make([]*resource, 0, n)}
+	b := builder{Tree: t, folded: map[string]*Type{}, seen: make(map[uniqueKey]bool, n)}
 	for name, typ := range r {
 		b.folded[strings.ToLower(name)] = typ
 	}
@@ -268,6 +273,7 @@ func (b *builder) read(e Element, t *Type) *resource {
 	if len(r.values) == 0 {
 		return nil
 	}
+	r.id = t.Name + ":" + r.values[0].value
 	r.actions = override(t.Actions, e)
 	return r
 }
@@ -285,10 +291,11 @@ func undeclared(e Element, t *Type) (out []setting) {
 
 // store takes a resource unless one of its type has the same primary or unique value.
 func (b *builder) store(r *resource) bool {
-	keys := make([]uniqueKey, 0, 2)
+	var few [4]uniqueKey
+	keys := few[:0]
 	for _, s := range r.values {
 		if s.param.Primary || s.param.Unique {
-			keys = append(keys, uniqueKey{r.typ.Name, s.param.Name, s.value})
+			keys = append(keys, uniqueKey{r.typ, s.param.Name, s.value})
 		}
 	}
 	for _, k := range keys {

@@ -10,9 +10,7 @@ import (
 func (i *Instance) Name() string { return i.res.values[0].value }
 
 // ID is TYPE:NAME; of a group it is what clusvcadm and clustat call it.
-func (i *Instance) ID() string { return i.res.id() }
-
-func (r *resource) id() string { return r.typ.Name + ":" + r.values[0].value }
+func (i *Instance) ID() string { return i.res.id }
 
 // Value is the value of a declared parameter and whether it has one.
 func (i *Instance) Value(param string) (string, bool) {
