@@ -189,7 +189,7 @@ func (a *Agent) begin(c *ocf.Call, action string) (*life, error) {
 	if a.Membership != nil {
 		find = a.Membership
 	}
-	l.members = find(l.host, run.System{})
+	l.members = find(l.host, l.boxed(run.System{}))
 	return l, nil
 }
 
@@ -203,7 +203,7 @@ func (l *life) equip(change run.Runner) (err error) {
 		build = l.a.Driver
 	}
 	l.driver, err = build(l.a.Type, hypervisor.Tools{
-		Host: l.host, Clock: l.clock, Query: run.System{Grace: grace}, Change: change,
+		Host: l.host, Clock: l.clock, Query: l.boxed(run.System{Grace: grace}), Change: l.boxed(change),
 		Note: func(text string) { l.log(ocf.LevelWarning, text) },
 	})
 	return err

@@ -84,7 +84,7 @@ func (l *life) ask(ctx context.Context) error {
 	if l.a.Self == "" {
 		return l.inquiry(ctx)
 	}
-	r, err := run.System{}.Run(ctx, run.Command{Argv: []string{l.a.Self, "status"}, Env: append([]string{inquiry}, l.call.World.Env...)})
+	r, err := l.boxed(run.System{}).Run(ctx, run.Command{Argv: []string{l.a.Self, "status"}, Env: append([]string{inquiry, ocf.NoBoxVariable + "=1"}, l.call.World.Env...)})
 	switch {
 	case err != nil:
 		return err

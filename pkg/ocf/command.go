@@ -67,6 +67,7 @@ func (c *Call) run(ctx context.Context, r run.Runner, argv []string) (Output, er
 		return Output{}, err
 	}
 	argv = append([]string{path}, argv[1:]...)
+	c.Runs(argv)
 	answer, err := r.Run(ctx, run.Command{Argv: argv, Env: c.World.toolEnv()})
 	c.Ran(argv, answer.Code, answer.Took, err)
 	if errors.Is(err, run.ErrNotFound) {
