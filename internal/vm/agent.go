@@ -37,6 +37,7 @@ type Agent struct {
 var (
 	_ ocf.Agent     = (*Agent)(nil)
 	_ ocf.Migrator  = (*Agent)(nil)
+	_ ocf.Receiver  = (*Agent)(nil)
 	_ ocf.Validator = (*Agent)(nil)
 )
 
@@ -234,7 +235,8 @@ func (l *life) lock(ctx context.Context) error {
 	if err := l.host.PublishBoot(l.shared, l.me); err != nil {
 		return fmt.Errorf("publishing this node's boot: %w", err)
 	}
-	wait, cancel := l.until(ctx, 1, 3)
+	// A stop may have waited for a sender before; then it is a third of what is left.
+	wait, cancel := l.clock.WithTimeout(ctx, max(l.left(1, 3), l.left(1, 1)/3))
 	defer cancel()
 	held, err := l.dir.Lock(wait, l.clock, l.signature())
 	if err != nil {

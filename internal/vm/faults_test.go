@@ -282,7 +282,7 @@ func TestMigrate(t *testing.T) {
 		{name: "gone, though the tool failed", target: "node2", setup: migrates(func(n, to *node) { n.g = guest{} }), code: ocf.CodeGeneric, state: "sending node1 node2"},
 		{name: "to itself", target: "node1", code: ocf.CodeStillHere, state: "running node1"},
 		{name: "to nobody", target: "node22", code: ocf.CodeStillHere, state: "running node1"},
-		{name: "to a name in capitals", target: "NODE2", code: ocf.CodeStillHere, state: "running node1"},
+		{name: "to a name in capitals", target: "NODE2", state: "sent node2"},
 		{name: "to a node that is away", target: "node2", setup: func(w *world) { w.nodes["node2"].online = false }, code: ocf.CodeStillHere, state: "running node1"},
 		{name: "not here", target: "node2", setup: func(w *world) { w.nodes["node1"].g = guest{} }, code: ocf.CodeStillHere, state: "running node1"},
 		{name: "by a technology that cannot", typ: "openvz", target: "node2", code: ocf.CodeStillHere, state: "running node1"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -104,6 +105,23 @@ func (l *life) online(ctx context.Context, node string) error {
 	return fmt.Errorf("%q is no member of the cluster", node)
 }
 
+// member is the cluster's own name of a node that is online. Pacemaker may write it in other letters, and the record
+// is compared to the letter.
+func (l *life) member(ctx context.Context, node string) (string, error) {
+	members, err := l.members.Members(ctx)
+	if err != nil {
+		return "", fmt.Errorf("whether it is a member is not known: %w", err)
+	}
+	m, ok := membership.Find(members, node)
+	switch {
+	case !ok:
+		return "", fmt.Errorf("%q is no member of the cluster", node)
+	case !m.Online:
+		return "", fmt.Errorf("%q is not online", m.Name)
+	}
+	return m.Name, nil
+}
+
 // migrate is rgmanager's own way of moving a VM that stands directly below <rm>. Whatever it refuses has changed nothing.
 func (l *life) migrate(ctx context.Context, target string) error {
 	l.row = "migrate"
@@ -119,11 +137,12 @@ func (l *life) migrate(ctx context.Context, target string) error {
 	if shared != nil && !errors.Is(shared, host.ErrNotShared) {
 		return refuse(shared)
 	}
-	if target == l.me {
-		return refuse(errors.New("it is this node"))
-	}
-	if err := l.online(ctx, target); err != nil {
+	name, err := l.member(ctx, target)
+	if err != nil {
 		return refuse(err)
+	}
+	if target = name; strings.EqualFold(target, l.me) {
+		return refuse(errors.New("it is this node"))
 	}
 	if shared != nil {
 		return l.migrateAlone(ctx, x, target)

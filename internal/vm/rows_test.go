@@ -112,6 +112,7 @@ func stopCases() []rowCase {
 		{row: "absent, held, image lost", phase: handoff.Held, node: "node1", setup: imageLost, state: "down", loud: "memory lost"},
 
 		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101", loud: "double run"},
+		{row: "here, announced", name: "its sender was cut off", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", guest: isRunning, calls: "[save]", state: "suspended"},
 		{row: "here, another has it", name: "sending between others", typ: "xen", phase: handoff.Sending, node: "node2", to: "node3", gone: []string{"node2"}, guest: isRunning, state: "sending node2 node3", fails: "not proved gone", loud: "double run"},
 		{row: "here, another has it", name: "sent to another", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", guest: isRunning, state: "sent node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101"},
 		{row: "here, another has it", name: "a new boot of a target proves nothing", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", guest: isRunning, setup: func(w *world) {

@@ -45,10 +45,19 @@ func (l *life) bystander(ctx context.Context) (done bool, err error) {
 			return false, nil
 		case v.guest == absent:
 			return true, nil
-		case v.guest == arriving:
+		case v.guest == arriving && !v.announced():
 			return false, fmt.Errorf("%s is arriving here and its state is %s: left alone", l.vm, v.st.Phase)
-		case v.guest == torso && v.is(handoff.Sending) && v.toMe() && !v.nodeGone:
-			return false, fmt.Errorf("%s is being received from %q: left alone", l.vm, v.st.Node)
+		case v.guest == arriving, v.guest == torso && v.announced() && !v.nodeGone:
+			// Pacemaker stops both sides of a migration at once: the source's stop ends what is arriving.
+			changed, err := l.awaitSender(ctx, v)
+			if err != nil {
+				return false, err
+			}
+			if !changed {
+				return false, fmt.Errorf("%s is being received from %q: left alone", l.vm, v.st.Node)
+			}
+			l.patience = 0
+			continue
 		}
 		l.log(ocf.LevelWarning, "removing what is left of a VM that is not this node's", "what", v.guest)
 		if err := l.destroy(ctx); err != nil {

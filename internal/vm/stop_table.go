@@ -45,6 +45,7 @@ func stopTable() []row {
 		{"absent, held", func(v view) bool { return v.guest == absent && v.is(handoff.Held) && v.image }, stopSuspended},
 		{"absent, held, image lost", func(v view) bool { return v.guest == absent && v.is(handoff.Held) }, stopUnproved},
 
+		{"here, announced", func(v view) bool { return v.guest == running && v.is(handoff.Sending) && v.toMe() }, stopArrived},
 		{"here, another has it", func(v view) bool { return v.here() && v.other() }, refuseDouble},
 		{"here, nobody has it", func(v view) bool {
 			return v.here() && !v.named() && !v.is(handoff.NoRecord)
@@ -184,6 +185,12 @@ func cure(vm string, st handoff.State) string {
 		node = st.To
 	}
 	return fmt.Sprintf("if %s is off for certain, have it fenced or boot it: either frees %s", node, vm)
+}
+
+// stopArrived: it is here, whole, and who has the lock knows that its sender's tool has ended. A status would make it
+// this node's, and so does a stop: Pacemaker stops both sides of a migration whose end nobody knows.
+func stopArrived(_ context.Context, l *life, v view) (bool, error) {
+	return true, l.writeRunning(v.st.Txn, "it has arrived, and its sender was cut off")
 }
 
 // takeAndLook: the guest is here and no living node has it: somebody started it by hand. Its images are too old now.

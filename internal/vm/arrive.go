@@ -1,0 +1,102 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+// Arrive is the target's side of a migration: Pacemaker's migrate_from. It waits for the guest and makes it this node's.
+// It never boots one and destroys nothing: after its error Pacemaker stops the VM on both nodes, which takes away
+// what is left, and then starts it on one of them.
+func (a *Agent) Arrive(ctx context.Context, c *ocf.Call, source string) error {
+	l, err := a.begin(c, "migrate_from")
+	if err != nil {
+		return err
+	}
+	defer l.end()
+	return installed(l.arrive(ctx, source))
+}
+
+func (l *life) arrive(ctx context.Context, source string) error {
+	l.patience = 0
+	if err := l.reach(); err != nil {
+		if errors.Is(err, host.ErrNotShared) {
+			return l.arriveAlone(ctx, source)
+		}
+		return fmt.Errorf("not receiving %s from %q: %w", l.vm, source, err)
+	}
+	// Who gets the lock knows that the source's tool has ended.
+	if err := l.lock(ctx); err != nil {
+		return err
+	}
+	return l.settle(ctx, arriveTable())
+}
+
+// arriveAlone waits for the guest where nothing but the tool tells.
+func (l *life) arriveAlone(ctx context.Context, source string) error {
+	l.row = "alone"
+	for {
+		err := l.runs(ctx)
+		if err == nil {
+			l.setHere()
+			return nil
+		}
+		if l.left(2, 3) <= 0 {
+			return fmt.Errorf("%s has not arrived from %q: %w", l.vm, source, err)
+		}
+		if wait := l.clock.Sleep(ctx, lookEvery); wait != nil {
+			return errors.Join(err, wait)
+		}
+	}
+}
+
+// arriveTable is what migrate_from does under the lock. The first row that fits counts. A guest that is here and was
+// not announced is for a start or a stop to judge.
+func arriveTable() []row {
+	return []row{
+		{"no program", func(v view) bool { return v.alien }, startAlien},
+		{"here, another has it", func(v view) bool {
+			return v.here() && v.other() && !v.announced()
+		}, refuseDouble},
+		{"here", func(v view) bool {
+			return v.guest == running && (v.announced() || v.is(handoff.NoRecord) || v.named() && !v.is(handoff.Suspending, handoff.Held))
+		}, startAdopt},
+		{"frozen", func(v view) bool { return v.guest == frozen && v.announced() }, startThaw},
+		{"announced", func(v view) bool { return v.announced() && v.guest != remains }, arriveWait},
+		{"not announced", func(view) bool { return true }, func(_ context.Context, l *life, v view) (bool, error) {
+			return false, fmt.Errorf("%s is %s here and its state is %s %s: it is not being sent to this node", l.vm, v.guest, v.st.Phase, whom(v.st))
+		}},
+	}
+}
+
+// arriveWait waits for what was sent.
+func arriveWait(ctx context.Context, l *life, v view) (bool, error) {
+	changed, err := l.awaitChange(ctx, v)
+	if err != nil || changed {
+		return true, err
+	}
+	return false, fmt.Errorf("%s has not arrived in hand-off %s: it is %s here", l.vm, v.st.Txn, v.guest)
+}
+
+// awaitSender waits without the lock for what is being sent here, until guest or record have changed or two thirds of
+// the time are over. The source ends it: its tool does, or its own stop, which needs the lock.
+func (l *life) awaitSender(ctx context.Context, v view) (changed bool, err error) {
+	for {
+		d, derr := l.detail(ctx)
+		st, serr := l.dir.Read()
+		if serr == nil && st.Seq != v.st.Seq || derr == nil && classify(d, v.st, l.me) != v.guest {
+			return true, nil
+		}
+		if l.left(2, 3) <= 0 {
+			return false, errors.Join(derr, serr)
+		}
+		if wait := l.clock.Sleep(ctx, lookEvery); wait != nil {
+			return false, errors.Join(wait, derr, serr)
+		}
+	}
+}
