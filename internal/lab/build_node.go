@@ -20,7 +20,7 @@ func ManagerTools() []string { return []string{"clustat", "clusvcadm", "cman_too
 func (b *builder) node(name string, c clock.Scaled) {
 	root := b.l.Root(name)
 	at := func(path string) string { return filepath.Join(root, path) }
-	for _, d := range []string{"etc/cluster", "etc/vz", "proc", "usr/sbin", "usr/bin", host.AgentDir, host.LibexecDir, "var/run", "var/log", "dev", "root", "tmp", "vz/root",
+	for _, d := range []string{"etc/cluster", "etc/vz", "proc", "usr/sbin", "usr/bin", host.AgentDir, host.LibexecDir, "var/run", "var/lib", "var/log", "dev", "root", "tmp", "vz/root",
 		"vz/dump"} {
 		b.dir(at(d))
 	}

@@ -165,7 +165,7 @@ func (a *Agent) Status(_ context.Context, c *ocf.Call) error {
 	rec, id := p.readRecord(c.Log)
 	lost := 0
 	if !p.passRuns(c.Log) {
-		lost = a.launch(p, c.Log, rec, id)
+		lost = a.launch(p, c, rec, id)
 	}
 	switch {
 	case rec.Failures >= Limit:

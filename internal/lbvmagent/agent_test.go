@@ -83,7 +83,7 @@ func (n *node) callAs(name, action string, want ocf.Code) {
 	n.t.Helper()
 	n.now = n.now.Add(time.Minute)
 	w := ocf.World{Args: []string{"/usr/share/cluster/lbvm.sh", action}, Env: []string{"OCF_RESKEY_name=" + name, "LBVM_ROOT=" + n.root},
-		Now: func() time.Time { return n.now }, Log: n.log}
+		Now: func() time.Time { return n.now }, Log: n.log, Box: n.path("blackbox")}
 	if got := ocf.Run(w, metadata.LBVM(), n.agent); got != want {
 		n.t.Fatalf("%s: exit %d, want %d; log:\n%s", action, got, want, strings.Join(n.log.all, "\n"))
 	}

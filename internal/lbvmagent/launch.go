@@ -22,7 +22,8 @@ type launch struct {
 
 // launch starts a pass and gives the number of passes in a row, this one included if it could not be started, that
 // ended without a record.
-func (a *Agent) launch(p place, log ocf.Logger, rec Record, id string) int {
+func (a *Agent) launch(p place, c *ocf.Call, rec Record, id string) int {
+	log := c.Log
 	last, known := p.readLaunch(log)
 	next := launch{record: id}
 	switch {
@@ -35,8 +36,11 @@ func (a *Agent) launch(p place, log ocf.Logger, rec Record, id string) int {
 	default:
 		next.lost = last.lost
 	}
-	pid, err := a.Detach(run.Command{Argv: []string{p.host.Path(Monitor)}, Env: p.host.Environ(), Dir: "/"})
+	pass := []string{p.host.Path(Monitor)}
+	c.Runs(pass) // nobody waits for its end
+	pid, err := a.Detach(run.Command{Argv: pass, Env: p.host.Environ(), Dir: "/"})
 	if err != nil {
+		c.Ran(pass, 0, 0, err)
 		log.Log(ocf.LevelError, "cannot start a pass: "+err.Error())
 		next.lost++
 	}
