@@ -274,18 +274,20 @@ func TestMigrate(t *testing.T) {
 		setup  func(w *world)
 		code   ocf.Code
 		state  string
+
+		refused bool // at once, before any tool
 	}{
 		{name: "moves", target: "node2", state: "sent node2"},
 		{name: "no record", target: "node2", setup: func(w *world) { w.must(os.Remove(w.dir().Path() + "/state")) }, state: "sent node2"},
 		{name: "it stays", target: "node2", setup: fail("migrate"), code: ocf.CodeStillHere, state: "running node1"},
 		{name: "end unknown", target: "node2", setup: migrates(func(n, to *node) { n.g = guest{state: hypervisor.Remains} }), code: ocf.CodeGeneric, state: "sending node1 node2"},
 		{name: "gone, though the tool failed", target: "node2", setup: migrates(func(n, to *node) { n.g = guest{} }), code: ocf.CodeGeneric, state: "sending node1 node2"},
-		{name: "to itself", target: "node1", code: ocf.CodeStillHere, state: "running node1"},
-		{name: "to nobody", target: "node22", code: ocf.CodeStillHere, state: "running node1"},
+		{name: "to itself", target: "node1", code: ocf.CodeStillHere, state: "running node1", refused: true},
+		{name: "to nobody", target: "node22", code: ocf.CodeStillHere, state: "running node1", refused: true},
 		{name: "to a name in capitals", target: "NODE2", state: "sent node2"},
-		{name: "to a node that is away", target: "node2", setup: func(w *world) { w.nodes["node2"].online = false }, code: ocf.CodeStillHere, state: "running node1"},
-		{name: "not here", target: "node2", setup: func(w *world) { w.nodes["node1"].g = guest{} }, code: ocf.CodeStillHere, state: "running node1"},
-		{name: "by a technology that cannot", typ: "openvz", target: "node2", code: ocf.CodeStillHere, state: "running node1"},
+		{name: "to a node that is away", target: "node2", setup: func(w *world) { w.nodes["node2"].online = false }, code: ocf.CodeStillHere, state: "running node1", refused: true},
+		{name: "not here", target: "node2", setup: func(w *world) { w.nodes["node1"].g = guest{} }, code: ocf.CodeStillHere, state: "running node1", refused: true},
+		{name: "by a technology that cannot", typ: "openvz", target: "node2", code: ocf.CodeStillHere, state: "running node1", refused: true},
 		{name: "in another phase", target: "node2", setup: func(w *world) {
 			w.locked(func(l *handoff.Locked) {
 				_, err := l.Write(handoff.State{Phase: handoff.Suspending, Node: "node1", Boot: w.nodes["node1"].boot, Image: txn})
@@ -302,12 +304,16 @@ func TestMigrate(t *testing.T) {
 		if c.setup != nil {
 			c.setup(w)
 		}
+		before := w.clock.now
 		err := n.do("migrate " + c.target)
 		if c.code == ocf.CodeOK && err != nil || c.code != ocf.CodeOK && (err == nil || codeOf(err) != c.code) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if got := stateText(w.state()); got != c.state {
 			t.Errorf("%s: state %s", c.name, got)
+		}
+		if c.refused && (len(n.calls) > 0 || w.clock.now != before) {
+			t.Errorf("%s: refused after %s and %q", c.name, w.clock.now.Sub(before), n.calls)
 		}
 		w.ok()
 	}

@@ -428,3 +428,50 @@ func (n *node) pcmkKilled(action string, env ...string) (code int) {
 	}
 	return code
 }
+
+// The target's stop waits for a sender that takes its time, and then still has time to wait for the lock that the
+// sender's tool holds to its end.
+func TestStopWaitsForTheSender(t *testing.T) {
+	w, x, y := pair(t)
+	w.at = func(n *node, p string) error {
+		if p == "tool:migrate" {
+			w.at = nil
+			panic(killed{p})
+		}
+		return nil
+	}
+	if got := x.pcmkKilled("migrate_to", toY); got != -1 {
+		t.Fatalf("exit %d", got)
+	}
+	keeper, err := w.dir().TryLock("the tool's keeper")
+	w.must(err)
+	g, naps := x.g, 0
+	x.g.state, y.g.state = hypervisor.Migrating, hypervisor.Torso
+	began := w.clock.now
+	w.clock.onSleep = func() {
+		switch naps++; {
+		case naps == 150:
+			x.g, y.g = guest{}, g
+			y.runs()
+		case keeper != nil && w.clock.now.Sub(began) > 155*time.Second:
+			w.must(keeper.Unlock())
+			keeper = nil
+		}
+	}
+	y.wants(t, "stop", y.pcmk("stop"), 0, "[save]", "suspended")
+	x.wants(t, "stop", x.pcmk("stop"), 0, "[]", "suspended")
+	w.ok()
+}
+
+// A copy that nobody announced is left alone at once.
+func TestStopDoesNotWaitForStrangers(t *testing.T) {
+	w := newWorld(t, "xen", "node1", "node2")
+	w.put(handoff.Running, "node2", "")
+	n := w.nodes["node1"]
+	n.g.state = hypervisor.Arriving
+	began := w.clock.now
+	n.wants(t, "stop", n.pcmk("stop"), 1, "[]", "running node2")
+	if took := w.clock.now.Sub(began); took > 0 {
+		t.Errorf("it took %s", took)
+	}
+}
