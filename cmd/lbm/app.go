@@ -45,13 +45,14 @@ func (w world) main(ctx context.Context, args []string) int {
 			"   lbm init --shared /gfs      make a cluster ready, once\n" +
 			"   lbm -l                      where is what\n" +
 			"   lbm migrate 101 node2       hand a running VM to another node\n" +
-			"   lbm history 101             what happened to it\n\n" +
+			"   lbm history 101             what happened to it\n" +
+			"   lbm blackbox                what this node's agents did last\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed, 4 not verified,\n5 partly done.",
 		Flags:  []cli.Flag{&cli.BoolFlag{Name: "list", Aliases: []string{"l"}, Usage: "list the balanced virtual machines"}},
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.migrateCommand()},
+		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.migrateCommand(), w.blackboxCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)
