@@ -21,8 +21,6 @@ package ocf
 import (
 	"context"
 	"time"
-
-	"github.com/lbvm/lbvm/internal/lockfile"
 )
 
 // Agent is what every agent can do. A method answers nil for success, an error that carries a Code (Errorf), or
@@ -88,7 +86,7 @@ type Call struct {
 
 	args  []string // after the action
 	began time.Time
-	box   *boxEntry      // nil: nobody writes it down
-	plan  *plan          // non-nil: nothing is changed, only told
-	lock  *lockfile.Lock // held from the first Change on
+	box   *boxEntry // nil: nobody writes it down
+	plan  *plan     // non-nil: nothing is changed, only told
+	hold  hold      // from the first Change on
 }

@@ -6,15 +6,43 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 )
 
 // ErrExplained ends an explanation where what follows depends on a change that was not made.
 var ErrExplained = errors.New("what follows depends on what that command does")
 
-// plan is what an explanation has said so far.
+// plan is what an explanation has said so far. A nil one is a real action.
 type plan struct {
+	mu      sync.Mutex
 	to      io.Writer
 	changed bool // a change was told: from here on nothing that is asked is true
+}
+
+func (p *plan) isChanged() bool {
+	if p == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
+}
+
+func (p *plan) say(line string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, err := io.WriteString(p.to, line+"\n")
+	return err
+}
+
+// Log shows the human what a real action would have logged: an explanation writes nothing into the node's log.
+func (p *plan) Log(level Level, msg string, kv ...any) {
+	if level >= LevelDebug {
+		return
+	}
+	if err := p.say("  log, " + level.String() + ": " + ascii(render(msg, kv))); err != nil {
+		return // nobody reads it
+	}
 }
 
 // Explaining tells whether nothing may be changed.
@@ -25,46 +53,72 @@ func (c *Call) Say(format string, a ...any) {
 	if !c.Explaining() {
 		return
 	}
-	if _, err := fmt.Fprintf(c.plan.to, format+"\n", a...); err != nil {
-		c.Log.Log(LevelDebug, err.Error())
+	if err := c.plan.say(fmt.Sprintf(format, a...)); err != nil {
+		return // nobody reads it
 	}
 }
 
-// explain prints what an action would do.
+// planned tells of a change instead of making it.
+func (c *Call) planned(argv []string) Output {
+	c.plan.mu.Lock()
+	c.plan.changed = true
+	c.plan.mu.Unlock()
+	c.Say("  would run: %s", commandLine(argv))
+	return Output{Argv: argv}
+}
+
+// explain prints what an action would do. The exit code is 0 where that could be said.
 func explain(c *Call, m *Metadata, a Agent, do func(context.Context) error) Code {
-	c.plan = &plan{to: c.World.Stdout}
-	c.Say("%s of %s, as %s calls it", c.Action, c.Instance, c.Dialect)
-	for _, p := range m.Params {
-		v, ok := c.Params.Lookup(p.Name)
-		switch {
-		case !ok:
-			continue
-		case p.HasDefault && v == p.Default:
-			c.Say("  %s=%s (default)", p.Name, v)
-		default:
-			c.Say("  %s=%s", p.Name, v)
-		}
+	c.Say("%s of %s, as %s calls it. Nothing is changed.", c.Action, c.Instance, c.Dialect)
+	if do == nil {
+		c.Say("  this agent has no such action")
+		c.Say("end: %s", endOf(c, CodeUnimplemented))
+		return CodeOK
 	}
+	explainParams(c, m)
 	if c.Timeout > 0 {
-		c.Say("  time: %s, of which %s are kept back for tidying up", c.Timeout, reserve(c.Timeout))
+		c.Say("  time: %s; what still runs after %s is told to end", c.Timeout, c.Timeout-reserve(c.Timeout))
 	}
-	if name, _ := missing(c, m); name != "" {
-		c.Say("nothing is done: the parameter %q is missing", name)
+	sp := speechOf(c.Dialect)
+	if name, primary := missing(c, m); name != "" {
+		c.Say("  the parameter %q is missing: nothing is done", name)
+		c.Say("end: %s", endOf(c, sp.missing(c, primary)))
 		return CodeOK
 	}
 	x, ok := a.(Explainer)
 	if !ok {
-		c.Say("this agent does not say more")
+		c.Say("  this agent cannot say what it would run")
 		return CodeOK
 	}
 	err := perform(c, func(ctx context.Context) error { return x.Explain(ctx, c, do) })
-	switch {
-	case err == nil:
-		c.Say("then: done")
+	switch code := sp.code(c, err); {
 	case errors.Is(err, ErrExplained):
-		c.Say("then: it goes on by what that command answers")
+		c.Say("then it goes on by what that command did")
+	case err == nil || code == CodeOK:
+		c.Say("end: %s", endOf(c, code))
 	default:
-		c.Say("then: %s (exit %d)", strings.TrimSpace(err.Error()), int(speechOf(c.Dialect).code(c, err)))
+		c.Say("end: %s: %s", endOf(c, code), strings.TrimSpace(ascii(err.Error())))
 	}
 	return CodeOK
+}
+
+// explainParams prints the parameters; those that only the manager reads, where somebody set them.
+func explainParams(c *Call, m *Metadata) {
+	for _, p := range m.Params {
+		v, ok := c.Params.Lookup(p.Name)
+		isDefault := p.HasDefault && v == p.Default
+		switch {
+		case !ok || isDefault && (v == "" || policy(p.Name)):
+			continue
+		case isDefault:
+			c.Say("  %s=%s (default)", p.Name, shellWord(v))
+		default:
+			c.Say("  %s=%s", p.Name, shellWord(v))
+		}
+	}
+}
+
+// endOf is an exit code in words.
+func endOf(c *Call, code Code) string {
+	return fmt.Sprintf("%s (exit %d)", outcomeWord(c, code), int(code))
 }

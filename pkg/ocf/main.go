@@ -16,9 +16,13 @@ import (
 
 // Main is an agent's main function. It does not return. xml is the metadata in rgmanager's form.
 //
-// SIGTERM, SIGINT and SIGHUP end the action's context, so that it can tidy up.
+// SIGTERM, SIGINT and SIGHUP end the action's context, so that it can tidy up. A panic in an action makes it fail with
+// CodeGeneric. A panic in a goroutine that the agent started by itself ends the process, which no library can
+// prevent (Call.All starts goroutines whose panics are caught); Main makes it an end by SIGABRT, which every manager
+// takes for a failure of unknown outcome, and keeps what Go prints in CrashFile.
 func Main(xml []byte, a Agent, options ...Option) {
 	run.KeeperMain()
+	abortOnCrash()
 	fillDescriptors()
 	// Caught and never read, so that a reader that went away is an error of the write and not our end, while
 	// the programs that we start still have the ordinary signal.
@@ -36,7 +40,7 @@ func Main(xml []byte, a Agent, options ...Option) {
 		Args: os.Args, Env: env,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Now: time.Now, Context: ctx,
-		Human: terminal(os.Stderr) || terminal(os.Stdout),
+		Human: terminal(os.Stderr) || terminal(os.Stdout), process: true,
 	}
 	w.Box = BoxFile(w.Getenv(RootVariable))
 	os.Exit(int(Run(w, xml, a, options...)))

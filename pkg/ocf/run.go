@@ -41,7 +41,9 @@ func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 		if _, err := fmt.Fprintf(w.Stderr, "%s: %v; see %[1]s --help\n", programName(w), err); err != nil {
 			logger(w, "ocf").Log(LevelError, err.Error())
 		}
-		logger(w, "ocf").Log(LevelError, err.Error())
+		if !r.explain {
+			logger(w, "ocf").Log(LevelError, err.Error())
+		}
 		return CodeArgs
 	}
 	switch {
@@ -90,7 +92,7 @@ func act(w World, m *Metadata, a Agent, r request) Code {
 	sp := speechOf(r.dialect)
 	sp.call(c)
 	do, declared := sp.verb(a, c, m)
-	if do == nil {
+	if do == nil && !r.explain {
 		c.Log.Log(LevelError, fmt.Sprintf("this agent has no action %q", c.Action))
 		return CodeUnimplemented
 	}
@@ -102,8 +104,11 @@ func act(w World, m *Metadata, a Agent, r request) Code {
 	if r.explain {
 		return explain(c, m, a, do)
 	}
-	defer c.finish()
+	defer c.hold.end(c)
 	c.box = openBox(w, c)
+	if w.process {
+		keepCrash(w)
+	}
 	err, code := error(nil), CodeOK
 	if name, primary := missing(c, m); name != "" {
 		err = Errorf(CodeConfigured, "the parameter %q is missing", name)
@@ -112,9 +117,9 @@ func act(w World, m *Metadata, a Agent, r request) Code {
 	} else {
 		err = perform(c, do)
 		code = sp.code(c, err)
-		logEnd(c, err, code, w.Now().Sub(c.began))
+		logEnd(c, err, code, c.elapsed())
 	}
-	c.box.end(code, err, w.Now().Sub(c.began))
+	c.box.end(code, err, c.elapsed())
 	if sp.say != nil {
 		sp.say(c, code, err)
 	}
@@ -136,9 +141,15 @@ func missing(c *Call, m *Metadata) (name string, isPrimary bool) {
 }
 
 func newCall(w World, m *Metadata, r request) *Call {
-	c := &Call{Action: r.action, Type: m.Name, Dialect: r.dialect, Params: params(w, m), World: w, Log: logger(w, m.Name), args: r.rest}
-	if l, ok := c.Log.(*nodeLog); ok {
-		l.manager = r.dialect
+	c := &Call{Action: r.action, Type: m.Name, Dialect: r.dialect, Params: params(w, m), World: w, args: r.rest}
+	if r.explain {
+		c.plan = &plan{to: w.Stdout}
+		c.Log = c.plan
+	} else {
+		c.Log = logger(w, m.Name)
+		if l, ok := c.Log.(*nodeLog); ok {
+			l.manager = r.dialect
+		}
 	}
 	if r.dialect == Heartbeat {
 		if over := heartbeatParams(c.Params, m, r.rest); len(over) > 0 {
@@ -195,7 +206,10 @@ func perform(c *Call, do func(context.Context) error) error {
 }
 
 // reserve is the part of an action's time that is kept back for tidying up.
-func reserve(timeout time.Duration) time.Duration { return min(timeout/10, 2*time.Second) }
+// Of a short time it is more than a tenth: a busy node takes some of it to start the agent and to fetch its answer.
+func reserve(timeout time.Duration) time.Duration {
+	return min(max(timeout/10, min(timeout/4, 250*time.Millisecond)), 2*time.Second)
+}
 
 // tidyTime is how long an action may go on after its deadline: most of what was kept back. The rest is for the answer,
 // since Pacemaker kills at the timeout and rgmanager, where it enforces one, a second later.
@@ -226,18 +240,22 @@ func logEnd(c *Call, err error, code Code, took time.Duration) {
 
 // sayHuman tells whoever called the agent by hand how it went. What went wrong the log has shown.
 func sayHuman(to io.Writer, c *Call, code Code) {
-	word := code.String()
+	if _, err := fmt.Fprintf(to, "%s of %s: %s (exit %d)\n", c.Action, c.Instance, outcomeWord(c, code), int(code)); err != nil {
+		c.Log.Log(LevelDebug, err.Error())
+	}
+}
+
+// outcomeWord is an exit code in words.
+func outcomeWord(c *Call, code Code) string {
 	if c.Action == "status" || c.Action == "monitor" {
 		switch code {
 		case CodeOK:
-			word = "runs here"
+			return "runs here"
 		case CodeNotRunning:
-			word = "does not run here"
+			return "does not run here"
 		}
 	}
-	if _, err := fmt.Fprintf(to, "%s of %s: %s (exit %d)\n", c.Action, c.Instance, word, int(code)); err != nil {
-		c.Log.Log(LevelDebug, err.Error())
-	}
+	return code.String()
 }
 
 // panicError is a panic of an action.
@@ -261,7 +279,6 @@ func logPanic(l Logger, action string, p *panicError) {
 	}
 }
 
-func programName(w World) string {
-	path := programPath(w)
-	return path[strings.LastIndexByte(path, '/')+1:]
-}
+func programName(w World) string { return programOf(programPath(w)) }
+
+func programOf(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

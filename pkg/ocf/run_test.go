@@ -172,30 +172,6 @@ func TestBrokenMetadata(t *testing.T) {
 	}
 }
 
-func TestUsage(t *testing.T) {
-	w, out, errs := world(&testLog{}, "")
-	if got := Run(w, []byte(testXML), toy{}); got != CodeArgs || out.Len() > 0 {
-		t.Errorf("exit %d, stdout %q", got, out)
-	}
-	for _, want := range []string{"toy.sh is a resource agent (toy: Toy agent)", "OCF_RESKEY_name=NAME toy.sh status",
-		"start, stop, status, migrate TARGET, recover, meta-data, validate-all\n", "size                 Size (default 3)", "Name (required)"} {
-		if !strings.Contains(errs.String(), want) {
-			t.Errorf("%q is missing in:\n%s", want, errs)
-		}
-	}
-	if got := Run(World{Log: &testLog{}, Stderr: errs}, []byte(testXML), toy{}); got != CodeArgs {
-		t.Errorf("without any argument: exit %d", got)
-	}
-	w, out, errs = world(&testLog{}, "--help")
-	if got := Run(w, []byte(testXML), toy{}); got != 0 || out.Len() == 0 || errs.Len() > 0 {
-		t.Errorf("--help: exit %d, %q, %q", got, out, errs)
-	}
-	w, _, errs = world(&testLog{}, "")
-	if got := Run(w, []byte("<broken"), toy{}); got != CodeArgs || !strings.Contains(errs.String(), "reading metadata") {
-		t.Errorf("exit %d, %q", got, errs)
-	}
-}
-
 func TestDialects(t *testing.T) {
 	crm, rgm := "OCF_RESKEY_CRM_meta_timeout=20000", "OCF_RESKEY_RGMANAGER_meta_refcnt=0"
 	for _, tt := range []struct {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lbvm/lbvm/internal/run"
 )
 
 const testXML = `<?xml version="1.0"?>
@@ -139,16 +141,20 @@ func tell(ctx context.Context, c *Call) error {
 	return errors.Join(err, f.Close())
 }
 
-// TestMain makes this test program the toy agent where it is called by that name.
+// TestMain makes this test program the toy agent, or the kit, where it is called by that name, and a keeper of theirs.
 func TestMain(m *testing.M) {
+	run.KeeperMain()
 	if os.Getenv(boxWriterVariable) != "" {
 		os.Exit(boxWriter())
 	}
-	if filepath.Base(os.Args[0]) == "toy.sh" {
-		if os.Getenv(RootVariable) == "" && os.Setenv(NoBoxVariable, "1") != nil { // not the black box of this machine
-			os.Exit(99)
-		}
+	if os.Getenv(RootVariable) == "" && os.Setenv(NoBoxVariable, "1") != nil { // not the black box of this machine
+		os.Exit(99)
+	}
+	switch filepath.Base(os.Args[0]) {
+	case "toy.sh":
 		Main([]byte(testXML), toy{})
+	case "kit.sh":
+		Main([]byte(kitXML), kit{})
 	}
 	os.Exit(m.Run())
 }

@@ -3,6 +3,7 @@ package ocf
 import (
 	"context"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -13,7 +14,9 @@ type World struct {
 	Env            []string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	Now            func() time.Time // stamps of log lines
+	// Now gives the stamps of log lines and how long the action has been going on; time.Now, which no step
+	// of the node's clock makes longer or shorter.
+	Now func() time.Time
 	// WithTimeout gives the context of an action its deadline; nil is context.WithTimeout.
 	WithTimeout func(context.Context, time.Duration) (context.Context, context.CancelFunc)
 	// Log is where messages go; nil is the node's system log.
@@ -24,7 +27,12 @@ type World struct {
 	Box string
 	// Human says that a person called the agent and wants to read how it went.
 	Human bool
+
+	process bool // Main's: the process is this action's alone, and can be started again as a keeper
 }
+
+// Path is the place of a node's file: below the folder that RootVariable names, which on a real node is /.
+func (w World) Path(file string) string { return filepath.Join("/", w.Getenv(RootVariable), file) }
 
 // Lookup finds a variable of the environment.
 func (w World) Lookup(name string) (string, bool) {
