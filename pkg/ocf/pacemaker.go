@@ -118,15 +118,17 @@ func arrive(ctx context.Context, a Agent, c *Call, source string) error {
 // pacemakerCode is the exit code of an outcome. A probe runs on every node, also where nothing is installed; any
 // answer but 0 and 7 would be recovered by a stop there, so what cannot be here is "not running".
 //
-// Two kinds of code would do more harm than the error that they tell of. What is above 7 says to Pacemaker that the
-// resource is active (8 and 9 promoted, 190 and 191 degraded). And 6 forbids the resource on all nodes: after a
-// migration that failed, CodeGeneric has it stopped on both and started on one.
+// Some codes would do more harm than the error that they tell of. What is above 7 says to Pacemaker that the resource
+// is active (8 and 9 promoted, 190 and 191 degraded). 7 of anything but a check is no failure to some of its versions.
+// And 6 forbids the resource on all nodes: after a migration that failed, CodeGeneric has it stopped on both and
+// started on one.
 func pacemakerCode(c *Call, err error) Code {
 	code := codeOf(err)
+	check := c.Action == "monitor" || c.Action == "status"
 	switch {
-	case code > CodeNotRunning:
+	case code > CodeNotRunning, code == CodeNotRunning && !check:
 		return CodeGeneric
-	case strings.HasPrefix(c.Action, "migrate_") && (code == CodeConfigured || code == CodeNotRunning):
+	case code == CodeConfigured && strings.HasPrefix(c.Action, "migrate_"):
 		return CodeGeneric
 	case c.Probe && (code == CodeInstalled || code == CodeConfigured):
 		return CodeNotRunning
