@@ -160,6 +160,8 @@ type Tools struct {
 	Clock  clock.Clock
 	Query  run.Runner // commands that only ask
 	Change run.Runner // commands that change a guest: a run.Keeper where a lock is held
+	// Rehearsal is non-nil where nothing may be changed: it stands for Change then.
+	Rehearsal *Rehearsal
 	// Note is told what a person should know of and no error says, in one line; nil is nobody.
 	Note func(text string)
 }
@@ -173,6 +175,13 @@ func New(name string, t Tools) (Driver, error) {
 	build, ok := drivers[name]
 	if !ok {
 		return nil, fmt.Errorf("%w: %q", ErrUnknownDriver, name)
+	}
+	if t.Rehearsal != nil {
+		play, ok := map[string]player{"openvz": playVZ, "xen": playXM}[name]
+		if !ok {
+			return nil, fmt.Errorf("%w: %q", errRehearsal, name)
+		}
+		t = t.rehearsed(play)
 	}
 	return build(t), nil
 }

@@ -83,7 +83,7 @@ func (o *openVZ) umount(ctx context.Context, vm string) error {
 // Restore mounts the container and lets it go on from image. vzctl from 3.1 on deletes the image then, older ones
 // keep it: the caller sees to it that it is never used again.
 func (o *openVZ) Restore(ctx context.Context, g Guest, image string) error {
-	if _, err := os.Stat(image); err != nil {
+	if err := o.tools.imageThere(image); err != nil {
 		return fmt.Errorf("restoring %s: %w", g.Name, err)
 	}
 	return o.retryLocked(ctx, "restore", g.Name, "--dumpfile", image)

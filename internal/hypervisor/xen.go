@@ -204,7 +204,7 @@ func (x *xen) Restore(ctx context.Context, g Guest, image string) error {
 	if err := checkXenName(g.Name); err != nil {
 		return err
 	}
-	if _, err := os.Stat(image); err != nil {
+	if err := x.tools.imageThere(image); err != nil {
 		return fmt.Errorf("restoring %s: %w", g.Name, err)
 	}
 	return x.tools.change(ctx, xm, "restore", image)
