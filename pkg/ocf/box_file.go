@@ -56,6 +56,9 @@ func (s boxSlot) offset(ring int) int64 {
 func openBoxFile(path string) (*boxFile, error) {
 	// What may lie in its place is neither waited for (a FIFO) nor followed.
 	const how = os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	if !filepath.IsAbs(path) {
+		return nil, errBoxFile
+	}
 	f, err := os.OpenFile(path, how, 0o640)
 	if errors.Is(err, os.ErrNotExist) {
 		if err := os.Mkdir(filepath.Dir(path), 0o750); err != nil && !errors.Is(err, os.ErrExist) {

@@ -118,6 +118,10 @@ func TestBoxCannotBeWritten(t *testing.T) {
 	for _, name := range []string{"dir", "fifo", "link", "mine/blackbox", "no/such/blackbox"} {
 		try(name, at(name))
 	}
+	try("relative", "relative/blackbox")
+	if _, err := os.Stat("relative"); err == nil {
+		t.Error("a relative path was used")
+	}
 	try("no device", "/dev/null")
 	try("proc", "/proc/no/blackbox")
 	if b := loadBox(t, at("mine")); string(b) != "mine" {
