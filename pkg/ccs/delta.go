@@ -144,14 +144,14 @@ func (d *delta) newGroup(g *Instance) {
 	}
 	switch {
 	case old != nil && old.KeptOnDelete() && g.QuietOnAdd():
-		why := changed(old.res, g.res) + "; it is not stopped: the manager forgets where it runs"
+		why := because(old, g) + "; it is not stopped: the manager forgets where it runs"
 		if g.Autostart() {
 			d.add(Leave, g, old, why+", and finds it by asking for its status")
 		} else {
 			d.add(Leave, g, old, why+", and as autostart is off it stays marked as disabled")
 		}
 	case old != nil:
-		why := changed(old.res, g.res)
+		why := because(old, g)
 		if !g.Autostart() {
 			d.add(Stop, g, old, why+"; autostart is off, so it is not started again")
 			return
@@ -186,13 +186,7 @@ func (d *delta) starts(i *Instance) {
 		d.add(Leave, i, nil, d.fresh(i)+"; as nothing in it is new, it starts only when a node joins or leaves, or by clusvcadm -e")
 		return
 	case again:
-		why := "it stands in another place"
-		if old.res.typ.Primary() == "" {
-			why = "its type has no primary parameter, so it is restarted at every new configuration"
-		} else if c := changed(old.res, i.res); c != "" {
-			why = c
-		}
-		d.add(Restart, i, old, why)
+		d.add(Restart, i, old, because(old, i))
 		return
 	default:
 		d.add(Start, i, nil, d.fresh(i))
@@ -201,6 +195,17 @@ func (d *delta) starts(i *Instance) {
 	for _, c := range i.Children {
 		d.starts(c)
 	}
+}
+
+// because says why what is in both trees is stopped and started again.
+func because(old, i *Instance) string {
+	if old.res.typ.Primary() == "" {
+		return "its type has no primary parameter, so it is restarted at every new configuration"
+	}
+	if why := changed(old.res, i.res); why != "" {
+		return why
+	}
+	return "it stands in another place"
 }
 
 func (d *delta) add(k ChangeKind, i, old *Instance, why string) {
@@ -226,7 +231,10 @@ func (d *delta) add(k ChangeKind, i, old *Instance, why string) {
 
 // gone says why something of the old tree is not in the new one.
 func (d *delta) gone(i *Instance) string {
-	if to, ok := d.placeIn(d.after, i); ok {
+	switch to, ok := d.placeIn(d.after, i); {
+	case ok && to == i.ID():
+		return "it is to stand alone, as " + to
+	case ok:
 		return fmt.Sprintf("it moves to %s, which may start it before it has been stopped here where that runs on another node", to)
 	}
 	for _, x := range d.after.Dropped {
@@ -239,7 +247,10 @@ func (d *delta) gone(i *Instance) string {
 
 // fresh says of something of the new tree where it comes from.
 func (d *delta) fresh(i *Instance) string {
-	if from, ok := d.placeIn(d.before, i); ok {
+	switch from, ok := d.placeIn(d.before, i); {
+	case ok && from == i.ID():
+		return "it stood alone before"
+	case ok:
 		return "it moves here from " + from
 	}
 	return "new"
