@@ -230,3 +230,24 @@ func TestAgentAsAProcess(t *testing.T) {
 		w.Close()
 	}
 }
+
+// Heartbeat names the VM in the arguments. The process that looks at the shared storage has to know it too.
+func TestStatusAdoptsUnderHeartbeat(t *testing.T) {
+	m := newMachine(t)
+	if code := m.run("start"); code != 0 {
+		t.Fatalf("start: %d", code)
+	}
+	here := filepath.Join(m.root, "var/run/lbvm/openvz-101.here")
+	if err := os.Remove(here); err != nil {
+		t.Fatal(err)
+	}
+	c := m.command("status")
+	c.Args = []string{c.Path, "--dialect=heartbeat", "101", "status"}
+	c.Env = []string{"PATH=/usr/bin:/bin", host.RootVariable + "=" + m.root, "LBVM_TEST_AGENT=1"}
+	if out, err := c.Output(); err != nil || string(out) != "running\n" {
+		t.Errorf("status: %q, %v", out, err)
+	}
+	if _, err := os.Stat(here); err != nil {
+		t.Errorf("it was not adopted: %v", err)
+	}
+}

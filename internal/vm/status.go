@@ -54,6 +54,10 @@ func (l *life) inquire(ctx context.Context) error {
 			return l.inquiry(ctx)
 		}
 	}
+	if l.explains != nil {
+		l.say("this node has not made it its own yet: the record is looked at, in a process that is left behind if the share hangs")
+		return l.inquiry(ctx)
+	}
 	half, cancel := l.clock.WithTimeout(ctx, min(l.left(1, 2), 10*time.Second))
 	defer cancel()
 	answer := make(chan error, 1)
@@ -84,7 +88,11 @@ func (l *life) ask(ctx context.Context) error {
 	if l.a.Self == "" {
 		return l.inquiry(ctx)
 	}
-	r, err := l.boxed(run.System{}).Run(ctx, run.Command{Argv: []string{l.a.Self, "status"}, Env: append([]string{inquiry, ocf.NoBoxVariable + "=1"}, l.call.World.Env...)})
+	env := append([]string{inquiry, ocf.NoBoxVariable + "=1"}, l.call.World.Env...)
+	for name, value := range l.params { // Heartbeat gives them as arguments
+		env = append(env, "OCF_RESKEY_"+name+"="+value)
+	}
+	r, err := l.boxed(run.System{}).Run(ctx, run.Command{Argv: []string{l.a.Self, "status"}, Env: env})
 	switch {
 	case err != nil:
 		return err
@@ -115,7 +123,7 @@ func (l *life) inquiry(ctx context.Context) error {
 		return err
 	}
 	// The sender holds the lock as long as its tool works: who gets it knows that the transfer is over.
-	held, err := l.dir.TryLock(l.signature())
+	err = l.tryLock()
 	if errors.Is(err, lockfile.ErrHeld) {
 		if v.announced() {
 			return ocf.ErrNotRunning
@@ -125,17 +133,14 @@ func (l *life) inquiry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.hold(held); err != nil {
-		return err
-	}
 	if v, err = l.look(ctx); err != nil {
 		return err
 	}
 	if done, err := v.answer(l); done {
 		return err
 	}
-	if err := l.host.PublishBoot(l.shared, l.me); err != nil {
-		return fmt.Errorf("publishing this node's boot: %w", err)
+	if err := l.publishBoot(); err != nil {
+		return err
 	}
 	return l.adopt(v, "found by status")
 }
