@@ -64,6 +64,8 @@ const (
 type System struct {
 	// Grace is how long a command may live after SIGTERM when its context ends, before SIGKILL. 0 kills at once.
 	Grace time.Duration
+
+	blind bool // without pidfds, as on old kernels; for tests
 }
 
 var _ Runner = System{}
@@ -75,6 +77,13 @@ func (s System) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	if ctx.Err() != nil {
 		return Result{}, fmt.Errorf("%s: %w (%w)", c.Argv[0], ErrDeadline, context.Cause(ctx))
+	}
+	if c.Stdin == nil && len(c.Files) == 0 {
+		k, err := start(c, s)
+		if err != nil {
+			return Result{}, err
+		}
+		return k.wait(ctx)
 	}
 	p := newProcess(c)
 	if err := p.cmd.Start(); err != nil {
@@ -226,12 +235,15 @@ func newBounded(max int) *bounded {
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	n := len(p)
-	if room := b.max - len(b.kept); room < n {
+	b.keep(p)
+	return len(p), nil
+}
+
+func (b *bounded) keep(p []byte) {
+	if room := b.max - len(b.kept); room < len(p) {
 		p, b.cut = p[:max(room, 0)], true
 	}
 	b.kept = append(b.kept, p...)
-	return n, nil
 }
 
 // Bytes is what was kept.

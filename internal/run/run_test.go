@@ -37,10 +37,10 @@ func short(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// runners are both ways to run a command; both must keep the same promises.
+// runners are all ways to run a command; all must keep the same promises.
 func runners(t *testing.T) map[string]Runner {
 	t.Helper()
-	return map[string]Runner{"System": System{}, "Keeper": Keeper{Lock: lockFile(t)}}
+	return map[string]Runner{"System": System{}, "old kernel": System{blind: true}, "Keeper": Keeper{Lock: lockFile(t)}}
 }
 
 func lockFile(t *testing.T) *os.File {
@@ -115,7 +115,7 @@ func TestRefusals(t *testing.T) {
 		}
 		c := sh("true")
 		c.Dir = "/no/such/folder"
-		if _, err := r.Run(short(t, 20*time.Second), c); err == nil || errors.Is(err, ErrNotFound) && name == "System" {
+		if _, err := r.Run(short(t, 20*time.Second), c); err == nil || errors.Is(err, ErrNotFound) && name != "Keeper" {
 			t.Errorf("%s: no folder: %v", name, err)
 		}
 	}
@@ -200,7 +200,7 @@ func TestDeadlineKillsTheWholeGroup(t *testing.T) {
 
 // A command that is told to end may end tidily, but it was told: its code is not an answer.
 func TestGrace(t *testing.T) {
-	for name, r := range map[string]Runner{"System": System{Grace: 20 * time.Second}, "Keeper": Keeper{Lock: lockFile(t), Grace: 20 * time.Second}} {
+	for name, r := range map[string]Runner{"System": System{Grace: 20 * time.Second}, "old kernel": System{Grace: 20 * time.Second, blind: true}, "Keeper": Keeper{Lock: lockFile(t), Grace: 20 * time.Second}} {
 		t.Run(name, func(t *testing.T) {
 			f := newFifo(t)
 			ctx, cancel := context.WithCancel(context.Background())
@@ -278,6 +278,40 @@ func TestDaemonDoesNotHoldUs(t *testing.T) {
 				t.Errorf("the daemon is gone: %v", err)
 			}
 		})
+	}
+}
+
+// A command that closes its output and goes on is waited for all the same, and is ended with its context.
+func TestSilentCommand(t *testing.T) {
+	for name, r := range map[string]Runner{"System": System{}, "old kernel": System{blind: true}} {
+		got, err := r.Run(short(t, 60*time.Second), sh("exec >&- 2>&-; sleep 0.2; exit 3"))
+		if err != nil || got.Code != 3 {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if _, err := r.Run(short(t, 100*time.Millisecond), sh("exec >&- 2>&-; exec sleep 1000")); !errors.Is(err, ErrDeadline) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestNothingIsLeftOpen(t *testing.T) {
+	count := func() int {
+		fds, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(fds)
+	}
+	for name, r := range map[string]System{"System": {}, "old kernel": {blind: true}} {
+		for _, c := range []Command{sh("echo out; exec >&- 2>&-; sleep 0.1"), sh("exec sleep 1000"), {Argv: []string{"/no/such/program"}}} {
+			before := count()
+			if _, err := r.Run(short(t, 200*time.Millisecond), c); errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			if after := count(); after != before {
+				t.Errorf("%s: %q left %d descriptors open", name, c.Argv, after-before)
+			}
+		}
 	}
 }
 
