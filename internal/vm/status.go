@@ -54,10 +54,6 @@ func (l *life) inquire(ctx context.Context) error {
 			return l.inquiry(ctx)
 		}
 	}
-	if l.explains != nil {
-		l.say("this node has not made it its own yet: the record is looked at, in a process that is left behind if the share hangs")
-		return l.inquiry(ctx)
-	}
 	half, cancel := l.clock.WithTimeout(ctx, min(l.left(1, 2), 10*time.Second))
 	defer cancel()
 	answer := make(chan error, 1)
@@ -123,7 +119,7 @@ func (l *life) inquiry(ctx context.Context) error {
 		return err
 	}
 	// The sender holds the lock as long as its tool works: who gets it knows that the transfer is over.
-	err = l.tryLock()
+	held, err := l.dir.TryLock(l.signature())
 	if errors.Is(err, lockfile.ErrHeld) {
 		if v.announced() {
 			return ocf.ErrNotRunning
@@ -133,14 +129,17 @@ func (l *life) inquiry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := l.hold(held); err != nil {
+		return err
+	}
 	if v, err = l.look(ctx); err != nil {
 		return err
 	}
 	if done, err := v.answer(l); done {
 		return err
 	}
-	if err := l.publishBoot(); err != nil {
-		return err
+	if err := l.host.PublishBoot(l.shared, l.me); err != nil {
+		return fmt.Errorf("publishing this node's boot: %w", err)
 	}
 	return l.adopt(v, "found by status")
 }
