@@ -215,8 +215,12 @@ func (d *delta) add(k ChangeKind, i, old *Instance, why string) {
 	}
 	if k != Reconfigure {
 		for x := range i.Walk {
-			if x != i {
-				c.With = append(c.With, x.ID())
+			if x == i {
+				continue
+			}
+			c.With = append(c.With, x.ID())
+			if from, moves := d.movesFrom(x); moves && (k == Start || k == Restart) {
+				c.Why += fmt.Sprintf("; %s comes from %s, and may start before it has been stopped there where that runs on another node", x.ID(), from)
 			}
 		}
 	}
@@ -231,7 +235,7 @@ func (d *delta) add(k ChangeKind, i, old *Instance, why string) {
 
 // gone says why something of the old tree is not in the new one.
 func (d *delta) gone(i *Instance) string {
-	switch to, ok := d.placeIn(d.after, i); {
+	switch to, ok := d.movesTo(i); {
 	case ok && to == i.ID():
 		return "it is to stand alone, as " + to
 	case ok:
@@ -247,7 +251,7 @@ func (d *delta) gone(i *Instance) string {
 
 // fresh says of something of the new tree where it comes from.
 func (d *delta) fresh(i *Instance) string {
-	switch from, ok := d.placeIn(d.before, i); {
+	switch from, ok := d.movesFrom(i); {
 	case ok && from == i.ID():
 		return "it stood alone before"
 	case ok:
@@ -256,11 +260,16 @@ func (d *delta) fresh(i *Instance) string {
 	return "new"
 }
 
-// placeIn finds the first place of a resource in another group of a tree.
-func (d *delta) placeIn(t *Tree, i *Instance) (group string, ok bool) {
-	for _, p := range d.places[t][i.ID()] {
-		if p != i.Group().ID() {
-			return p, true
+// movesTo finds a group into which a resource of before comes, and movesFrom one that a resource of after leaves. What
+// several groups share, and each keeps, does not move.
+func (d *delta) movesTo(i *Instance) (group string, ok bool)   { return d.moves(i, d.after, 0) }
+func (d *delta) movesFrom(i *Instance) (group string, ok bool) { return d.moves(i, d.before, 1) }
+
+func (d *delta) moves(i *Instance, other *Tree, own int) (string, bool) {
+	id := i.ID()
+	for _, g := range d.places[other][id] {
+		if g != i.Group().ID() && d.byPlace[own][place{g, id}] == nil && d.byPlace[1-own][place{i.Group().ID(), id}] == nil {
+			return g, true
 		}
 	}
 	return "", false

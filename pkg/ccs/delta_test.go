@@ -33,7 +33,7 @@ func TestDelta(t *testing.T) {
 		{"a group is added without autostart", ``, `<service name="a" autostart="0"/>`, []string{"LEAVE service:a: new; stop is run on every node, and as autostart is off it stays disabled"}},
 		{"autostart=yes is off", ``, `<service name="a" autostart="yes"/>`, []string{"LEAVE service:a: new; stop is run on every node, and as autostart is off it stays disabled"}},
 		{"a group is renamed", `<service name="a"><ip address="1"/></service>`, `<service name="b"><ip address="1"/></service>`,
-			[]string{"STOP service:a, with ip:1: removed", "START service:b, with ip:1: new" + init}},
+			[]string{"STOP service:a, with ip:1: removed", "START service:b, with ip:1: new" + init + "; ip:1 comes from service:a, and may start before it has been stopped there where that runs on another node"}},
 		{"a group changes its type", `<service name="a"/>`, `<vm name="a"/>`, []string{"STOP service:a: removed", "START vm:a: new; it is not stopped before"}},
 
 		{"a value that needs a restart", `<service name="a" max_restarts="1"><ip address="1"/></service>`, `<service name="a" max_restarts="2"><ip address="1"/></service>`,

@@ -11,5 +11,11 @@
 // edits on a document in memory, Update makes them on the file: under a lock, with the
 // version raised by one, checked, atomically, the file before kept.
 //
+// What the cluster manager makes of the file is told by pure functions, with its
+// surprises: LoadRules reads the types from the agents' metadata, Document.ResourceTree
+// builds the groups and what belongs to each, Delta says what a new version would stop,
+// restart, start, reconfigure or leave, and Document.Check finds what does harm, with the
+// place and the reason. DefaultRules serve where no agents are installed.
+//
 // The package publishes nothing to the cluster and runs no program.
 package ccs
