@@ -52,7 +52,7 @@ func (w world) main(ctx context.Context, args []string) int {
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.migrateCommand(), w.blackboxCommand()},
+		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.migrateCommand(), w.blackboxCommand(), w.ccsCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)
@@ -69,7 +69,7 @@ func (w world) main(ctx context.Context, args []string) int {
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
 	}
-	err := app.RunContext(ctx, args)
+	err := app.RunContext(ctx, optionsFirst(app, args))
 	if err == nil {
 		return 0
 	}
@@ -138,12 +138,6 @@ func (w world) missing(err error) error {
 
 // tooMany says what is wrong with more arguments than a command takes.
 func tooMany(c *cli.Context, what string) error {
-	for _, a := range c.Args().Slice() {
-		if strings.HasPrefix(a, "-") {
-			what = fmt.Sprintf("%s goes before the arguments", a)
-			break
-		}
-	}
 	return cli.Exit(fmt.Sprintf("%s; see lbm %s --help", what, c.Command.Name), exitUsage)
 }
 

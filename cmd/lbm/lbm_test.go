@@ -277,14 +277,16 @@ func TestMigrateRefusals(t *testing.T) {
 	}
 	b := ready(t, nil)
 	fresh(b, x2, 1290000590)
-	if code := b.lbm("migrate", "--dry-run", "xen:centos1", x2); code != 0 || !strings.Contains(b.out.String(), "can be moved from "+x1+" to "+x2) {
-		t.Errorf("%d %s %s", code, b.out.String(), b.errors.String())
+	for _, args := range [][]string{{"--dry-run", "xen:centos1", x2}, {"xen:centos1", x2, "-n"}, {"xen:centos1", "--dry-run", "--", x2}} {
+		if code := b.lbm(append([]string{"migrate"}, args...)...); code != 0 || !strings.Contains(b.out.String(), "can be moved from "+x1+" to "+x2) {
+			t.Errorf("%v: %d %s %s", args, code, b.out.String(), b.errors.String())
+		}
 	}
 }
 
 func TestUsage(t *testing.T) {
 	b := newBench(t, nil)
-	for _, args := range [][]string{{}, {"nosuch"}, {"list", "x"}, {"migrate", "101"}, {"migrate", "101", "node2", "-n"}, {"history", "a", "b"}, {"history", "--since", "-1h"}, {"--bogus"}, {"list", "--bogus"}} {
+	for _, args := range [][]string{{}, {"nosuch"}, {"list", "x"}, {"migrate", "101"}, {"history", "a", "b"}, {"history", "--since", "-1h"}, {"--bogus"}, {"list", "--bogus"}} {
 		if code := b.lbm(args...); code != exitUsage {
 			t.Errorf("%v: %d", args, code)
 		}

@@ -118,8 +118,11 @@ func (d *Document) DelNode(name string) ([]Edit, []string, error) {
 // expect adapts two_node and expected_votes to a number of nodes.
 func (d *Document) expect(nodes, votes int) (edits []Edit, warnings []string) {
 	cman := d.Root().child("cman")
-	two, _ := cman.Attr("two_node")
-	expected, has := cman.Attr("expected_votes")
+	two, expected, has := "", "", false
+	if !cman.IsZero() {
+		two, _ = cman.Attr("two_node")
+		expected, has = cman.Attr("expected_votes")
+	}
 	switch {
 	case atoi(two) != 0 && nodes != 2:
 		edits = append(edits, SetAttr{cman, "two_node", "0"})

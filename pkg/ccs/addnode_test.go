@@ -67,6 +67,7 @@ func TestAddNode(t *testing.T) {
 			`-  <cman two_node="1" expected_votes="1"/>` + "\n" + `+  <cman two_node="0" expected_votes="3"/>`, "two_node is turned off", ""},
 		"expected_votes is behind": {nodesConf(`<cman expected_votes="3"/>`, "n1", "n2", "n3"), NewNode{Name: "n4", Fence: []Attr{{"name", "apc1"}}},
 			"+    <clusternode name='n4' nodeid='4'>", "expected_votes says 3 and the nodes have 4", ""},
+		"no <cman>":   {nodesConf("", "n1", "n2", "n3"), NewNode{Name: "n4", Fence: []Attr{{"name", "apc1"}}}, "+    <clusternode name='n4' nodeid='4'>", "", ""},
 		"second node": {nodesConf("<cman/>", "n1"), NewNode{Name: "n2", Fence: []Attr{{"name", "apc1"}}}, "+", "with two nodes", ""},
 
 		"name is there":    {nodesConf("<cman/>", "n1"), NewNode{Name: "N1"}, "", "", "node N1 is there already, in line 5"},

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/internal/term"
+	"github.com/lbvm/lbvm/pkg/ccs"
+)
+
+func (w world) ccsDiff() *cli.Command {
+	return &cli.Command{
+		Name: "diff", Usage: "what the cluster would start and stop between two versions", ArgsUsage: "OLD NEW", Flags: []cli.Flag{outputFlag()},
+		Description: "Computed as rgmanager does, with the metadata of the agents that are installed here.\n\n" +
+			"   lbm ccs diff /etc/cluster/cluster.conf.lbvm-7 /etc/cluster/cluster.conf",
+		Action: func(c *cli.Context) error {
+			if err := arguments(c, 2, 2); err != nil {
+				return err
+			}
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			before, err := ccs.Load(c.Args().Get(0))
+			if err != nil {
+				return err
+			}
+			after, err := ccs.Load(c.Args().Get(1))
+			if err != nil {
+				return err
+			}
+			rules, err := w.rules(c.Context)
+			if err != nil {
+				return err
+			}
+			changes := ccs.Delta(before.ResourceTree(rules), after.ResourceTree(rules))
+			if asJSON {
+				return w.changesJSON(changes)
+			}
+			if len(changes) == 0 {
+				fmt.Fprintln(w.stdout, "the cluster would do nothing")
+			}
+			w.showChanges(changes, "the cluster would")
+			return nil
+		},
+	}
+}
+
+func (w world) showChanges(changes []ccs.Change, will string) {
+	for _, ch := range changes {
+		fmt.Fprintf(w.stdout, "%s %s\n", will, ch)
+	}
+}
+
+func (w world) changesJSON(changes []ccs.Change) error {
+	type row struct {
+		Kind     ccs.ChangeKind `json:"kind"`
+		Group    string         `json:"group"`
+		Resource *string        `json:"resource"`
+		With     []string       `json:"with"`
+		Why      string         `json:"why"`
+	}
+	rows := []row{}
+	for _, ch := range changes {
+		r := row{Kind: ch.Kind, Group: ch.Group, With: append([]string{}, ch.With...), Why: ch.Why}
+		if ch.Resource != "" {
+			r.Resource = &ch.Resource
+		}
+		rows = append(rows, r)
+	}
+	return term.JSON(w.stdout, struct {
+		Changes []row `json:"changes"`
+	}{rows})
+}
+
+func (w world) ccsUpdate() *cli.Command {
+	return &cli.Command{
+		Name: "update", Usage: "publish cluster.conf to the running cluster",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check, and show what the cluster would do"},
+			&cli.BoolFlag{Name: "i-know", Usage: "publish although it stops services"},
+			&cli.BoolFlag{Name: "no-wait", Usage: "do not wait until every member runs with it"},
+			&cli.StringFlag{Name: "running", Usage: "the `FILE` with which the cluster runs, where lbm cannot find it"},
+		},
+		Description: "First it shows what the cluster will start and stop. What would stop a service is refused without --i-know.\n" +
+			"Afterwards it waits until every online member runs with the new version, by what lblog writes each minute.\n\n" +
+			"   lbm ccs update --dry-run\n   lbm ccs update\n\n" +
+			"Exit codes: 0 every member runs with it, 1 failed, 3 refused and nothing changed, 4 some members did not tell.",
+		Action: func(c *cli.Context) error {
+			if err := arguments(c, 0, 0); err != nil {
+				return err
+			}
+			return w.update(c)
+		},
+	}
+}
+
+func (w world) update(c *cli.Context) error {
+	file := w.host.Path(host.ClusterXML)
+	doc, err := ccs.Load(file)
+	if err != nil {
+		return refused(err)
+	}
+	rules, err := w.rules(c.Context)
+	if err != nil {
+		return refused(err)
+	}
+	found := doc.Check(rules)
+	w.findings(found)
+	if slices.ContainsFunc(found, func(f ccs.Finding) bool { return f.Severity == ccs.Fatal }) {
+		return refused(fmt.Errorf("%s has errors, shown above", file))
+	}
+	version, err := doc.Version()
+	if err != nil {
+		return refused(err)
+	}
+	p, err := w.preparePublication(c, nil, doc, rules, nil)
+	if err != nil {
+		return err
+	}
+	if c.Bool("dry-run") {
+		return nil
+	}
+	return p.publish(c, file, version)
+}
+
+// publication is a version on its way to the cluster, past the gate.
+type publication struct {
+	w         world
+	publisher cluster.Publisher
+	running   uint64
+}
+
+// preparePublication is the gate: it compares with what the cluster runs, shows what the cluster will do, and
+// refuses to stop what nobody asked for. before is the file before this edit, nil for none.
+func (w world) preparePublication(c *cli.Context, before, after *ccs.Document, rules ccs.Rules, asked map[string]bool) (*publication, error) {
+	p := &publication{w: w, publisher: cluster.NewPublisher(w.host, w.run)}
+	ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
+	defer cancel()
+	var err error
+	if p.running, err = p.publisher.Running(ctx); err != nil {
+		return nil, refused(err)
+	}
+	version, err := after.Version()
+	if err != nil {
+		return nil, refused(err)
+	}
+	if before == nil && version <= p.running {
+		return nil, refused(fmt.Errorf("the cluster runs with version %d and %s has %d: raise it with lbm ccs bump", p.running, after.Name(), version))
+	}
+	old, err := w.runningDocument(c, p.running, before)
+	if err != nil {
+		if !c.Bool("i-know") {
+			return nil, refused(fmt.Errorf("%w: what the cluster would stop is not known. Name the file with --running, or say --i-know", err))
+		}
+		fmt.Fprintln(w.stderr, "lbm: warning:", err)
+		return p, nil
+	}
+	changes := ccs.Delta(old.ResourceTree(rules), after.ResourceTree(rules))
+	if before == nil || !sameVersion(old, before) { // else the edit has shown them
+		w.showChanges(changes, "this will")
+	}
+	var stops []string
+	for _, ch := range changes {
+		if (ch.Kind == ccs.Stop || ch.Kind == ccs.Restart) && !asked[ch.Group] && !slices.Contains(stops, ch.Group) {
+			stops = append(stops, ch.Group)
+		}
+	}
+	if len(stops) > 0 && !c.Bool("i-know") {
+		return nil, refused(fmt.Errorf("this would stop %s, which nobody asked for: say --i-know if it is meant", strings.Join(stops, ", ")))
+	}
+	return p, nil
+}
+
+func sameVersion(a, b *ccs.Document) bool {
+	va, aerr := a.Version()
+	vb, berr := b.Version()
+	return aerr == nil && berr == nil && va == vb
+}
+
+// runningDocument finds the text of the version with which the cluster runs: the file before the edit, the one that an
+// edit kept, what the administrator names, or on RHEL 6 what the cluster itself shows.
+func (w world) runningDocument(c *cli.Context, running uint64, before *ccs.Document) (*ccs.Document, error) {
+	is := func(d *ccs.Document) bool { v, err := d.Version(); return err == nil && v == running }
+	if before != nil && is(before) {
+		return before, nil
+	}
+	if named := c.String("running"); named != "" {
+		d, err := ccs.Load(named)
+		if err == nil && !is(d) {
+			v, _ := d.Version()
+			err = fmt.Errorf("%s has version %d, and the cluster runs with %d", named, v, running)
+		}
+		return d, err
+	}
+	kept := fmt.Sprintf("%s.lbvm-%d", w.host.Path(host.ClusterXML), running)
+	if real, err := filepath.EvalSymlinks(w.host.Path(host.ClusterXML)); err == nil {
+		kept = fmt.Sprintf("%s.lbvm-%d", real, running)
+	}
+	switch d, err := ccs.Load(kept); {
+	case err == nil && is(d):
+		return d, nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	if program, err := w.host.Lookup("ccs_config_dump"); err == nil {
+		ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
+		defer cancel()
+		out, err := w.run.Run(ctx, run.Command{Argv: []string{program}, Env: w.host.Environ(), MaxOutput: ccs.MaxBytes})
+		if err == nil && out.Code == 0 {
+			if d, err := ccs.Parse("the running configuration", out.Stdout); err == nil && is(d) {
+				return d, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("the cluster runs with version %d, of which no copy is here", running)
+}
+
+// publish gives the file to the cluster and looks at what came of it.
+func (p *publication) publish(c *cli.Context, file string, version uint64) error {
+	w := p.w
+	if err := p.publisher.Publish(c.Context, file); err != nil {
+		if errors.Is(err, cluster.ErrPublish) {
+			return cli.Exit(fmt.Sprintf("%v; the cluster runs on with version %d", err, p.running), exitFailed)
+		}
+		return cli.Exit(err, exitUnknown)
+	}
+	ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
+	now, err := p.publisher.Running(ctx)
+	cancel()
+	switch {
+	case err != nil:
+		return cli.Exit(fmt.Sprintf("%v; unknown: check with cman_tool version", err), exitUnknown)
+	case now != version:
+		return cli.Exit(fmt.Sprintf("the cluster was given version %d and this node runs with %d: check with cman_tool version", version, now), exitFailed)
+	}
+	fmt.Fprintf(w.stdout, "this node runs with version %d\n", version)
+	if c.Bool("no-wait") {
+		return nil
+	}
+	return p.await(c, version)
+}
+
+// slack is how long after lblog's minute its word of a member is waited for.
+const slack = 75 * time.Second
+
+// await waits until the facts of every online member show the version: another node's own is not to be asked from here.
+func (p *publication) await(c *cli.Context, version uint64) error {
+	w := p.w
+	ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
+	st, err := w.manager().Status(ctx)
+	cancel()
+	if err != nil && !errors.Is(err, cluster.ErrNoStates) {
+		return cli.Exit(fmt.Sprintf("%v; unknown: check with cman_tool version on every node", err), exitUnknown)
+	}
+	id, err := w.host.Identity()
+	shared := ""
+	if err == nil {
+		shared, err = w.host.SharedDir(id)
+	}
+	var left []string
+	for _, m := range st.Members {
+		if m.Online && !m.Local {
+			left = append(left, m.Name)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	if err != nil {
+		return cli.Exit(fmt.Sprintf("%v; not verified on %s: check with cman_tool version there", err, strings.Join(left, ", ")), exitUnknown)
+	}
+	return w.awaitFacts(c.Context, shared, left, version)
+}
+
+func (w world) awaitFacts(ctx context.Context, shared string, left []string, version uint64) error {
+	end := w.clock.Now().Add(slack)
+	said := false
+	for {
+		left = slices.DeleteFunc(left, func(member string) bool {
+			f, err := host.ReadFacts(shared, member)
+			if err != nil || f.Config < version {
+				return false
+			}
+			fmt.Fprintf(w.stdout, "%s runs with version %d\n", member, f.Config)
+			return true
+		})
+		switch {
+		case len(left) == 0:
+			return nil
+		case !w.clock.Now().Before(end):
+			return cli.Exit(fmt.Sprintf("not verified on %s: lblog there has not said so in %s. Check with cman_tool version on that node", strings.Join(left, ", "), slack), exitUnknown)
+		case !said:
+			fmt.Fprintf(w.stdout, "waiting for what lblog writes on %s ...\n", strings.Join(left, ", "))
+			said = true
+		}
+		if err := w.clock.Sleep(ctx, time.Second); err != nil {
+			return cli.Exit(fmt.Sprintf("%v; not verified on %s", err, strings.Join(left, ", ")), exitUnknown)
+		}
+	}
+}
