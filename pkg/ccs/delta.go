@@ -70,12 +70,15 @@ func (c Change) String() string {
 // even where the metadata says reconfig, but a restart; a changed group is stopped where it runs, then
 // on every node, and starts where it fits best, even if it had been disabled; and each node does its part without waiting for the others, so
 // that a resource that moves from one group to another may start before it has been stopped.
-func Delta(before, after *Tree) []Change {
-	d := compareTrees(before, after)
-	for _, g := range before.Groups {
+func Delta(before, after *Tree) []Change { return Compare(before, after).Changes() }
+
+// Changes is what Delta gives.
+func (d *Comparison) Changes() []Change {
+	d.changes = nil
+	for _, g := range d.before.Groups {
 		d.oldGroup(g)
 	}
-	for _, g := range after.Groups {
+	for _, g := range d.after.Groups {
 		d.newGroup(g)
 	}
 	slices.SortStableFunc(d.changes, func(a, b Change) int {
@@ -85,7 +88,7 @@ func Delta(before, after *Tree) []Change {
 }
 
 // oldGroup adds what is stopped and not started again.
-func (d *delta) oldGroup(g *Instance) {
+func (d *Comparison) oldGroup(g *Instance) {
 	if !d.stop[g.res] {
 		d.stops(g)
 		return
@@ -101,7 +104,7 @@ func (d *delta) oldGroup(g *Instance) {
 }
 
 // stops looks for what is to be stopped in a group that stays.
-func (d *delta) stops(i *Instance) {
+func (d *Comparison) stops(i *Instance) {
 	if !d.stopNode[i] {
 		for _, c := range i.Children {
 			d.stops(c)
@@ -118,7 +121,7 @@ func (d *delta) stops(i *Instance) {
 }
 
 // startsByItself tells whether starts will tell of i, and not only of something above it.
-func (d *delta) startsByItself(i *Instance) bool {
+func (d *Comparison) startsByItself(i *Instance) bool {
 	if !d.startNode[i] {
 		return false
 	}
@@ -130,12 +133,12 @@ func (d *delta) startsByItself(i *Instance) bool {
 	return true
 }
 
-func (d *delta) reconfigured(i *Instance) bool {
+func (d *Comparison) reconfigured(i *Instance) bool {
 	return d.start[i.res] == mustReconfigure && d.matched[i]
 }
 
 // newGroup adds what is started, restarted or reconfigured.
-func (d *delta) newGroup(g *Instance) {
+func (d *Comparison) newGroup(g *Instance) {
 	st := d.start[g.res]
 	old := d.group(0, g.ID())
 	if st != mustStart { // it is there already, or told by reconfig
@@ -169,7 +172,7 @@ func (d *delta) newGroup(g *Instance) {
 }
 
 // starts looks for what is to be started in a group that was there.
-func (d *delta) starts(i *Instance) {
+func (d *Comparison) starts(i *Instance) {
 	old, again := d.partner(i)
 	switch {
 	case !d.startNode[i]:
@@ -208,7 +211,7 @@ func because(old, i *Instance) string {
 	return "it stands in another place"
 }
 
-func (d *delta) add(k ChangeKind, i, old *Instance, why string) {
+func (d *Comparison) add(k ChangeKind, i, old *Instance, why string) {
 	c := Change{Kind: k, Group: i.Group().ID(), Why: why}
 	if i.Parent != nil {
 		c.Resource = i.ID()
@@ -234,7 +237,7 @@ func (d *delta) add(k ChangeKind, i, old *Instance, why string) {
 }
 
 // gone says why something of the old tree is not in the new one.
-func (d *delta) gone(i *Instance) string {
+func (d *Comparison) gone(i *Instance) string {
 	switch to, ok := d.movesTo(i); {
 	case ok && to == i.ID():
 		return "it is to stand alone, as " + to
@@ -250,7 +253,7 @@ func (d *delta) gone(i *Instance) string {
 }
 
 // fresh says of something of the new tree where it comes from.
-func (d *delta) fresh(i *Instance) string {
+func (d *Comparison) fresh(i *Instance) string {
 	switch from, ok := d.movesFrom(i); {
 	case ok && from == i.ID():
 		return "it stood alone before"
@@ -262,10 +265,10 @@ func (d *delta) fresh(i *Instance) string {
 
 // movesTo finds a group into which a resource of before comes, and movesFrom one that a resource of after leaves. What
 // several groups share, and each keeps, does not move.
-func (d *delta) movesTo(i *Instance) (group string, ok bool)   { return d.moves(i, d.after, 0) }
-func (d *delta) movesFrom(i *Instance) (group string, ok bool) { return d.moves(i, d.before, 1) }
+func (d *Comparison) movesTo(i *Instance) (group string, ok bool)   { return d.moves(i, d.after, 0) }
+func (d *Comparison) movesFrom(i *Instance) (group string, ok bool) { return d.moves(i, d.before, 1) }
 
-func (d *delta) moves(i *Instance, other *Tree, own int) (string, bool) {
+func (d *Comparison) moves(i *Instance, other *Tree, own int) (string, bool) {
 	id := i.ID()
 	for _, g := range d.places[other][id] {
 		if g != i.Group().ID() && d.byPlace[own][place{g, id}] == nil && d.byPlace[1-own][place{i.Group().ID(), id}] == nil {

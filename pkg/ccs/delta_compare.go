@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// delta holds the marks that the cluster manager's two comparisons leave: that of the resources, each with its
+// Comparison holds the marks that the cluster manager's two comparisons leave: that of the resources, each with its
 // namesake, and that of the trees.
-type delta struct {
+type Comparison struct {
 	before, after *Tree
 	stop          map[*resource]bool // of before: gone or changed
 	start         map[*resource]need // of after
@@ -34,8 +34,10 @@ const (
 // place is where an instance stands: two trees have the same resource in the same group.
 type place struct{ group, id string }
 
-func compareTrees(before, after *Tree) *delta {
-	d := &delta{before: before, after: after, seed: maphash.MakeSeed(),
+// Compare compares two configurations as the cluster manager does when it is given the second while it runs with
+// the first.
+func Compare(before, after *Tree) *Comparison {
+	d := &Comparison{before: before, after: after, seed: maphash.MakeSeed(),
 		stop: map[*resource]bool{}, start: map[*resource]need{}, stopNode: map[*Instance]bool{}, startNode: map[*Instance]bool{},
 		matched: map[*Instance]bool{}, isOld: map[*Instance]bool{}, places: map[*Tree]map[string][]string{}}
 	d.compareResources()
@@ -63,7 +65,7 @@ func compareTrees(before, after *Tree) *delta {
 }
 
 // partner is the instance of the same resource in the same group of the other tree.
-func (d *delta) partner(i *Instance) (*Instance, bool) {
+func (d *Comparison) partner(i *Instance) (*Instance, bool) {
 	other := 0
 	if d.isOld[i] {
 		other = 1
@@ -73,7 +75,7 @@ func (d *delta) partner(i *Instance) (*Instance, bool) {
 }
 
 // group finds a group of before (0) or after (1).
-func (d *delta) group(in int, id string) *Instance {
+func (d *Comparison) group(in int, id string) *Instance {
 	if g := d.byPlace[in][place{id, id}]; g != nil && g.Parent == nil {
 		return g
 	}
@@ -81,7 +83,7 @@ func (d *delta) group(in int, id string) *Instance {
 }
 
 // compareResources marks the resources whose namesake is gone, new or other.
-func (d *delta) compareResources() {
+func (d *Comparison) compareResources() {
 	common := map[*resource]bool{}
 	for _, l := range d.before.resources {
 		r := d.after.byRef[refKey{l.typ.Name, l.values[0].value}]
@@ -107,7 +109,7 @@ func (d *delta) compareResources() {
 }
 
 // compareNodes marks what stands in one list of siblings and has no like in the other, and goes down where it has.
-func (d *delta) compareNodes(left, right []*Instance) {
+func (d *Comparison) compareNodes(left, right []*Instance) {
 	like := make(map[uint64][]*Instance, len(right))
 	for _, r := range right {
 		h := d.hash(r.res)
@@ -192,7 +194,7 @@ func (r *resource) setting(name string) (setting, bool) {
 }
 
 // hash is the same for resources that compareValues does not call different.
-func (d *delta) hash(r *resource) uint64 {
+func (d *Comparison) hash(r *resource) uint64 {
 	sum := maphash.String(d.seed, r.typ.Name)
 	var h maphash.Hash
 	h.SetSeed(d.seed)

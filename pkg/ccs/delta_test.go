@@ -149,7 +149,7 @@ func TestDeltaIsComplete(t *testing.T) {
 	for n := range 3000 {
 		before := parse(t, randomGroups(r)).ResourceTree(rules)
 		after := parse(t, randomGroups(r)).ResourceTree(rules)
-		d := compareTrees(before, after)
+		d := Compare(before, after)
 		stopped, started := map[place]bool{}, map[place]bool{}
 		note := func(m map[place]bool, i *Instance) {
 			for x := range i.Walk {

@@ -136,77 +136,47 @@ func printTree(list []*Instance, indent string, flag func(*Instance) string) str
 	return b.String()
 }
 
-// operations are what rg_test prints of the two phases. The order in which the marked resources of a group are
-// looked for is rgmanager's own: neither that of a start nor that of a stop.
-func operations(d *delta) string {
+// operations are what rg_test prints of the two phases.
+func operations(d *Comparison) string {
 	var b strings.Builder
 	b.WriteString("=== Operations (down-phase) ===\n")
 	for _, g := range d.before.Groups {
-		kill := d.stop[g.res]
-		if kill {
+		if d.stop[g.res] {
 			b.WriteString("[kill] ")
-		}
-		if kill && g.KeptOnDelete() {
-			fmt.Fprintf(&b, "[no-op] %s was removed from the config, but I am not stopping it.\n", g.ID())
+			if g.KeptOnDelete() {
+				fmt.Fprintf(&b, "[no-op] %s was removed from the config, but I am not stopping it.\n", g.ID())
+			} else { // it is marked, too
+				fmt.Fprintf(&b, "Node %s - CONDSTOP\n%s", g.ID(), stopAll(g))
+			}
 			continue
 		}
-		condition(&b, g, func(i *Instance) bool {
-			if d.stopNode[i] {
-				fmt.Fprintf(&b, "Node %s - CONDSTOP\n", i.ID())
-				b.WriteString(stopAll(i))
-			}
-			return d.stopNode[i]
-		})
+		down, _ := d.Steps(g.ID())
+		for _, s := range down {
+			fmt.Fprintf(&b, "Node %s - CONDSTOP\n%s", s.Instance.ID(), stopAll(s.Instance))
+		}
 	}
 	b.WriteString("=== Operations (up-phase) ===\n")
 	for _, g := range d.after.Groups {
-		initial := d.start[g.res] == mustStart
-		if initial {
+		if d.start[g.res] == mustStart {
 			b.WriteString("[init] ")
-		}
-		if initial && g.QuietOnAdd() {
-			fmt.Fprintf(&b, "[noop] %s was added, but I am not initializing it\n", g.ID())
+			if g.QuietOnAdd() {
+				fmt.Fprintf(&b, "[noop] %s was added, but I am not initializing it\n", g.ID())
+			} else {
+				b.WriteString(stopAll(g))
+			}
 			continue
 		}
-		if initial {
-			b.WriteString(stopAll(g))
-			continue
+		_, up := d.Steps(g.ID())
+		for _, s := range up {
+			fmt.Fprintf(&b, "Node %s - CONDSTART\n", s.Instance.ID())
+			if s.Action == "start" {
+				b.WriteString(startAll(s.Instance))
+			} else if s.Instance.Type.Declares("reconfig") {
+				fmt.Fprintf(&b, "[reconfig] %s\n", s.Instance.ID())
+			}
 		}
-		condition(&b, g, func(i *Instance) bool {
-			if !d.startNode[i] {
-				return false
-			}
-			fmt.Fprintf(&b, "Node %s - CONDSTART\n", i.ID())
-			if d.reconfigured(i) {
-				if i.Type.Declares("reconfig") {
-					fmt.Fprintf(&b, "[reconfig] %s\n", i.ID())
-				}
-				return false
-			}
-			b.WriteString(startAll(i))
-			return true
-		})
 	}
 	return b.String()
-}
-
-// condition calls do for i and, where that does not end it, for what is below: what has no level backwards, then by
-// start level.
-func condition(b *strings.Builder, i *Instance, do func(*Instance) bool) {
-	if do(i) {
-		return
-	}
-	var list []*Instance
-	if len(i.Type.Children) == 0 {
-		list = i.Children
-	} else {
-		list = i.unleveled()
-		slices.Reverse(list)
-		list = append(list, i.leveled(func(c Child) int { return c.Start }, false)...)
-	}
-	for _, c := range list {
-		condition(b, c, do)
-	}
 }
 
 func startAll(i *Instance) string {
@@ -225,7 +195,7 @@ func stopAll(i *Instance) string {
 	return out + "[stop] " + i.ID() + "\n"
 }
 
-func printDelta(d *delta) string {
+func printDelta(d *Comparison) string {
 	return "=== Old Resource List ===\n" +
 		printResources(d.before.resources, func(r *resource) string { return when(d.stop[r], " [NEEDSTOP]") }) +
 		"=== New Resource List ===\n" +
@@ -298,7 +268,7 @@ func TestDeltaAsCaptured(t *testing.T) {
 		return d.ResourceTree(rules)
 	}
 	before, after := load("delta-old.conf"), load("delta-new.conf")
-	if diff := cmp.Diff(captured(t, "rg_test-delta.txt"), printDelta(compareTrees(before, after))); diff != "" {
+	if diff := cmp.Diff(captured(t, "rg_test-delta.txt"), printDelta(Compare(before, after))); diff != "" {
 		t.Error(diff)
 	}
 	want := []string{

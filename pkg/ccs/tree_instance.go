@@ -89,7 +89,7 @@ func (i *Instance) Exclusive() bool {
 
 // Recovery is what is done when a group fails: "restart" where it says nothing.
 func (i *Instance) Recovery() string {
-	if v, ok := i.Value("recovery"); ok {
+	if v, _ := i.Value("recovery"); v != "" {
 		return v
 	}
 	return "restart"
