@@ -68,7 +68,7 @@ func openBox(w World, c *Call) *boxEntry {
 // the agent is killed meanwhile, this is what shows where. Ran notes how it ended.
 func (c *Call) Runs(argv []string) {
 	if c != nil && c.box != nil && len(argv) > 0 {
-		c.box.change(func(r *BoxRecord) { c.box.add(BoxTool{Command: strings.Join(argv, " ")}) })
+		c.box.change(func(*BoxRecord) { c.box.add(BoxTool{Command: strings.Join(argv, " ")}) })
 	}
 }
 

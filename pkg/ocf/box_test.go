@@ -215,6 +215,42 @@ func TestBoxTools(t *testing.T) {
 	}
 }
 
+// A program is written down before it runs: this one copies the box.
+func TestBoxNotesProgramsThatWork(t *testing.T) {
+	path, seen := newBox(t), filepath.Join(t.TempDir(), "seen")
+	code := Run(boxWorld(path, "start"), []byte(testXML), toy{func(ctx context.Context, c *Call) {
+		if out, err := c.Query(ctx, "/bin/cp", path, seen); err != nil || out.ExitCode != 0 {
+			t.Errorf("%v: %s", err, out.Stderr)
+		}
+	}})
+	if code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	for _, x := range []struct {
+		path  string
+		ended bool
+	}{{seen, false}, {path, true}} {
+		r := readBox(t, x.path)[0]
+		if len(r.Tools) != 1 || r.Tools[0].Ended != x.ended || r.Ended != x.ended || !strings.HasPrefix(r.Tools[0].Command, "/bin/cp /") {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// A process of the same number that began at another time is another one.
+func TestBoxKnowsItsProcess(t *testing.T) {
+	path := newBox(t)
+	w := boxWorld(path, "start")
+	c := &Call{Action: "start", Type: "toy", Instance: "toy:t1", World: w, began: w.Now()}
+	if c.box = openBox(w, c); c.box == nil || !readBox(t, path)[0].Lives {
+		t.Fatal("this process is not known")
+	}
+	c.box.change(func(r *BoxRecord) { r.born++ })
+	if readBox(t, path)[0].Lives {
+		t.Error("another process is taken for it")
+	}
+}
+
 // However long everything is, a record fits in its slot and keeps its last program.
 func TestBoxTextIsBounded(t *testing.T) {
 	long := strings.Repeat("long ", 300)

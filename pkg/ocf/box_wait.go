@@ -11,10 +11,10 @@ import (
 	"github.com/lbvm/lbvm/internal/clock"
 )
 
-// How long an action waits for others that write, and for a disk that does not answer.
+// How long an action waits for others that write, and once for a disk that does not answer.
 const (
 	boxLockWait = 20 * time.Millisecond
-	boxDiskWait = 50 * time.Millisecond
+	boxDiskWait = 500 * time.Millisecond
 )
 
 var (
