@@ -98,7 +98,7 @@ func (w world) edit(c *cli.Context, make func(*ccs.Document) (edition, error)) e
 	case err != nil:
 		return cli.Exit(err, exitFailed)
 	case p != nil:
-		return p.publish(c, file, done.New)
+		return p.publish(c, file, done.New, !c.Bool("no-wait"))
 	case own:
 		fmt.Fprintf(w.stdout, "\nrun 'ccs_tool update %s' to upgrade to new cluster config file!\n(or lbm ccs update, which finds out how this cluster does it)\n", host.ClusterXML)
 	}

@@ -101,12 +101,12 @@ func (w world) ccsUpdate() *cli.Command {
 			if err := arguments(c, 0, 0); err != nil {
 				return err
 			}
-			return w.update(c)
+			return w.update(c, !c.Bool("no-wait"))
 		},
 	}
 }
 
-func (w world) update(c *cli.Context) error {
+func (w world) update(c *cli.Context, wait bool) error {
 	file := w.host.Path(host.ClusterXML)
 	doc, err := ccs.Load(file)
 	if err != nil {
@@ -132,7 +132,7 @@ func (w world) update(c *cli.Context) error {
 	if c.Bool("dry-run") {
 		return nil
 	}
-	return p.publish(c, file, version)
+	return p.publish(c, file, version, wait)
 }
 
 // publication is a version on its way to the cluster, past the gate.
@@ -228,7 +228,7 @@ func (w world) runningDocument(c *cli.Context, running uint64, before *ccs.Docum
 }
 
 // publish gives the file to the cluster and looks at what came of it.
-func (p *publication) publish(c *cli.Context, file string, version uint64) error {
+func (p *publication) publish(c *cli.Context, file string, version uint64, wait bool) error {
 	w := p.w
 	if err := p.publisher.Publish(c.Context, file); err != nil {
 		if errors.Is(err, cluster.ErrPublish) {
@@ -246,7 +246,7 @@ func (p *publication) publish(c *cli.Context, file string, version uint64) error
 		return cli.Exit(fmt.Sprintf("the cluster was given version %d and this node runs with %d: check with cman_tool version", version, now), exitFailed)
 	}
 	fmt.Fprintf(w.stdout, "this node runs with version %d\n", version)
-	if c.Bool("no-wait") {
+	if !wait {
 		return nil
 	}
 	return p.await(c, version)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/real"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
@@ -345,5 +346,33 @@ func TestCCSValidate(t *testing.T) {
 		if code := b.lbm("ccs", "validate", "-o", "json"); code != tt.code || !json.Valid(b.out.Bytes()) {
 			t.Errorf("%s: %d %s", name, code, b.out.String())
 		}
+	}
+}
+
+// TestCCSSchema checks with the real xmllint and a schema that knows one element.
+func TestCCSSchema(t *testing.T) {
+	xmllint := real.Need(t, "xmllint")
+	b, _ := confBench(t)
+	b.world.run = run.System{}
+	if err := os.MkdirAll(filepath.Join(b.root, "usr/bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(xmllint, filepath.Join(b.root, "usr/bin/xmllint")); err != nil {
+		t.Fatal(err)
+	}
+	for element, want := range map[string]int{"cluster": 0, "other": exitFailed} {
+		b.write(t, "usr/share/cluster/cluster.rng", `<grammar xmlns="http://relaxng.org/ns/structure/1.0"><start><element name="`+element+`"><ref name="any"/></element></start>`+
+			`<define name="any"><zeroOrMore><choice><attribute><anyName/></attribute><text/><element><anyName/><ref name="any"/></element></choice></zeroOrMore></define></grammar>`)
+		code := b.lbm("ccs", "validate")
+		if code != want || want == 0 && !strings.Contains(b.out.String(), "schema: valid") || want != 0 && !strings.Contains(b.out.String(), "error: schema: ") {
+			t.Errorf("%s: %d\n%s%s", element, code, b.out.String(), b.errors.String())
+		}
+	}
+}
+
+func TestInitUpdate(t *testing.T) {
+	b, s := confBench(t)
+	if code := b.lbm("init", "--shared", "/gfs", "--update"); code != 0 || s.running != 4 || !strings.Contains(b.out.String(), "this will START service:monitoring") || !strings.Contains(b.out.String(), "this node runs with version 4") {
+		t.Errorf("%d, running %d\n%s%s", code, s.running, b.out.String(), b.errors.String())
 	}
 }

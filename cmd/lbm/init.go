@@ -24,6 +24,8 @@ func (w world) initCommand() *cli.Command {
 			&cli.BoolFlag{Name: "join", Usage: "join this node to a cluster that was made ready"},
 			&cli.StringFlag{Name: "member", Usage: "this node's `NAME` in cluster.conf, where it is not the host's own"},
 			&cli.BoolFlag{Name: "no-service", Usage: "do not add the monitoring service to cluster.conf"},
+			&cli.BoolFlag{Name: "update", Usage: "publish the new cluster.conf to the running cluster"},
+			&cli.BoolFlag{Name: "i-know", Usage: "publish although it stops services"},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be done"},
 		},
 		Action: func(c *cli.Context) error {
@@ -36,19 +38,24 @@ func (w world) initCommand() *cli.Command {
 				do = setup.Join
 			}
 			steps, err := do(c.Context, w.host, o)
-			if perr := w.printSteps(steps, o.DryRun); perr != nil {
+			edited, perr := w.printSteps(steps, o.DryRun)
+			switch {
+			case perr != nil:
 				return perr
-			}
-			if err != nil {
+			case err != nil:
 				return initFailure(steps, err)
+			case edited && c.Bool("update"):
+				return w.update(c, false) // lblog does not run yet by which other members could tell
+			case edited:
+				fmt.Fprintf(w.stdout, "\nrun 'ccs_tool update %s' to upgrade to new cluster config file!\n", host.ClusterXML)
 			}
 			return nil
 		},
 	}
 }
 
-func (w world) printSteps(steps []setup.Step, dry bool) error {
-	update := false
+// printSteps tells what was done, and whether cluster.conf was edited.
+func (w world) printSteps(steps []setup.Step, dry bool) (edited bool, err error) {
 	for _, s := range steps {
 		state := "done"
 		switch {
@@ -59,17 +66,14 @@ func (w world) printSteps(steps []setup.Step, dry bool) error {
 			state = "there already"
 		}
 		if _, err := fmt.Fprintf(w.stdout, "%-12s %-34s %s\n", s.What, s.Path, state); err != nil {
-			return err
+			return edited, err
 		}
 		if s.What == "cluster.conf" && state != "there already" {
 			fmt.Fprint(w.stdout, s.Note)
-			update = update || s.Done
+			edited = edited || s.Done
 		}
 	}
-	if update {
-		fmt.Fprintf(w.stdout, "\nrun 'ccs_tool update %s' to upgrade to new cluster config file!\n", host.ClusterXML)
-	}
-	return nil
+	return edited, nil
 }
 
 // initFailure says what a failure has left.
