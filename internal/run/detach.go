@@ -20,7 +20,7 @@ func Detach(c Command) (int, error) {
 	if len(c.Files) > 0 || c.Stdin != nil {
 		return 0, errors.New("a detached command takes neither files nor input")
 	}
-	if err := closeOnExec(); err != nil {
+	if err := CloseOnExec(); err != nil {
 		return 0, fmt.Errorf("starting %s: closing descriptors: %w", c.Argv[0], err)
 	}
 	cmd := command(c)
@@ -38,8 +38,8 @@ func Detach(c Command) (int, error) {
 	return pid, nil
 }
 
-// closeOnExec keeps every descriptor above 2 from our children. Our own are so already; inherited ones are not.
-func closeOnExec() error {
+// CloseOnExec keeps every descriptor above 2 from our children. Our own are so already; inherited ones are not.
+func CloseOnExec() error {
 	names, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		for fd := 3; fd < 1024; fd++ { // without /proc

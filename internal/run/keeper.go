@@ -114,7 +114,7 @@ func keep(grace string, argv []string) int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP, syscall.SIGINT)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
-	if err := closeOnExec(); err != nil { // the lock stays with us
+	if err := CloseOnExec(); err != nil { // the lock stays with us
 		return tell(reportFailed, err.Error())
 	}
 	wait, err := time.ParseDuration(grace)

@@ -102,6 +102,11 @@ func (c *Call) Change(ctx context.Context, argv ...string) (Output, error) {
 }
 
 func (c *Call) run(ctx context.Context, r run.Runner, argv []string) (Output, error) {
+	if c.World.process { // a careless manager leaves its files open for us, and they are not for programs
+		if err := run.CloseOnExec(); err != nil {
+			c.Log.Log(LevelDebug, "closing descriptors: "+err.Error())
+		}
+	}
 	command := run.Command{Argv: argv, Env: c.World.toolEnv()}
 	if _, err := os.Stat(os.DevNull); err != nil {
 		command.Stdin = []byte{} // a pipe that is at its end

@@ -84,7 +84,7 @@ func (kit) do(ctx context.Context, c *Call) error {
 		go func() { panic("in a goroutine of its own") }()
 		select {}
 	case "tidy": // ended early, it tidies up
-		if err := os.WriteFile(c.World.Path("ready"), nil, 0o600); err != nil {
+		if err := os.WriteFile(c.World.Path("ready"), []byte("up\n"), 0o600); err != nil {
 			return err
 		}
 		<-ctx.Done()

@@ -208,7 +208,7 @@ func perform(c *Call, do func(context.Context) error) error {
 // reserve is the part of an action's time that is kept back for tidying up.
 // Of a short time it is more than a tenth: a busy node takes some of it to start the agent and to fetch its answer.
 func reserve(timeout time.Duration) time.Duration {
-	return min(max(timeout/10, min(timeout/4, 250*time.Millisecond)), 2*time.Second)
+	return min(max(timeout/10, min(timeout/4, time.Second)), 2*time.Second)
 }
 
 // tidyTime is how long an action may go on after its deadline: most of what was kept back. The rest is for the answer,

@@ -308,7 +308,8 @@ func TestReserve(t *testing.T) {
 	for timeout, want := range map[time.Duration][2]time.Duration{
 		300 * time.Second: {2 * time.Second, 1500 * time.Millisecond},
 		10 * time.Second:  {time.Second, 750 * time.Millisecond},
-		5 * time.Second:   {500 * time.Millisecond, 375 * time.Millisecond},
+		5 * time.Second:   {time.Second, 750 * time.Millisecond},
+		time.Second:       {250 * time.Millisecond, 187500 * time.Microsecond},
 	} {
 		if r, y := reserve(timeout), tidyTime(timeout); r != want[0] || y != want[1] {
 			t.Errorf("%s: %s and %s, want %s", timeout, r, y, want)
