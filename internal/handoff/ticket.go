@@ -99,9 +99,9 @@ func readTicket(f *os.File) (Ticket, error) {
 
 // LiveTicket is the ticket that speaks to a stop on me while the state is st, with its relocator alive. ErrNoTicket
 // if there is none, ErrDeadTicket with the reason if it is void: Refuse it then. Whether the target can be reached is
-// the caller's question.
-func (l *Locked) LiveTicket(me string, st State) (Ticket, error) {
-	f, err := os.Open(l.file(ticketFile))
+// the caller's question. A stop asks under the lock; without it the answer is what an explanation may tell.
+func (d *Dir) LiveTicket(me string, st State) (Ticket, error) {
+	f, err := os.Open(d.file(ticketFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Ticket{}, ErrNoTicket
 	}
@@ -119,7 +119,7 @@ func (l *Locked) LiveTicket(me string, st State) (Ticket, error) {
 		return t, fmt.Errorf("%w: its lock cannot be read: %w", ErrDeadTicket, err)
 	case !alive:
 		return t, fmt.Errorf("%w: its relocator %q is gone", ErrDeadTicket, t.Relocator)
-	case t.VM != l.vm:
+	case t.VM != d.vm:
 		return t, fmt.Errorf("%w: it is of VM %q", ErrDeadTicket, t.VM)
 	case t.Source != me:
 		return t, fmt.Errorf("%w: it speaks to %q", ErrDeadTicket, t.Source)

@@ -147,7 +147,9 @@ type life struct {
 	me, boot string
 	shared   string
 	dir      *handoff.Dir
-	held     *handoff.Locked // while the lock is held
+	files    record // dir, or what an explanation makes of it
+	held     folder // while the lock is held
+	explains *explanation
 
 	ticketTxn string // of a ticket that was consumed and whose transaction no image bears yet
 
@@ -166,12 +168,15 @@ func (a *Agent) begin(c *ocf.Call, action string) (*life, error) {
 	if err := host.CheckName(c.Name); err != nil {
 		return nil, ocf.Errorf(ocf.CodeConfigured, "%w: %w", hypervisor.ErrName, err)
 	}
-	l := &life{a: a, call: c, action: action, vm: c.Name, params: c.Params.Map(), clock: a.Clock, total: c.Timeout, patience: reboot}
+	l := &life{a: a, call: c, explains: explanationOf(c), action: action, vm: c.Name, params: c.Params.Map(), clock: a.Clock, total: c.Timeout, patience: reboot}
 	if l.clock == nil {
 		l.clock = clock.System()
 	}
 	if l.total <= 0 {
 		l.total = defaultTimeout
+	}
+	if l.explains != nil {
+		l.clock, l.patience = newLeap(l.clock, l.total), 0
 	}
 	l.began = l.clock.Now()
 	var err error
@@ -204,7 +209,7 @@ func (l *life) equip(change run.Runner) (err error) {
 		build = l.a.Driver
 	}
 	l.driver, err = build(l.a.Type, hypervisor.Tools{
-		Host: l.host, Clock: l.clock, Query: l.boxed(run.System{Grace: grace}), Change: l.boxed(change),
+		Host: l.host, Clock: l.clock, Query: l.boxed(run.System{Grace: grace}), Change: l.boxed(change), Rehearsal: l.rehearsal(),
 		Note: func(text string) { l.log(ocf.LevelWarning, text) },
 	})
 	return err
@@ -226,23 +231,54 @@ func (l *life) reach() (err error) {
 		return err
 	}
 	l.dir.At = l.a.At
+	l.files = l.dir
+	if l.explains != nil {
+		l.files = &imagined{life: l}
+	}
 	return nil
 }
 
 // lock publishes this node's boot, waits for the VM's lock and gives the driver a keeper that holds it. The boot
 // comes first: a record that names a boot which nobody can read would make this node look gone.
 func (l *life) lock(ctx context.Context) error {
-	if err := l.host.PublishBoot(l.shared, l.me); err != nil {
-		return fmt.Errorf("publishing this node's boot: %w", err)
+	if err := l.publishBoot(); err != nil {
+		return err
 	}
 	// A stop may have waited for a sender before; then it is a third of what is left.
 	wait, cancel := l.clock.WithTimeout(ctx, max(l.left(1, 3), l.left(1, 1)/3))
 	defer cancel()
+	if l.imagine() {
+		l.say("it takes the VM's lock, for which it would wait %s", l.left(1, 3).Round(time.Second))
+		return nil
+	}
 	held, err := l.dir.Lock(wait, l.clock, l.signature())
 	if err != nil {
 		return err
 	}
 	return l.hold(held)
+}
+
+// tryLock is lock that does not wait. The boot is published when it is known that something will be written.
+func (l *life) tryLock() error {
+	if l.imagine() {
+		l.say("it takes the VM's lock, if nobody else holds it")
+		return nil
+	}
+	held, err := l.dir.TryLock(l.signature())
+	if err != nil {
+		return err
+	}
+	return l.hold(held)
+}
+
+func (l *life) publishBoot() error {
+	if l.explains != nil {
+		return nil
+	}
+	if err := l.host.PublishBoot(l.shared, l.me); err != nil {
+		return fmt.Errorf("publishing this node's boot: %w", err)
+	}
+	return nil
 }
 
 func (l *life) hold(held *handoff.Locked) error {
@@ -281,6 +317,9 @@ func (l *life) signature() string { return fmt.Sprintf("%s on %s", l.action, l.m
 
 // change does something to the guest: a crash point before and after it.
 func (l *life) change(what string, do func() error) error {
+	if l.explains != nil {
+		return do()
+	}
 	if l.a.At != nil {
 		if err := l.a.At("tool:" + what); err != nil {
 			return err

@@ -46,7 +46,7 @@ func (l *life) arriveAlone(ctx context.Context, source string) error {
 			l.setHere()
 			return nil
 		}
-		if l.left(2, 3) <= 0 {
+		if l.waits("for it to run here") || l.left(2, 3) <= 0 {
 			return fmt.Errorf("%s has not arrived from %q: %w", l.vm, source, err)
 		}
 		if wait := l.clock.Sleep(ctx, lookEvery); wait != nil {
@@ -88,11 +88,11 @@ func arriveWait(ctx context.Context, l *life, v view) (bool, error) {
 func (l *life) awaitSender(ctx context.Context, v view) (changed bool, err error) {
 	for {
 		d, derr := l.detail(ctx)
-		st, serr := l.dir.Read()
+		st, serr := l.files.Read()
 		if serr == nil && st.Seq != v.st.Seq || derr == nil && classify(d, v.st, l.me) != v.guest {
 			return true, nil
 		}
-		if l.left(2, 3) <= 0 {
+		if l.waits("for guest or record to change, without the lock") || l.left(2, 3) <= 0 {
 			return false, errors.Join(derr, serr)
 		}
 		if wait := l.clock.Sleep(ctx, lookEvery); wait != nil {

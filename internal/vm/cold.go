@@ -43,6 +43,7 @@ func (l *life) coldOr(ctx context.Context, v view, why string, cause error) erro
 
 // takeDown shuts the guest down, destroys it when two thirds of the time are over, and is nil when nothing is left.
 func (l *life) takeDown(ctx context.Context) error {
+	l.say("it asks the guest to shut down; what has not gone by two thirds of the time is destroyed")
 	gentle, cancel := l.least(ctx, 2, 3)
 	err := l.change("shutdown", func() error { return l.driver.Shutdown(gentle, l.vm) })
 	cancel()
@@ -116,7 +117,7 @@ func (l *life) awaitChange(ctx context.Context, v view) (changed bool, err error
 		if err == nil && classify(d, v.st, l.me) != v.guest {
 			return true, nil
 		}
-		if l.left(2, 3) <= 0 {
+		if l.waits("for it to become something else") || l.left(2, 3) <= 0 {
 			return false, err
 		}
 		if wait := l.clock.Sleep(ctx, lookEvery); wait != nil {

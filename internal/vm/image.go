@@ -33,6 +33,11 @@ func (l *life) imageStop(ctx context.Context, v view) (bool, error) {
 	if err != nil {
 		return false, l.coldOr(ctx, v, "no image", err)
 	}
+	if l.params["on_stop"] == "suspend-only" {
+		l.say("it keeps the memory; if that fails the guest goes on and the stop fails")
+	} else {
+		l.say("it keeps the memory; if that fails the image goes out of use first, then the guest is stopped cold")
+	}
 	if err := l.write(handoff.State{Phase: handoff.Suspending, Node: l.me, Image: txn, Txn: txn}, "stop keeps the memory"); err != nil {
 		if noSpace(err) {
 			return false, l.coldOr(ctx, v, "no image", err)
@@ -57,7 +62,7 @@ func (l *life) checkpoint(ctx context.Context, x hypervisor.Checkpointer, g hype
 		func() error { return l.change("suspend", func() error { return x.Suspend(work, l.vm) }) },
 		func() error { return l.change("dump", func() error { return x.Dump(work, l.vm, mem) }) },
 		func() error { return l.held.Note(txn) },
-		func() error { return syncDisks(g) }, // from here on the image is whole even if this node dies
+		func() error { return l.syncDisks(g) }, // from here on the image is whole even if this node dies
 		func() error {
 			m, err := l.meta(work)
 			if err != nil {
@@ -170,12 +175,12 @@ func (l *life) enough(g hypervisor.Guest) error {
 	if room == nil {
 		room = freeBytes
 	}
-	free, err := room(l.dir.Path())
+	free, err := room(existing(l.files.Path()))
 	if err != nil {
 		return err
 	}
 	if need := g.Mem + g.Mem/20; free < need {
-		return fmt.Errorf("an image needs %d bytes and %s has %d", need, l.dir.Path(), free)
+		return fmt.Errorf("an image needs %d bytes and %s has %d", need, l.files.Path(), free)
 	}
 	return nil
 }
@@ -216,6 +221,10 @@ func (l *life) newTxn() (string, error) {
 	if l.a.Txn != nil {
 		return l.a.Txn()
 	}
+	if l.explains != nil {
+		l.say("%s stands for the number of this hand-off", newTransaction)
+		return newTransaction, nil
+	}
 	return handoff.NewTxn()
 }
 
@@ -226,7 +235,11 @@ func noSpace(err error) bool {
 
 // syncDisks makes durable what the frozen guest has written: its image may be resumed on another node even if this
 // one dies before it has unmounted the guest.
-func syncDisks(g hypervisor.Guest) error {
+func (l *life) syncDisks(g hypervisor.Guest) error {
+	if l.explains != nil {
+		l.say("it writes out what the guest has written to its disks")
+		return nil
+	}
 	done := map[string]bool{}
 	for _, w := range g.Witnesses {
 		dir := existing(filepath.Dir(w.Path))

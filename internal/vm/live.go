@@ -161,6 +161,7 @@ func (l *life) migrate(ctx context.Context, target string) error {
 	if err != nil {
 		return refuse(err)
 	}
+	l.say("it pushes the running guest; one that stays goes on as before, and its record says so again")
 	end, err := l.send(ctx, v, target, txn)
 	if end == stayed {
 		return errors.Join(ocf.ErrStillHere, err)

@@ -149,6 +149,7 @@ func (l *life) guest(ctx context.Context) (hypervisor.Detail, error) {
 			if d.State.Clean() {
 				l.patience = 0 // believed
 			}
+			l.tellGuest(d)
 			return d, nil
 		}
 		if wait := l.clock.Sleep(ctx, lookEvery); wait != nil {
@@ -159,7 +160,7 @@ func (l *life) guest(ctx context.Context) (hypervisor.Detail, error) {
 
 // final tells whether a failed question would be answered in the same way a moment later.
 func (l *life) final(err error) bool {
-	return errors.Is(err, hypervisor.ErrNoProgram) || errors.Is(err, hypervisor.ErrName) || l.call.Probe && errors.Is(err, hypervisor.ErrDown)
+	return l.explains != nil || errors.Is(err, hypervisor.ErrNoProgram) || errors.Is(err, hypervisor.ErrName) || l.call.Probe && errors.Is(err, hypervisor.ErrDown)
 }
 
 // look makes a view. A record that cannot be believed leaves v.st unknown and comes as an error beside the guest's class.
@@ -170,7 +171,7 @@ func (l *life) look(ctx context.Context) (view, error) {
 		return v, err
 	}
 	// The guest first: outside the lock a record that is newer than the look can only name more.
-	st, serr := l.dir.Read()
+	st, serr := l.files.Read()
 	v.guest, v.alien, v.st = classify(d, st, l.me), d.NoProgram, st
 	l.phase, l.txn = st.Phase, st.Txn
 	if serr != nil {
@@ -180,7 +181,9 @@ func (l *life) look(ctx context.Context) (view, error) {
 	if err := l.lookAtNodes(ctx, &v); err != nil {
 		return v, err
 	}
-	return v, l.lookAtImage(&v)
+	err = l.lookAtImage(&v)
+	l.tell(v)
+	return v, err
 }
 
 // recordError says that only the record is unknown.
@@ -239,13 +242,13 @@ func (l *life) lookAtImage(v *view) (err error) {
 	if v.st.Image == "" || v.is(handoff.Resuming) { // a claim is never looked for
 		return nil
 	}
-	if v.image, err = l.dir.HasImage(v.st.Image); err != nil || v.image {
+	if v.image, err = l.files.HasImage(v.st.Image); err != nil || v.image {
 		return err
 	}
 	// Only a dump in steps has a moment at which its tool calls it whole while the guest is still here.
 	_, steps := l.driver.(hypervisor.Checkpointer)
 	if v.is(handoff.Suspending) && v.mine() && v.st.Boot == l.boot && steps {
-		v.part, err = l.dir.Noted(v.st.Image)
+		v.part, err = l.files.Noted(v.st.Image)
 	}
 	return err
 }
@@ -279,6 +282,7 @@ func (l *life) goThrough(ctx context.Context, table []row) error {
 		}
 		r := find(table, v)
 		l.row = r.name
+		l.tellRow(r)
 		l.log(ocf.LevelInfo, l.action+": "+r.name, "state", v.st.Phase, "node", v.st.Node, "to", v.st.To)
 		again, err := r.do(ctx, l, v)
 		if err != nil || !again {

@@ -26,6 +26,10 @@ func (l *life) marked(name string) bool {
 
 // setHere remembers that the VM is this node's. Without the mark status only looks more closely.
 func (l *life) setHere() {
+	if l.explains != nil {
+		l.say("it notes on this node that the VM is here")
+		return
+	}
 	err := os.MkdirAll(l.host.Path(host.RunDir), 0o755)
 	if err == nil {
 		err = os.WriteFile(l.mark(hereMark), nil, 0o644)
@@ -37,6 +41,9 @@ func (l *life) setHere() {
 }
 
 func (l *life) clear(names ...string) {
+	if l.explains != nil {
+		return
+	}
 	for _, n := range names {
 		if err := os.Remove(l.mark(n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			l.log(ocf.LevelWarning, "a node-local mark cannot be removed", "error", err)

@@ -15,6 +15,10 @@ import (
 const journalFile = "migrate.log"
 
 func (l *life) log(level ocf.Level, msg string, kv ...any) {
+	if l.explains != nil {
+		l.explains.log(l, level, msg, kv)
+		return
+	}
 	if l.call.Log != nil {
 		l.call.Log.Log(level, msg, append([]any{"vm", l.vm}, kv...)...)
 	}
@@ -28,6 +32,9 @@ func (l *life) loud(outcome, why string) {
 
 // journal adds a line to the journal. That it cannot is logged and never fails the action.
 func (l *life) journal(outcome, why string) {
+	if l.explains != nil {
+		return
+	}
 	stamps, err := clock.FromRoot(l.host.Root())
 	if err != nil {
 		stamps = l.clock

@@ -248,6 +248,34 @@ func startCases() []rowCase {
 	}
 }
 
+// world is what a row finds.
+func (c rowCase) world(t *testing.T) (*world, *node) {
+	t.Helper()
+	if c.typ == "" {
+		c.typ = "openvz"
+	}
+	w := newWorld(t, c.typ, "node1", "node2", "node3")
+	w.put(c.phase, c.node, c.to)
+	n := w.nodes["node1"]
+	if c.guest != nil {
+		c.guest(n)
+	}
+	for _, name := range c.gone {
+		w.nodes[name].dies()
+	}
+	if c.setup != nil {
+		c.setup(w)
+	}
+	return w, n
+}
+
+func (c rowCase) onStop() string {
+	if c.param == "" {
+		return "suspend"
+	}
+	return c.param
+}
+
 func (w *world) publishBoot(name string) {
 	h, err := w.nodes[name].host()
 	w.must(err)
@@ -262,21 +290,7 @@ func testRows(t *testing.T, action string, table []row, cases []rowCase) {
 	for _, c := range cases {
 		covered[c.row] = true
 		t.Run(c.row+"/"+c.phase.String()+" "+c.name, func(t *testing.T) {
-			if c.typ == "" {
-				c.typ = "openvz"
-			}
-			w := newWorld(t, c.typ, "node1", "node2", "node3")
-			w.put(c.phase, c.node, c.to)
-			n := w.nodes["node1"]
-			if c.guest != nil {
-				c.guest(n)
-			}
-			for _, name := range c.gone {
-				w.nodes[name].dies()
-			}
-			if c.setup != nil {
-				c.setup(w)
-			}
+			w, n := c.world(t)
 			params := map[string]string{}
 			if c.param != "" {
 				params["on_stop"] = c.param

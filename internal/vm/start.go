@@ -27,6 +27,7 @@ func (l *life) start(ctx context.Context) error {
 // startAlone starts where the cluster has no shared file system: the manager's ownership and fencing are the only guard.
 func (l *life) startAlone(ctx context.Context) error {
 	l.row = "alone"
+	l.say("there is no shared storage: nothing but the manager keeps other nodes from starting it")
 	d, err := l.guest(ctx)
 	if err != nil {
 		return err

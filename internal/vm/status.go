@@ -39,6 +39,7 @@ func (l *life) status(ctx context.Context) error {
 		return nil
 	case running, frozen, arriving:
 		if known && c != arriving {
+			l.say("this node has made it its own: the tool's word counts, and nothing else is looked at")
 			return nil
 		}
 		return l.inquire(ctx)
@@ -53,6 +54,10 @@ func (l *life) inquire(ctx context.Context) error {
 		if e == inquiry {
 			return l.inquiry(ctx)
 		}
+	}
+	if l.explains != nil {
+		l.say("this node has not made it its own yet: the record is looked at, in a process that is left behind if the share hangs")
+		return l.inquiry(ctx)
 	}
 	half, cancel := l.clock.WithTimeout(ctx, min(l.left(1, 2), 10*time.Second))
 	defer cancel()
@@ -119,7 +124,7 @@ func (l *life) inquiry(ctx context.Context) error {
 		return err
 	}
 	// The sender holds the lock as long as its tool works: who gets it knows that the transfer is over.
-	held, err := l.dir.TryLock(l.signature())
+	err = l.tryLock()
 	if errors.Is(err, lockfile.ErrHeld) {
 		if v.announced() {
 			return ocf.ErrNotRunning
@@ -129,17 +134,14 @@ func (l *life) inquiry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.hold(held); err != nil {
-		return err
-	}
 	if v, err = l.look(ctx); err != nil {
 		return err
 	}
 	if done, err := v.answer(l); done {
 		return err
 	}
-	if err := l.host.PublishBoot(l.shared, l.me); err != nil {
-		return fmt.Errorf("publishing this node's boot: %w", err)
+	if err := l.publishBoot(); err != nil {
+		return err
 	}
 	return l.adopt(v, "found by status")
 }

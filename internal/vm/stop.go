@@ -44,6 +44,7 @@ func (l *life) bystander(ctx context.Context) (done bool, err error) {
 		case v.here() || v.named():
 			return false, nil
 		case v.guest == absent:
+			l.say("nothing of it is here, and the record does not name this node: nothing is touched, not even the lock")
 			return true, nil
 		case v.guest == arriving && !v.announced():
 			return false, fmt.Errorf("%s is arriving here and its state is %s: left alone", l.vm, v.st.Phase)
@@ -74,6 +75,7 @@ func (l *life) stopAlone(ctx context.Context, why error) error {
 		l.log(ocf.LevelError, "there is no shared storage to use: cold stop", "error", why)
 	}
 	l.row = "alone"
+	l.say("nothing can be written down, so its memory cannot be kept: %v", why)
 	d, err := l.guest(ctx)
 	if err != nil {
 		return err

@@ -50,6 +50,17 @@ type node struct {
 	fails  map[string]failure
 	logs   []string
 	target string // of the last push
+	dry    *hypervisor.Rehearsal
+}
+
+// rehearses is a copy of the node on which the tools change nothing but the copy, and always succeed.
+func (n *node) rehearses(r *hypervisor.Rehearsal) *node {
+	if r == nil {
+		return n
+	}
+	c := *n
+	c.dry = r
+	return &c
 }
 
 // guest is a guest's truth.
@@ -141,6 +152,10 @@ func (g guest) alive() bool {
 
 // runs makes the guest of n run from now on, and looks whether that may be.
 func (n *node) runs() {
+	if n.dry != nil {
+		n.g.state, n.g.frozen, n.g.never = hypervisor.Running, false, false
+		return
+	}
 	for _, o := range n.w.nodes {
 		if o != n && o.g.alive() {
 			n.w.violate("double run: on %s while it is %s on %s", n.name, o.g.state, o.name)
@@ -152,6 +167,9 @@ func (n *node) runs() {
 
 // touch writes to the guest's disk: every older memory is stale.
 func (n *node) touch() {
+	if n.dry != nil {
+		return
+	}
 	n.g.counter++
 	f, err := os.OpenFile(n.w.disk(), os.O_APPEND|os.O_WRONLY, 0)
 	n.w.must(err)
@@ -178,6 +196,9 @@ func (w *world) diskSize() int64 {
 
 // dump is the guest's memory as a file.
 func (n *node) dump(path string) error {
+	if n.dry != nil {
+		return nil
+	}
 	n.w.dumps++
 	text := fmt.Sprintf("%d %d %d %d\n", n.w.dumps, n.g.incarnation, n.g.counter, n.w.diskSize())
 	return os.WriteFile(path, []byte(text), 0o600)
@@ -185,6 +206,11 @@ func (n *node) dump(path string) error {
 
 // undump makes the guest run from a memory.
 func (n *node) undump(path string) error {
+	if n.dry != nil {
+		n.g = guest{mounted: n.w.typ == "openvz"}
+		n.runs()
+		return nil
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -209,6 +235,10 @@ func (n *node) undump(path string) error {
 
 // tool is one changing call: it may be made to fail.
 func (n *node) tool(ctx context.Context, name string, do func() error) error {
+	if n.dry != nil {
+		n.dry.Say([]string{name})
+		return do()
+	}
 	n.calls = append(n.calls, name)
 	if f, ok := n.fails[name]; ok {
 		for f.hangs && ctx.Err() == nil {
@@ -280,6 +310,11 @@ func (f fake) Start(ctx context.Context, _ hypervisor.Guest) error {
 
 // bootGuest boots the guest anew.
 func (n *node) bootGuest() {
+	if n.dry != nil {
+		n.g = guest{mounted: n.w.typ == "openvz"}
+		n.runs()
+		return
+	}
 	n.w.boots++
 	n.w.booted++
 	n.g = guest{incarnation: n.w.boots, mounted: n.w.typ == "openvz"}
@@ -393,6 +428,9 @@ func (f xm) Migrate(ctx context.Context, _, target string) error {
 		}
 		g := f.n.g
 		f.n.g = guest{}
+		if f.n.dry != nil {
+			return nil
+		}
 		to.g = g
 		to.runs()
 		return nil
@@ -406,11 +444,11 @@ type killed struct{ point string }
 func (n *node) agent() *Agent {
 	return &Agent{
 		Type: n.w.typ, Clock: n.w.clock,
-		Driver: func(string, hypervisor.Tools) (hypervisor.Driver, error) {
+		Driver: func(_ string, t hypervisor.Tools) (hypervisor.Driver, error) {
 			if n.w.typ == "openvz" {
-				return vz{fake{n}}, nil
+				return vz{fake{n.rehearses(t.Rehearsal)}}, nil
 			}
-			return xm{fake{n}}, nil
+			return xm{fake{n.rehearses(t.Rehearsal)}}, nil
 		},
 		Membership: func(host.Host, run.Runner) membership.Membership { return n.w },
 		Fingerprint: func(host.Host, hypervisor.Guest, bool) (string, error) {
@@ -467,6 +505,8 @@ func (n *node) do(action string, params ...map[string]string) (err error) {
 		if err == nil && (n.g.state != hypervisor.Unknown || n.g.mounted) {
 			n.w.violate("stop on %s answers 0 and the guest is %s, mounted %v", n.name, n.g.state, n.g.mounted)
 		}
+	case "migrate_from":
+		err = a.Arrive(ctx, c, "node2")
 	case "status":
 		c.World.Env = append(c.World.Env, inquiry)
 		err = a.Status(ctx, c)
