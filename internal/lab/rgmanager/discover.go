@@ -7,8 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // agentDir is where rgmanager looks for agents, on a node.
@@ -20,14 +21,18 @@ func daemonEnv(root string) []string {
 		"previous=N", "CONSOLETYPE=serial", "SHLVL=3", "UPSTART_INSTANCE=", "_=/usr/sbin/rgmanager", rootVariable + "=" + root}
 }
 
-// discover runs every executable of the node's agent folder with meta-data and gives the types in the order of
-// the folder, the built-in service first. say gets what rgmanager would print.
-func (n *node) discover(say func(string)) ([]*rule, error) {
-	rules := []*rule{serviceRule()}
+// discover runs every executable of the node's agent folder with meta-data, in the order of the folder, and gives the
+// types, with the built-in service among them. say gets what rgmanager would print.
+func (n *node) discover(say func(string)) (ccs.Rules, error) {
+	agents, err := n.agents(say)
+	return loadRules(agents, say), err
+}
+
+func (n *node) agents(say func(string)) ([]ccs.Agent, error) {
 	dir := filepath.Join(n.root, agentDir)
 	d, err := os.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return rules, nil
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
@@ -37,9 +42,15 @@ func (n *node) discover(say func(string)) ([]*rule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the agents of %s: %w", n.name, err)
 	}
+	var out []ccs.Agent
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if !candidate(path, say) {
+		fi, err := os.Stat(path)
+		if err != nil {
+			continue
+		}
+		if runs, why := ccs.RunsAsAgent(path, fi.Mode()); !runs {
+			say(fmt.Sprintf("%s: ignored: %s", path, why))
 			continue
 		}
 		text, err := n.metadata(path)
@@ -47,38 +58,11 @@ func (n *node) discover(say func(string)) ([]*rule, error) {
 			say(fmt.Sprintf("%s: %v", path, err))
 			continue
 		}
-		if len(text) == 0 {
-			continue
+		if len(text) > 0 {
+			out = append(out, ccs.Agent{Name: path, Metadata: text})
 		}
-		r, said, err := parseRule(text)
-		for _, s := range said {
-			say(s)
-		}
-		if err != nil {
-			say(fmt.Sprintf("%s: %v", path, err))
-			continue
-		}
-		r.path = path
-		if findRule(rules, r.typ) != nil {
-			say(fmt.Sprintf("Error storing %s: Duplicate", r.typ))
-			continue
-		}
-		rules = append(rules, r)
 	}
-	return rules, nil
-}
-
-// candidate tells whether rgmanager would run a file of the agent folder.
-func candidate(path string, say func(string)) bool {
-	if strings.HasSuffix(path, "~") {
-		return false
-	}
-	if ext := filepath.Ext(path); len(ext) >= 4 && strings.EqualFold(ext[:4], ".rpm") {
-		say(fmt.Sprintf("Warning: Ignoring %s: Bad extension %s", path, ext))
-		return false
-	}
-	fi, err := os.Stat(path)
-	return err == nil && !fi.IsDir() && fi.Mode()&0o111 != 0
+	return out, nil
 }
 
 // metadata runs an agent with descriptors 0 and 2 closed and a pipe on 1. There is no time limit, and the exit
@@ -102,13 +86,4 @@ func (n *node) metadata(path string) ([]byte, error) {
 		return nil, fmt.Errorf("waiting for meta-data: %w", err)
 	}
 	return text, readErr
-}
-
-func findRule(rules []*rule, typ string) *rule {
-	for _, r := range rules {
-		if strings.EqualFold(r.typ, typ) {
-			return r
-		}
-	}
-	return nil
 }

@@ -35,16 +35,16 @@ func (n *node) spawn(start func() (*os.Process, error)) (*os.Process, error) {
 // exec runs one action of one resource on the node and waits for it, for ever unless the resource asks for
 // __enforce_timeouts. An action that the agent does not declare, and any action of the built-in service, is a success.
 func (m *Manager) exec(n *node, r *resource, name string, depth int, target string) (int, error) {
-	if r.rule.path == "" || !r.rule.has(name) {
+	if r.Type.Agent == "" || !r.Type.Declares(name) {
 		return 0, nil
 	}
-	timeout := r.timeoutOf(name, depth)
-	argv := []string{r.rule.path, name}
+	timeout := r.Timeout(name, depth)
+	argv := []string{r.Type.Agent, name}
 	if target != "" {
 		argv = append(argv, target)
 	}
 	// stdin, stdout and stderr of a nil *os.File are /dev/null.
-	cmd := &exec.Cmd{Path: argv[0], Args: argv, Dir: "/", Env: r.environment(n.root, depth, n.refs(r.id()), timeout)}
+	cmd := &exec.Cmd{Path: argv[0], Args: argv, Dir: "/", Env: environment(r, n.root, depth, n.refs(r.ID()), timeout)}
 	began := time.Now()
 	boot := n.bootCount()
 	_, err := n.spawn(func() (*os.Process, error) {
@@ -55,12 +55,17 @@ func (m *Manager) exec(n *node, r *resource, name string, depth int, target stri
 		return 0, err
 	}
 	if err != nil {
-		m.log.event("action", kv("node", n.name), kv("resource", r.id()), kv("action", name), kv("error", err.Error()))
+		m.log.event("action", kv("node", n.name), kv("resource", r.ID()), kv("action", name), kv("error", err.Error()))
 		return 1, nil
 	}
-	var timedOut atomic.Bool
-	if r.enforce && timeout > 0 {
-		t := time.AfterFunc(timeout, func() { timedOut.Store(cmd.Process.Kill() == nil) }) // the child only, not its group
+	var timedOut atomic.Bool // before the kill, so that it is seen when the wait ends
+	if r.EnforceTimeouts && timeout > 0 {
+		t := time.AfterFunc(timeout, func() {
+			timedOut.Store(true)
+			if err := cmd.Process.Kill(); err != nil { // the child only, not its group
+				timedOut.Store(false) // it has ended by itself
+			}
+		})
 		err = cmd.Wait()
 		t.Stop()
 	} else {
@@ -77,25 +82,16 @@ func (m *Manager) exec(n *node, r *resource, name string, depth int, target stri
 	if n.bootCount() != boot {
 		return 0, errNodeDown
 	}
-	if timedOut.Load() {
-		m.log.event("message", kv("node", n.name), kv("text", fmt.Sprintf("%s on %s timed out after %d seconds", name, r.id(), seconds(timeout))))
+	if timedOut.Load() && code == bySignal {
+		m.log.event("message", kv("node", n.name), kv("text", fmt.Sprintf("%s on %s timed out after %d seconds", name, r.ID(), seconds(timeout))))
 		code = 1
 	}
 	m.logAction(n, r, name, depth, target, code, time.Since(began))
 	return code, nil
 }
 
-func (r *resource) timeoutOf(name string, depth int) time.Duration {
-	for _, a := range r.actions {
-		if a.name == name && (name != "status" || a.depth == depth) {
-			return a.timeout
-		}
-	}
-	return r.rule.timeout(name)
-}
-
 func (m *Manager) logAction(n *node, r *resource, name string, depth int, target string, code int, took time.Duration) {
-	pairs := []pair{kv("node", n.name), kv("resource", r.id()), kv("action", name)}
+	pairs := []pair{kv("node", n.name), kv("resource", r.ID()), kv("action", name)}
 	if target != "" {
 		pairs = append(pairs, kv("target", target))
 	}
@@ -104,7 +100,7 @@ func (m *Manager) logAction(n *node, r *resource, name string, depth int, target
 	}
 	pairs = append(pairs, kv("code", fmt.Sprint(code)), kv("took", took.Round(time.Millisecond).String()))
 	if code != 0 {
-		pairs = append(pairs, kv("text", fmt.Sprintf("%s on %s \"%s\" returned %d (%s)", name, r.rule.typ, r.name(), code, codeText(code))))
+		pairs = append(pairs, kv("text", fmt.Sprintf("%s on %s \"%s\" returned %d (%s)", name, r.Type.Name, r.Name(), code, codeText(code))))
 	}
 	m.log.event("action", pairs...)
 }
@@ -133,9 +129,9 @@ func (m *Manager) treeStart(n *node, r *resource) (int, error) {
 	if err != nil || code != 0 {
 		return code, err
 	}
-	n.addRef(r.id(), 1)
+	n.addRef(r.ID(), 1)
 	n.checked(r, m.clk.Now())
-	for _, c := range r.startOrder() {
+	for _, c := range r.StartOrder() {
 		if code, err := m.treeStart(n, c); err != nil || code != 0 {
 			return code, err
 		}
@@ -146,7 +142,7 @@ func (m *Manager) treeStart(n *node, r *resource) (int, error) {
 // treeStop stops children before parents, goes on through failures and tells the last one.
 func (m *Manager) treeStop(n *node, r *resource) (int, error) {
 	failed := 0
-	for _, c := range r.stopOrder() {
+	for _, c := range r.StopOrder() {
 		code, err := m.treeStop(n, c)
 		if err != nil {
 			return 0, err
@@ -159,7 +155,7 @@ func (m *Manager) treeStop(n *node, r *resource) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n.addRef(r.id(), -1)
+	n.addRef(r.ID(), -1)
 	if code != 0 {
 		failed = code
 	}
@@ -174,7 +170,7 @@ func (m *Manager) treeStatus(n *node, r *resource) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if code != 0 && r.rule.has("recover") {
+		if code != 0 && r.Type.Declares("recover") {
 			if recovered, err := m.exec(n, r, "recover", 0, ""); err != nil {
 				return 0, err
 			} else if recovered == 0 {
@@ -186,7 +182,7 @@ func (m *Manager) treeStatus(n *node, r *resource) (int, error) {
 	if c.last != 0 {
 		return c.last, nil
 	}
-	for _, child := range r.startOrder() {
+	for _, child := range r.StartOrder() {
 		if code, err := m.treeStatus(n, child); err != nil || code != 0 {
 			return code, err
 		}
@@ -202,12 +198,12 @@ type checks struct {
 
 // due gives the deepest status action whose interval has passed.
 func (c *checks) due(r *resource, now time.Time) (depth int, due bool) {
-	for _, a := range r.actions {
-		if a.name != "status" || a.interval <= 0 || due && a.depth < depth {
+	for _, a := range r.Actions {
+		if a.Name != "status" || a.Interval <= 0 || due && a.Depth < depth {
 			continue
 		}
-		if now.Sub(c.at[a.depth]) >= a.interval {
-			depth, due = a.depth, true
+		if now.Sub(c.at[a.Depth]) >= a.Interval {
+			depth, due = a.Depth, true
 		}
 	}
 	if due {

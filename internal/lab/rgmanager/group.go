@@ -111,10 +111,10 @@ type groupState struct {
 }
 
 func (m *Manager) addGroupsLocked(v *view) (added []*group) {
-	for _, r := range v.groups {
-		if _, ok := m.groups[r.id()]; !ok {
-			g := &group{m: m, id: r.id(), groupState: groupState{state: uninitialized, since: m.clk.Now()}}
-			m.groups[r.id()] = g
+	for _, r := range v.tree.Groups {
+		if _, ok := m.groups[r.ID()]; !ok {
+			g := &group{m: m, id: r.ID(), groupState: groupState{state: uninitialized, since: m.clk.Now()}}
+			m.groups[r.ID()] = g
 			added = append(added, g)
 		}
 	}
@@ -225,7 +225,7 @@ func (g *group) scoreLocked(n *node, online []*node) int {
 	if r == nil || n.view.group(g.id) == nil {
 		return illegal
 	}
-	return g.m.conf.score(r.get("domain"), n.name, names(online), g.state == started, g.owner)
+	return g.m.conf.score(get(r, "domain"), n.name, names(online), g.state == started, g.owner)
 }
 
 func (g *group) score(n *node, online []*node) int {
@@ -255,10 +255,10 @@ func (g *group) exclusiveLocked(n *node) bool {
 		if other == g || !strings.EqualFold(other.owner, n.name) || !other.state.holds() {
 			continue
 		}
-		if mine != nil && mine.exclusive() {
+		if mine != nil && mine.Exclusive() {
 			return true
 		}
-		if r := other.policyLocked(); r != nil && r.exclusive() {
+		if r := other.policyLocked(); r != nil && r.Exclusive() {
 			return true
 		}
 	}

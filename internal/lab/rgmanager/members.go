@@ -176,7 +176,11 @@ func (m *Manager) load(n *node, conf *configuration) *view {
 	if err != nil && !errors.Is(err, errNodeDown) {
 		say(err.Error())
 	}
-	return &view{version: conf.version, groups: buildTrees(rules, conf.groups, say)}
+	tree := conf.doc.ResourceTree(rules)
+	for _, x := range tree.Dropped {
+		say(fmt.Sprintf("%s is dropped: %s", x.ID, x))
+	}
+	return &view{version: conf.version, tree: tree}
 }
 
 // evaluateAll lets every group look for its node, unless rgmanager still starts somewhere: what starts together is judged together.

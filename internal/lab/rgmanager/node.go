@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/atomicfile"
+	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // rgState is how far rgmanager is on a node.
@@ -48,19 +49,14 @@ type node struct {
 // view is the configuration as rgmanager on one node has loaded it, with that node's agents.
 type view struct {
 	version uint64
-	groups  []*resource
+	tree    *ccs.Tree
 }
 
 func (v *view) group(id string) *resource {
 	if v == nil {
 		return nil
 	}
-	for _, r := range v.groups {
-		if r.id() == id {
-			return r
-		}
-	}
-	return nil
+	return v.tree.Group(id)
 }
 
 func newNode(name string, id int, root string) *node {
@@ -132,10 +128,10 @@ func (n *node) addRef(id string, by int) {
 func (n *node) check(r *resource) *checks {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	c, ok := n.checksM[r.id()]
+	c, ok := n.checksM[r.ID()]
 	if !ok {
 		c = &checks{at: map[int]time.Time{}}
-		n.checksM[r.id()] = c
+		n.checksM[r.ID()] = c
 	}
 	return c
 }
@@ -144,9 +140,9 @@ func (n *node) check(r *resource) *checks {
 func (n *node) checked(r *resource, at time.Time) {
 	c := n.check(r)
 	c.last = 0
-	for _, a := range r.actions {
-		if a.name == "status" {
-			c.at[a.depth] = at
+	for _, a := range r.Actions {
+		if a.Name == "status" {
+			c.at[a.Depth] = at
 		}
 	}
 }

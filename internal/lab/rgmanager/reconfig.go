@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // errOld says that a configuration is not newer than the running one.
@@ -66,12 +68,14 @@ func (m *Manager) reconfigure() {
 	defer m.mu.Unlock()
 	defer m.wakeLocked()
 	olds := map[*node]*view{}
+	found := map[*node]*ccs.Comparison{}
 	var added []*group
 	for i, n := range nodes {
 		if n.view == nil { // it died meanwhile
 			continue
 		}
 		olds[n], n.view = n.view, views[i]
+		found[n] = ccs.Compare(olds[n].tree, views[i].tree)
 		added = append(added, m.addGroupsLocked(views[i])...)
 	}
 	for _, g := range m.sortedGroupsLocked() {
@@ -81,8 +85,10 @@ func (m *Manager) reconfigure() {
 			g.enqueue(func() { g.removed(olds) })
 		case slices.Contains(added, g):
 			g.enqueue(func() { g.isNew(nodes, r) })
+		case replaced(g.id, found):
+			g.enqueue(func() { g.replace(olds, nodes, r) })
 		default:
-			g.enqueue(func() { g.reconfigured(olds) })
+			g.enqueue(func() { g.reconfigured(found) })
 		}
 	}
 	m.log.event("reconfigured", kv("version", fmt.Sprint(conf.version)))
@@ -97,7 +103,7 @@ func (g *group) removed(olds map[*node]*view) {
 	s := g.snapshot()
 	n := m.node(s.owner)
 	if old := olds[n].group(g.id); n != nil && old != nil && s.state.holds() {
-		if old.keepsOnDelete() {
+		if old.KeptOnDelete() {
 			g.message(n, "%s was removed from the config, but I am not stopping it.", g.id)
 			g.set(disabled, "")
 		} else {
@@ -114,111 +120,84 @@ func (g *group) removed(olds map[*node]*view) {
 	})
 }
 
-// isNew stops a new group on every node and then starts it.
-func (g *group) isNew(nodes []*node, r *resource) {
-	if r.quietOnAdd() {
-		g.message(nodes[0], "%s was added, but I am not initializing it", g.id)
-	} else {
-		var wg sync.WaitGroup
-		for _, n := range nodes {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				g.initStop(n)
-			}()
+// replaced tells whether a group is changed as a whole.
+func replaced(id string, found map[*node]*ccs.Comparison) bool {
+	for _, c := range found {
+		if c.Replaced(id) {
+			return true
 		}
-		wg.Wait()
+	}
+	return false
+}
+
+// replace brings a group that is changed as a whole from its old to its new values: it ends as one that is removed
+// and begins as one that is new. That it had been disabled is forgotten.
+func (g *group) replace(olds map[*node]*view, nodes []*node, r *resource) {
+	s := g.snapshot()
+	n := g.m.node(s.owner)
+	if old := olds[n].group(g.id); n != nil && old != nil && s.state.holds() {
+		if old.KeptOnDelete() {
+			g.message(n, "%s was removed from the config, but I am not stopping it.", g.id)
+			g.set(disabled, "")
+		} else {
+			unlock := n.lock(g.id)
+			g.stopTree(n, old, disabled)
+			unlock()
+		}
+	}
+	g.initialise(nodes, r)
+	if g.snapshot().state == disabled && r.Autostart() {
+		g.set(stopped, "")
 	}
 	g.evaluate(nil)
 }
 
-// reconfigured brings a group that runs from its old values to the new ones: what changed is stopped with the old
-// and started with the new ones, or only told of them where all that changed may be reconfigured.
-func (g *group) reconfigured(olds map[*node]*view) {
+// isNew stops a new group on every node and then starts it.
+func (g *group) isNew(nodes []*node, r *resource) {
+	g.initialise(nodes, r)
+	g.evaluate(nil)
+}
+
+func (g *group) initialise(nodes []*node, r *resource) {
+	if r.QuietOnAdd() {
+		g.message(nodes[0], "%s was added, but I am not initializing it", g.id)
+		return
+	}
+	var wg sync.WaitGroup
+	for _, n := range nodes {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			g.initStop(n)
+		}()
+	}
+	wg.Wait()
+}
+
+// reconfigured brings what has changed in a group that runs from its old values to the new ones.
+func (g *group) reconfigured(found map[*node]*ccs.Comparison) {
 	s := g.snapshot()
 	n := g.m.node(s.owner)
-	if n == nil || s.state != started {
+	if n == nil || found[n] == nil || s.state != started {
 		return
 	}
-	before, after := olds[n].group(g.id), g.treeOn(n)
-	if before == nil || after == nil {
-		return
-	}
-	var d delta
-	d.compare(before, after)
-	if d.empty() {
+	down, up := found[n].Steps(g.id)
+	if len(down)+len(up) == 0 {
 		return
 	}
 	unlock := n.lock(g.id)
-	ok := g.apply(n, d)
+	ok := g.apply(n, down, up)
 	unlock()
 	if !ok && g.snapshot().state == started {
 		g.recover(n)
 	}
 }
 
-// delta is what separates two trees of one group.
-type delta struct {
-	stops  []*resource // with old values
-	reload []*resource // with new values, told by reconfig
-	starts []*resource // with new values
-}
-
-func (d *delta) empty() bool { return len(d.stops)+len(d.reload)+len(d.starts) == 0 }
-
-func (d *delta) compare(before, after *resource) {
-	changed, reload := compareValues(before, after)
-	switch {
-	case changed:
-		d.stops = append(d.stops, before)
-		d.starts = append(d.starts, after)
-		return
-	case reload:
-		d.reload = append(d.reload, after)
-	}
-	child := func(r *resource, id string) *resource {
-		for _, c := range r.children {
-			if c.id() == id {
-				return c
-			}
-		}
-		return nil
-	}
-	for _, c := range before.stopOrder() {
-		if child(after, c.id()) == nil {
-			d.stops = append(d.stops, c)
-		}
-	}
-	for _, c := range after.startOrder() {
-		if old := child(before, c.id()); old != nil {
-			d.compare(old, c)
-		} else {
-			d.starts = append(d.starts, c)
-		}
-	}
-}
-
-// compareValues tells whether a value changed that needs a restart, and whether one changed that does not.
-func compareValues(before, after *resource) (restart, reload bool) {
-	for _, p := range after.rule.params {
-		was, had := before.lookup(p.name)
-		is, has := after.lookup(p.name)
-		if was == is && had == has {
-			continue
-		}
-		if p.reconfig {
-			reload = true
-		} else {
-			restart = true
-		}
-	}
-	return restart, reload
-}
-
-// apply does the stops, then the rest. False: the group needs recovery. The caller holds the node's lock of the group.
-func (g *group) apply(n *node, d delta) bool {
-	for _, r := range d.stops {
-		code, err := g.m.treeStop(n, r)
+// apply does the stops with the old values, then the rest. False: the group needs recovery. The caller holds the node's
+// lock of the group.
+func (g *group) apply(n *node, down, up []ccs.Step) bool {
+	for _, s := range down {
+		code, err := g.m.treeStop(n, s.Instance)
 		if err != nil {
 			return true // the node died: fencing takes it from here
 		}
@@ -227,13 +206,15 @@ func (g *group) apply(n *node, d delta) bool {
 			return false
 		}
 	}
-	for _, r := range d.reload {
-		if code, err := g.m.exec(n, r, "reconfig", 0, ""); err != nil || code != 0 {
-			return err != nil
+	for _, s := range up {
+		var code int
+		var err error
+		if s.Action == "reconfig" {
+			code, err = g.m.exec(n, s.Instance, s.Action, 0, "")
+		} else {
+			code, err = g.m.treeStart(n, s.Instance)
 		}
-	}
-	for _, r := range d.starts {
-		if code, err := g.m.treeStart(n, r); err != nil || code != 0 {
+		if err != nil || code != 0 {
 			return err != nil
 		}
 	}

@@ -3,6 +3,8 @@ package rgmanager
 import (
 	"strings"
 	"time"
+
+	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // statusLoop asks, each poll, for one status check of every started group.
@@ -34,7 +36,7 @@ func (m *Manager) poll() {
 
 // poll is how often status checks are considered.
 func (c *configuration) poll() time.Duration {
-	if s := expandTime(c.rm["status_poll_interval"]); s >= time.Second {
+	if s := ccs.ParseDuration(c.rm["status_poll_interval"]); s >= time.Second {
 		return s
 	}
 	return 10 * time.Second
@@ -81,15 +83,15 @@ func (g *group) recover(n *node) {
 	if r == nil {
 		return
 	}
-	if r.migratory() {
+	if r.Migratory() {
 		if where := g.inquire(n); where != nil {
-			n.addRef(r.id(), -1)
+			n.addRef(r.ID(), -1)
 			g.adopt(where)
 			return
 		}
 	}
 	g.message(n, "Stopping service %s", g.id)
-	policy := strings.ToLower(r.recovery())
+	policy := strings.ToLower(r.Recovery())
 	if policy == "disable" {
 		g.stopOn(n, disabled)
 		return
@@ -115,7 +117,7 @@ func (g *group) recover(n *node) {
 
 // countRestart counts a restart and tells whether it was one too many.
 func (g *group) countRestart(r *resource) bool {
-	limit, expire := atoi(r.get("max_restarts")), expandTime(r.get("restart_expire_time"))
+	limit, expire := atoi(get(r, "max_restarts")), ccs.ParseDuration(get(r, "restart_expire_time"))
 	g.m.mu.Lock()
 	defer g.m.mu.Unlock()
 	g.restarts++

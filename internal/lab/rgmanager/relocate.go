@@ -82,7 +82,7 @@ func (g *group) migrateRequest(n *node) outcome {
 	s := g.snapshot()
 	r := g.policy()
 	switch {
-	case r == nil || !r.migratory():
+	case r == nil || !r.Migratory():
 		return outcome{code: rgInvalid}
 	case !m.isReady(n):
 		return outcome{code: rgNode}
@@ -116,9 +116,9 @@ func (g *group) migrate(to *node) outcome {
 	case err != nil:
 		return outcome{code: rgFail}
 	case code == 0:
-		from.addRef(r.id(), -1)
+		from.addRef(r.ID(), -1)
 		if there := g.treeOn(to); there != nil {
-			to.addRef(r.id(), 1)
+			to.addRef(r.ID(), 1)
 			to.checked(there, g.m.clk.Now())
 		}
 		g.m.update(func() {

@@ -154,7 +154,7 @@ func (m *Manager) isEnding() bool {
 func (g *group) inquire(but *node) *node {
 	for _, n := range without(g.m.ready(), but) {
 		r := g.treeOn(n)
-		if r == nil || !r.migratory() {
+		if r == nil || !r.Migratory() {
 			continue
 		}
 		code, err := g.statusOn(n, r)
@@ -178,7 +178,7 @@ func (g *group) adopt(n *node) {
 	g.message(n, "%s is running here; adopting it", g.id)
 	if r := g.treeOn(n); r != nil {
 		n.checked(r, g.m.clk.Now())
-		n.addRef(r.id(), 1-n.refs(r.id()))
+		n.addRef(r.ID(), 1-n.refs(r.ID()))
 	}
 	g.set(started, n.name)
 }
@@ -193,7 +193,7 @@ func (g *group) evaluate(up []string) {
 	}
 	switch s.state {
 	case uninitialized:
-		if !r.autostart() {
+		if !r.Autostart() {
 			g.set(disabled, "")
 			return
 		}
@@ -224,7 +224,7 @@ func (g *group) failback(s groupState, up []string) {
 			continue
 		}
 		g.message(owner, "Relocating %s to better node %s", g.id, n.name)
-		if r := g.treeOn(owner); r != nil && r.migratory() {
+		if r := g.treeOn(owner); r != nil && r.Migratory() {
 			g.migrate(n)
 		} else {
 			g.relocate(owner, n)

@@ -260,6 +260,42 @@ func TestReconfiguration(t *testing.T) {
 		b.wantCalls("node1 stop plain:w", "node1 start plain:x")
 		b.wantState("service:s", "started node1")
 	})
+	t.Run("a group that changes as a whole ends as one that is removed and begins as one that is new", func(t *testing.T) {
+		b := up(t, base)
+		b.wantTool("node1", "clusvcadm -r s -m node2", 0, "Trying to relocate service:s to node2...Success\nservice:s is now running on node2\n")
+		b.calls()
+		b.update(2, strings.Replace(base, `<service name="s"`, `<service name="s" priority="1"`, 1))
+		got := b.calls()
+		if want := []string{"node2 stop plain:y", "node2 stop plain:x"}; len(got) != 10 || !slices.Equal(got[:2], want) {
+			t.Errorf("agents were called: %q, wanted first %q, then two stops on each node and two starts", got, want)
+		}
+		if want := []string{"node1 start plain:x", "node1 start plain:y"}; len(got) == 10 && !slices.Equal(got[8:], want) {
+			t.Errorf("agents were called: %q, wanted last %q", got, want)
+		}
+		b.wantState("service:s", "started node1")
+	})
+	t.Run("a value for reconfig that comes is a change as a whole, and forgets that it was disabled", func(t *testing.T) {
+		b := up(t, strings.Replace(base, ` domain="p1"`, "", 1))
+		b.wantTool("node1", "clusvcadm -d s", 0, "Local machine disabling service:s...Success\n")
+		b.calls()
+		b.update(2, base)
+		b.wantState("service:s", "started node1")
+		if got := b.calls(); len(got) != 8 { // two stops on each node, two starts
+			t.Errorf("agents were called: %q", got)
+		}
+	})
+	t.Run("a guest at top level that changes is not stopped but looked for", func(t *testing.T) {
+		b := up(t, base+`<guest name="v" domain="p1"/>`)
+		b.calls()
+		b.answers(0, "status", "guest:v", "node1")
+		b.update(2, base+`<guest name="v" domain="p1" max_restarts="1"/>`)
+		for _, call := range b.calls() {
+			if strings.Contains(call, " stop ") {
+				t.Errorf("agents were called: %q", call)
+			}
+		}
+		b.wantState("guest:v", "started node1")
+	})
 	t.Run("a node that was down gets the file when it joins", func(t *testing.T) {
 		b := up(t, base)
 		b.kill("node3")
