@@ -2,7 +2,6 @@ package ocf
 
 import (
 	"bytes"
-	"encoding/xml"
 	"fmt"
 	"strings"
 	"time"
@@ -24,33 +23,22 @@ func PacemakerXML(rgmanager []byte) ([]byte, error) { return derive(rgmanager, f
 // reload-agent only of an agent whose version is 1.1 (controld_metadata.c:controld_cache_metadata).
 func PacemakerXML11(rgmanager []byte) ([]byte, error) { return derive(rgmanager, true) }
 
-// xmlTexts is what metadata says to humans, as it was laid out.
-type xmlTexts struct {
-	Version    string     `xml:"version"`
-	Long       []langText `xml:"longdesc"`
-	Short      []langText `xml:"shortdesc"`
-	Parameters []struct {
-		Long  []langText `xml:"longdesc"`
-		Short []langText `xml:"shortdesc"`
-	} `xml:"parameters>parameter"`
-}
+type langText struct{ Lang, Text string }
 
-type langText struct {
-	Lang string `xml:"lang,attr"`
-	Text string `xml:",chardata"`
+// langTexts are the texts of a name in an element, as they were laid out.
+func langTexts(x *element, name string) []langText {
+	var out []langText
+	for _, t := range x.all(name) {
+		lang, _ := t.attr("lang")
+		out = append(out, langText{lang, t.text})
+	}
+	return out
 }
 
 func derive(rgmanager []byte, eleven bool) ([]byte, error) {
-	m, err := ParseMetadata(rgmanager)
+	m, x, err := parseMetadata(rgmanager)
 	if err != nil {
 		return nil, err
-	}
-	var x xmlTexts
-	if err := xml.Unmarshal(rgmanager, &x); err != nil {
-		return nil, fmt.Errorf("reading the texts of %q: %w", m.Name, err)
-	}
-	if len(x.Parameters) != len(m.Params) {
-		return nil, fmt.Errorf("reading the texts of %q: %d of %d parameters found", m.Name, len(x.Parameters), len(m.Params))
 	}
 	d := derivation{m: m, eleven: eleven}
 	d.line(0, `<?xml version="1.0"?>`)
@@ -60,24 +48,24 @@ func derive(rgmanager []byte, eleven bool) ([]byte, error) {
 	} else {
 		d.line(0, `<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">`)
 	}
-	own := strings.TrimSpace(x.Version)
+	own := strings.TrimSpace(x.first("version").text)
 	if own == "" {
 		own = "1.0"
 	}
 	d.line(0, `<resource-agent%s%s>`, pair("name", m.Name), pair("version", own))
 	d.line(1, `<version>%s</version>`, standard)
-	short := texts(x.Short, m.Name)
-	long := texts(x.Long, short[0].Text)
+	short := texts(langTexts(x, "shortdesc"), m.Name)
+	long := texts(langTexts(x, "longdesc"), short[0].Text)
 	if !eleven { // its DTD allows one of each
 		short, long = short[:1], long[:1]
 	}
 	d.texts(1, "longdesc", long)
 	d.texts(1, "shortdesc", short)
 	d.line(1, `<parameters>`)
-	for i, p := range m.Params {
-		if !policy(p.Name) {
-			short := texts(x.Parameters[i].Short, p.Name)
-			d.param(p, short, texts(x.Parameters[i].Long, short[0].Text))
+	for i, described := range x.first("parameters").all("parameter") { // each of them is one of m.Params
+		if p := m.Params[i]; !policy(p.Name) {
+			short := texts(langTexts(described, "shortdesc"), p.Name)
+			d.param(p, short, texts(langTexts(described, "longdesc"), short[0].Text))
 		}
 	}
 	d.line(1, `</parameters>`)

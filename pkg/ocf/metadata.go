@@ -1,7 +1,6 @@
 package ocf
 
 import (
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"strings"
@@ -80,117 +79,94 @@ func (m *Metadata) Action(name string, depth int) (Action, bool) {
 	return best, found
 }
 
-type xmlAgent struct {
-	XMLName    xml.Name  `xml:"resource-agent"`
-	Attrs      []anyAttr `xml:",any,attr"`
-	Short      string    `xml:"shortdesc"`
-	Long       string    `xml:"longdesc"`
-	Parameters struct {
-		Parameter []struct {
-			Attrs   []anyAttr `xml:",any,attr"`
-			Short   string    `xml:"shortdesc"`
-			Long    string    `xml:"longdesc"`
-			Content struct {
-				Attrs []anyAttr `xml:",any,attr"`
-			} `xml:"content"`
-		} `xml:"parameter"`
-	} `xml:"parameters"`
-	Actions struct {
-		Action []struct {
-			Attrs []anyAttr `xml:",any,attr"`
-		} `xml:"action"`
-	} `xml:"actions"`
-	Special []struct {
-		Attrs      []anyAttr `xml:",any,attr"`
-		Attributes struct {
-			Attrs []anyAttr `xml:",any,attr"`
-		} `xml:"attributes"`
-	} `xml:"special"`
-}
-
-type anyAttr = xml.Attr
-
-func attr(attrs []anyAttr, name string) (string, bool) {
-	for _, a := range attrs {
-		if a.Name.Local == name && a.Name.Space == "" {
-			return a.Value, true
-		}
-	}
-	return "", false
-}
-
 // ParseMetadata reads an agent's metadata. It refuses what would make rgmanager drop the type or crash.
 func ParseMetadata(text []byte) (*Metadata, error) {
-	var x xmlAgent
-	if err := xml.Unmarshal(text, &x); err != nil {
-		return nil, fmt.Errorf("reading metadata: %w", err)
+	m, _, err := parseMetadata(text)
+	return m, err
+}
+
+// parseMetadata gives the document as well.
+func parseMetadata(text []byte) (*Metadata, *element, error) {
+	x, err := readXML(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading metadata: %w", err)
 	}
-	if x.XMLName.Space != "" {
-		return nil, fmt.Errorf("reading metadata: resource-agent is in the namespace %q", x.XMLName.Space)
+	m, err := metadataOf(x, text)
+	return m, x, err
+}
+
+func metadataOf(x *element, text []byte) (*Metadata, error) {
+	if x.name != "resource-agent" {
+		return nil, fmt.Errorf("reading metadata: the document is a <%s> and no <resource-agent>", x.name)
 	}
-	m := &Metadata{Short: oneLine(x.Short), Long: oneLine(x.Long), InitOnAdd: true, DestroyOnDelete: true, raw: append([]byte(nil), text...)}
-	m.Name, _ = attr(x.Attrs, "name")
-	m.Version, _ = attr(x.Attrs, "version")
+	if space, ok := x.attr("xmlns"); ok {
+		return nil, fmt.Errorf("reading metadata: resource-agent is in the namespace %q", space)
+	}
+	m := &Metadata{Short: oneLine(x.first("shortdesc").text), Long: oneLine(x.first("longdesc").text), InitOnAdd: true, DestroyOnDelete: true, raw: append([]byte(nil), text...)}
+	m.Name, _ = x.attr("name")
+	m.Version, _ = x.attr("version")
 	if m.Name == "" || strings.EqualFold(m.Name, "action") {
 		return nil, fmt.Errorf("reading metadata: %q cannot be the name of a type", m.Name)
 	}
-	for _, p := range x.Parameters.Parameter {
-		if err := m.addParam(p.Attrs, p.Content.Attrs, p.Short, p.Long); err != nil {
+	for _, p := range x.first("parameters").all("parameter") {
+		if err := m.addParam(p); err != nil {
 			return nil, fmt.Errorf("reading metadata of %q: %w", m.Name, err)
 		}
 	}
-	for _, a := range x.Actions.Action {
-		if err := m.addAction(a.Attrs); err != nil {
+	for _, a := range x.first("actions").all("action") {
+		if err := m.addAction(a); err != nil {
 			return nil, fmt.Errorf("reading metadata of %q: %w", m.Name, err)
 		}
 	}
 	if len(m.Actions) == 0 {
 		return nil, fmt.Errorf("reading metadata of %q: it declares no action", m.Name)
 	}
-	for _, s := range x.Special {
-		if tag, _ := attr(s.Attrs, "tag"); tag != "rgmanager" {
+	for _, s := range x.all("special") {
+		if tag, _ := s.attr("tag"); tag != "rgmanager" {
 			continue
 		}
-		if v, ok := attr(s.Attributes.Attrs, "maxinstances"); ok {
+		kept := s.first("attributes")
+		if v, ok := kept.attr("maxinstances"); ok {
 			m.MaxInstances = max(0, atoi(v))
 		}
-		if v, ok := attr(s.Attributes.Attrs, "init_on_add"); ok {
+		if v, ok := kept.attr("init_on_add"); ok {
 			m.InitOnAdd = atoi(v) != 0
 		}
-		if v, ok := attr(s.Attributes.Attrs, "destroy_on_delete"); ok {
+		if v, ok := kept.attr("destroy_on_delete"); ok {
 			m.DestroyOnDelete = atoi(v) != 0
 		}
 	}
 	return m, nil
 }
 
-func (m *Metadata) addParam(attrs, content []anyAttr, short, long string) error {
-	p := Param{Short: oneLine(short), Long: oneLine(long)}
-	p.Name, _ = attr(attrs, "name")
+func (m *Metadata) addParam(x *element) error {
+	p := Param{Short: oneLine(x.first("shortdesc").text), Long: oneLine(x.first("longdesc").text)}
+	p.Name, _ = x.attr("name")
 	if p.Name == "" {
 		return errors.New("a parameter has no name")
 	}
 	if _, ok := m.Param(p.Name); ok {
 		return fmt.Errorf("parameter %q stands twice", p.Name)
 	}
-	p.Primary, p.Required = truth(attrs, "primary"), truth(attrs, "required")
-	p.Unique, p.Reconfig = truth(attrs, "unique"), truth(attrs, "reconfig")
-	p.Inherit, _ = attr(attrs, "inherit")
+	p.Primary, p.Required = truth(x, "primary"), truth(x, "required")
+	p.Unique, p.Reconfig = truth(x, "unique"), truth(x, "reconfig")
+	p.Inherit, _ = x.attr("inherit")
 	if p.Inherit != "" && (p.Primary || p.Unique || p.Required) {
 		return fmt.Errorf("parameter %q cannot inherit and be primary, unique or required", p.Name)
 	}
 	if old, ok := m.Primary(); ok && old.Primary && p.Primary {
 		return fmt.Errorf("parameters %q and %q are both primary", old.Name, p.Name)
 	}
-	p.Type, _ = attr(content, "type")
-	p.Default, p.HasDefault = attr(content, "default")
+	content := x.first("content")
+	p.Type, _ = content.attr("type")
+	p.Default, p.HasDefault = content.attr("default")
 	m.Params = append(m.Params, p)
 	return nil
 }
 
-func (m *Metadata) addAction(attrs []anyAttr) error {
+func (m *Metadata) addAction(x *element) error {
 	var a Action
-	a.Name, _ = attr(attrs, "name")
+	a.Name, _ = x.attr("name")
 	if a.Name == "" {
 		return errors.New("an action has no name")
 	}
@@ -198,7 +174,7 @@ func (m *Metadata) addAction(attrs []anyAttr) error {
 		name string
 		to   *time.Duration
 	}{{"timeout", &a.Timeout}, {"interval", &a.Interval}} {
-		v, ok := attr(attrs, d.name)
+		v, ok := x.attr(d.name)
 		if !ok {
 			continue
 		}
@@ -208,7 +184,7 @@ func (m *Metadata) addAction(attrs []anyAttr) error {
 		}
 		*d.to = t
 	}
-	if v, ok := attr(attrs, "depth"); ok {
+	if v, ok := x.attr("depth"); ok {
 		a.Depth = max(0, atoi(v))
 	}
 	for _, b := range m.Actions {
@@ -224,8 +200,8 @@ func (m *Metadata) addAction(attrs []anyAttr) error {
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // truth reads a boolean attribute as rgmanager does: "true" is false.
-func truth(attrs []anyAttr, name string) bool {
-	v, _ := attr(attrs, name)
+func truth(x *element, name string) bool {
+	v, _ := x.attr(name)
 	return atoi(v) != 0 || strings.HasPrefix(v, "y")
 }
 
