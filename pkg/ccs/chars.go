@@ -10,9 +10,9 @@ import (
 
 const bom = "\xef\xbb\xbf"
 
-// characters refuses bytes that no XML document may hold.
-func (s *scanner) characters() *scanError {
-	for i := s.pos; i < len(s.src); {
+// characters refuses bytes that no XML document may hold, from a place on.
+func (s *scanner) characters(start int) *scanError {
+	for i := start; i < len(s.src); {
 		if len(s.src)-i >= 8 && plainWord(binary.LittleEndian.Uint64(s.src[i:])) {
 			i += 8
 			continue
@@ -46,13 +46,10 @@ func plainWord(w uint64) bool {
 
 // readName reads a name, "" if there is none.
 func (s *scanner) readName() (string, *scanError) {
-	start, strange, colons := s.pos, false, 0
+	start, strange := s.pos, false
 	for s.pos < len(s.src) && isName(s.src[s.pos], s.pos == start) {
 		if s.src[s.pos] >= utf8.RuneSelf {
 			strange = true
-		}
-		if s.src[s.pos] == ':' {
-			colons++
 		}
 		s.pos++
 	}
@@ -63,13 +60,23 @@ func (s *scanner) readName() (string, *scanError) {
 	if strange && s.latin1 {
 		name = string(toUTF8([]byte(name), true))
 	}
-	if colons > 1 || strange && name != s.sound && !soundName(name) {
+	if strange && name != s.sound && !soundName(name) {
 		return "", s.fail(start, "%q cannot be a name", name)
 	}
 	if strange {
 		s.sound = name
 	}
 	return name, nil
+}
+
+// readTagName reads the name of an element or attribute, which may have one prefix.
+func (s *scanner) readTagName() (string, *scanError) {
+	start := s.pos
+	name, err := s.readName()
+	if err == nil && strings.Count(name, ":") > 1 {
+		return "", s.fail(start, "%q cannot be a name", name)
+	}
+	return name, err
 }
 
 // maxName bounds what a message has to print.

@@ -19,6 +19,9 @@ func (s *scanner) declaration() *scanError {
 	if v, ok := says["version"]; ok && v != "1.0" {
 		return s.fail(start, "version %.20q of XML is not read here, only 1.0", v)
 	}
+	if v, ok := says["standalone"]; ok && v != "yes" && v != "no" {
+		return s.fail(start, "standalone is yes or no, not %.20q", v)
+	}
 	name, ok := says["encoding"]
 	if !ok {
 		return nil

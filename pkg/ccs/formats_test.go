@@ -120,7 +120,7 @@ func fileFormats() []format {
 		{name: "no final newline", doc: func(s string) string { return strings.TrimSuffix(s, "\n") }},
 		{name: "empty lines", doc: replacing("    <service", "\n \t\n    <service", "  </rm>", "\n  </rm>\n\n", "    </service>", "\n    </service>")},
 		{name: "character references", text: replacing(`"42"`, `"&#52;&#x32;"`),
-			doc: replacing(`"node1"`, `"node&#49;"`, `log_level="5"`, `log_level="&#x35;" x="&lt;&#10;&quot;&apos;&amp;&gt;"`, "    </service>\n", "      &amp;&#65; &#10;\n    </service>\n"),
+			doc:   replacing(`"node1"`, `"node&#49;"`, `log_level="5"`, `log_level="&#x35;" x="&lt;&#10;&quot;&apos;&amp;&gt;"`, "    </service>\n", "      &amp;&#65; &#10;\n    </service>\n"),
 			pairs: map[string][]string{"remove lines": {"  <clusternodes>\n    <clusternode name=\"node&#49;\" nodeid=\"1\"/>\n    <clusternode name=\"node2\" nodeid=\"2\"/>\n  </clusternodes>\n", ""}}},
 		{name: "20,000 lines", doc: func(s string) string {
 			var b strings.Builder

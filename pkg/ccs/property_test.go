@@ -13,56 +13,84 @@ import (
 	"github.com/lbvm/lbvm/internal/splice"
 )
 
-var seed = flag.Int64("ccs.seed", 0, "repeat the property test's case of this seed")
+var (
+	seed  = flag.Int64("ccs.seed", 0, "repeat the property test's case of this seed")
+	cases = flag.Int("ccs.cases", 4000, "how many cases the property test makes")
+)
 
-// Random edits on random ugly documents: all bytes outside the spans stay, the result reads as intended (Apply
-// refuses otherwise), and the edits are taken back.
+// Random edits on random ugly documents: all bytes outside the edited spans are the same, what the new bytes say is
+// what another implementation of the edits (the oracle) makes of the tree, and the edits are taken back.
 func TestRandomEdits(t *testing.T) {
-	cases := 4000
-	first := time.Now().UnixNano()
+	n, first := *cases, time.Now().UnixNano()
 	if *seed != 0 {
-		cases, first = 1, *seed
+		n, first = 1, *seed
 	}
-	refused, done := 0, 0
-	for i := range cases {
-		s := first + int64(i)
-		again := fmt.Sprintf("go test ./pkg/ccs -run TestRandomEdits -ccs.seed %d", s)
-		g := ugly{Rand: rand.New(rand.NewSource(s))}
-		src := g.document()
-		d, err := Parse("ugly", src)
-		if err != nil {
-			t.Fatalf("%s\n%q: %v", again, src, err)
-		}
-		edits := g.edits(d)
-		out, err := d.Apply(edits...)
-		if err != nil {
-			if !errors.Is(err, splice.ErrOverlap) {
-				t.Fatalf("%s\n%q\n%+v: %v", again, src, describe(edits), err)
-			}
+	t.Logf("seeds %d to %d", first, first+int64(n)-1)
+	kinds := map[string]int{}
+	edited, refused := 0, 0
+	for i := range n {
+		if randomCase(t, first+int64(i), kinds) {
+			edited++
+		} else {
 			refused++
-			continue
-		}
-		done++
-		p, err := d.planAll(edits)
-		if err != nil {
-			t.Fatal(again, err)
-		}
-		back, err := splice.Invert(src, p.splices)
-		if err != nil {
-			t.Fatal(again, err)
-		}
-		if undone, err := splice.Apply(out.src, back); err != nil || !bytes.Equal(undone, src) {
-			t.Fatalf("%s\n%q came back as %q, %v", again, src, undone, err)
-		}
-		outside(t, again, src, out.src, p.splices, back)
-		eol := bytes.Count(out.src, []byte("\r\n")) == bytes.Count(out.src, []byte("\n"))
-		if bytes.Contains(src, []byte("\n")) && g.eol == "\r\n" && !g.mixed && !eol {
-			t.Fatalf("%s\n%q: a line end of another kind", again, out.src)
 		}
 	}
-	if done < cases/2 {
-		t.Errorf("only %d of %d cases were edited, %d refused", done, cases, refused)
+	if edited < n/2 {
+		t.Errorf("only %d of %d cases were edited, %d refused", edited, n, refused)
 	}
+	t.Logf("%d cases: %d edited, %d refused since two edits overlap; %v", n, edited, refused, kinds)
+}
+
+// randomCase makes the case of a seed; false says that its edits were refused, as two of them overlap.
+func randomCase(t *testing.T, s int64, kinds map[string]int) bool {
+	t.Helper()
+	again := fmt.Sprintf("repeat with: go test ./pkg/ccs -run TestRandomEdits -ccs.seed %d\n", s)
+	g := ugly{Rand: rand.New(rand.NewSource(s))}
+	src := g.document()
+	d, err := Parse("ugly", src)
+	if err != nil {
+		t.Fatalf("%s%q: %v", again, src, err)
+	}
+	edits := g.edits(d)
+	out, err := d.Apply(edits...)
+	if errors.Is(err, splice.ErrOverlap) {
+		return false
+	}
+	if err != nil {
+		t.Fatalf("%s%q\n%s: %v", again, src, describe(edits), err)
+	}
+	p, err := d.planAll(edits)
+	if err != nil {
+		t.Fatal(again, err)
+	}
+	back, err := splice.Invert(src, p.splices)
+	if err != nil {
+		t.Fatal(again, err)
+	}
+	if undone, err := splice.Apply(out.src, back); err != nil || !bytes.Equal(undone, src) {
+		t.Fatalf("%s%q came back as %q, %v", again, src, undone, err)
+	}
+	outside(t, again, src, out.src, p.splices, back)
+	if err := out.reread(); err != nil {
+		t.Fatalf("%s%q became %q, which is read in two ways: %v", again, src, out.src, err)
+	}
+	o, err := newOracle(src, d.latin1)
+	if err != nil {
+		t.Fatalf("%s%q: %v", again, src, err)
+	}
+	for _, e := range edits {
+		kinds[strings.TrimPrefix(fmt.Sprintf("%T", e), "ccs.")]++
+		if err := o.make(e); err != nil {
+			t.Fatal(again, err)
+		}
+	}
+	if at := o.compare(out.src, d.latin1); at != "" {
+		t.Fatalf("%s%q\nbecame\n%q\nby %s: %s", again, src, out.src, describe(edits), at)
+	}
+	if !g.mixed && g.eol == "\r\n" && bytes.Contains(src, []byte("\n")) && bytes.Count(out.src, []byte("\r\n")) != bytes.Count(out.src, []byte("\n")) {
+		t.Fatalf("%s%q: a line end of another kind", again, out.src)
+	}
+	return true
 }
 
 // outside compares what lies between the edits on both sides.
@@ -96,6 +124,8 @@ func describe(edits []Edit) string {
 			fmt.Fprintf(&b, "insert %s@%d %d %s; ", e.At.Tag(), e.At.n.open.start, e.Where, e.XML)
 		case RemoveElement:
 			fmt.Fprintf(&b, "remove %s@%d; ", e.Element.Tag(), e.Element.n.open.start)
+		case Rename:
+			fmt.Fprintf(&b, "rename %s@%d %q; ", e.Element.Tag(), e.Element.n.open.start, e.Name)
 		}
 	}
 	return b.String()
@@ -132,12 +162,29 @@ func (g *ugly) document() []byte {
 		g.b.WriteString(g.pick("", "\ufeff", "<?xml version='1.0'?>"+g.nl(), "\ufeff<?xml version=\"1.0\" encoding=\"UTF-8\"?>"))
 	}
 	g.b.WriteString(g.pick("", "<!-- <cluster> -->", "<!DOCTYPE cluster [ <!ELEMENT rm ANY> ]>"+g.nl(), "<?pi <x ?>"+g.nl()))
-	g.element(0)
+	if g.Intn(3) == 0 {
+		g.cluster()
+	} else {
+		g.element(0)
+	}
 	g.b.WriteString(g.pick("", g.nl(), g.nl()+"<!-- end -->"+g.nl(), "<?pi?>"))
 	if g.latin1 {
 		return encode(g.b.String(), true)
 	}
 	return []byte(g.b.String())
+}
+
+// cluster writes a document with services that refer to each other.
+func (g *ugly) cluster() {
+	g.b.WriteString("<cluster" + g.blank() + "config_version" + g.pick("=", " =", "= ") + g.pick("'7'", `"009"`, `"&#49;2"`) + "><rm>")
+	for i := range 1 + g.Intn(4) {
+		q, tag := g.pick(`"`, `'`), g.pick("service", "vm")
+		fmt.Fprintf(&g.b, "%s<%s%sname=%s%d%s%sdepend=%sservice:%d%s>", g.gap(), tag, g.blank(), q, i, q, g.blank(), q, g.Intn(4), q)
+		g.b.WriteString(g.gap() + g.pick("", "<script ref='0'/>", "<x service_name='0'/>"))
+		g.element(4)
+		g.b.WriteString("</" + tag + ">")
+	}
+	g.b.WriteString(g.gap() + "</rm>" + g.gap() + "</cluster>")
 }
 
 func (g *ugly) element(depth int) {
@@ -174,42 +221,46 @@ func (g *ugly) element(depth int) {
 
 func (g *ugly) edits(d *Document) []Edit {
 	var out []Edit
-	set := map[string]bool{} // one new attribute twice is a caller's mistake
+	set := map[string]bool{} // one attribute twice is a caller's mistake
 	gone := map[*node]bool{}
-	for range 1 + g.Intn(4) {
+	once := func(e Element, name string) bool {
+		key := fmt.Sprint(e.n.index, name)
+		again := set[key]
+		set[key] = true
+		return !again
+	}
+	for id := range 1 + g.Intn(4) {
 		e := Element{d, d.all[g.Intn(len(d.all))]}
-		switch g.Intn(5) {
-		case 0:
-			name := g.pick("name", "a", "new", "xml:id")
-			key := fmt.Sprint(e.n.index, name)
-			if set[key] {
-				continue
+		switch g.Intn(7) {
+		case 0, 1:
+			if name := g.pick("name", "a", "new", "xml:id"); once(e, name) {
+				out = append(out, SetAttr{e, name, g.pick("", "1", `"`, `'`, "<&>", "\u00e9\u20ac", "a\nb", " x ")})
 			}
-			set[key] = true
-			out = append(out, SetAttr{e, name, g.pick("", "1", `"`, `'`, "<&>", "\u00e9\u20ac", "a\nb", " x ")})
-		case 1:
-			if len(e.n.attrs) == 0 {
-				continue
-			}
-			name := e.n.attrs[g.Intn(len(e.n.attrs))].name
-			key := fmt.Sprint(e.n.index, name)
-			if set[key] {
-				continue
-			}
-			set[key] = true
-			out = append(out, RemoveAttr{e, name})
 		case 2:
-			if e.n.parent == nil || gone[e.n] || g.Intn(2) == 0 {
-				continue
+			if len(e.n.attrs) > 0 {
+				if name := e.n.attrs[g.Intn(len(e.n.attrs))].name; once(e, name) {
+					out = append(out, RemoveAttr{e, name})
+				}
 			}
-			gone[e.n] = true
-			out = append(out, RemoveElement{e})
+		case 3:
+			if e.n.parent != nil && !gone[e.n] && g.Intn(2) == 0 {
+				gone[e.n] = true
+				out = append(out, RemoveElement{e})
+			}
+		case 4:
+			if x := g.rename(d); x != nil && len(out) == 0 { // it stands alone: it touches many attributes
+				return []Edit{x}
+			}
+			if bump, err := d.Bump(); err == nil && once(d.Root(), "config_version") {
+				out = append(out, bump)
+			}
 		default:
 			where := Where(g.Intn(3))
 			if e.n.parent == nil {
 				where = Into
 			}
-			out = append(out, Insert{e, where, g.pick("<new/>", "<new a='1' b=\"'\"/>", "<new><deep x='\u20ac'/><!-- c --></new>", "<new>te<b/>xt</new>", "<new>\n  <x/>\n</new>\n")})
+			xml := g.pick("<new/>", "<new a='1' b=\"'\"/>", "<new><deep x='\u20ac'/><!-- c --></new>", "<new>te<b/>xt</new>", "<new>\n  <x/>\n</new>\n", "<new>&lt;<![CDATA[<&]]>\r\n<?p i?></new>")
+			out = append(out, Insert{e, where, strings.Replace(xml, "<new", fmt.Sprintf("<new lbvm-id='%d'", id), 1)})
 		}
 	}
 	// What is removed takes no part in other edits.
@@ -220,6 +271,18 @@ func (g *ugly) edits(d *Document) []Edit {
 		}
 	}
 	return kept
+}
+
+func (g *ugly) rename(d *Document) Edit {
+	all := d.rm().Children()
+	if len(all) == 0 {
+		return nil
+	}
+	x := Rename{all[g.Intn(len(all))], g.pick("n", "it's", "<\u00e4>")}
+	if _, err := x.Mentions(); err != nil {
+		return nil
+	}
+	return x
 }
 
 func inGone(e Edit, gone map[*node]bool) bool {

@@ -53,15 +53,16 @@ func (n *node) tailStart() int {
 
 // scanner finds the elements of a document. All markup is ASCII, so it reads every encoding that contains ASCII.
 type scanner struct {
-	src    []byte
-	pos    int
-	all    []*node
-	root   *node
-	open   *node
-	depth  int
-	items  int
-	latin1 bool
-	sound  string // the last name beyond ASCII that was judged sound
+	src      []byte
+	pos      int
+	all      []*node
+	root     *node
+	open     *node
+	depth    int
+	items    int
+	latin1   bool
+	doctypes int
+	sound    string // the last name beyond ASCII that was judged sound
 	store
 }
 
@@ -79,12 +80,13 @@ func (s *scanner) document() *scanError {
 	if s.has(bom) {
 		s.pos = len(bom)
 	}
+	start := s.pos
 	if s.has("<?xml") && s.pos+5 < len(s.src) && isSpace(s.src[s.pos+5]) {
 		if err := s.declaration(); err != nil {
 			return err
 		}
 	}
-	if err := s.characters(); err != nil {
+	if err := s.characters(start); err != nil {
 		return err
 	}
 	s.all = make([]*node, 0, min(bytes.Count(s.src, []byte("<")), maxItems))
@@ -169,6 +171,9 @@ func (s *scanner) instruction() *scanError {
 	if bytes.EqualFold([]byte(name), []byte("xml")) {
 		return s.fail(start, "the XML declaration stands only at the very beginning of the file")
 	}
+	if !s.skipSpace() && !s.has("?>") {
+		return s.fail(start, "white space is missing in the processing instruction %s", name)
+	}
 	if err := s.until("?>", "processing instruction"); err != nil {
 		err.at = start
 		return err
@@ -182,7 +187,16 @@ func (s *scanner) doctype() *scanError {
 	if s.root != nil {
 		return s.fail(start, "DOCTYPE must stand before the root element")
 	}
+	if s.doctypes++; s.doctypes > 1 {
+		return s.fail(start, "a second DOCTYPE")
+	}
 	s.pos += len("<!DOCTYPE")
+	blank := s.skipSpace()
+	if name, err := s.readTagName(); err != nil {
+		return err
+	} else if !blank || name == "" {
+		return s.fail(start, "DOCTYPE without a name")
+	}
 	depth := 1
 	for s.pos < len(s.src) {
 		switch c := s.src[s.pos]; {
@@ -258,7 +272,7 @@ func (s *scanner) references(in span) *scanError {
 func (s *scanner) startTag() *scanError {
 	start := s.pos
 	s.pos++
-	tag, err := s.readName()
+	tag, err := s.readTagName()
 	if err != nil {
 		return err
 	}
@@ -282,7 +296,7 @@ func (s *scanner) startTag() *scanError {
 			n.open.end, n.attrs = s.pos, s.endAttrs(mark)
 			return s.enter(n)
 		case s.has("/>"):
-			s.pos += 2
+			s.pos += len("/>")
 			n.open.end, n.attrs = s.pos, s.endAttrs(mark)
 			return s.add(n)
 		case !blank:
@@ -301,7 +315,7 @@ func (s *scanner) attribute(tag string, mark int) *scanError {
 	}
 	a := attr{whole: span{start: s.pos}}
 	var err *scanError
-	if a.name, err = s.readName(); err != nil {
+	if a.name, err = s.readTagName(); err != nil {
 		return err
 	}
 	if a.name == "" {
@@ -334,6 +348,9 @@ func (s *scanner) attribute(tag string, mark int) *scanError {
 	a.value = span{s.pos, s.pos + i}
 	if lt := bytes.IndexByte(s.src[a.value.start:a.value.end], '<'); lt >= 0 {
 		return s.fail(a.value.start+lt, "`<` within the value of %s: is its quote closed? Write &lt; for a plain <", a.name)
+	}
+	if i := bytes.Index(s.src[a.value.start:a.value.end], []byte("]]>")); i >= 0 { // XML allows it, etree does not
+		return s.fail(a.value.start+i, "`]]>` within the value of %s is not read here: write ]]&gt;", a.name)
 	}
 	if err := s.references(a.value); err != nil {
 		return err

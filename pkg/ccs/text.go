@@ -82,15 +82,17 @@ func toUTF8(src []byte, latin1 bool) []byte {
 	return out
 }
 
-// escapeValue writes a value for between two quotes.
+// escapeValue writes a value for between two quotes. A `>` becomes a reference behind `]]` only, where etree wants that.
 func escapeValue(v string, quote byte) string {
 	var b strings.Builder
-	for _, r := range v {
+	for i, r := range v {
 		switch {
 		case r == '&':
 			b.WriteString("&amp;")
 		case r == '<':
 			b.WriteString("&lt;")
+		case r == '>' && strings.HasSuffix(v[:i], "]]"):
+			b.WriteString("&gt;")
 		case r == '"' && quote == '"':
 			b.WriteString("&quot;")
 		case r == '\'' && quote == '\'':
@@ -157,5 +159,5 @@ func decodeText(raw []byte, latin1 bool) string {
 	return b.String()
 }
 
-// maxReference is how long a reference may be: &#x0010FFFF; and some more.
-const maxReference = 16
+// maxReference is how long a reference may be: &#x0010FFFF; and some more zeros.
+const maxReference = 40
