@@ -2,6 +2,8 @@ package ocf
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,7 +18,7 @@ import (
 
 // Main is an agent's main function. It does not return. xml is the metadata in rgmanager's form.
 //
-// SIGTERM, SIGINT and SIGHUP end the action's context, so that it can tidy up. A panic in an action makes it fail with
+// SIGTERM, SIGINT and SIGHUP end the action's context, so that it can tidy up (a status check's after its first 20 ms). A panic in an action makes it fail with
 // CodeGeneric. A panic in a goroutine that the agent started by itself ends the process, which no library can
 // prevent (Call.All starts goroutines whose panics are caught); Main makes it an end by SIGABRT, which every manager
 // takes for a failure of unknown outcome, and keeps what Go prints in CrashFile.
@@ -24,9 +26,6 @@ func Main(xml []byte, a Agent, options ...Option) {
 	run.KeeperMain()
 	abortOnCrash()
 	fillDescriptors()
-	// Caught and never read, so that a reader that went away is an error of the write and not our end, while
-	// the programs that we start still have the ordinary signal.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	env := os.Environ()
 	for _, add := range missingEnv(env) {
 		key, value, _ := strings.Cut(add, "=")
@@ -34,20 +33,72 @@ func Main(xml []byte, a Agent, options ...Option) {
 			env = append([]string{add}, env...) // the first of a name counts
 		}
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	defer cancel()
 	w := World{
 		Args: os.Args, Env: env,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Now: time.Now, Context: ctx,
-		Human: terminal(os.Stderr) || terminal(os.Stdout), process: true,
+		Stdin: os.Stdin, Stdout: stream(1), Stderr: stream(2),
+		Now: time.Now, process: true,
 	}
+	ctx, cancel := heed(w)
+	defer cancel()
+	w.Context = ctx
+	w.Human = terminal(2) || terminal(1)
 	w.Box = BoxFile(w.Getenv(RootVariable))
 	os.Exit(int(Run(w, xml, a, options...)))
 }
 
-func terminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+// heed gives the context that the signals end. To listen for them costs a quarter of all that a status check costs, so
+// an action that only asks begins when it has lasted for a moment: ended before, it has nothing to tidy up.
+func heed(w World) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithCancelCause(context.Background())
+	listen := func() {
+		got := make(chan os.Signal, 1)
+		signal.Notify(got, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+		go func() { end(fmt.Errorf("%w by signal: %s", context.Canceled, <-got)) }()
+	}
+	if r, err := parseRequest(w); err == nil && !r.explain {
+		if r.action == actionMetaData {
+			return ctx, func() { end(nil) }
+		}
+		if isStatus(r.action) {
+			later := time.AfterFunc(moment, listen)
+			return ctx, func() { later.Stop(); end(nil) }
+		}
+	}
+	listen()
+	return ctx, func() { end(nil) }
+}
+
+// moment is how long an action that only asks is not told of signals: they end it as they end any program.
+const moment = 20 * time.Millisecond
+
+// stream is standard output or standard error. A reader that went away is an error of the write: os.File would end
+// the process by SIGPIPE, and to catch that costs a thread.
+type stream int
+
+// Write writes all of p.
+func (s stream) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, err := syscall.Write(int(s), p[done:])
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if errors.Is(err, syscall.EAGAIN) { // somebody made our terminal or pipe not wait
+			fds := []unix.PollFd{{Fd: int32(s), Events: unix.POLLOUT}}
+			if _, err := unix.Poll(fds, -1); err == nil || errors.Is(err, syscall.EINTR) {
+				continue
+			}
+		}
+		if err != nil {
+			return done, err
+		}
+		done += n
+	}
+	return done, nil
+}
+
+func terminal(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	return err == nil
 }
 

@@ -38,8 +38,13 @@ func logger(w World, typ string) Logger {
 	if !filepath.IsAbs(l.root) {
 		l.root = ""
 	}
-	if f, ok := w.Stderr.(*os.File); ok {
-		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+	switch f := w.Stderr.(type) {
+	case stream:
+		if terminal(int(f)) {
+			l.terminal = f
+		}
+	case *os.File:
+		if terminal(int(f.Fd())) {
 			l.terminal = f
 		}
 	}

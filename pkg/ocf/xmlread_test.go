@@ -10,9 +10,9 @@ import (
 // stdElement is an element as encoding/xml sees it.
 type stdElement struct {
 	XMLName  xml.Name
-	Attrs    []xml.Attr `xml:",any,attr"`
-	Text     string     `xml:",chardata"`
-	Children []stdElement     `xml:",any"`
+	Attrs    []xml.Attr   `xml:",any,attr"`
+	Text     string       `xml:",chardata"`
+	Children []stdElement `xml:",any"`
 }
 
 // same compares an element of ours with that of encoding/xml, which takes prefixes away.
