@@ -231,8 +231,18 @@ func (d *Dir) Litter() (bool, error) {
 	return len(names) > 0, err
 }
 
-// Prune deletes what was taken out of use, but for the newest keep.
+// Prune deletes what was taken out of use, but for the newest keep, and the temporary files of writers that were killed:
+// only who holds the lock writes in this folder.
 func (l *Locked) Prune(keep int) error {
+	strays, err := l.names(func(name string) bool { return strings.HasPrefix(name, atomicfile.TempPrefix) })
+	if err != nil {
+		return fmt.Errorf("deleting stray files: %w", err)
+	}
+	for _, n := range strays {
+		if err := l.step("prune", func() error { return os.Remove(l.file(n)) }); err != nil {
+			return fmt.Errorf("deleting stray file %s: %w", n, err)
+		}
+	}
 	names, err := l.names(retired)
 	if err != nil {
 		return fmt.Errorf("deleting old images: %w", err)

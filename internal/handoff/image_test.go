@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/lbvm/lbvm/internal/atomicfile"
 )
 
 // entries lists the folder without its lock.
@@ -133,6 +135,12 @@ func TestRetireAndPrune(t *testing.T) {
 	must(t, os.Mkdir(l.file("image.strange.part"), 0o700))
 	must(t, l.Discard())
 	expect(t, l.Dir, "discarded.image.strange.part")
+	// What a killed writer has left goes, whatever is kept; a ticket that is just being written is not ours to remove.
+	must(t, os.WriteFile(l.file(atomicfile.TempPrefix+"state-1"), []byte("half"), 0o600))
+	must(t, os.WriteFile(l.file(tempPrefix+"1"), nil, 0o600))
+	expect(t, l.Dir, atomicfile.TempPrefix+"state-1", tempPrefix+"1", "discarded.image.strange.part")
+	must(t, l.Prune(1))
+	expect(t, l.Dir, tempPrefix+"1", "discarded.image.strange.part")
 }
 
 // Killed at every step of the life of an image: nothing is ever both claimable and claimed, what is published is
