@@ -49,6 +49,7 @@ type Agent struct {
 var (
 	_ ocf.Agent     = (*Agent)(nil)
 	_ ocf.Validator = (*Agent)(nil)
+	_ ocf.Explainer = (*Agent)(nil)
 )
 
 // New is the agent on the machine.
@@ -117,7 +118,13 @@ func (a *Agent) Start(_ context.Context, c *ocf.Call) error {
 		return err
 	}
 	if is, err := p.running(); is || err != nil {
+		c.Say("  found: it is started here already")
 		return err
+	}
+	if c.Explaining() {
+		c.Say("  it forgets how earlier passes ended: %s and %s", p.launched(), p.host.Path(RecordFile))
+		c.Say("  it writes %s, by which status knows that passes are to be started here", p.started())
+		return nil
 	}
 	if err := os.MkdirAll(p.host.Path(host.RunDir), 0o755); err != nil {
 		return ocf.Errorf(ocf.CodeGeneric, "making the folder of our state: %w", err)
@@ -143,6 +150,22 @@ func (a *Agent) Stop(_ context.Context, c *ocf.Call) error {
 	if err != nil {
 		return err
 	}
+	if c.Explaining() {
+		is, err := p.running()
+		switch {
+		case err != nil:
+			c.Say("  found: %v", err)
+		case is:
+			c.Say("  found: it is started here")
+		default:
+			c.Say("  found: it is not started here")
+		}
+		c.Say("  it removes %s and %s: no further pass is started", p.started(), p.launched())
+		if p.passRuns(c.Log) {
+			c.Say("  found: a pass runs; it is left to end by itself")
+		}
+		return nil
+	}
 	if err := remove(p.started(), p.launched()); err != nil {
 		// Only a status check starts passes, and nobody checks what is stopped. An error would make the
 		// cluster manager give the balancer up on all nodes, for a file.
@@ -163,8 +186,15 @@ func (a *Agent) Status(_ context.Context, c *ocf.Call) error {
 		return ocf.ErrNotRunning
 	}
 	rec, id := p.readRecord(c.Log)
+	if id == "" {
+		c.Say("  found: no pass has ended since the start")
+	} else {
+		c.Say("  found: the last pass ended %s, %s; passes in a row that failed for a cause of this node: %d", rec.At.Format(time.RFC3339), rec.Outcome, rec.Failures)
+	}
 	lost := 0
-	if !p.passRuns(c.Log) {
+	if p.passRuns(c.Log) {
+		c.Say("  found: a pass runs; none is started")
+	} else {
 		lost = a.launch(p, c, rec, id)
 	}
 	switch {
@@ -174,6 +204,11 @@ func (a *Agent) Status(_ context.Context, c *ocf.Call) error {
 		return ocf.Errorf(ocf.CodeGeneric, "%d passes in a row ended without a word", lost)
 	}
 	return nil
+}
+
+// Explain does the action in words: each looks whether that is what it is asked for before it changes anything.
+func (a *Agent) Explain(ctx context.Context, _ *ocf.Call, do func(context.Context) error) error {
+	return do(ctx)
 }
 
 // Validate checks what validate-all asks for.

@@ -37,6 +37,14 @@ func (a *Agent) launch(p place, c *ocf.Call, rec Record, id string) int {
 		next.lost = last.lost
 	}
 	pass := []string{p.host.Path(Monitor)}
+	if c.Explaining() {
+		if next.lost > 0 {
+			c.Say("  found: passes in a row that ended without a word: %d", next.lost)
+		}
+		c.Say("  would run: %s (in a session of its own; nobody waits for it)", pass[0])
+		c.Say("  it notes that in %s", p.launched())
+		return next.lost
+	}
 	c.Runs(pass) // nobody waits for its end
 	pid, err := a.Detach(run.Command{Argv: pass, Env: p.host.Environ(), Dir: "/"})
 	if err != nil {
