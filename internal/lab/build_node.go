@@ -1,6 +1,7 @@
 package lab
 
 import (
+	_ "embed" // for the go:embed line
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,11 @@ import (
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
 )
+
+// serviceAgent is put among the agents, since every cluster has one.
+//
+//go:embed service.sh
+var serviceAgent string
 
 // NodeTools are the emulated programs that the node's daemon answers.
 func NodeTools() []string { return []string{"vzctl", "vzlist", "xm"} }
@@ -48,6 +54,7 @@ func (b *builder) node(name string, c clock.Scaled) {
 	for _, a := range agents {
 		b.hard(a, at(filepath.Join(host.AgentDir, filepath.Base(a))))
 	}
+	b.file(at(filepath.Join(host.AgentDir, "service.sh")), serviceAgent, 0o755)
 	if !b.o.Bare && b.err == nil {
 		h, err := host.New(root)
 		b.keep(err)
