@@ -15,13 +15,14 @@ import (
 // second fork (it tries out what the kernel knows of pidfds), an epoll and five goroutines, each of which may begin a
 // thread: more than a tool that answers at once. A child costs one vfork and one loop over poll(2).
 type child struct {
-	c     Command
-	grace time.Duration
-	pid   int
-	pidfd int    // readable when the command has ended; -1 where the kernel has none (before 5.3)
-	pipes [2]int // its output and errors; -1 at their end
-	kept  [2]*bounded
-	wake  int // an eventfd: ctx has ended, or the waiter has waited
+	c      Command
+	grace  time.Duration
+	pid    int
+	pidfd  int    // readable when the command has ended; -1 where the kernel has none (before 5.3)
+	pipes  [2]int // its output and errors; -1 at their end
+	kept   [2]*bounded
+	buffer [2048]byte // not on the stack, which would have to grow for it
+	wake   int        // an eventfd: ctx has ended, or the waiter has waited
 
 	waiter *waiter // nil while no goroutine waits for the command
 	ended  bool
@@ -229,11 +230,10 @@ func (k *child) poll(next, now time.Time) error {
 
 // read takes in what the command has written, until it has closed that end.
 func (k *child) read(i int) {
-	var b [4096]byte
-	n, err := syscall.Read(k.pipes[i], b[:])
+	n, err := syscall.Read(k.pipes[i], k.buffer[:])
 	switch {
 	case n > 0:
-		k.kept[i].keep(b[:n])
+		k.kept[i].keep(k.buffer[:n])
 	case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.EAGAIN):
 	default:
 		shut(k.pipes[i])

@@ -80,6 +80,7 @@ func bounded(do func() error) error {
 			}
 			done <- err
 		}()
+		deepen()
 		err = do()
 	}()
 	ctx, cancel := clock.System().WithTimeout(context.Background(), boxDiskWait)

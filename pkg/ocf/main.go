@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -18,12 +19,17 @@ import (
 
 // Main is an agent's main function. It does not return. xml is the metadata in rgmanager's form.
 //
-// SIGTERM, SIGINT and SIGHUP end the action's context, so that it can tidy up (a status check's after its first 20 ms). A panic in an action makes it fail with
-// CodeGeneric. A panic in a goroutine that the agent started by itself ends the process, which no library can
+// SIGTERM, SIGINT and SIGHUP end the action's context, so that it can tidy up; a status check or monitor has nothing to
+// tidy up in its first 20 ms and is ended by them as any program. A panic in an action makes it fail with CodeGeneric. A panic in a goroutine that the agent started by itself ends the process, which no library can
 // prevent (Call.All starts goroutines whose panics are caught); Main makes it an end by SIGABRT, which every manager
 // takes for a failure of unknown outcome, and keeps what Go prints in CrashFile.
 func Main(xml []byte, a Agent, options ...Option) {
 	run.KeeperMain()
+	if n := len(os.Args); n > 1 && (isStatus(os.Args[1]) || isStatus(os.Args[n-1])) {
+		// It waits more than it works: one goroutine at a time will do, and wakes no threads for others. Done
+		// first, while the processor that goes has not begun to hold memory.
+		runtime.GOMAXPROCS(1)
+	}
 	abortOnCrash()
 	fillDescriptors()
 	env := os.Environ()

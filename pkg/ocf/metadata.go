@@ -81,28 +81,36 @@ func (m *Metadata) Action(name string, depth int) (Action, bool) {
 
 // ParseMetadata reads an agent's metadata. It refuses what would make rgmanager drop the type or crash.
 func ParseMetadata(text []byte) (*Metadata, error) {
-	m, _, err := parseMetadata(text)
-	return m, err
+	m, x, err := parseMetadata(text)
+	if err != nil {
+		return nil, err
+	}
+	m.raw = append([]byte(nil), text...)
+	m.Short, m.Long = oneLine(x.first("shortdesc").text), oneLine(x.first("longdesc").text)
+	for i, p := range x.first("parameters").all("parameter") { // each of them is one of m.Params
+		m.Params[i].Short, m.Params[i].Long = oneLine(p.first("shortdesc").text), oneLine(p.first("longdesc").text)
+	}
+	return m, nil
 }
 
-// parseMetadata gives the document as well.
+// parseMetadata is ParseMetadata without the texts for humans, which no action needs. It gives the document as well.
 func parseMetadata(text []byte) (*Metadata, *element, error) {
 	x, err := readXML(text)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading metadata: %w", err)
 	}
-	m, err := metadataOf(x, text)
+	m, err := metadataOf(x)
 	return m, x, err
 }
 
-func metadataOf(x *element, text []byte) (*Metadata, error) {
+func metadataOf(x *element) (*Metadata, error) {
 	if x.name != "resource-agent" {
 		return nil, fmt.Errorf("reading metadata: the document is a <%s> and no <resource-agent>", x.name)
 	}
 	if space, ok := x.attr("xmlns"); ok {
 		return nil, fmt.Errorf("reading metadata: resource-agent is in the namespace %q", space)
 	}
-	m := &Metadata{Short: oneLine(x.first("shortdesc").text), Long: oneLine(x.first("longdesc").text), InitOnAdd: true, DestroyOnDelete: true, raw: append([]byte(nil), text...)}
+	m := &Metadata{InitOnAdd: true, DestroyOnDelete: true}
 	m.Name, _ = x.attr("name")
 	m.Version, _ = x.attr("version")
 	if m.Name == "" || strings.EqualFold(m.Name, "action") {
@@ -140,7 +148,7 @@ func metadataOf(x *element, text []byte) (*Metadata, error) {
 }
 
 func (m *Metadata) addParam(x *element) error {
-	p := Param{Short: oneLine(x.first("shortdesc").text), Long: oneLine(x.first("longdesc").text)}
+	var p Param
 	p.Name, _ = x.attr("name")
 	if p.Name == "" {
 		return errors.New("a parameter has no name")

@@ -57,7 +57,7 @@ func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 		usage(w.Stderr, w, xml)
 		return CodeArgs
 	}
-	m, err := ParseMetadata(xml)
+	m, _, err := parseMetadata(xml)
 	if err != nil {
 		logger(w, "ocf").Log(LevelCrit, err.Error(), "program", w.Args[0])
 		return CodeGeneric
@@ -185,6 +185,7 @@ func perform(c *Call, do func(context.Context) error) error {
 			}
 			done <- err
 		}()
+		deepen()
 		err = do(ctx)
 	}()
 	select {
