@@ -1,0 +1,165 @@
+package kill
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// mutant is one fault put into the sources: a text that stands there exactly once, and what stands there instead.
+type mutant struct {
+	name, file, text, instead string
+	kinds                     []string // whose agents are killed
+	wants                     []string // one of these the findings must speak of
+}
+
+const (
+	startingFirst = `	if err := l.write(handoff.State{Phase: handoff.Starting, Node: l.me}, why); err != nil {
+		return err
+	}
+`
+	bootThen = `	if err := l.boots(ctx, g); err != nil {
+		return err
+	}
+`
+)
+
+const (
+	metaFirst = `		if err := l.step("meta", func() error {
+			return atomicfile.Write(filepath.Join(part, metaFile), m.format(), atomicfile.Options{Mode: 0o600})
+		}); err != nil {
+			return err
+		}
+`
+	publishThen = `		return l.step("publish", func() error { return l.move(partName(txn), imageName(txn)) })
+`
+	renameFirst = `		if err := l.step("publish", func() error { return l.move(partName(txn), imageName(txn)) }); err != nil {
+			return err
+		}
+`
+	metaThen = `		return l.step("meta", func() error {
+			return atomicfile.Write(filepath.Join(l.file(imageName(txn)), metaFile), m.format(), atomicfile.Options{Mode: 0o600})
+		})
+`
+)
+
+func mutants() []mutant {
+	return []mutant{
+		{"a keeper without the lock", "internal/run/keeper.go",
+			`p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, k.Lock)`, `_ = k.Lock`,
+			[]string{"openvz start, cold", "openvz start, resume", "openvz stop, image", "xen stop, live ticket", "xen start, resume"},
+			[]string{"the lock is free while", "work at the same time", "double run"}},
+		{"the record is written after the tool", "internal/vm/boot.go",
+			startingFirst + bootThen, bootThen + startingFirst,
+			[]string{"openvz start, cold", "xen start, cold"},
+			[]string{"and the record says down", "double run", "it is on "}},
+		{"an image has its name before it is whole", "internal/handoff/image.go",
+			metaFirst + publishThen, renameFirst + metaThen,
+			[]string{"openvz stop, image", "xen stop, image"},
+			[]string{"is published, but not whole"}},
+		{"a ticket is not consumed", "internal/handoff/ticket.go",
+			`return l.move(ticketFile, usedFile)`, `return os.Link(l.file(ticketFile), l.file(usedFile))`,
+			[]string{"xen stop, live ticket"},
+			[]string{"a ticket that it has not consumed"}},
+		{"an image is used without a claim", "internal/handoff/image.go",
+			`return l.move(imageName(txn), claimName(txn, node))`, `return os.CopyFS(l.file(claimName(txn, node)), os.DirFS(l.file(imageName(txn))))`,
+			[]string{"openvz start, resume", "xen start, resume"},
+			[]string{"that nobody has claimed", "stale image", "must not be used any more"}},
+		{"a torn record", "internal/handoff/dir.go",
+			`return atomicfile.Write(l.file("state"), next.format(), atomicfile.Options{Mode: 0o600})`,
+			`t := next.format()
+		f, err := os.OpenFile(l.file("state"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+		for i := range t {
+			if err == nil {
+				_, err = f.Write(t[i : i+1])
+			}
+			f.Sync()
+		}
+		return err`,
+			[]string{"openvz start, cold", "openvz stop, image"},
+			[]string{"the record's sum is wrong", "the record cannot be read", "record is unknown"}},
+	}
+}
+
+// TestMutants shows that the kills would find a fault: with each of these lines changed there is a finding, and it
+// speaks of that.
+func TestMutants(t *testing.T) {
+	t.Parallel()
+	const most = 120 // kills
+	for _, m := range mutants() {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			some := slices.DeleteFunc(kinds(), func(k kind) bool { return !slices.Contains(m.kinds, k.String()) })
+			seed := number(t, seedVariable, time.Now().UnixNano()%1_000_000_000)
+			camp := newCampaign(seed, deck(some))
+			c := newCluster(t, m.build(t), seed, 2, 2)
+			var numbers []int64
+			for i := range int64(most) {
+				numbers = append(numbers, i)
+			}
+			var mu sync.Mutex
+			var findings []string
+			camp.run(t, c, numbers, func(_ *testing.T, e *episode, finding string) {
+				camp.ended.Store(true)
+				mu.Lock()
+				defer mu.Unlock()
+				findings = append(findings, finding)
+			})
+			told := slices.ContainsFunc(m.wants, func(w string) bool {
+				return slices.ContainsFunc(findings, func(f string) bool { return strings.Contains(f, w) })
+			})
+			t.Logf("seed %d: found after %d kills: %s", seed, len(camp.tallies), strings.Join(findings, "\n  "))
+			if !told {
+				t.Errorf("%d kills did not find that %s has %q for %q", len(camp.tallies), m.file, m.instead, m.text)
+			}
+		})
+	}
+}
+
+// build makes the agents with the fault in a folder, beside the other programs as they are.
+func (m mutant) build(t *testing.T) string {
+	t.Helper()
+	dir, source := t.TempDir(), filepath.Join(moduleRoot, m.file)
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), m.text); n != 1 {
+		t.Fatalf("%q stands %d times in %s: the mutant must follow the source", m.text, n, m.file)
+	}
+	changed := filepath.Join(dir, "changed.go")
+	source, err = filepath.Abs(source)
+	overlay, merr := json.Marshal(map[string]any{"Replace": map[string]string{source: changed}})
+	if err := errors.Join(err, merr,
+		os.WriteFile(changed, []byte(strings.Replace(string(text), m.text, m.instead, 1)), 0o600),
+		os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600),
+		os.MkdirAll(filepath.Join(dir, "bin/agents"), 0o755),
+	); err != nil {
+		t.Fatal(err)
+	}
+	bins := filepath.Join(dir, "bin")
+	for _, p := range []string{"lbvm-lab", "lbmonitor", "agents/lbvm.sh"} {
+		if err := os.Symlink(filepath.Join(bin(t), p), filepath.Join(bins, p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, typ := range []string{"openvz", "xen"} {
+		from := agentIn(bin(t), typ)
+		if slices.ContainsFunc(m.kinds, func(k string) bool { return strings.HasPrefix(k, typ+" ") }) {
+			if err := build(agentIn(bins, typ), "agents/"+typ, filepath.Join(dir, "overlay.json")); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := os.Symlink(from, agentIn(bins, typ)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return bins
+}
