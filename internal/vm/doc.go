@@ -9,6 +9,10 @@
 // (stop_table.go, start_table.go), and does what the row says: cold.go, live.go, image.go,
 // boot.go, resume.go. Whatever is unknown counts as running; what no row knows is refused.
 //
+// Pacemaker moves a VM in three steps: Migrate on the source, Arrive on the target (arrive.go), a stop on the source;
+// after one that failed it stops both. --explain does an action in words (explain.go): the same code, on a hand-off
+// folder that is imagined and with a driver that rehearses.
+//
 // The files are internal/handoff's, the guest is internal/hypervisor's, the dead are
 // internal/membership's.
 package vm

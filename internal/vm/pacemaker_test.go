@@ -271,3 +271,40 @@ func TestPacemakerMigrates(t *testing.T) {
 	}
 	w.ok()
 }
+
+// Without shared storage there is no record: the tool's word is all that there is.
+func TestPacemakerMigratesAlone(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		w := newWorld(t, "xen", "node1", "node2")
+		x, y := w.nodes["node1"], w.nodes["node2"]
+		for _, n := range []*node{x, y} {
+			w.must(os.WriteFile(filepath.Join(n.root, host.IDFile), []byte("format=1\ncluster=c\nuuid=u\nmember="+n.name+"\nshared=none\nlogdir=/log\n"), 0o644))
+		}
+		x.wants(t, "start", x.pcmk("start"), 0, "[start]", "none")
+		incarnation, want := x.g.incarnation, 0
+		x.wants(t, "migrate_to", x.pcmk("migrate_to", toY), 0, "[migrate]", "none")
+		g, naps := y.g, 0
+		y.g = guest{} // it is late
+		w.clock.onSleep = func() {
+			if naps++; naps == 100 && !lost {
+				y.g = g
+			}
+		}
+		if lost {
+			want = 1
+		}
+		start := w.clock.now
+		y.wants(t, "migrate_from", y.pcmk("migrate_from", fromX), want, "[]", "none")
+		if took := w.clock.now.Sub(start); took > 202*time.Second || took < 99*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		w.clock.onSleep = nil
+		x.wants(t, "stop", x.pcmk("stop"), 0, "[]", "none")
+		if lost {
+			y.wants(t, "stop", y.pcmk("stop"), 0, "[]", "none")
+		} else if y.wants(t, "monitor", y.pcmk("monitor", every), 0, "[]", "none"); y.g.incarnation != incarnation {
+			t.Error("memory lost")
+		}
+		w.ok()
+	}
+}

@@ -251,3 +251,55 @@ func TestStatusAdoptsUnderHeartbeat(t *testing.T) {
 		t.Errorf("it was not adopted: %v", err)
 	}
 }
+
+// A probe, and a status on a node that the VM never was on, read nothing of the shared storage: here reading it would
+// hang for ever.
+func TestAbsentNeedsNoShare(t *testing.T) {
+	m := newMachine(t)
+	marker := filepath.Join(m.root, "shared/lbvm/cluster")
+	if err := os.Remove(marker); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(marker, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := m.run("monitor", ocf.DialectVariable+"=pacemaker", "OCF_RESKEY_CRM_meta_timeout=20000"); code != int(ocf.CodeNotRunning) {
+		t.Errorf("probe: exit %d", code)
+	}
+	if code := m.run("status"); code != int(ocf.CodeNotRunning) {
+		t.Errorf("status: exit %d", code)
+	}
+	if w, err := os.OpenFile(marker, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+		t.Error("somebody still reads it")
+		w.Close()
+	}
+}
+
+// A node of a mixed cluster, without vzctl and without its kernel: rgmanager stops everything there when it starts.
+// With the kernel nothing is known.
+func TestNodeWithoutVzctl(t *testing.T) {
+	m := newMachine(t)
+	if err := os.Remove(filepath.Join(m.root, "usr/sbin/vzctl")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		action string
+		want   ocf.Code
+	}{{"stop", 0}, {"status", ocf.CodeNotRunning}, {"start", ocf.CodeInstalled}, {"validate-all", ocf.CodeInstalled}} {
+		if code := m.run(c.action); code != int(c.want) {
+			t.Errorf("%s: exit %d, want %d", c.action, code, c.want)
+		}
+	}
+	m.write("proc/vz/veinfo", "", 0o644)
+	for _, c := range []struct {
+		action string
+		want   ocf.Code
+	}{{"stop", ocf.CodeGeneric}, {"status", ocf.CodeGeneric}, {"start", ocf.CodeInstalled}} {
+		if code := m.run(c.action); code != int(c.want) {
+			t.Errorf("with the kernel, %s: exit %d, want %d", c.action, code, c.want)
+		}
+	}
+	if st, err := handoff.ReadState(filepath.Join(m.root, "shared"), "openvz", "101"); err != nil || st.Phase != handoff.NoRecord {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
