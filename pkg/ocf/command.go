@@ -39,6 +39,16 @@ func (o Output) Err() error {
 	return fmt.Errorf("%s: exit code %d: %.300s", commandLine(o.Argv), o.ExitCode, said)
 }
 
+// Check is for a program that must succeed. It gives err, or Output.Err where there was none:
+//
+//	err := ocf.Check(c.Change(ctx, "xm", "destroy", c.Name))
+func Check(out Output, err error) error {
+	if err != nil {
+		return err
+	}
+	return out.Err()
+}
+
 // toolGrace is how long a program that changes something may live after SIGTERM when its time is over.
 const toolGrace = 5 * time.Second
 

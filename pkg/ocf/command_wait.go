@@ -14,8 +14,8 @@ import (
 //
 //	soft, cancel := c.Until(ctx, 2, 3)
 //	defer cancel()
-//	if _, err := c.Change(soft, "xm", "shutdown", "-w", c.Name); err != nil {
-//		_, err = c.Change(ctx, "xm", "destroy", c.Name)
+//	if err := ocf.Check(c.Change(soft, "xm", "shutdown", "-w", c.Name)); err != nil {
+//		return ocf.Check(c.Change(ctx, "xm", "destroy", c.Name))
 //	}
 //
 // Where the action has no timeout, it ends with ctx.
@@ -35,12 +35,17 @@ func (c *Call) elapsed() time.Duration {
 	return max(0, c.World.complete().Now().Sub(c.began))
 }
 
-// Await calls is at once and then every interval, until it says true or fails, or ctx ends. It asks at least once.
+// Await calls is at once and then every interval, until it says true or fails, or ctx ends. It asks at least once. An
+// explanation does not wait: where is does not say true at once, the error is ErrExplained.
 func (c *Call) Await(ctx context.Context, interval time.Duration, is func(context.Context) (bool, error)) error {
 	for {
 		done, err := is(ctx)
 		if done || err != nil {
 			return err
+		}
+		if c.Explaining() {
+			c.Say("  would wait for the outcome")
+			return ErrExplained
 		}
 		if !c.pause(ctx, max(interval, time.Millisecond)) {
 			return fmt.Errorf("not so in time: %w", context.Cause(ctx))

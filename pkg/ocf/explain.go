@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// ErrExplained ends an explanation where what follows depends on a change that was not made.
-var ErrExplained = errors.New("what follows depends on what that command does")
+// ErrExplained ends an explanation where what follows depends on a change that was not made, or on time.
+var ErrExplained = errors.New("what follows depends on what comes of that")
 
 // plan is what an explanation has said so far. A nil one is a real action.
 type plan struct {
@@ -93,7 +93,7 @@ func explain(c *Call, m *Metadata, a Agent, do func(context.Context) error) Code
 	err := perform(c, func(ctx context.Context) error { return x.Explain(ctx, c, do) })
 	switch code := sp.code(c, err); {
 	case errors.Is(err, ErrExplained):
-		c.Say("then it goes on by what that command did")
+		c.Say("then it goes on by what comes of that")
 	case err == nil || code == CodeOK:
 		c.Say("end: %s", endOf(c, code))
 	default:

@@ -45,7 +45,7 @@ end: ok (exit 0)
   time: 1m0s; what still runs after 58s is told to end
   asked: ` + tool + ` stop k1 (exit code 0)
   would run: ` + tool + ` stop k1
-then it goes on by what that command did
+then it goes on by what comes of that
 `},
 		{"--explain --dialect=pacemaker monitor", "do=query", `monitor of kit:k1, as pacemaker calls it. Nothing is changed.
   name=k1
@@ -155,7 +155,10 @@ func TestExplainers(t *testing.T) {
 				out, err := c.Query(ctx, "tool", "is-up")
 				return out.ExitCode == 0, err
 			})
-		}, "  would run: " + n.root + "/usr/sbin/tool up\nthen it goes on by what that command did\n"},
+		}, "  would run: " + n.root + "/usr/sbin/tool up\nthen it goes on by what comes of that\n"},
+		{"start", nil, func(ctx context.Context, c *Call, _ func(context.Context) error) error {
+			return c.Await(ctx, 1, func(context.Context) (bool, error) { return false, nil })
+		}, "  would wait for the outcome\nthen it goes on by what comes of that\n"},
 	} {
 		got := run(tt.action, explainer{toy{}, tt.f}, tt.params...)
 		head := "\n  time: "
