@@ -8,6 +8,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/metadata"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
@@ -117,6 +118,12 @@ func TestExplainBesideTheTables(t *testing.T) {
 	}{
 		{"a bystander's stop", "openvz", "stop", func(w *world) { w.put(handoff.Running, "node2", "") },
 			[]string{"its record says running node2", "node2 is not proved gone", "not even the lock", "(exit 0)"}, "[]"},
+		{"a bystander's stop that finds something left", "openvz", "stop", func(w *world) { w.put(handoff.Running, "node2", ""); isIn(hypervisor.Remains)(w.nodes["node1"]) },
+			[]string{"has left something behind", "removing what is left", "not even the lock", "(exit 0)"}, "[destroy]"},
+		{"a stop while it is still coming in", "xen", "stop", func(w *world) { w.put(handoff.Sending, "node2", "node1"); isIn(hypervisor.Torso)(w.nodes["node1"]) },
+			[]string{"its memory is not complete", "it waits up to 3m20s for guest or record to change, without the lock", "left alone", "(exit 1)"}, "[]"},
+		{"migrate_from without its guest", "xen", "--dialect pacemaker migrate_from", func(w *world) { w.put(handoff.Sent, "node2", "node1") },
+			[]string{"it waits up to 6m40s", "has not arrived", "(exit 1)"}, "[]"},
 		{"a stop without the share", "openvz", "stop", func(w *world) { isRunning(w.nodes["node1"]); unmount(w) },
 			[]string{"nothing can be written down", "is it mounted?", "(exit 0)"}, "[shutdown]"},
 		{"a start without the share", "openvz", "start", unmount, []string{"not starting 101", "(exit 1)"}, "[]"},
@@ -149,7 +156,7 @@ func TestExplainBesideTheTables(t *testing.T) {
 			if c.setup != nil {
 				c.setup(w)
 			}
-			text := w.nodes["node1"].explain(c.action, "OCF_RESKEY_CRM_meta_migrate_target=node2")
+			text := w.nodes["node1"].explain(c.action, "OCF_RESKEY_CRM_meta_migrate_target=node2", "OCF_RESKEY_CRM_meta_migrate_source=node2")
 			for _, want := range c.want {
 				if !strings.Contains(text, want) {
 					t.Errorf("it does not say %q:\n%s", want, text)

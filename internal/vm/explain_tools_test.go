@@ -3,6 +3,7 @@ package vm
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -168,3 +169,57 @@ func TestExplanationTellsTheCommands(t *testing.T) {
 type toTest struct{ t *testing.T }
 
 func (l toTest) Log(level ocf.Level, msg string, kv ...any) { l.t.Log(level, msg, kv) }
+
+// heard keeps what an agent logs.
+type heard []string
+
+func (h *heard) Log(level ocf.Level, msg string, kv ...any) {
+	*h = append(*h, fmt.Sprint(level, " ", msg, kv))
+}
+
+// A node without cman, as under Pacemaker: its own VM is started, watched and stopped there; of another node's it says
+// why it does not start it.
+func TestNodeWithoutCman(t *testing.T) {
+	m := newMachine(t)
+	m.write("usr/sbin/vzctl", goodVzctl, 0o755)
+	var log heard
+	call := func(action string, want ocf.Code, says ...string) {
+		t.Helper()
+		log = nil
+		got := ocf.Run(ocf.World{Args: []string{"/usr/lib/ocf/resource.d/lbvm/openvz", action}, Log: &log, Now: time.Now,
+			Env: []string{host.RootVariable + "=" + m.root, "OCF_RESKEY_name=101", "OCF_RESKEY_CRM_meta_timeout=60000", "OCF_RESKEY_CRM_meta_interval=10000"}},
+			metadata.OpenVZ(), &Agent{Type: "openvz"})
+		if got != want {
+			t.Errorf("%s: exit %d, want %d: %q", action, got, want, log)
+		}
+		for _, s := range says {
+			if !strings.Contains(strings.Join(log, "\n"), s) {
+				t.Errorf("%s does not say %q: %q", action, s, log)
+			}
+		}
+	}
+	call("start", 0)
+	call("monitor", 0)
+	call("stop", 0)
+	d, err := handoff.Open(filepath.Join(m.root, "shared"), "openvz", "101")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := d.TryLock("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []handoff.Phase{handoff.Starting, handoff.Running} {
+		if _, err := l.Write(handoff.State{Phase: p, Node: "node2", Boot: "b"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	call("start", ocf.CodeGeneric, "not starting 101: its state says running node2", "the cluster's members are not known", "cman_tool", "if node2 is off for certain")
+	call("monitor", ocf.CodeNotRunning)
+}
