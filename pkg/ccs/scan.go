@@ -285,7 +285,7 @@ func (s *scanner) startTag() *scanError {
 	n := s.newNode()
 	n.tag, n.parent, n.index, n.name = tag, s.open, len(s.all), span{start + 1, s.pos}
 	n.open.start = start
-	mark := s.beginAttrs()
+	mark := len(s.attrs)
 	for {
 		blank := s.skipSpace()
 		switch {
@@ -302,6 +302,7 @@ func (s *scanner) startTag() *scanError {
 		case !blank:
 			return s.fail(s.pos, "white space is missing in the tag <%s", tag)
 		}
+		mark = s.roomForAttr(mark)
 		if err := s.attribute(tag, mark); err != nil {
 			return err
 		}
@@ -362,7 +363,7 @@ func (s *scanner) attribute(tag string, mark int) *scanError {
 }
 
 // maxAttrs bounds the search for a duplicate, which looks at all before.
-const maxAttrs = 250
+const maxAttrs = 128
 
 func (s *scanner) add(n *node) *scanError {
 	if s.depth+1 > MaxDepth {

@@ -24,15 +24,18 @@ func (s *store) newNode() *node {
 	return &s.nodes[len(s.nodes)-1]
 }
 
-// beginAttrs makes room for the attributes of one tag and gives the place of the first.
-func (s *store) beginAttrs() int {
-	if cap(s.attrs)-len(s.attrs) < 8 {
-		s.attrs = make([]attr, 0, nextPiece(cap(s.attrs)))
+// roomForAttr makes room for one more attribute of the tag whose attributes begin at mark, and gives mark anew: the
+// next piece begins with those of this tag.
+func (s *store) roomForAttr(mark int) int {
+	if len(s.attrs) < cap(s.attrs) {
+		return mark
 	}
-	return len(s.attrs)
+	n := len(s.attrs) - mark
+	s.attrs = append(make([]attr, 0, max(nextPiece(cap(s.attrs)), 2*n)), s.attrs[mark:]...)
+	return 0
 }
 
-// endAttrs gives the attributes that were put in since beginAttrs. Nobody can append to them.
+// endAttrs gives the attributes that were put in since mark. Nobody can append to them.
 func (s *store) endAttrs(mark int) []attr {
 	if mark == len(s.attrs) {
 		return nil
