@@ -87,7 +87,7 @@ func (d *Comparison) compareResources() {
 	common := map[*resource]bool{}
 	for _, l := range d.before.resources {
 		r := d.after.byRef[refKey{l.typ.Name, l.values[0].value}]
-		if r == nil || !l.values[0].param.Primary {
+		if r == nil { // so it is, always, where the type has no primary parameter
 			d.stop[l] = true
 			continue
 		}

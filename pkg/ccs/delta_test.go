@@ -88,6 +88,9 @@ func TestDelta(t *testing.T) {
 
 		{"a resource moves to another group", `<service name="a"><vm name="v"/></service><service name="b"/>`, `<service name="a"/><service name="b"><vm name="v"/></service>`,
 			[]string{"STOP vm:v in service:a: it moves to service:b" + moved, "START vm:v in service:b: it moves here from service:a"}},
+		{"what two groups share does not move when one lets go of it", `<resources><script name="x" file="f"/></resources><service name="a"><script ref="x"/></service><service name="b"><script ref="x"/></service>`,
+			`<resources><script name="x" file="f"/></resources><service name="a"/><service name="b" priority="1"><script ref="x"/></service>`,
+			[]string{"STOP script:x in service:a: removed", `RESTART service:b, with script:x: priority="0" becomes "1"` + again}},
 		{"a VM leaves its service to stand alone", `<service name="a"><vm name="v"/></service>`, `<service name="a"/><vm name="v"/>`,
 			[]string{"STOP vm:v in service:a: it is to stand alone, as vm:v", "LEAVE vm:v: it moves here from service:a; as nothing in it is new, it starts only when a node joins or leaves, or by clusvcadm -e"}},
 		{"the same while another group is new", `<service name="a"><vm name="v"/></service>`, `<vm name="v"/><service name="b"/>`,
@@ -137,6 +140,22 @@ func TestDeltaOfAgents(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
 		}
+	}
+}
+
+// TestDeltaOfNamesThatReconfigure: where the name itself may be reconfigured, one that is new is not taken for another.
+func TestDeltaOfNamesThatReconfigure(t *testing.T) {
+	typ, _, err := ParseMetadata([]byte(`<resource-agent name="x"><parameters><parameter name="name" primary="1" reconfig="1"/></parameters><actions><action name="start"/></actions></resource-agent>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := testRules(t)
+	rules["x"] = typ
+	tree := func(names string) *Tree {
+		return parse(t, `<cluster><rm><service name="s">`+names+`</service></rm></cluster>`).ResourceTree(rules)
+	}
+	if diff := cmp.Diff([]string{"START x:3 in service:s: new"}, texts(Delta(tree(`<x name="1"/>`), tree(`<x name="1"/><x name="3"/>`)))); diff != "" {
+		t.Error(diff)
 	}
 }
 

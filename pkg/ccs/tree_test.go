@@ -69,6 +69,14 @@ func TestTree(t *testing.T) {
 			t.Errorf("%s: dropped: %s", c.name, diff)
 		}
 	}
+	// Definitions are read type by type, in the order of the names.
+	var ids []string
+	for _, r := range parse(t, `<cluster><rm><resources><vm name="2"/><ip address="2"/><vm name="1"/><ip address="1"/></resources></rm></cluster>`).ResourceTree(rules).resources {
+		ids = append(ids, r.id)
+	}
+	if got := strings.Join(ids, " "); got != "ip:2 ip:1 vm:2 vm:1" {
+		t.Error(got)
+	}
 	if tree := parse(t, `<cluster/>`).ResourceTree(nil); len(tree.Groups)+len(tree.Dropped) > 0 {
 		t.Error(tree)
 	}
@@ -156,6 +164,12 @@ func TestPolicy(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %s, want %s", c.rm, got, want)
 		}
+	}
+	// What is stopped on removal and initialised on addition is for each type to say.
+	loud := *rules["vm"]
+	loud.InitOnAdd, loud.DestroyOnDelete = true, true
+	if g := parse(t, `<cluster><rm><vm name="a"/></rm></cluster>`).ResourceTree(Rules{"vm": &loud}).Groups[0]; !g.Migratory() || g.KeptOnDelete() || g.QuietOnAdd() {
+		t.Error("a VM whose type wants it is kept or not initialised")
 	}
 	s := parse(t, `<cluster><rm><service name="a" __independent_subtree="1"><vm name="v"/><ip address="1" __independent_subtree="yes"/><ip address="2" __independent_subtree="2"/><ip address="3" __independent_subtree="non-critical"/></service></rm></cluster>`).ResourceTree(rules).Groups[0]
 	flags := fmt.Sprint(s.Independent, s.NonCritical)
