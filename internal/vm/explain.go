@@ -10,6 +10,7 @@ import (
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
@@ -172,8 +173,14 @@ func (l *life) tell(v view) {
 		case other.name == "" || other.name == l.me:
 		case other.gone:
 			add("%s is proved gone", other.name)
+		case v.others == nil:
+			add("nobody knows whether %s is gone", other.name)
 		default:
-			add("%s is not proved gone", other.name)
+			if m, ok := membership.Find(v.others, other.name); ok && m.Online {
+				add("%s is a member of the cluster", other.name)
+			} else {
+				add("%s is away and not proved gone", other.name)
+			}
 		}
 	}
 	if v.doubt != nil {

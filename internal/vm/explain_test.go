@@ -117,7 +117,13 @@ func TestExplainBesideTheTables(t *testing.T) {
 		commands          string
 	}{
 		{"a bystander's stop", "openvz", "stop", func(w *world) { w.put(handoff.Running, "node2", "") },
-			[]string{"its record says running node2", "node2 is not proved gone", "not even the lock", "(exit 0)"}, "[]"},
+			[]string{"its record says running node2", "node2 is a member", "not even the lock", "(exit 0)"}, "[]"},
+		{"a start while the other node is away", "openvz", "start", func(w *world) { w.put(handoff.Running, "node2", ""); w.nodes["node2"].online = false },
+			[]string{"node2 is away and not proved gone", "(exit 1)"}, "[]"},
+		{"a start after the other node was fenced", "openvz", "start", func(w *world) { w.put(handoff.Running, "node2", ""); w.nodes["node2"].dies() },
+			[]string{"node2 is proved gone", "record: starting node1 -> running node1", "(exit 0)"}, "[start]"},
+		{"a start where the members are not known", "openvz", "start", func(w *world) { w.put(handoff.Running, "node2", ""); w.lostKernel = true },
+			[]string{"found: nobody knows whether node2 is gone", "found: the cluster's members are not known", "(exit 1)"}, "[]"},
 		{"a bystander's stop that finds something left", "openvz", "stop", func(w *world) { w.put(handoff.Running, "node2", ""); isIn(hypervisor.Remains)(w.nodes["node1"]) },
 			[]string{"has left something behind", "removing what is left", "not even the lock", "(exit 0)"}, "[destroy]"},
 		{"a stop while it is still coming in", "xen", "stop", func(w *world) { w.put(handoff.Sending, "node2", "node1"); isIn(hypervisor.Torso)(w.nodes["node1"]) },

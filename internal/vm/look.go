@@ -37,13 +37,14 @@ type view struct {
 	guest    class
 	st       handoff.State
 	me       string
-	nodeGone bool  // st.Node is another node and proved gone
-	toGone   bool  // st.To is another node and proved gone
-	doubt    error // why nobody can be proved gone, where that is not known
-	image    bool  // the image of which st speaks is published
-	part     bool  // the image of which st speaks is not published, but proved whole
-	sick     bool  // the last status failed while the guest was here
-	alien    bool  // its tool is not installed, and the kernel can hold no such guest
+	nodeGone bool                // st.Node is another node and proved gone
+	toGone   bool                // st.To is another node and proved gone
+	others   []membership.Member // of the cluster, where the record names another node and they are known
+	doubt    error               // why nobody can be proved gone, where that is not known
+	image    bool                // the image of which st speaks is published
+	part     bool                // the image of which st speaks is not published, but proved whole
+	sick     bool                // the last status failed while the guest was here
+	alien    bool                // its tool is not installed, and the kernel can hold no such guest
 }
 
 func (v view) is(phases ...handoff.Phase) bool {
@@ -205,6 +206,7 @@ func (l *life) lookAtNodes(ctx context.Context, v *view) error {
 		v.doubt = fmt.Errorf("the cluster's members are not known: %w", err)
 		return ctx.Err()
 	}
+	v.others = members
 	if node {
 		v.nodeGone = l.rebooted(st.Node, st.Boot) || !st.Left && l.fenced(ctx, v, members, st.Node)
 	}
