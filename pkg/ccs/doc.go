@@ -3,8 +3,12 @@
 // Administrators write that file by hand, comment it and keep it under version control,
 // and one bad element makes the cluster manager stop services that nobody touched. So a
 // Document keeps the bytes as they are: an edit splices into them and changes what it
-// means to change and nothing else. A tree (etree) serves queries and proves after every
-// edit that the new bytes say what was intended; it never writes the file.
+// means to change and nothing else. The new bytes are read again and compared with what
+// was meant, and once more by another reader before a file is written. A tree (etree) is
+// made when somebody queries it, and never writes.
+//
+// SetAttr, RemoveAttr, Insert, RemoveElement and Rename are the edits. What is new takes
+// indentation, quotes and line ends from its neighbours.
 //
 // Start with Load or Parse. Nodes, Domains and Services are views in the words of the
 // field. Domain.Score is the cluster manager's answer to "may it run there". Apply makes

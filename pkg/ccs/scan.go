@@ -5,10 +5,11 @@ import (
 	"fmt"
 )
 
-// Limits of Parse. A real file has some hundred kilobytes at the most.
+// Limits of Parse. A real file has some hundred kilobytes at the most, and libxml2, with which the cluster's programs
+// read it, follows no more than 256 levels.
 const (
 	MaxBytes = 64 << 20
-	MaxDepth = 1000
+	MaxDepth = 250
 	maxItems = 1_000_000 // elements, attributes, comments, pieces of text
 )
 
