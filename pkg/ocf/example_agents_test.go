@@ -150,7 +150,7 @@ func (m manager) life() {
 const systemctl = `#!/bin/sh
 PATH=/usr/bin:/bin; cd "$LBVM_ROOT/units" || exit 99
 verb=$1; while [ "$1" != -- ]; do shift; done; unit=$2
-if [ "$verb" = is-active ]; then cat "$unit" 2>/dev/null || echo inactive; exit 3; fi
+if [ "$verb" = is-active ]; then cat "$unit" 2>/dev/null || echo inactive; grep -qsxE "active|reloading" "$unit" && exit 0; exit 3; fi
 echo "$verb $unit" >> ../calls
 [ -f "$unit" ] || { echo "Failed to $verb $unit: Unit $unit not found." >&2; exit 5; }
 case $verb in
