@@ -45,14 +45,18 @@ const (
 
 // Check judges the document by what the cluster's programs do with it. nil rules are DefaultRules; with rules of
 // LoadRules it also tells of types that no agent defines, and of attributes that no agent declares. What only
-// some releases mind is checked for those that are named.
+// some releases mind is checked for those that are named; where none is, for all.
 func (d *Document) Check(r Rules, on ...Release) []Finding {
 	installed := r != nil
 	if r == nil {
 		r = DefaultRules()
 	}
+	if len(on) == 0 {
+		on = []Release{RHEL5, RHEL6}
+	}
 	c := checker{d: d, rules: r, installed: installed, on: on, seen: make(map[uniqueKey]int, len(d.all)), defined: map[refKey]Element{}, refs: map[refKey]int{}, domainNames: map[string]bool{}}
 	c.file()
+	c.carried()
 	c.cluster()
 	c.nodes()
 	c.fencing()
@@ -62,11 +66,7 @@ func (d *Document) Check(r Rules, on ...Release) []Finding {
 		for _, e := range rm.child("resources").Children() {
 			c.define(e)
 		}
-		for _, e := range rm.Children() {
-			if !notGroup(e.Tag()) {
-				c.group(e)
-			}
-		}
+		c.groups(rm)
 		c.schema(rm)
 	}
 	slices.SortStableFunc(c.found, func(a, b Finding) int { return cmp.Or(a.Line-b.Line, a.Col-b.Col) })
@@ -83,6 +83,7 @@ type checker struct {
 	defined     map[refKey]Element // in <resources>
 	refs        map[refKey]int
 	domainNames map[string]bool // in lower case
+	groupIDs    map[string]bool
 	types       map[string]*Type
 }
 

@@ -1,12 +1,35 @@
 package ccs
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
 
 // maxDatagram is what one UDP datagram carries: RHEL 5's ccsd hands the whole file to a joining node in one.
 const maxDatagram = 65507
+
+// carried looks for values that RHEL 6 cannot carry. It does not show them: one may be a password.
+func (c *checker) carried() {
+	if !slices.Contains(c.on, RHEL6) {
+		return
+	}
+	for _, n := range c.d.all {
+		for _, a := range n.attrs {
+			raw := c.d.src[a.value.start:a.value.end]
+			if !bytes.ContainsAny(raw, `&<"`) { // escaped or not, it shows
+				continue
+			}
+			t := c.of(n.tag)
+			if named := t != nil && t.Primary() == a.name || n.tag == "clusternode" && a.name == "name"; named {
+				continue // that is told on every release
+			}
+			if v := decodeValue(raw, c.d.latin1); strings.ContainsAny(v, `&<"`) {
+				c.add(Warning, Element{c.d, n}, "RHEL 6 hands it on unescaped: ccs_config_dump and the validation of cman_tool version -r break", "%s of <%s> holds one of & < \"", a.name, n.tag)
+			}
+		}
+	}
+}
 
 func (c *checker) file() {
 	if n := len(c.d.src); n > maxDatagram && slices.Contains(c.on, RHEL5) {

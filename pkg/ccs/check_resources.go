@@ -31,6 +31,27 @@ func (c *checker) define(e Element) {
 	}
 }
 
+// groups checks what stands directly below <rm>.
+func (c *checker) groups(rm Element) {
+	var all []Element
+	for _, e := range rm.Children() {
+		if !notGroup(e.Tag()) {
+			all = append(all, e)
+		}
+	}
+	c.groupIDs = make(map[string]bool, len(all))
+	for _, e := range all {
+		name, ok := e.Attr("ref")
+		if t := c.of(e.Tag()); t != nil && !ok {
+			name, _ = e.Attr(t.Primary()) // complete tells where it is missing
+		}
+		c.groupIDs[e.Tag()+":"+name] = true
+	}
+	for _, e := range all {
+		c.group(e)
+	}
+}
+
 // group checks an element directly below <rm> and all within it.
 func (c *checker) group(e Element) {
 	t := c.of(e.Tag())
@@ -48,6 +69,12 @@ func (c *checker) group(e Element) {
 	}
 	if v, ok := e.Attr("recovery"); ok && !slices.Contains([]string{"restart", "relocate", "disable", "restart-disable"}, v) {
 		c.add(Warning, e, "the manager knows restart, relocate, disable and restart-disable", "recovery=%q", v)
+	}
+	if v, ok := e.Attr("depend"); ok && v != "" && !c.groupIDs[v] {
+		c.add(Warning, e, "write TYPE:NAME of a group, as in service:web", "depend=%q names no group", v)
+	}
+	if t != nil && t.Declares("migrate") && slices.ContainsFunc(e.Children(), func(x Element) bool { return c.of(x.Tag()) != nil }) {
+		c.add(Warning, e, "only a group without resources in it migrates alive", "<%s> holds resources", e.Tag())
 	}
 	if v, ok := e.Attr("__independent_subtree"); ok {
 		c.add(Warning, e, "the manager does not read it at the top", "__independent_subtree=%q of a group", v)
@@ -110,6 +137,16 @@ func (c *checker) instance(e Element, t *Type) {
 
 // below checks a resource's place.
 func (c *checker) below(e Element, t, parent *Type) {
+	if _, ref := e.Attr("ref"); !ref {
+		for _, a := range []string{"domain", "autostart", "exclusive", "recovery"} {
+			if _, has := e.Attr(a); !has {
+				continue
+			}
+			if _, declared := t.Param(a); declared {
+				c.add(Warning, e, "the manager reads it of a group only, directly below <rm>", "%s of <%s> in <%s> has no effect", a, e.Tag(), parent.Name)
+			}
+		}
+	}
 	child, listed := parent.child(t.Name)
 	switch {
 	case listed && child.Forbid && e.Tag() == t.Name:

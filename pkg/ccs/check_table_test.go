@@ -79,10 +79,18 @@ func checkRows() []struct {
 		{name: "exclusive=true is off", rm: true, bad: `<service name="s" exclusive="true"/>`, good: `<service name="s" exclusive="yes"/>`, want: []string{`5:1 warning exclusive="true" means false`}},
 		{name: "domain that does not exist", rm: true, bad: domain + `<service name="s" domain="e"/>`, good: domain + `<service name="s" domain="D"/>`, want: []string{`5:176 warning the failover domain "e" does not exist`}},
 		{name: "recovery", rm: true, bad: `<service name="s" recovery="restart-relocate"/>`, good: `<service name="s" recovery="restart-disable"/>`, want: []string{`5:1 warning recovery="restart-relocate"`}},
+		{name: "depend", rm: true, bad: `<service name="s" depend="t"/><service name="t"/>`, good: `<service name="s" depend="service:t"/><service name="t"/><vm name="v" depend="service:s"/>`, want: []string{`5:1 warning depend="t" names no group`}},
+		{name: "depend on a group by reference", rm: true, bad: `<resources><vm name="v"/></resources><vm ref="v"/><service name="s" depend="vm:w"/>`, good: `<resources><vm name="v"/></resources><vm ref="v"/><service name="s" depend="vm:v"/>`,
+			want: []string{`5:51 warning depend="vm:w" names no group`}},
+		{name: "a VM that holds something", rm: true, bad: `<xen name="x"><ip address="1"/></xen>`, good: `<xen name="x"><action name="status"/></xen><openvz name="1"><ip address="2"/></openvz>`, want: []string{"5:1 warning <xen> holds resources"}},
+		{name: "policy of what is in a group", rm: true, bad: `<service name="s"><openvz name="1" domain="d" autostart="0"/></service>`, good: `<service name="s" recovery="relocate"><openvz name="1" on_stop="shutdown"/></service>`,
+			want: []string{"5:19 warning domain of <openvz> in <service> has no effect", "5:19 warning autostart of <openvz> in <service> has no effect"}},
 		{name: "independent subtree at the top", rm: true, bad: `<service name="s" __independent_subtree="1"/>`, good: `<service name="s"><ip address="1" __independent_subtree="1"/></service>`, want: []string{`5:1 warning __independent_subtree="1" of a group`}},
 		{name: "unknown type at the top", rm: true, bad: `<strange name="s"/>`, good: `<service name="s"/>`, want: []string{`5:1 warning the type <strange> is not known here`}},
 		{name: "poll interval", bad: head + `<rm status_poll_interval="0"/></cluster>`, good: head + `<rm status_poll_interval="5"/></cluster>`, want: []string{`1:135 warning status_poll_interval="0"`}},
 		{name: "schema: a VM at the top", rm: true, bad: `<openvz name="1"/><openvz name="2"/>`, good: `<service name="s"><openvz name="1"/></service><vm name="2"/><events/><resources/>`, want: []string{"5:1 warning <openvz> stands directly below <rm>"}, on: []Release{RHEL6}},
+		{name: "a value that RHEL 6 cannot carry", bad: head + `<fencedevices><fencedevice name="f" passwd="a&amp;b"/></fencedevices></cluster>`, good: head + `<fencedevices><fencedevice name="f" passwd="a&#98;c>d'"/></fencedevices></cluster>`,
+			want: []string{`1:149 warning passwd of <fencedevice> holds one of & < "`}, on: []Release{RHEL6}},
 		{name: "schema: one of each", rm: true, bad: `<events/><events/>`, good: `<events/>`, want: []string{"5:10 warning <events> stands more than once"}, on: []Release{RHEL6}},
 		// resources
 		{name: "primary missing", rm: true, bad: `<service name="s"><openvz/></service>`, good: `<service name="s"><openvz name="1"/></service>`, want: []string{"5:19 error <openvz> has no name"}},
@@ -140,6 +148,10 @@ func TestCheckRows(t *testing.T) {
 			if r.installed {
 				rules = installed
 			}
+			on := r.on
+			if on == nil {
+				on = []Release{4} // of which nothing is known
+			}
 			wrap := func(text string) string {
 				if !r.rm {
 					return text
@@ -147,7 +159,7 @@ func TestCheckRows(t *testing.T) {
 				return "<cluster name=\"c\" config_version=\"1\">\n<clusternodes><clusternode name=\"a\"/><clusternode name=\"b\"/></clusternodes>\n\n<rm>\n" + text + "</rm></cluster>"
 			}
 			var got []string
-			for _, f := range parse(t, wrap(r.bad)).Check(rules, r.on...) {
+			for _, f := range parse(t, wrap(r.bad)).Check(rules, on...) {
 				if f.Why == "" {
 					t.Errorf("%s does not say why", f)
 				}
@@ -156,12 +168,15 @@ func TestCheckRows(t *testing.T) {
 			if diff := cmp.Diff(r.want, got); diff != "" {
 				t.Error(diff)
 			}
-			if all := parse(t, wrap(r.good)).Check(rules, r.on...); len(all) > 0 {
+			if all := parse(t, wrap(r.good)).Check(rules, on...); len(all) > 0 {
 				t.Errorf("a sound file: %v", all)
 			}
 			if len(r.on) > 0 {
-				if all := parse(t, wrap(r.bad)).Check(rules); len(all) > 0 {
+				if all := parse(t, wrap(r.bad)).Check(rules, 4); len(all) > 0 {
 					t.Errorf("on another release: %v", all)
+				}
+				if all := parse(t, wrap(r.bad)).Check(rules); len(all) < len(r.want) {
+					t.Errorf("where no release is named: %v", all)
 				}
 			}
 		})

@@ -30,13 +30,14 @@ func TestCheck(t *testing.T) {
 		"5 error <script> has no file",
 		`6 warning autostart="yes" means false`, `6 warning the failover domain "nowhere" does not exist`,
 		`6 error <script ref="u"> names nothing in <resources>`, `6 error <script file="f"> stands in line 5 already`, "6 error <openvz> has no name",
-		"7 error <service> has no name", "8 warning the type <strange> is not known here", `9 warning the name "a&b" holds one of & < "`,
+		"7 error <service> has no name", "8 warning the type <strange> is not known here", "8 warning <strange> stands directly below <rm>",
+		`9 warning the name "a&b" holds one of & < "`, "9 warning <openvz> stands directly below <rm>",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	sound := strings.NewReplacer(`<xen ref="gone"/>`, "", `<action name="status" depth="*" interval="5s"/>`, "", ` path="ignored"`, "").Replace(sample)
-	if all := parse(t, sound).Check(nil); len(all) > 0 {
+	if all := parse(t, sound).Check(nil, RHEL5); len(all) > 0 {
 		t.Errorf("a sound file: %v", all)
 	}
 	if !bytes.Contains([]byte(d.Check(nil)[0].String()), []byte("cluster.conf:1:1: error: ")) {
