@@ -77,6 +77,12 @@ func (r *xmlReader) document() (*element, error) {
 	if !utf8.ValidString(r.s) {
 		return nil, errors.New("it is not UTF-8")
 	}
+	for i := 0; i < len(r.s); i++ {
+		if c := r.s[i]; c < ' ' && !isSpace(c) || c == 0xef && (strings.HasPrefix(r.s[i:], "\ufffe") || strings.HasPrefix(r.s[i:], "\uffff")) {
+			r.at = i
+			return nil, errors.New("a character stands here that XML does not have")
+		}
+	}
 	var root *element
 	for {
 		r.space()
@@ -348,8 +354,13 @@ func entity(name string) (rune, bool) {
 		digits, base = hex, 16
 	}
 	n, err := strconv.ParseUint(digits, base, 32)
-	if !number || err != nil || n > utf8.MaxRune || !utf8.ValidRune(rune(n)) || n == 0 {
+	if !number || err != nil || n > utf8.MaxRune || !legal(rune(n)) {
 		return 0, false
 	}
 	return rune(n), true
+}
+
+// legal tells whether XML has a character at all. libxml2, with which managers read, refuses a document with another.
+func legal(c rune) bool {
+	return c >= ' ' && c != 0xfffe && c != 0xffff && utf8.ValidRune(c) || c == '\t' || c == '\n' || c == '\r'
 }

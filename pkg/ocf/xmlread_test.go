@@ -49,7 +49,7 @@ func TestReadXML(t *testing.T) {
 	for _, text := range []string{
 		``, ` `, `a`, `<`, `<a`, `<a>`, `<a></b>`, `<a></a`, `</a>`, `<a b></a>`, `<a b=c/>`, `<a b="c/>`, `<a b="c"d="e"/>`, `<a b="c" b="d"/>`, `<a b="<"/>`, `<a>&x;</a>`,
 		`<a>&</a>`, `<a>&#0;</a>`, `<a>&#xD800;</a>`, `<a>&#99999999999;</a>`, `<a/><b/>`, `<a/>x`, `<a/><!DOCTYPE a>`, `<!DOCTYPE a`, `<!DOCTYPE "`, `<!-- <a/>`, `<!-- -- --><a/>`, `<?xml <a/>`,
-		`<?xml version="1.0" encoding="latin1"?><a/>`, "<a>\xff</a>", `<a><![CDATA[</a>`, `<1a/>`, `<a><b></a></b>`, strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200),
+		`<?xml version="1.0" encoding="latin1"?><a/>`, "<a>\xff</a>", "<a>\x06</a>", "<a b='\x00'/>", "<a>\uffff</a>", `<a>&#6;</a>`, `<a>&#xFFFE;</a>`, `<a><![CDATA[</a>`, `<1a/>`, `<a><b></a></b>`, strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200),
 	} {
 		if e, err := readXML([]byte(text)); err == nil {
 			t.Errorf("%q was read as %+v", text, e)
