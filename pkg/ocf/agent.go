@@ -8,14 +8,22 @@
 //
 //	func main() { ocf.Main(metadata, agent{}) }
 //
-// Start with Agent and Call. Call.Query and Call.Change run the programs that an agent
-// needs. Main is for main functions; Run is the same without a process and takes the World
-// that Main takes from the machine, for tests.
+// Start with Agent and Call. Call.Query runs a program that only asks, Call.Change one that changes the
+// resource: under a lock that outlives a killed agent as long as the program works. Check makes errors of their
+// exit codes. Call.Until keeps time for a harder way, Call.Await waits, Call.All does several things at once.
+//
+// Main is for main functions; Run is the same without a process and takes the World that Main takes from
+// the machine, for tests.
 //
 // One agent serves three kinds of manager (Dialect): Red Hat's rgmanager, Pacemaker, and
 // Heartbeat's resource scripts. The metadata is written once, in rgmanager's form.
 //
+// Called without arguments, an agent tells a human how to call it by hand. With --explain before the action it
+// tells what that would run, and changes nothing (Explainer).
+//
 // Main keeps a black box: the node's last actions with what became of them (ReadBox).
+//
+// docs/agents.md is the guide. Two agents to begin with lie in testdata/agents, a module of their own.
 package ocf
 
 import (

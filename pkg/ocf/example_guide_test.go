@@ -69,6 +69,12 @@ func TestGuide(t *testing.T) {
 		}
 		n.write("units/web.service", "inactive\n", 0o600)
 	}
+	for _, m := range n.managers("unit", "name=nosuch.service") {
+		m.want(7, "status")
+		m.want(0, "stop")
+		m.want(1, "start")
+	}
+	n.write("units/web.service", "active\n", 0o600)
 	program := filepath.Join(n.root, places[0].dir, "unit.sh")
 	c = &exec.Cmd{Path: program, Args: []string{program, "--explain", "stop"}, Env: n.env("name=web.service")[:2]}
 	out, err := c.CombinedOutput()
