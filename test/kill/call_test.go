@@ -30,8 +30,8 @@ type call struct {
 	c         *cluster
 	typ, name string
 	node      string
-	action    string // start, stop, migrate, status
-	target    string // of migrate
+	action    string // start, stop, migrate, migrate_from, status
+	target    string // of migrate; of migrate_from the source
 	shutdown  bool   // on_stop=shutdown
 	dialect   ocf.Dialect
 }
@@ -39,7 +39,7 @@ type call struct {
 func (c call) String() string {
 	s := fmt.Sprintf("%s on %s", c.action, c.node)
 	if c.target != "" {
-		s += " to " + c.target
+		s += " and " + c.target
 	}
 	if c.shutdown {
 		s += " with on_stop=shutdown"
@@ -130,7 +130,7 @@ func (c call) rgmanager(t testing.TB) (argv, env []string) {
 
 // pacemaker: only configured parameters, meta attributes, times in milliseconds.
 func (c call) pacemaker() (argv, env []string) {
-	action := map[string]string{"start": "start", "stop": "stop", "migrate": "migrate_to", "status": "monitor"}[c.action]
+	action := map[string]string{"start": "start", "stop": "stop", "migrate": "migrate_to", "migrate_from": "migrate_from", "status": "monitor"}[c.action]
 	env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "OCF_ROOT=/usr/lib/ocf", "OCF_RA_VERSION_MAJOR=1", "OCF_RA_VERSION_MINOR=0",
 		"OCF_RESOURCE_PROVIDER=lbvm", "OCF_RESOURCE_TYPE=" + c.typ, "OCF_RESOURCE_INSTANCE=rsc-" + c.name, "OCF_RESKEY_name=" + c.name,
 		"OCF_RESKEY_crm_feature_set=3.0.1", "OCF_RESKEY_CRM_meta_name=" + action, "OCF_RESKEY_CRM_meta_timeout=" + strconv.Itoa(timeout*1000)}
@@ -139,6 +139,9 @@ func (c call) pacemaker() (argv, env []string) {
 	}
 	if c.action == "migrate" {
 		env = append(env, "OCF_RESKEY_CRM_meta_migrate_source="+c.node, "OCF_RESKEY_CRM_meta_migrate_target="+c.target)
+	}
+	if c.action == "migrate_from" {
+		env = append(env, "OCF_RESKEY_CRM_meta_migrate_source="+c.target, "OCF_RESKEY_CRM_meta_migrate_target="+c.node)
 	}
 	if c.action == "status" {
 		env = append(env, "OCF_RESKEY_CRM_meta_interval=30000")

@@ -38,6 +38,8 @@ type tally struct {
 	waited          bool // the next action found the lock held by the orphan
 	next            call
 	same            bool // on the same node
+	again           int  // how many of the next actions were killed too
+	againWritten    int  // of these after their first write of the record
 	code            int
 	seen            bool
 	phase           string // that the next action met
@@ -104,14 +106,21 @@ func (c *campaign) episode(v *vm, number int64) *episode {
 	return &episode{campaign: c, t: v.t, number: number, k: c.kind(number), r: rand.New(rand.NewSource(c.seed*1000003 + number)), v: v}
 }
 
-// sums of a campaign.
-func (c *campaign) sum(is func(tally) bool) (n int) {
+// sum counts kills.
+func (c *campaign) sum(is func(tally) bool) int {
+	return c.total(func(t tally) int {
+		if is(t) {
+			return 1
+		}
+		return 0
+	})
+}
+
+func (c *campaign) total(of func(tally) int) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, t := range c.tallies {
-		if is(t) {
-			n++
-		}
+		n += of(t)
 	}
 	return n
 }
@@ -135,8 +144,8 @@ func (c *campaign) table() string {
 	for _, d := range []ocf.Dialect{ocf.RGManager, ocf.Pacemaker, ocf.Heartbeat} {
 		fmt.Fprintf(&b, "%s %d  ", d, c.sum(func(t tally) bool { return t.dialect == d }))
 	}
-	fmt.Fprintf(&b, "\nnext action: waited for the orphan %d, faster than the look (not judged by the table) %d\n\n",
-		c.sum(func(t tally) bool { return t.waited }), c.sum(func(t tally) bool { return !t.seen }))
+	fmt.Fprintf(&b, "\nnext action: killed too %d (%d of these after its first write), called while the orphan worked %d, faster than the look (not judged by the table) %d\n\n",
+		c.total(func(t tally) int { return t.again }), c.total(func(t tally) int { return t.againWritten }), c.sum(func(t tally) bool { return t.waited }), c.sum(func(t tally) bool { return !t.seen }))
 	c.nexts(&b)
 	return b.String()
 }

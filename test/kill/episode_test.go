@@ -166,66 +166,118 @@ func (e *episode) remember(memory string, want verdict) {
 	}
 }
 
-// kill kills the agent of a call, calls the next action and judges it. It is false where the agent was faster.
+// kill kills the agent of a call, calls the next action and judges it; now and then that one is killed too. It is false
+// where the agent was faster.
 func (e *episode) kill(c call, try int) bool {
 	e.t.Helper()
 	if len(e.findings) > 0 {
 		return true
 	}
 	e.observe()
-	before, want := e.s, e.expects(c, e.s)
+	p, length := e.plan(try)
+	b := e.blow(c, e.s, p, length)
+	if !b.killed {
+		e.learn(b.took, b.events, b.after)
+		e.judge(c, b.before, b.want, b.code)
+		e.endTicket()
+		return false
+	}
+	if e.relocator != nil && e.r.Intn(2) == 0 {
+		e.relocator.dies()
+	}
+	tl := tally{kind: e.k, written: b.written, orphan: len(b.orphans) > 0, byTime: p.event == 0, group: b.group, dialect: c.dialect}
+	for again := 0; ; again++ {
+		next := e.next(b.c)
+		if again > 1 || e.r.Intn(6) > 0 {
+			e.recovers(b, next, &tl)
+			break
+		}
+		s, free := e.v.awaits()
+		tl.orphan = tl.orphan || !free
+		e.meets(b, &s)
+		b2 := e.blow(next, s, plan{share: e.r.Float64()}, length+50*time.Millisecond)
+		if !b2.killed {
+			tl.next, tl.same, tl.code, tl.phase, tl.seen = next, next.node == b.c.node, b2.code, s.rec.phase, true
+			e.judge(next, s, b2.want, b2.code)
+			break
+		}
+		b = b2
+		tl.again++
+		if b.written {
+			tl.againWritten++
+		}
+	}
+	e.count(tl)
+	return true
+}
+
+// blow is one agent that ran into a trap.
+type blow struct {
+	c              call
+	before         snapshot
+	want           verdict
+	killed         bool
+	written, group bool
+	orphans        []string
+	code           int
+	took           time.Duration
+	events, after  int
+}
+
+// blow runs an agent into a trap. before is what it meets.
+func (e *episode) blow(c call, before snapshot, p plan, length time.Duration) blow {
+	e.t.Helper()
+	b := blow{c: c, before: before, want: e.expects(c, before), group: c.dialect == ocf.Pacemaker}
 	wrote := func() bool {
 		var s snapshot
 		return e.v.readRecord(&s).seq > before.rec.seq
 	}
-	p, length := e.plan(try)
-	tr := &trap{plan: p, group: c.dialect == ocf.Pacemaker, wrote: wrote}
+	tr := &trap{plan: p, group: b.group, wrote: wrote}
 	e.v.setTrap(tr)
-	killed, code, took := tr.spring(e.t, c, length, e.v.folder, func(name string) bool { return name != "lock" })
-	orphans, _ := e.v.working()
-	e.v.mu.Lock()
-	e.v.trap = nil
-	e.v.mu.Unlock()
-	if !killed {
-		e.learn(took, tr.events, tr.after)
-		e.judge(c, before, want, code)
-		e.endTicket()
-		return false
+	b.killed, b.code, b.took = tr.spring(e.t, c, length, e.v.folder, func(name string) bool { return name != "lock" })
+	b.orphans, _ = e.v.working()
+	e.v.dropTrap()
+	b.events, b.after, b.written = tr.events, tr.after, wrote()
+	if b.killed {
+		e.tell("KILLED %s %s (%s)%s, %s, orphans %q", c, p, tr.last, map[bool]string{true: " with its group"}[b.group],
+			map[bool]string{true: "after its first write", false: "before any write"}[b.written], b.orphans)
 	}
-	written := wrote()
-	e.tell("KILLED %s %s (%s)%s, %s, orphans %q", c, p, tr.last, map[bool]string{true: " with its group"}[tr.group],
-		map[bool]string{true: "after its first write", false: "before any write"}[written], orphans)
-	if e.relocator != nil && e.r.Intn(2) == 0 {
-		e.relocator.dies()
-	}
+	return b
+}
 
-	next := e.next(c)
-	s, code, seen, waited := e.v.meets(next, e.r.Intn(10) < 8)
-	e.count(tally{kind: e.k, written: written, orphan: len(orphans) > 0 || waited, waited: waited, byTime: p.event == 0, group: tr.group, next: next, same: next.node == c.node,
-		code: code, seen: seen, phase: s.rec.phase, dialect: c.dialect})
-	if !seen {
-		e.tell("%s: exit %d, it was faster than the look", next, code)
-		if code != 0 && code != 1 {
-			e.find("%s: exit %d", next, code)
-		}
-		e.s = snapshot{rec: before.rec}
-		e.observe()
-		e.tell("      %s", e.s)
-		e.unseen(want)
-		return true
-	}
-	e.judgeMoment(&s, before.rec)
+// meets judges the moment after a kill: what no moment may show, and whose memory is here.
+func (e *episode) meets(b blow, s *snapshot) {
+	e.judgeMoment(s, b.before.rec)
 	e.tell("      %s", s)
-	if want.used && s.rec.seq > before.rec.seq && s.ticket == e.relocator.t.txn {
+	if b.want.used && s.rec.seq > b.before.rec.seq && s.ticket == e.relocator.t.txn {
 		e.find("the stop has acted on a ticket that it has not consumed")
 	}
 	for _, n := range members {
 		if m := s.memory[n]; m != "" && m != e.v.memory {
-			e.remember(m, want) // the killed one has booted it, or has lost its memory
+			e.remember(m, b.want) // the killed one has booted it, or has lost its memory
 		}
 	}
-	e.judge(next, s, e.expects(next, s), code)
-	return true
+}
+
+// recovers calls the action after a kill and judges it.
+func (e *episode) recovers(b blow, next call, tl *tally) {
+	e.t.Helper()
+	s, code, seen, waited := e.v.meets(next, e.r.Intn(10) < 8)
+	tl.next, tl.same, tl.code, tl.phase, tl.seen, tl.waited = next, next.node == b.c.node, code, s.rec.phase, seen, waited
+	tl.orphan = tl.orphan || waited
+	if seen {
+		e.meets(b, &s)
+		e.judge(next, s, e.expects(next, s), code)
+		return
+	}
+	e.tell("%s: exit %d, it was faster than the look", next, code)
+	if code != 0 && code != 1 {
+		e.find("%s: exit %d", next, code)
+	}
+	e.s = snapshot{rec: b.before.rec}
+	e.observe()
+	e.tell("      %s", e.s)
+	e.unseen(b.want)
 }
 
 // unseen: nobody knows what the next action saw; that a guest was booted is no wonder where either could.

@@ -20,20 +20,21 @@ func kinds() []kind {
 	return []kind{
 		{"openvz", "start, cold", 9, startCold},
 		{"openvz", "start, resume", 13, startResume},
-		{"openvz", "stop, image", 17, stopImage},
-		{"openvz", "stop, shutdown", 4, stopShutdown},
+		{"openvz", "stop, image", 18, stopImage},
+		{"openvz", "stop, shutdown", 3, stopShutdown},
 		{"openvz", "stop, ticket", 5, stopTicket},
 		{"openvz", "stop, absent", 2, stopAbsent},
-		{"xen", "start, cold", 5, startCold},
-		{"xen", "start, resume", 9, startResume},
+		{"xen", "start, cold", 4, startCold},
+		{"xen", "start, resume", 8, startResume},
 		{"xen", "start, adopt after live", 3, startAdopt},
-		{"xen", "stop, image", 10, stopImage},
+		{"xen", "stop, image", 11, stopImage},
 		{"xen", "stop, shutdown", 3, stopShutdown},
-		{"xen", "stop, live ticket", 7, stopTicket},
-		{"xen", "stop, absent", 2, stopAbsent},
+		{"xen", "stop, live ticket", 8, stopTicket},
+		{"xen", "stop, absent", 1, stopAbsent},
 		{"xen", "migrate", 7, migrate},
-		{"lbvm", "start", 2, nil},
-		{"lbvm", "stop", 2, nil},
+		{"xen", "migrate_from", 3, migrateFrom},
+		{"lbvm", "start", 1, nil},
+		{"lbvm", "stop", 1, nil},
 	}
 }
 
@@ -119,6 +120,15 @@ func stopAbsent(e *episode) call {
 }
 
 func migrate(e *episode) call { return e.migration() }
+
+// migrateFrom is the target's side of Pacemaker's migration.
+func migrateFrom(e *episode) call {
+	m := e.migration()
+	e.must(m)
+	c := e.call("migrate_from", m.target)
+	c.dialect, c.target = ocf.Pacemaker, m.node
+	return c
+}
 
 func (e *episode) migration() call {
 	c := e.call("migrate", e.at())

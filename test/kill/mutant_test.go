@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// mutant is one fault put into the sources: a text that stands there exactly once, and what stands there instead.
+// mutant is one fault put into the sources: texts that stand there exactly once, and what stands there instead.
 type mutant struct {
-	name, file, text, instead string
-	kinds                     []string // whose agents are killed
-	wants                     []string // one of these the findings must speak of
+	name, file string
+	edits      [][2]string
+	kinds      []string // whose agents are killed
+	wants      []string // one of these the findings must speak of
 }
 
 const (
@@ -30,50 +31,32 @@ const (
 `
 )
 
-const (
-	metaFirst = `		if err := l.step("meta", func() error {
-			return atomicfile.Write(filepath.Join(part, metaFile), m.format(), atomicfile.Options{Mode: 0o600})
-		}); err != nil {
-			return err
-		}
-`
-	publishThen = `		return l.step("publish", func() error { return l.move(partName(txn), imageName(txn)) })
-`
-	renameFirst = `		if err := l.step("publish", func() error { return l.move(partName(txn), imageName(txn)) }); err != nil {
-			return err
-		}
-`
-	metaThen = `		return l.step("meta", func() error {
-			return atomicfile.Write(filepath.Join(l.file(imageName(txn)), metaFile), m.format(), atomicfile.Options{Mode: 0o600})
-		})
-`
-)
-
 func mutants() []mutant {
 	return []mutant{
 		{"a keeper without the lock", "internal/run/keeper.go",
-			`p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, k.Lock)`, `_ = k.Lock`,
+			[][2]string{{`p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, k.Lock)`, `_ = k.Lock`}},
 			[]string{"openvz start, cold", "openvz start, resume", "openvz stop, image", "xen stop, live ticket", "xen start, resume"},
 			[]string{"the lock is free while", "work at the same time", "double run"}},
 		{"the record is written after the tool", "internal/vm/boot.go",
-			startingFirst + bootThen, bootThen + startingFirst,
+			[][2]string{{startingFirst + bootThen, bootThen + startingFirst}},
 			[]string{"openvz start, cold", "xen start, cold"},
 			[]string{"and the record says down", "double run", "it is on "}},
 		{"an image has its name before it is whole", "internal/handoff/image.go",
-			metaFirst + publishThen, renameFirst + metaThen,
+			[][2]string{{`return "image." + txn + ".part"`, `return "image." + txn`},
+				{`return l.step("publish", func() error { return l.move(partName(txn), imageName(txn)) })`, `return nil`}},
 			[]string{"openvz stop, image", "xen stop, image"},
 			[]string{"is published, but not whole"}},
 		{"a ticket is not consumed", "internal/handoff/ticket.go",
-			`return l.move(ticketFile, usedFile)`, `return os.Link(l.file(ticketFile), l.file(usedFile))`,
+			[][2]string{{`return l.move(ticketFile, usedFile)`, `return os.Link(l.file(ticketFile), l.file(usedFile))`}},
 			[]string{"xen stop, live ticket"},
 			[]string{"a ticket that it has not consumed"}},
 		{"an image is used without a claim", "internal/handoff/image.go",
-			`return l.move(imageName(txn), claimName(txn, node))`, `return os.CopyFS(l.file(claimName(txn, node)), os.DirFS(l.file(imageName(txn))))`,
+			[][2]string{{`return l.move(imageName(txn), claimName(txn, node))`,
+				`return os.CopyFS(l.file(claimName(txn, node)), os.DirFS(l.file(imageName(txn))))`}},
 			[]string{"openvz start, resume", "xen start, resume"},
 			[]string{"that nobody has claimed", "stale image", "must not be used any more"}},
 		{"a torn record", "internal/handoff/dir.go",
-			`return atomicfile.Write(l.file("state"), next.format(), atomicfile.Options{Mode: 0o600})`,
-			`t := next.format()
+			[][2]string{{`return atomicfile.Write(l.file("state"), next.format(), atomicfile.Options{Mode: 0o600})`, `t := next.format()
 		f, err := os.OpenFile(l.file("state"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 		for i := range t {
 			if err == nil {
@@ -81,7 +64,7 @@ func mutants() []mutant {
 			}
 			f.Sync()
 		}
-		return err`,
+		return err`}},
 			[]string{"openvz start, cold", "openvz stop, image"},
 			[]string{"the record's sum is wrong", "the record cannot be read", "record is unknown"}},
 	}
@@ -116,7 +99,7 @@ func TestMutants(t *testing.T) {
 			})
 			t.Logf("seed %d: found after %d kills: %s", seed, len(camp.tallies), strings.Join(findings, "\n  "))
 			if !told {
-				t.Errorf("%d kills did not find that %s has %q for %q", len(camp.tallies), m.file, m.instead, m.text)
+				t.Errorf("%d kills did not find that in %s stands %q", len(camp.tallies), m.file, m.edits)
 			}
 		})
 	}
@@ -126,18 +109,22 @@ func TestMutants(t *testing.T) {
 func (m mutant) build(t *testing.T) string {
 	t.Helper()
 	dir, source := t.TempDir(), filepath.Join(moduleRoot, m.file)
-	text, err := os.ReadFile(source)
+	b, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(text), m.text); n != 1 {
-		t.Fatalf("%q stands %d times in %s: the mutant must follow the source", m.text, n, m.file)
+	text := string(b)
+	for _, e := range m.edits {
+		if n := strings.Count(text, e[0]); n != 1 {
+			t.Fatalf("%q stands %d times in %s: the mutant must follow the source", e[0], n, m.file)
+		}
+		text = strings.Replace(text, e[0], e[1], 1)
 	}
 	changed := filepath.Join(dir, "changed.go")
 	source, err = filepath.Abs(source)
 	overlay, merr := json.Marshal(map[string]any{"Replace": map[string]string{source: changed}})
 	if err := errors.Join(err, merr,
-		os.WriteFile(changed, []byte(strings.Replace(string(text), m.text, m.instead, 1)), 0o600),
+		os.WriteFile(changed, []byte(text), 0o600),
 		os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600),
 		os.MkdirAll(filepath.Join(dir, "bin/agents"), 0o755),
 	); err != nil {

@@ -42,6 +42,11 @@ func expects(c call, s snapshot, t *ticket, boot string) verdict {
 		return expectsStop(c, s, t, boot)
 	case "start":
 		return expectsStart(c.node, s)
+	case "migrate_from": // as `sent`: what has arrived is adopted, nothing is booted
+		if s.on[c.node] == running && (s.rec.names(c.node) || s.rec.phase == "sending" && s.rec.to == c.node) {
+			return leaves("migrate_from", "running", c.node, "")
+		}
+		return refuse("migrate_from: nothing has arrived")
 	}
 	if s.on[c.node] == running && (s.rec.phase == "none" || s.rec.phase == "running" && s.rec.node == c.node) {
 		return leaves("migrate", "sent", "", c.target)

@@ -40,6 +40,12 @@ func (v *vm) setTrap(t *trap) {
 	v.trap, v.asked = t, false
 }
 
+func (v *vm) dropTrap() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.trap = nil
+}
+
 // trapped is the process in the trap, 0 if there is none.
 func (v *vm) trapped() int {
 	v.mu.Lock()
@@ -201,18 +207,36 @@ func (v *vm) meets(next call, early bool) (s snapshot, code int, seen, waited bo
 	text := make([]byte, len(mark))
 	n, _ := f.ReadAt(text, 0)
 	if seen = p == nil || string(text[:n]) == mark; seen {
-		busy, _ := v.working()
-		v.settles()
-		s = v.look()
-		if len(busy) > 0 {
-			s.wrong("the lock is free while %s still works", strings.Join(busy, " and "))
-		}
+		s = v.calm()
 	}
 	if p == nil {
 		p = next.begin(v.t)
 	}
 	unlock(f)
 	return s, p.wait(), seen, waited
+}
+
+// calm is the snapshot of who holds the lock after a kill.
+func (v *vm) calm() snapshot {
+	v.t.Helper()
+	busy, _ := v.working()
+	v.settles()
+	s := v.look()
+	if len(busy) > 0 {
+		s.wrong("the lock is free while %s still works", strings.Join(busy, " and "))
+	}
+	return s
+}
+
+// awaits waits for the orphan of a kill and makes a snapshot. free is true where there was none.
+func (v *vm) awaits() (s snapshot, free bool) {
+	v.t.Helper()
+	f, free := v.lock()
+	defer unlock(f)
+	if !free && !waitLock(f) {
+		v.t.Fatalf("%s:%s: the lock is held %s after its agent was killed", v.typ, v.name, limit)
+	}
+	return v.calm(), free
 }
 
 func writeAt(f *os.File, text string) error {
