@@ -33,6 +33,8 @@ type boxEntry struct {
 	box    *boxFile   // nil from the first failure on, and after the end
 	record BoxRecord
 	stands [boxRings]boxSlot // where it was written
+	begin  func()            // writes the begin; nil when that was done
+	later  *time.Timer       // until it is
 }
 
 // keptTools is how many programs of an action are remembered: more never fit in a slot.
@@ -46,22 +48,44 @@ func openBox(w World, c *Call) *boxEntry {
 		At: c.began, Agent: programPath(w), Type: c.Type, Dialect: c.Dialect, Action: c.Action, Instance: c.Instance, Name: c.Name,
 		Depth: c.Depth, Probe: c.Probe, Env: envDigest(w, c), PID: os.Getpid(),
 	}}
-	var box *boxFile
-	err := bounded(func() (err error) {
-		e.record.born = birth("self")
-		if box, err = openBoxFile(w.Box); err != nil {
-			return err
+	e.begin = func() {
+		var box *boxFile
+		err := bounded(func() (err error) {
+			e.record.born = birth("self")
+			if box, err = openBoxFile(w.Box); err != nil {
+				return err
+			}
+			if err = box.begin(e); err != nil {
+				return errors.Join(err, box.close())
+			}
+			return nil
+		})
+		if err == nil {
+			e.box = box
 		}
-		if err = box.begin(e); err != nil {
-			return errors.Join(err, box.f.Close())
-		}
-		return nil
-	})
-	if err != nil {
+	}
+	if asks(c.Action) {
+		// With its first program, or after a moment: each write costs as much as a tenth of a short check.
+		e.later = time.AfterFunc(moment, func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.begun()
+		})
+		return e
+	}
+	e.begun()
+	if e.box == nil {
 		return nil
 	}
-	e.box = box
 	return e
+}
+
+// begun writes the begin down if that was not yet done. The caller holds mu.
+func (e *boxEntry) begun() {
+	if begin := e.begin; begin != nil {
+		e.begin = nil
+		begin()
+	}
 }
 
 // Runs notes in the black box that a program is about to be run, for an agent that does not use Query or Change: if
@@ -81,7 +105,11 @@ func (e *boxEntry) tool(argv []string, code int, took time.Duration, err error) 
 	if err != nil {
 		done.Error = err.Error()
 	}
-	e.change(func(r *BoxRecord) {
+	note := e.change
+	if asks(e.record.Action) && err == nil { // the end tells it, which comes at once
+		note = e.remember
+	}
+	note(func(r *BoxRecord) {
 		for i := len(r.Tools) - 1; i >= 0; i-- {
 			if !r.Tools[i].Ended && r.Tools[i].Command == done.Command {
 				r.Tools[i] = done
@@ -112,21 +140,39 @@ func (e *boxEntry) end(code Code, err error, took time.Duration) {
 			r.Error = err.Error()
 		}
 	})
+	if e.later != nil {
+		e.later.Stop()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.box != nil {
 		box := e.box
 		e.box = nil
-		if bounded(box.f.Close) != nil {
+		if bounded(box.close) != nil {
 			return // there is nobody to tell
 		}
 	}
+}
+
+// remember changes the record, to be written with the next change.
+func (e *boxEntry) remember(do func(*BoxRecord)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	do(&e.record)
 }
 
 // change changes the record and writes it again.
 func (e *boxEntry) change(do func(*BoxRecord)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.begin != nil {
+		if do(&e.record); !e.record.Ended {
+			e.begun()
+			return
+		}
+		do = func(*BoxRecord) {}
+		e.begun()
+	}
 	if e.box == nil {
 		return
 	}

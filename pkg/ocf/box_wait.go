@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -45,7 +46,7 @@ func (b *boxFile) lock() error {
 		case got <- err:
 		case <-gone: // it came too late
 			if err == nil && flockFile(b.f, syscall.LOCK_UN) != nil {
-				return // closing the file lets it go as well
+				return // the end of this process lets it go as well
 			}
 		}
 	}()
@@ -61,7 +62,17 @@ func (b *boxFile) lock() error {
 	}
 }
 
+// close closes the file, unless somebody still waits for its lock: the number of a closed file is given to another one,
+// and that one's lock would be let go.
+func (b *boxFile) close() error {
+	if b.alone {
+		return nil
+	}
+	return b.f.Close()
+}
+
 func flockFile(f *os.File, how int) error {
+	defer runtime.KeepAlive(f)
 	for {
 		if err := syscall.Flock(int(f.Fd()), how); !errors.Is(err, syscall.EINTR) {
 			return err
