@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,9 @@ type walk struct {
 	owner string // "" while the group is not started
 	bad   bool   // the group is failed
 	story []string
+
+	pacemaker bool // the manager: it fences a node whose stop failed, and moves in three steps
+	fenced    int  // how often it did
 }
 
 func (w *walk) tell(format string, args ...any) {
@@ -68,6 +72,10 @@ func (w *walk) run(n *node, action string) error {
 func (w *walk) stopOn(n *node) bool {
 	w.owner = ""
 	if err := w.run(n, "stop"); err != nil {
+		if w.pacemaker {
+			w.fence(n)
+			return true
+		}
 		w.bad = true
 		return false
 	}
@@ -76,6 +84,9 @@ func (w *walk) stopOn(n *node) bool {
 
 // startOn is rgmanager's start: after a failure it stops, and tries the others.
 func (w *walk) startOn(n *node) {
+	if n != nil && !n.online { // fenced meanwhile
+		n = w.pick(true)
+	}
 	tried := map[*node]bool{}
 	for n != nil && !w.bad {
 		tried[n] = true
@@ -87,6 +98,7 @@ func (w *walk) startOn(n *node) {
 			return
 		}
 		n = nil
+
 		for _, name := range w.order {
 			if o := w.nodes[name]; o.online && !tried[o] {
 				n = o
@@ -143,7 +155,9 @@ func (w *walk) request() {
 			w.startOn(to)
 		}
 	case 3:
-		if w.typ == "xen" && to != o {
+		if w.typ == "xen" && to != o && w.pacemaker {
+			w.migration(o, to)
+		} else if w.typ == "xen" && to != o {
 			switch err := w.run(o, "migrate "+to.name); {
 			case err == nil:
 				w.owner = to.name
@@ -160,6 +174,38 @@ func (w *walk) request() {
 			w.run(to, "stop")
 		}
 	}
+}
+
+// fence is what Pacemaker does to a node whose stop failed.
+func (w *walk) fence(n *node) {
+	w.fenced++
+	n.dies()
+	w.tell("%s is fenced for it", n.name)
+}
+
+// migration is Pacemaker's: after a failure of either half both nodes stop, at once and in any order.
+func (w *walk) migration(o, to *node) {
+	if w.run(o, "migrate "+to.name) == nil && w.run(to, "migrate_from") == nil {
+		if w.owner = to.name; w.run(o, "stop") != nil {
+			w.fence(o)
+		}
+		return
+	}
+	first, second := o, to
+	if w.r.Intn(2) == 0 {
+		first, second = to, o
+	}
+	w.owner = ""
+	done := false
+	w.clock.onSleep = func() { // the first one waits
+		w.clock.onSleep, done = nil, true
+		w.stopOn(second)
+	}
+	w.stopOn(first)
+	if w.clock.onSleep = nil; !done {
+		w.stopOn(second)
+	}
+	w.startOn(w.pick(true))
 }
 
 // fault brings one misfortune.
@@ -314,7 +360,7 @@ func (w *walk) live(steps int) error {
 
 // Random lives: no rule is ever broken, and the VM always comes back. LBVM_WALKS says how many, LBVM_WALK which one.
 func TestRandomLives(t *testing.T) {
-	first, lives := int64(1), 60
+	first, lives, fenced := int64(1), 60, 0
 	if v, err := strconv.Atoi(os.Getenv("LBVM_WALKS")); err == nil {
 		lives = v
 	}
@@ -322,13 +368,16 @@ func TestRandomLives(t *testing.T) {
 		first, lives = v, 1
 	}
 	for seed := first; seed < first+int64(lives); seed++ {
-		for _, typ := range types {
-			w := &walk{world: newWorld(t, typ, "node1", "node2", "node3"), r: rand.New(rand.NewSource(seed))}
+		for _, typ := range append(slices.Clone(types), "xen under pacemaker") {
+			typ, pacemaker := strings.CutSuffix(typ, " under pacemaker")
+			w := &walk{world: newWorld(t, typ, "node1", "node2", "node3"), r: rand.New(rand.NewSource(seed)), pacemaker: pacemaker}
 			err := w.live(40)
+			fenced += w.fenced
 			if err != nil {
 				t.Fatalf("%s, seed %d: %v\nrepeat with LBVM_WALK=%d go test -run TestRandomLives\n%s", typ, seed, err, seed, strings.Join(w.story, "\n"))
 			}
 			os.RemoveAll(w.shared)
 		}
 	}
+	t.Logf("pacemaker fenced %d times for a stop that failed", fenced)
 }
