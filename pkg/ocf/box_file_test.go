@@ -225,6 +225,7 @@ func TestBoxLockIsHeld(t *testing.T) {
 	w := boxWorld(path, "status")
 	c := &Call{Action: "status", Type: "toy", Instance: "toy:t1", World: w, began: w.Now()}
 	c.box = openBox(w, c)
+	c.Runs([]string{"/bin/x"}) // with which a check's begin is written
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -260,6 +261,7 @@ func TestBoxSlotIsLost(t *testing.T) {
 	w := boxWorld(path, "status", "OCF_RESOURCE_INSTANCE=slow")
 	c := &Call{Action: "status", Type: "toy", Instance: "slow", World: w, began: w.Now()}
 	c.box = openBox(w, c)
+	c.Runs([]string{"/bin/slow"})
 	for range boxSlots + 10 {
 		boxed(t, path, "status")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -296,5 +297,29 @@ func TestBoxTextRoundTrip(t *testing.T) {
 	r.Instance, r.Error = "a\nid=9\x1b[2J", "x\x00y\nz"
 	if got, err = parseBoxText(r.text(boxText)); err != nil || got.ID != 7 || got.Instance != "a id=9?[2J" || got.Error != "x?y z" {
 		t.Errorf("%v %+v", err, got)
+	}
+}
+
+// A check that lasts is written down before its first program, so that one that hangs there is seen.
+func TestBoxOfACheckThatHangs(t *testing.T) {
+	path := newBox(t)
+	w := boxWorld(path, "status")
+	c := &Call{Action: "status", Type: "toy", Instance: "toy:t1", World: w, began: w.Now()}
+	c.box = openBox(w, c)
+	defer c.box.end(CodeOK, nil, 0)
+	wait := time.NewTimer(30 * time.Second)
+	defer wait.Stop()
+	for {
+		if _, err := os.Stat(path); err == nil {
+			if all := readBox(t, path); len(all) == 1 && !all[0].Ended && all[0].Action == "status" {
+				return
+			}
+		}
+		select {
+		case <-wait.C:
+			t.Fatal("it was not written down")
+		default:
+			runtime.Gosched()
+		}
 	}
 }
