@@ -89,11 +89,11 @@ func (d *Comparison) Changes() []Change {
 
 // oldGroup adds what is stopped and not started again.
 func (d *Comparison) oldGroup(g *Instance) {
-	if !d.stop[g.res] {
+	if !d.stop[g.res.n] {
 		d.stops(g)
 		return
 	}
-	next := d.group(1, g.ID())
+	next := d.after.Group(g.ID())
 	switch {
 	case next != nil: // changed: newGroup tells
 	case g.KeptOnDelete():
@@ -105,7 +105,7 @@ func (d *Comparison) oldGroup(g *Instance) {
 
 // stops looks for what is to be stopped in a group that stays.
 func (d *Comparison) stops(i *Instance) {
-	if !d.stopNode[i] {
+	if !d.stopNode[i.n] {
 		for _, c := range i.Children {
 			d.stops(c)
 		}
@@ -122,11 +122,11 @@ func (d *Comparison) stops(i *Instance) {
 
 // startsByItself tells whether starts will tell of i, and not only of something above it.
 func (d *Comparison) startsByItself(i *Instance) bool {
-	if !d.startNode[i] {
+	if !d.startNode[i.n] {
 		return false
 	}
 	for p := i.Parent; p != nil; p = p.Parent {
-		if d.startNode[p] && !d.reconfigured(p) {
+		if d.startNode[p.n] && !d.reconfigured(p) {
 			return false
 		}
 	}
@@ -134,13 +134,13 @@ func (d *Comparison) startsByItself(i *Instance) bool {
 }
 
 func (d *Comparison) reconfigured(i *Instance) bool {
-	return d.start[i.res] == mustReconfigure && d.matched[i]
+	return d.start[i.res.n] == mustReconfigure && d.matched[i.n]
 }
 
 // newGroup adds what is started, restarted or reconfigured.
 func (d *Comparison) newGroup(g *Instance) {
-	st := d.start[g.res]
-	old := d.group(0, g.ID())
+	st := d.start[g.res.n]
+	old := d.before.Group(g.ID())
 	if st != mustStart { // it is there already, or told by reconfig
 		d.starts(g)
 		return
@@ -173,9 +173,14 @@ func (d *Comparison) newGroup(g *Instance) {
 
 // starts looks for what is to be started in a group that was there.
 func (d *Comparison) starts(i *Instance) {
+	if !d.startNode[i.n] {
+		for _, c := range i.Children {
+			d.starts(c)
+		}
+		return
+	}
 	old, again := d.partner(i)
 	switch {
-	case !d.startNode[i]:
 	case d.reconfigured(i):
 		why := changed(old.res, i.res)
 		if i.Parent == nil && d.initial && i.Autostart() {
@@ -208,6 +213,9 @@ func because(old, i *Instance) string {
 	if why := changed(old.res, i.res); why != "" {
 		return why
 	}
+	if old.Parent != nil && i.Parent != nil && old.Parent.ID() == i.Parent.ID() {
+		return i.Parent.ID() + " stands in its group more than once, and the manager takes what is in one for what is in the other"
+	}
 	return "it stands in another place"
 }
 
@@ -228,7 +236,7 @@ func (d *Comparison) add(k ChangeKind, i, old *Instance, why string) {
 		}
 	}
 	switch {
-	case d.isOld[i]:
+	case d.isOld(i):
 		c.Before = i
 	default:
 		c.Before, c.After = old, i
@@ -265,13 +273,14 @@ func (d *Comparison) fresh(i *Instance) string {
 
 // movesTo finds a group into which a resource of before comes, and movesFrom one that a resource of after leaves. What
 // several groups share, and each keeps, does not move.
-func (d *Comparison) movesTo(i *Instance) (group string, ok bool)   { return d.moves(i, d.after, 0) }
-func (d *Comparison) movesFrom(i *Instance) (group string, ok bool) { return d.moves(i, d.before, 1) }
+func (d *Comparison) movesTo(i *Instance) (group string, ok bool)   { return d.moves(i, 1) }
+func (d *Comparison) movesFrom(i *Instance) (group string, ok bool) { return d.moves(i, 0) }
 
-func (d *Comparison) moves(i *Instance, other *Tree, own int) (string, bool) {
+func (d *Comparison) moves(i *Instance, other int) (string, bool) {
+	d.index()
 	id := i.ID()
 	for _, g := range d.places[other][id] {
-		if g != i.Group().ID() && d.byPlace[own][place{g, id}] == nil && d.byPlace[1-own][place{i.Group().ID(), id}] == nil {
+		if g != i.Group().ID() && d.byPlace[1-other][place{g, id}] == nil && d.byPlace[other][place{i.Group().ID(), id}] == nil {
 			return g, true
 		}
 	}

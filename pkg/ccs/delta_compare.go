@@ -10,17 +10,18 @@ import (
 // namesake, and that of the trees.
 type Comparison struct {
 	before, after *Tree
-	stop          map[*resource]bool // of before: gone or changed
-	start         map[*resource]need // of after
-	stopNode      map[*Instance]bool
-	startNode     map[*Instance]bool // to be started or, where start says so, reconfigured
-	matched       map[*Instance]bool // of after: its like was found in its place
-	isOld         map[*Instance]bool
-	places        map[*Tree]map[string][]string // resource id -> groups
-	initial       bool                          // a group of after is to be initialised, and all are looked at then
-	byPlace       [2]map[place]*Instance
+	stop          []bool // of before's resources: gone or changed
+	start         []need // of after's
+	stopNode      []bool // of before's instances
+	startNode     []bool // of after's: to be started or, where start says so, reconfigured
+	matched       []bool // of after's: its like was found in its place
+	initial       bool   // a group of after is to be initialised, and all are looked at then
 	seed          maphash.Seed
-	changes       []Change
+
+	// only Changes needs these
+	places  [2]map[string][]string // of before and after: resource id -> groups
+	byPlace [2]map[place]*Instance
+	changes []Change
 }
 
 type need int
@@ -36,109 +37,108 @@ type place struct{ group, id string }
 
 // Compare compares two configurations as the cluster manager does when it is given the second while it runs with
 // the first.
+//
+// Steps and Replaced may be called by many goroutines, Changes by one.
 func Compare(before, after *Tree) *Comparison {
 	d := &Comparison{before: before, after: after, seed: maphash.MakeSeed(),
-		stop: map[*resource]bool{}, start: map[*resource]need{}, stopNode: map[*Instance]bool{}, startNode: map[*Instance]bool{},
-		matched: map[*Instance]bool{}, isOld: map[*Instance]bool{}, places: map[*Tree]map[string][]string{}}
+		stop: make([]bool, len(before.resources)), start: make([]need, len(after.resources)), stopNode: make([]bool, before.instances),
+		startNode: make([]bool, after.instances), matched: make([]bool, after.instances)}
 	d.compareResources()
 	d.compareNodes(before.Groups, after.Groups)
 	for _, g := range after.Groups {
-		d.initial = d.initial || d.start[g.res] == mustStart
+		d.initial = d.initial || d.start[g.res.n] == mustStart
 	}
-	for n, t := range []*Tree{before, after} {
-		d.byPlace[n] = map[place]*Instance{}
-		d.places[t] = map[string][]string{}
+	return d
+}
+
+// index finds out where everything stands.
+func (d *Comparison) index() {
+	if d.byPlace[0] != nil {
+		return
+	}
+	for n, t := range []*Tree{d.before, d.after} {
+		d.byPlace[n] = make(map[place]*Instance, t.instances)
+		d.places[n] = make(map[string][]string, t.instances)
 		for _, g := range t.Groups {
 			for i := range g.Walk {
-				if t == before {
-					d.isOld[i] = true
-				}
 				id := i.ID()
-				d.places[t][id] = append(d.places[t][id], g.ID())
+				d.places[n][id] = append(d.places[n][id], g.ID())
 				if p := (place{g.ID(), id}); d.byPlace[n][p] == nil {
 					d.byPlace[n][p] = i
 				}
 			}
 		}
 	}
-	return d
 }
+
+func (d *Comparison) isOld(i *Instance) bool { return i.tree == d.before }
 
 // partner is the instance of the same resource in the same group of the other tree.
 func (d *Comparison) partner(i *Instance) (*Instance, bool) {
+	d.index()
 	other := 0
-	if d.isOld[i] {
+	if d.isOld(i) {
 		other = 1
 	}
 	p, ok := d.byPlace[other][place{i.Group().ID(), i.ID()}]
 	return p, ok
 }
 
-// group finds a group of before (0) or after (1).
-func (d *Comparison) group(in int, id string) *Instance {
-	if g := d.byPlace[in][place{id, id}]; g != nil && g.Parent == nil {
-		return g
-	}
-	return nil
-}
-
 // compareResources marks the resources whose namesake is gone, new or other.
 func (d *Comparison) compareResources() {
-	common := map[*resource]bool{}
+	common := make([]bool, len(d.after.resources))
 	for _, l := range d.before.resources {
 		r := d.after.byRef[refKey{l.typ.Name, l.values[0].value}]
 		if r == nil { // so it is, always, where the type has no primary parameter
-			d.stop[l] = true
+			d.stop[l.n] = true
 			continue
 		}
-		common[r] = true
+		common[r.n] = true
 		switch compareValues(l, r) {
 		case same:
 		case reconfigurable:
-			d.start[r] = mustReconfigure
+			d.start[r.n] = mustReconfigure
 		default:
-			d.stop[l] = true
-			d.start[r] = mustStart
+			d.stop[l.n] = true
+			d.start[r.n] = mustStart
 		}
 	}
 	for _, r := range d.after.resources {
-		if !common[r] {
-			d.start[r] = mustStart
+		if !common[r.n] {
+			d.start[r.n] = mustStart
 		}
 	}
 }
 
 // compareNodes marks what stands in one list of siblings and has no like in the other, and goes down where it has.
 func (d *Comparison) compareNodes(left, right []*Instance) {
-	like := make(map[uint64][]*Instance, len(right))
-	for _, r := range right {
+	like := make(map[uint64][]int, len(right)) // -> places in right
+	for n, r := range right {
 		h := d.hash(r.res)
-		like[h] = append(like[h], r)
+		like[h] = append(like[h], n)
 	}
-	matched := make(map[*Instance]bool, len(right))
+	matched := make([]bool, len(right))
 	for _, l := range left {
-		if d.stop[l.res] {
-			d.stopNode[l] = true
+		if d.stop[l.res.n] {
+			d.stopNode[l.n] = true
 			continue
 		}
 		found := false
-		for _, r := range like[d.hash(l.res)] {
-			if d.start[r.res] == mustStart || compareValues(l.res, r.res) == different {
+		for _, n := range like[d.hash(l.res)] { // each of them, as the manager does
+			r := right[n]
+			if d.start[r.res.n] == mustStart || compareValues(l.res, r.res) == different {
 				continue
 			}
-			found, matched[r] = true, true
+			found, matched[n], d.matched[r.n] = true, true, true
 			d.compareNodes(l.Children, r.Children)
 		}
 		if !found {
-			d.stopNode[l] = true
+			d.stopNode[l.n] = true
 		}
 	}
-	for _, r := range right {
-		if matched[r] {
-			d.matched[r] = true
-		}
-		if !matched[r] || d.start[r.res] == mustReconfigure {
-			d.startNode[r] = true
+	for n, r := range right {
+		if !matched[n] || d.start[r.res.n] == mustReconfigure {
+			d.startNode[r.n] = true
 		}
 	}
 }

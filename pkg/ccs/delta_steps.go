@@ -12,19 +12,19 @@ type Step struct {
 // Steps gives what is done to a group that stays, where it runs, in rgmanager's order: down before up. Of a group that
 // as a whole is removed, new or changed there are none: it is Replaced, or Changes tells of it.
 func (d *Comparison) Steps(group string) (down, up []Step) {
-	before, after := d.group(0, group), d.group(1, group)
-	if before != nil && !d.stop[before.res] {
+	before, after := d.before.Group(group), d.after.Group(group)
+	if before != nil && !d.stop[before.res.n] {
 		search(before, func(i *Instance) bool {
-			if d.stopNode[i] {
+			if d.stopNode[i.n] {
 				down = append(down, Step{"stop", i})
 			}
-			return d.stopNode[i]
+			return d.stopNode[i.n]
 		})
 	}
-	if after != nil && d.start[after.res] != mustStart {
+	if after != nil && d.start[after.res.n] != mustStart {
 		search(after, func(i *Instance) bool {
 			switch {
-			case !d.startNode[i]:
+			case !d.startNode[i.n]:
 				return false
 			case d.reconfigured(i):
 				up = append(up, Step{"reconfig", i})
@@ -40,8 +40,8 @@ func (d *Comparison) Steps(group string) (down, up []Step) {
 // Replaced tells whether a group that is in both configurations is changed as a whole: it is not told of its changes,
 // but stopped as one that is removed, unless it is KeptOnDelete, and initialised as one that is new, unless QuietOnAdd.
 func (d *Comparison) Replaced(group string) bool {
-	before, after := d.group(0, group), d.group(1, group)
-	return before != nil && after != nil && d.start[after.res] == mustStart
+	before, after := d.before.Group(group), d.after.Group(group)
+	return before != nil && after != nil && d.start[after.res.n] == mustStart
 }
 
 // search asks do of i and, where that does not end it, of what is below. The order is rgmanager's own in such a search,

@@ -88,6 +88,11 @@ func TestDelta(t *testing.T) {
 
 		{"a resource moves to another group", `<service name="a"><vm name="v"/></service><service name="b"/>`, `<service name="a"/><service name="b"><vm name="v"/></service>`,
 			[]string{"STOP vm:v in service:a: it moves to service:b" + moved, "START vm:v in service:b: it moves here from service:a"}},
+		{"two references with different children in one group: these restart though nothing has changed",
+			`<resources><script name="x" file="f"/></resources><service name="s"><script ref="x"><ip address="1"/></script><script ref="x"><ip address="2"/></script></service>`,
+			`<resources><script name="x" file="f"/></resources><service name="s"><script ref="x"><ip address="1"/></script><script ref="x"><ip address="2"/></script></service>`,
+			[]string{"RESTART ip:1 in service:s: script:x stands in its group more than once, and the manager takes what is in one for what is in the other",
+				"RESTART ip:2 in service:s: script:x stands in its group more than once, and the manager takes what is in one for what is in the other"}},
 		{"what two groups share does not move when one lets go of it", `<resources><script name="x" file="f"/></resources><service name="a"><script ref="x"/></service><service name="b"><script ref="x"/></service>`,
 			`<resources><script name="x" file="f"/></resources><service name="a"/><service name="b" priority="1"><script ref="x"/></service>`,
 			[]string{"STOP script:x in service:a: removed", `RESTART service:b, with script:x: priority="0" becomes "1"` + again}},
@@ -176,24 +181,24 @@ func TestDeltaIsComplete(t *testing.T) {
 			}
 		}
 		for _, g := range before.Groups {
-			if d.stop[g.res] && g.KeptOnDelete() {
+			if d.stop[g.res.n] && g.KeptOnDelete() {
 				continue
 			}
 			for i := range g.Walk {
-				if d.stopNode[i] || i == g && d.stop[g.res] {
+				if d.stopNode[i.n] || i == g && d.stop[g.res.n] {
 					note(stopped, i)
 				}
 			}
 		}
 		for _, g := range after.Groups {
-			if d.start[g.res] == mustStart {
-				if old := d.group(0, g.ID()); !(g.QuietOnAdd() && old != nil && old.KeptOnDelete()) && g.Autostart() {
+			if d.start[g.res.n] == mustStart {
+				if old := d.before.Group(g.ID()); !(g.QuietOnAdd() && old != nil && old.KeptOnDelete()) && g.Autostart() {
 					note(started, g)
 				}
 				continue
 			}
 			for i := range g.Walk {
-				if d.startNode[i] && !d.reconfigured(i) && (i.Parent != nil || d.initial) {
+				if d.startNode[i.n] && !d.reconfigured(i) && (i.Parent != nil || d.initial) {
 					note(started, i)
 				}
 			}

@@ -141,7 +141,7 @@ func operations(d *Comparison) string {
 	var b strings.Builder
 	b.WriteString("=== Operations (down-phase) ===\n")
 	for _, g := range d.before.Groups {
-		if d.stop[g.res] {
+		if d.stop[g.res.n] {
 			b.WriteString("[kill] ")
 			if g.KeptOnDelete() {
 				fmt.Fprintf(&b, "[no-op] %s was removed from the config, but I am not stopping it.\n", g.ID())
@@ -157,7 +157,7 @@ func operations(d *Comparison) string {
 	}
 	b.WriteString("=== Operations (up-phase) ===\n")
 	for _, g := range d.after.Groups {
-		if d.start[g.res] == mustStart {
+		if d.start[g.res.n] == mustStart {
 			b.WriteString("[init] ")
 			if g.QuietOnAdd() {
 				fmt.Fprintf(&b, "[noop] %s was added, but I am not initializing it\n", g.ID())
@@ -197,16 +197,16 @@ func stopAll(i *Instance) string {
 
 func printDelta(d *Comparison) string {
 	return "=== Old Resource List ===\n" +
-		printResources(d.before.resources, func(r *resource) string { return when(d.stop[r], " [NEEDSTOP]") }) +
+		printResources(d.before.resources, func(r *resource) string { return when(d.stop[r.n], " [NEEDSTOP]") }) +
 		"=== New Resource List ===\n" +
 		printResources(d.after.resources, func(r *resource) string {
-			return when(d.start[r] != nothing, " [NEEDSTART]") + when(d.start[r] == mustReconfigure, " [RECONFIG]")
+			return when(d.start[r.n] != nothing, " [NEEDSTART]") + when(d.start[r.n] == mustReconfigure, " [RECONFIG]")
 		}) +
 		"=== Old Resource Tree ===\n" +
-		printTree(d.before.Groups, "", func(i *Instance) string { return when(d.stopNode[i], " [ NEEDSTOP ]") }) +
+		printTree(d.before.Groups, "", func(i *Instance) string { return when(d.stopNode[i.n], " [ NEEDSTOP ]") }) +
 		"=== New Resource Tree ===\n" +
 		printTree(d.after.Groups, "", func(i *Instance) string {
-			return when(d.startNode[i], " [ NEEDSTART "+when(d.reconfigured(i), "RECONFIG ")+"]")
+			return when(d.startNode[i.n], " [ NEEDSTART "+when(d.reconfigured(i), "RECONFIG ")+"]")
 		}) + operations(d)
 }
 

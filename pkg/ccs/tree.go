@@ -16,6 +16,8 @@ type Tree struct {
 	rules     Rules
 	resources []*resource // defined ones, then the others as the tree was built
 	byRef     map[refKey]*resource
+	byID      map[string]*Instance // the groups
+	instances int
 }
 
 // Instance is a resource in the place where it stands in the tree.
@@ -31,7 +33,9 @@ type Instance struct {
 	Independent     bool // __independent_subtree: restarted without its siblings when it fails
 	NonCritical     bool // __independent_subtree="2": given up without its siblings when it fails
 
-	res *resource
+	res  *resource
+	tree *Tree
+	n    int // among all instances of the tree
 }
 
 // Drop is an element that the cluster manager reads and does not take.
@@ -59,6 +63,7 @@ const (
 // resource is what stands behind the instances: a definition, or an element without a reference.
 type resource struct {
 	typ     *Type
+	n       int // among all of the tree
 	id      string
 	values  []setting
 	actions []Action
@@ -94,6 +99,12 @@ func (d *Document) ResourceTree(r Rules) *Tree {
 	}
 	b.define(d.rm().child("resources"))
 	t.Groups = b.children(nil, d.rm())
+	t.byID = make(map[string]*Instance, len(t.Groups))
+	for _, g := range t.Groups {
+		if t.byID[g.ID()] == nil {
+			t.byID[g.ID()] = g
+		}
+	}
 	return t
 }
 
@@ -160,11 +171,13 @@ func (b *builder) children(parent *Instance, e Element) []*Instance {
 		if !ok || c.Forbid {
 			continue
 		}
-		of := slices.DeleteFunc(slices.Clone(all), func(x Element) bool { return x.Tag() != c.Type })
-		for i, x := range of {
+		for i, x := range all {
+			if x.Tag() != c.Type {
+				continue
+			}
 			inst, more := b.load(parent, x, t)
 			if !more {
-				b.dropFrom(of[i:], t)
+				b.dropFrom(slices.DeleteFunc(slices.Clone(all[i:]), func(y Element) bool { return y.Tag() != c.Type }), t)
 				break
 			}
 			out = appendInstance(out, inst)
@@ -241,7 +254,8 @@ func (b *builder) load(parent *Instance, e Element, t *Type) (inst *Instance, mo
 		return nil, true
 	}
 	res.refs++
-	inst = &Instance{Type: t, Actions: res.actions, Parent: parent, Element: e, res: res}
+	inst = &Instance{Type: t, Actions: res.actions, Parent: parent, Element: e, res: res, tree: b.Tree, n: b.instances}
+	b.instances++
 	inst.readFlags()
 	inst.Values = inst.resolve()
 	if len(e.n.children) > 0 {
@@ -306,6 +320,7 @@ func (b *builder) store(r *resource) bool {
 	for _, k := range keys {
 		b.seen[k] = true
 	}
+	r.n = len(b.resources)
 	b.resources = append(b.resources, r)
 	if r.values[0].param.Primary {
 		b.byRef[refKey{r.typ.Name, r.values[0].value}] = r

@@ -52,14 +52,7 @@ func (i *Instance) walk(yield func(*Instance) bool) bool {
 }
 
 // Group finds a group by its id, "service:centos". The case counts.
-func (t *Tree) Group(id string) *Instance {
-	for _, g := range t.Groups {
-		if g.ID() == id {
-			return g
-		}
-	}
-	return nil
-}
+func (t *Tree) Group(id string) *Instance { return t.byID[id] }
 
 // Migratory tells whether the cluster manager would migrate a group alive: its type declares migrate, and it
 // holds nothing. What stands within a service never is.
