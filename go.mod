@@ -5,7 +5,6 @@ go 1.23.0
 require (
 	github.com/beevik/etree v1.8.1
 	github.com/google/go-cmp v0.7.0
-	github.com/pmezard/go-difflib v1.0.0
 	github.com/prometheus/procfs v0.17.0
 	github.com/sirupsen/logrus v1.10.2
 	github.com/urfave/cli/v2 v2.27.7

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -230,5 +229,5 @@ func TestEveryCallFails(t *testing.T) {
 	if calls < 7 {
 		t.Errorf("only %d calls", calls)
 	}
-	t.Log(fmt.Sprintf("%d calls failed, one at a time, twice", calls))
+	t.Logf("%d calls failed, one at a time, twice", calls)
 }

@@ -1,7 +1,6 @@
 package ccs
 
 import (
-	"fmt"
 	"math/rand"
 	"os"
 	"os/exec"
@@ -89,5 +88,5 @@ func TestWithXmllint(t *testing.T) {
 		}
 		edited++
 	}
-	t.Log(fmt.Sprintf("%d documents and %d edited ones; refused by us alone: %v", len(docs), edited, differ))
+	t.Logf("%d documents and %d edited ones; refused by us alone: %v", len(docs), edited, differ)
 }
