@@ -130,11 +130,19 @@ func (d *Document) Position(offset int) (line, col int) {
 // IsZero tells whether e stands for no element.
 func (e Element) IsZero() bool { return e.n == nil }
 
-// Tag is the element's name, with its prefix if it has one.
-func (e Element) Tag() string { return e.n.tag }
+// Tag is the element's name, with its prefix if it has one; "" of the zero Element.
+func (e Element) Tag() string {
+	if e.n == nil {
+		return ""
+	}
+	return e.n.tag
+}
 
 // Attr is the value of an attribute and whether it is there.
 func (e Element) Attr(name string) (string, bool) {
+	if e.n == nil {
+		return "", false
+	}
 	for _, a := range e.n.attrs {
 		if a.name == name {
 			return e.d.value(a), true
@@ -149,6 +157,9 @@ func (d *Document) value(a attr) string {
 
 // Attrs gives all attributes in their order.
 func (e Element) Attrs() []Attr {
+	if e.n == nil {
+		return nil
+	}
 	out := make([]Attr, 0, len(e.n.attrs))
 	for _, a := range e.n.attrs {
 		out = append(out, Attr{a.name, e.d.value(a)})
@@ -156,8 +167,13 @@ func (e Element) Attrs() []Attr {
 	return out
 }
 
-// Parent is the element around e; the zero Element for the root.
-func (e Element) Parent() Element { return Element{e.d, e.n.parent} }
+// Parent is the element around e; the zero Element for the root and for the zero Element.
+func (e Element) Parent() Element {
+	if e.n == nil || e.n.parent == nil {
+		return Element{}
+	}
+	return Element{e.d, e.n.parent}
+}
 
 // Children gives the child elements in their order; none of the zero Element.
 func (e Element) Children() []Element {
@@ -172,10 +188,20 @@ func (e Element) Children() []Element {
 }
 
 // Span is where the element's bytes are: from the `<` of its start tag to behind the last `>`.
-func (e Element) Span() (start, end int) { return e.n.open.start, e.n.end() }
+func (e Element) Span() (start, end int) {
+	if e.n == nil {
+		return 0, 0
+	}
+	return e.n.open.start, e.n.end()
+}
 
-// Position is the line and column where the element begins.
-func (e Element) Position() (line, col int) { return e.d.Position(e.n.open.start) }
+// Position is the line and column where the element begins, both 0 of the zero Element.
+func (e Element) Position() (line, col int) {
+	if e.n == nil {
+		return 0, 0
+	}
+	return e.d.Position(e.n.open.start)
+}
 
 // child is the first child element of that name.
 func (e Element) child(tag string) Element {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -147,4 +148,39 @@ func TestAttrValues(t *testing.T) {
 	if v, ok := latin.Root().Attr("x"); !ok || v != "\u00e9\u20ac" {
 		t.Errorf("%q", v)
 	}
+}
+
+func TestZeroElement(t *testing.T) {
+	var e Element
+	_, has := e.Attr("a")
+	start, end := e.Span()
+	line, col := e.Position()
+	if !e.IsZero() || e.Tag() != "" || has || e.Attrs() != nil || e.Children() != nil || !e.Parent().IsZero() || start+end+line+col != 0 {
+		t.Error("the zero Element is something")
+	}
+	d := parse(t, "<a><b/></a>")
+	if !d.Root().Parent().IsZero() || d.Root().Children()[0].Parent() != d.Root() {
+		t.Error("parents")
+	}
+}
+
+// Many may ask one document at once, also for what it makes at the first question.
+func TestManyReadersOfOneDocument(t *testing.T) {
+	d := parse(t, string(big(200)))
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			found, err := d.Find("//openvz[@name='150']")
+			if err != nil || len(found) != 1 {
+				t.Errorf("%d elements, %v", len(found), err)
+				return
+			}
+			if line, _ := found[0].Position(); line != 3+150*3+2 {
+				t.Errorf("line %d", line)
+			}
+		}()
+	}
+	wg.Wait()
 }
