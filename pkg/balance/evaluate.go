@@ -23,6 +23,7 @@ type evaluation struct {
 	targetReads   []*Read
 	out           bytes.Buffer
 	numbers       []float64
+	each          func(Said) // hears each call of migrate and report; nil in a pass
 }
 
 // start makes e ready for a run. What it found for the last one has been taken out.
@@ -99,6 +100,9 @@ func (e *evaluation) migrate(call *perl.Call) error {
 
 // say records what the rule wants: migrate is more than report, a higher weight more than a lower; among equals the first call counts.
 func (e *evaluation) say(s Said, weight float64, at perl.Position) {
+	if e.each != nil {
+		e.each(s)
+	}
 	if s > e.said || (s == e.said && s == SaidMigrate && weight > e.weight) {
 		e.said, e.weight, e.line = s, weight, at
 	}

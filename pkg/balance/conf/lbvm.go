@@ -16,14 +16,20 @@ func keys() []string {
 
 // Parse reads lbvm.conf. The File is nil if one of the diagnostics is an error: half a configuration decides nothing.
 func Parse(name string, src []byte) (*File, []Diagnostic) {
+	f, diags := Examine(name, src)
+	if HasErrors(diags) {
+		return nil, diags
+	}
+	return f, diags
+}
+
+// Examine is Parse for who only looks: the File holds what could be read of it though there are errors.
+func Examine(name string, src []byte) (*File, []Diagnostic) {
 	p := &mainParser{scanner: newScanner(name, src), file: &File{Name: name, Src: src}}
 	p.parse()
 	p.settings()
 	p.compare()
 	Sort(p.diags)
-	if HasErrors(p.diags) {
-		return nil, p.diags
-	}
 	return p.file, p.diags
 }
 
