@@ -66,6 +66,20 @@ func TestApply(t *testing.T) {
 			func(d *Document) []Edit { return []Edit{Insert{find(t, d, "/c/rm"), Into, deep}} }},
 		{"remove with its line", "<c>\r\n  <x/>\r\n  <y>\r\n    <z/></y>  \r\n  <w/>\r\n</c>", "<c>\r\n  <x/>\r\n  <w/>\r\n</c>",
 			func(d *Document) []Edit { return []Edit{RemoveElement{find(t, d, "/c/y")}} }},
+		{"remove beside a comment", "<c>\n  <x/> <!-- y -->\n</c>", "<c>\n  <!-- y -->\n</c>",
+			func(d *Document) []Edit { return []Edit{RemoveElement{find(t, d, "/c/x")}} }},
+		{"remove the first of a line", "<c>\n  <x/>  <y/>\n</c>", "<c>\n  <y/>\n</c>",
+			func(d *Document) []Edit { return []Edit{RemoveElement{find(t, d, "/c/x")}} }},
+		{"remove before the end tag", "<c>\n  <x/> </c>", "<c>\n  </c>",
+			func(d *Document) []Edit { return []Edit{RemoveElement{find(t, d, "/c/x")}} }},
+		{"remove both of a line", "<c>\n  <x/> <y/>\n</c>", "<c>\n  \n</c>",
+			func(d *Document) []Edit {
+				return []Edit{RemoveElement{find(t, d, "/c/x")}, RemoveElement{find(t, d, "/c/y")}}
+			}},
+		{"remove both of a line, the last first", "<c>\n  <x/> <y/>\n</c>", "<c>\n  \n</c>",
+			func(d *Document) []Edit {
+				return []Edit{RemoveElement{find(t, d, "/c/y")}, RemoveElement{find(t, d, "/c/x")}}
+			}},
 		{"remove within a line", "<c><x/> <y/><z/></c>", "<c><x/><z/></c>",
 			func(d *Document) []Edit { return []Edit{RemoveElement{find(t, d, "/c/y")}} }},
 		{"what looks like markup", "<c><!-- <x a='1'/> --><![CDATA[<x a='1'>]]><?p <x?><x a='1'/></c>", "<c><!-- <x a='1'/> --><![CDATA[<x a='1'>]]><?p <x?><x a='2'/></c>",

@@ -73,6 +73,11 @@ func (d *Document) planAll(edits []Edit) (*plan, error) {
 	return p, nil
 }
 
+// free tells whether no edit before has claimed any of these bytes.
+func (p *plan) free(start, end int) bool {
+	return !slices.ContainsFunc(p.splices, func(e splice.Edit) bool { return e.Start < end && e.End > start })
+}
+
 // own gives the element's node if it is one of d.
 func (p *plan) own(e Element) (*node, error) {
 	if e.n == nil || e.d != p.d {
@@ -153,12 +158,19 @@ func (x RemoveElement) plan(p *plan) error {
 	}
 	at := span{n.open.start, n.end()}
 	before, after := p.d.blanksBefore(at.start), p.d.blanksAfter(at.end)
-	if p.d.atLineStart(before) {
-		if next, ok := p.d.lineEnd(after); ok {
-			at = span{before, next}
+	first := p.d.atLineStart(before)
+	next, last := p.d.lineEnd(after)
+	switch rest := p.d.src[at.end:]; {
+	case first && last:
+		at = span{before, next}
+	case first: // what follows takes over the indentation
+		if p.free(at.end, after) {
+			at.end = after
 		}
-	} else if rest := p.d.src[at.end:]; isSpace(rest[0]) || rest[0] == '<' && !bytes.HasPrefix(rest, []byte("<![")) {
-		at.start = before // the blank goes too, unless it parts two words
+	case isSpace(rest[0]) || rest[0] == '<' && !bytes.HasPrefix(rest, []byte("<![")):
+		if p.free(before, at.start) { // the blank goes too, unless it parts two words
+			at.start = before
+		}
 	}
 	p.replace(at, "")
 	parent := p.want.content(n.parent)
