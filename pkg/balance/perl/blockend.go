@@ -33,11 +33,9 @@ func BlockEnd(src []byte, open int) (end int, err error) {
 }
 
 func (l *lexer) blockEnd(open int) (int, error) {
-	subscripts := []bool{false} // of the open braces: whether it is a subscript's
-	term := true
-	var last token
+	b := braces{open: []bool{false}, term: true}
 	for {
-		t := l.guess(term)
+		t := l.guess(b.term)
 		switch {
 		case t.kind == tEOF && t.off < len(l.src) && t.off+2 < len(l.src) && l.src[t.off:t.off+2] == "__": // __END__: text up to a } that begins a line
 			l.end = len(l.src)
@@ -49,26 +47,10 @@ func (l *lexer) blockEnd(open int) (int, error) {
 			return 0, l.unclosed(open)
 		case t.kind == tEOF:
 			return 0, l.unclosed(open)
-		case t.kind == tOp && t.text == "{":
-			subscripts = append(subscripts, !term || last.kind == tOp && last.text == "->")
-			term = true
-		case t.kind == tOp && t.text == "}":
-			n := len(subscripts) - 1
-			if n == 0 {
-				return t.off, nil
-			}
-			term = !subscripts[n]
-			subscripts = subscripts[:n]
-		case t.kind == tOp:
-			term = t.text != ")" && t.text != "]" && !(t.text == "++" || t.text == "--") || (t.text == "++" || t.text == "--") && term
-		case t.kind == tIdent:
-			term = takesTerm(t.text)
-		case t.kind == tCast:
-			term = true
-		default:
-			term = false
+		case t.kind == tOp && t.text == "}" && len(b.open) == 1:
+			return t.off, nil
 		}
-		last = t
+		b.next(t)
 	}
 }
 

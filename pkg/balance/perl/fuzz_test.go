@@ -34,6 +34,9 @@ func FuzzCompile(f *testing.F) {
 		}
 		prog, diags := Compile([]byte(code), Position{File: "f"}, funcs)
 		for _, d := range diags {
+			if strings.HasPrefix(d.Text, "internal error") {
+				t.Error(d)
+			}
 			if d.Format() == "" || d.Pos.Line < 1 || d.Pos.Col < 1 {
 				t.Errorf("bad diagnostic %#v", d)
 			}

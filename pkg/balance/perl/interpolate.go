@@ -9,6 +9,8 @@ type interpolation struct {
 	re     bool // a pattern: escapes stay as they are
 	groups []group
 	first  byte // u or l: waits for the next character
+	from   int
+	indent string // of a <<~ text: passed over at the begin of each line
 }
 
 // group is what stands between \U and \E.
@@ -20,8 +22,21 @@ type group struct {
 }
 
 func (p *parser) interpolate(t token, from, to int, re bool) *node {
-	in := &interpolation{p: p, i: from, to: to, re: re, groups: []group{{from: from}}}
+	in := &interpolation{p: p, i: from, from: from, to: to, re: re, groups: []group{{from: from}}}
+	return in.all(t)
+}
+
+func (p *parser) interpolateIndented(t token, q *quote) *node {
+	in := &interpolation{p: p, i: q.from, from: q.from, to: q.to, indent: q.indent, groups: []group{{from: q.from}}}
+	return in.all(t)
+}
+
+func (in *interpolation) all(t token) *node {
 	for in.i < in.to {
+		if in.indent != "" && (in.i == in.from || in.p.src[in.i-1] == '\n') && strings.HasPrefix(in.p.src[in.i:in.to], in.indent) {
+			in.i += len(in.indent)
+			continue
+		}
 		in.step()
 	}
 	for len(in.groups) > 1 {

@@ -28,13 +28,14 @@ type token struct {
 
 // quote is a quote-like construct: its operator, and where its parts lie.
 type quote struct {
-	op       string // ' " m s tr qw qr qx <
+	op       string // ' " m s tr qw qr qx < <<' <<"
 	delim    byte
 	from, to int // the first part
 	from2    int // the second, of s and tr
 	to2      int
 	delim2   byte
 	flags    string
+	indent   string // of a <<~ text: what each line begins with
 }
 
 // lexer cuts tokens on demand: the same bytes mean different things where a
@@ -44,6 +45,7 @@ type lexer struct {
 	pos  int
 	end  int
 	docs map[int]int // line ends behind which a heredoc's text begins, and where it stops
+	here map[int]here
 	fail func(off int, text, hint string)
 	err  func(off int, text, hint string)
 }
@@ -55,7 +57,7 @@ func isLetter(c byte) bool {
 }
 
 func (l *lexer) at(i int) byte {
-	if i < l.end {
+	if i >= 0 && i < l.end {
 		return l.src[i]
 	}
 	return 0

@@ -20,6 +20,9 @@ type linter struct {
 func lint(p *parser, r *resolver, root *node) {
 	l := &linter{p: p, r: r, fields: map[*symbol]int{}, words: map[string]int{}, written: map[string]bool{}, declared: map[string]bool{}}
 	l.walk(root)
+	if p.broken { // the rest looks at the rule as a whole
+		return
+	}
 	l.unwritten()
 	if !l.verdict && l.hasRole(Verdict) && len(root.kids) > 0 {
 		l.warn("W12", root.kids[0].off, "neither "+strings.Join(l.roleNames(Verdict), "() nor ")+"() occurs: this algorithm never asks for anything", "")

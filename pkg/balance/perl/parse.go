@@ -12,6 +12,7 @@ type parser struct {
 	lexer
 	source   *source
 	diags    []Diagnostic
+	errors   int
 	tok      token
 	have     bool
 	tokTerm  bool
@@ -22,6 +23,10 @@ type parser struct {
 	subs     map[string]bool // subs defined so far
 	imports  map[string]string
 	strict   bool
+	trying   int  // within try: an error is only an answer
+	broken   bool // a piece could not be read: what the rest says of names is not to be trusted
+	given    bool // too many errors: give up
+	unclosed bool // a bracket is open at the end
 }
 
 // abort ends the parse after its diagnostic was written.
@@ -50,6 +55,12 @@ func (p *parser) report(sev Severity, code string, off int, text, hint string) {
 		}
 	}
 	p.diags = append(p.diags, d)
+	if sev == Error {
+		if p.errors++; p.errors >= maxErrors && p.trying == 0 {
+			p.given = true
+			panic(abort{})
+		}
+	}
 }
 
 // refuse reports a construct of Perl that algorithms do not have. Parsing goes on.
@@ -74,9 +85,14 @@ func (p *parser) parse() (prog *node) {
 			return prog
 		}
 		if t.kind == tOp && t.text == "}" {
-			p.fail(t.off, "Unmatched right curly bracket", "this } closes nothing")
+			if !p.broken { // behind an error it may be the end of what was not understood
+				p.err(t.off, "Unmatched right curly bracket", "this } closes nothing")
+			}
+			p.broken = true
+			p.take()
+			continue
 		}
-		if s := p.statement(); s != nil {
+		if s := p.oneStatement(); s != nil {
 			prog.kids = append(prog.kids, s)
 		}
 	}
@@ -154,6 +170,12 @@ func (p *parser) expect(text string, open int) int {
 	if h := p.operatorHint(t); h != "" {
 		p.syntax(t, h)
 	}
+	if t.kind == tEOF {
+		if p.unclosed { // one is told; the others may be its followers
+			panic(abort{})
+		}
+		p.unclosed = p.trying == 0
+	}
 	where := p.source.position(open)
 	found := p.near(t)
 	if t.kind != tEOF {
@@ -211,7 +233,9 @@ func (p *parser) reset(m mark) {
 // try runs f and tells whether it parsed; if not, nothing happened.
 func (p *parser) try(f func() bool) (ok bool) {
 	m := p.mark()
+	p.trying++
 	defer func() {
+		p.trying--
 		if r := recover(); r != nil {
 			if _, is := r.(abort); !is {
 				panic(r)

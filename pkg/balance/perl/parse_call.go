@@ -48,6 +48,9 @@ func (p *parser) checkArgs(n *node, b *builtin) {
 	switch {
 	case few:
 		p.err(n.off, "Not enough arguments for "+b.name, "")
+		for len(n.kids) < b.min {
+			n.kids = append(n.kids, &node{kind: nConst, off: n.off, end: n.end})
+		}
 	case many:
 		p.err(n.off, "Too many arguments for "+b.name, "")
 	}

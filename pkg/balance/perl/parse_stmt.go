@@ -108,7 +108,7 @@ func (p *parser) block() *node {
 			n.end = p.take().end
 			return n
 		}
-		if s := p.statement(); s != nil {
+		if s := p.oneStatement(); s != nil {
 			n.kids = append(n.kids, s)
 		}
 	}
@@ -171,11 +171,17 @@ func (p *parser) condition() *node {
 		p.syntax(&t, "a condition stands in parentheses: if (...) { ... }")
 	}
 	p.take()
-	if p.isOp(true, ")") {
-		p.syntax(&t, "the condition is empty")
+	n := p.attempt(func() *node {
+		if p.isOp(true, ")") {
+			p.syntax(&t, "the condition is empty")
+		}
+		n := p.expr()
+		p.expect(")", t.off)
+		return n
+	}, func(start, seen int) int { return p.scan(start, seen, true) })
+	if n == nil { // broken: its block can be read all the same
+		n = &node{kind: nConst, off: t.off, end: t.end}
 	}
-	n := p.expr()
-	p.expect(")", t.off)
 	return n
 }
 
@@ -195,9 +201,20 @@ func (p *parser) ifStatement(t token) *node {
 				n.kids = append(n.kids, p.condition(), p.block())
 				continue
 			case "elseif", "elif":
-				p.syntax(&u, "write elsif")
+				p.err(u.off, "syntax error "+p.near(&u), "write elsif")
+				p.broken = true
+				p.take()
+				n.kids = append(n.kids, p.condition(), p.block())
+				continue
 			case "else":
 				p.take()
+				if v := *p.peek(true); v.kind == tIdent && v.text == "if" {
+					p.err(v.off, "syntax error "+p.near(&v), "write elsif")
+					p.broken = true
+					p.take()
+					n.kids = append(n.kids, p.condition(), p.block())
+					continue
+				}
 				n.kids = append(n.kids, p.block())
 			}
 		}
@@ -259,27 +276,39 @@ func (p *parser) forStatement(t token, label string) *node {
 	if open.kind != tOp || open.text != "(" {
 		p.syntax(&open, "the list of a loop stands in parentheses: for my $x (...) { ... }")
 	}
-	p.take()
-	var first *node
-	if !p.isOp(true, ";") && !p.isOp(true, ")") {
-		first = p.expr()
+	head := p.attempt(func() *node { return p.forHead(n, open) }, func(start, seen int) int { return p.scan(start, seen, true) })
+	if head != nil && head.kind == nFor {
+		head.kids[3] = p.block()
+		head.end = p.tokEnd()
+		return head
 	}
-	if n.kids[0] == nil && p.isOp(false, ";") {
-		return p.forThree(t, label, open, first)
-	}
-	p.expect(")", open.off)
-	if first == nil {
-		first = &node{kind: nList, off: open.off, end: open.end}
-	}
-	n.kids[1] = first
 	n.kids[2] = p.block()
 	n.kids[3] = p.continueBlock()
 	n.end = p.tokEnd()
 	return n
 }
 
-func (p *parser) forThree(t token, label string, open token, init *node) *node {
-	n := &node{kind: nFor, off: t.off, name: label, kids: []*node{init, nil, nil, nil}}
+// forHead reads what stands in the parentheses of a loop: a list, or the three parts of the other kind, which is then given.
+func (p *parser) forHead(n *node, open token) *node {
+	p.peek(true)
+	p.take()
+	var first *node
+	if !p.isOp(true, ";") && !p.isOp(true, ")") {
+		first = p.expr()
+	}
+	if n.kids[0] == nil && p.isOp(false, ";") {
+		return p.forThree(n, open, first)
+	}
+	p.expect(")", open.off)
+	if first == nil {
+		first = &node{kind: nList, off: open.off, end: open.end}
+	}
+	n.kids[1] = first
+	return n
+}
+
+func (p *parser) forThree(loop *node, open token, init *node) *node {
+	n := &node{kind: nFor, off: loop.off, name: loop.name, kids: []*node{init, nil, nil, nil}}
 	p.take()
 	if !p.isOp(true, ";") {
 		n.kids[1] = p.expr()
@@ -292,8 +321,6 @@ func (p *parser) forThree(t token, label string, open token, init *node) *node {
 		n.kids[2] = p.expr()
 	}
 	p.expect(")", open.off)
-	n.kids[3] = p.block()
-	n.end = p.tokEnd()
 	return n
 }
 
@@ -311,8 +338,26 @@ func (p *parser) simple() *node {
 		p.take()
 		return n
 	}
+	if between := p.src[min(n.end, t.off):t.off]; strings.Contains(between, "\n") && p.beginsStatement(t) && p.trying == 0 {
+		p.err(t.off, "syntax error "+p.near(t), p.missing(n, t))
+		p.broken = true
+		return n
+	}
 	p.syntax(t, p.missing(n, t))
 	return nil
+}
+
+// beginsStatement tells whether a token that follows an expression can only be the next statement.
+func (p *parser) beginsStatement(t *token) bool {
+	if t.kind != tIdent || p.fatComma(t.end) {
+		return false
+	}
+	switch t.text {
+	case "my", "our", "if", "unless", "while", "until", "for", "foreach", "return", "sub", "use", "no", "print", "push":
+		return true
+	}
+	_, host := p.hosts[t.text]
+	return host
 }
 
 // missing guesses why a statement does not end where it should.

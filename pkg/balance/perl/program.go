@@ -124,7 +124,7 @@ func (p *Program) fileName() string {
 func (p *Program) Deterministic() bool { return p.pure }
 
 // Compile reads an algorithm. It gives no Program if one of the diagnostics is an error.
-func Compile(src []byte, at Position, funcs []Func) (*Program, []Diagnostic) {
+func Compile(src []byte, at Position, funcs []Func) (prog *Program, diags []Diagnostic) {
 	if at.Line == 0 {
 		at.Line = 1
 	}
@@ -133,6 +133,12 @@ func Compile(src []byte, at Position, funcs []Func) (*Program, []Diagnostic) {
 	}
 	s := &source{text: string(src), at: at}
 	p := newParser(s, funcs)
+	defer func() {
+		if r := recover(); r != nil { // a fault of the engine must not keep the rules of others from running
+			p.given = false
+			prog, diags = nil, append(p.diags, s.diagnostic(Error, 0, fmt.Sprintf("internal error: %v", r), ""))
+		}
+	}()
 	root := p.parse()
 	r := newResolver(p)
 	var main *subInfo
@@ -140,7 +146,6 @@ func Compile(src []byte, at Position, funcs []Func) (*Program, []Diagnostic) {
 		main = r.program(root)
 		lint(p, r, root)
 	}
-	var prog *Program
 	if root != nil && !hasError(p.diags) {
 		prog = compileProgram(p, r, main)
 		if hasError(p.diags) {

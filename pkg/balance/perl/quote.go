@@ -10,7 +10,11 @@ func (p *parser) quoted(t token) *node {
 	case "'", "q":
 		n.val = String(unquote(p.src[q.from:q.to], q.delim))
 	case "<<'":
-		n.val = String(p.src[q.from:q.to])
+		p.checkIndent(t, q)
+		n.val = String(unindented(p.src[q.from:q.to], q.indent))
+	case "<<\"":
+		p.checkIndent(t, q)
+		return p.interpolateIndented(t, q)
 	case "\"", "qq":
 		return p.interpolate(t, q.from, q.to, false)
 	case "qw":
@@ -95,7 +99,7 @@ func (p *parser) code(from, to int) *node {
 			if p.isOp(true, "}") {
 				p.syntax(p.peek(true), "")
 			}
-			if s := p.statement(); s != nil {
+			if s := p.oneStatement(); s != nil {
 				b.kids = append(b.kids, s)
 			}
 		}

@@ -271,7 +271,7 @@ func (r *resolver) variable(n *node) {
 			}
 			return
 		}
-		if _, ok := r.p.imports[name]; n.must && !ok && !strings.Contains(n.name, "::") && name != "$a" && name != "$b" {
+		if _, ok := r.p.imports[name]; n.must && !ok && !r.p.broken && !strings.Contains(n.name, "::") && name != "$a" && name != "$b" {
 			r.p.err(n.off, "Global symbol \""+name+"\" requires explicit package name (did you forget to declare \"my "+name+"\"?)", "")
 		}
 	}
@@ -307,6 +307,9 @@ func (r *resolver) call(n *node) {
 	}
 	i, ok := r.p.hosts[n.name]
 	if !ok {
+		if r.p.broken && strings.Contains(r.p.src, "sub "+n.name) {
+			return // it may be defined in what could not be read
+		}
 		hint := "the balancer's functions are " + strings.Join(r.p.hostNames(), ", ")
 		r.p.err(n.off, "Undefined subroutine &main::"+n.name+" called", hint)
 		return
