@@ -19,6 +19,8 @@ var (
 	ErrDiffers = errors.New("the edited text does not read as intended")
 	// ErrNoAttr says that an attribute that is to be removed is not there.
 	ErrNoAttr = errors.New("no such attribute")
+	// ErrTaken says that another element has the name already that a Rename is to give.
+	ErrTaken = errors.New("the name is taken")
 	// ErrChanged says that the file was changed by somebody else since it was read. See ChangedError.
 	ErrChanged = errors.New("the file was changed meanwhile")
 	// ErrRefused says that the checks found errors in what would have been written. See RefusedError.

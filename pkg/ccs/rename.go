@@ -1,7 +1,6 @@
 package ccs
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -16,9 +15,6 @@ type Rename struct {
 	Element Element
 	Name    string
 }
-
-// ErrTaken says that another element has the name already.
-var ErrTaken = errors.New("the name is taken")
 
 // Mention is one value that a Rename changes.
 type Mention struct {
