@@ -14,8 +14,9 @@ import (
 
 // The black box is one file of a node with its last actions, in two rings: one of all actions, and one of those that
 // somebody may want to read days later, so that the status checks of many resources do not push a failed stop out. An
-// action is written down when it begins, with each of its programs, and when it ends; one that was killed is seen by
-// its missing end.
+// action that changes something is written down when it begins, with each of its programs, and when it ends; one that
+// was killed is seen by its missing end. A check is written down when it ends or has lasted for a second: each write
+// costs as much as a tenth of a short one.
 //
 // Nothing here may hold an action up or fail it: what cannot be written is not written, and nobody is told. The file
 // lies on the node's own disk and is not synced: what was written in the last half minute before a power cut may be lost.
@@ -37,6 +38,9 @@ type boxEntry struct {
 	later  *time.Timer       // until it is
 }
 
+// boxMoment is how long a check lasts before it is written down without its end.
+const boxMoment = time.Second
+
 // keptTools is how many programs of an action are remembered: more never fit in a slot.
 const keptTools = 24
 
@@ -51,22 +55,23 @@ func openBox(w World, c *Call) *boxEntry {
 	e.begin = func() {
 		var box *boxFile
 		err := bounded(func() (err error) {
-			e.record.born = birth("self")
+			if !e.record.Ended { // else nobody will ask whether it still lives
+				e.record.born = birth("self")
+			}
 			if box, err = openBoxFile(w.Box); err != nil {
 				return err
 			}
-			if err = box.begin(e); err != nil {
+			if err = box.begin(e); err != nil || e.record.Ended {
 				return errors.Join(err, box.close())
 			}
 			return nil
 		})
-		if err == nil {
+		if err == nil && !e.record.Ended {
 			e.box = box
 		}
 	}
 	if asks(c.Action) {
-		// With its first program, or after a moment: each write costs as much as a tenth of a short check.
-		e.later = time.AfterFunc(moment, func() {
+		e.later = time.AfterFunc(boxMoment, func() {
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			e.begun()
@@ -165,13 +170,11 @@ func (e *boxEntry) remember(do func(*BoxRecord)) {
 func (e *boxEntry) change(do func(*BoxRecord)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.begin != nil {
-		if do(&e.record); !e.record.Ended {
+	if e.begin != nil { // a check
+		if do(&e.record); e.record.Ended {
 			e.begun()
-			return
 		}
-		do = func(*BoxRecord) {}
-		e.begun()
+		return
 	}
 	if e.box == nil {
 		return

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/crc32"
+	"hash/fnv"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,10 +14,10 @@ import (
 
 // The file is a header and two rings of slots, all of one size and of text, filled up with zeros:
 //
-//	lbvm-blackbox 1\nall=N\nnotable=N\nsum=CRC\n          how many records each ring ever had
-//	record N CRC\nkey=value\n...                           N stands in slot (N-1) % boxSlots of its ring
+//	lbvm-blackbox 1\nall=N\nnotable=N\nsum=SUM\n          how many records each ring ever had
+//	record N SUM\nkey=value\n...                           N stands in slot (N-1) % boxSlots of its ring
 //
-// N is 20 digits, CRC the CRC-32 of the text after it with N before; a slot that it does not fit is no record. Slots do
+// N is 20 digits, SUM the FNV-1a of the text after it with N before; a slot that it does not fit is no record. Slots do
 // not cross pages, so that an agent that is killed leaves none half written, only a power cut does.
 const (
 	ringAll = iota
@@ -86,7 +86,7 @@ func (b *boxFile) begin(e *boxEntry) error {
 		if lost != nil {
 			next[ringNotable]++
 		}
-		e.record.Notable = !asks(e.record.Action)
+		e.record.Notable = !asks(e.record.Action) || e.record.Ended && b.news(&e.record)
 		if e.record.Notable {
 			next[ringNotable]++
 		}
@@ -115,6 +115,9 @@ func (b *boxFile) unended(s boxSlot) []byte {
 	if _, err := b.f.ReadAt(slot, s.offset(ringAll)); err != nil {
 		return nil
 	}
+	if bytes.Contains(slot, []byte("\ncode=")) || bytes.Contains(slot, []byte("\nnotable=1\n")) {
+		return nil // the ordinary case, without reading all of it
+	}
 	if _, text, err := parseBoxSlot(slot); err == nil {
 		if r, err := parseBoxText(text); err == nil && !r.Ended && !r.Notable {
 			return text
@@ -128,7 +131,7 @@ func (b *boxFile) unended(s boxSlot) []byte {
 func (b *boxFile) update(e *boxEntry) error {
 	r := &e.record
 	if r.Ended && !r.Notable {
-		r.Notable = !ordinary(r.Action, r.Code) || r.Code == CodeNotRunning && !r.Probe && b.ranHere(r) || !b.holds(ringAll, e.stands[ringAll])
+		r.Notable = b.news(r) || !b.holds(ringAll, e.stands[ringAll])
 	}
 	err := b.locked(func() error {
 		if r.Notable && e.stands[ringNotable].n == 0 {
@@ -150,6 +153,11 @@ func (b *boxFile) update(e *boxEntry) error {
 		return b.putAll(e)
 	}
 	return err
+}
+
+// news tells whether the end of an action that asks is worth a place among the notable.
+func (b *boxFile) news(r *BoxRecord) bool {
+	return !ordinary(r.Action, r.Code) || r.Code == CodeNotRunning && !r.Probe && b.ranHere(r)
 }
 
 // ranHere tells whether the last that is known of the resource is that it runs here: a status check that now finds it
@@ -207,7 +215,16 @@ func (b *boxFile) put(ring int, s *boxSlot, text []byte) error {
 }
 
 func boxSum(number string, text []byte) uint32 {
-	return crc32.Update(crc32.ChecksumIEEE([]byte(number)), crc32.IEEETable, text)
+	return sumOf([]byte(number), text)
+}
+
+// sumOf notices what was torn. It is not CRC-32, whose tables cost a check more to fill than the rest of the writing.
+func sumOf(parts ...[]byte) uint32 {
+	h := fnv.New32a()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return h.Sum32()
 }
 
 // parseBoxSlot finds the text of a record and its number in the ring.
@@ -227,7 +244,7 @@ func parseBoxSlot(slot []byte) (n uint64, text []byte, err error) {
 
 func boxHeader(n [boxRings]uint64) []byte {
 	h := fmt.Appendf(nil, boxHeaderForm, n[ringAll], n[ringNotable])
-	return fmt.Appendf(h, "%08x\n", crc32.ChecksumIEEE(h))
+	return fmt.Appendf(h, "%08x\n", sumOf(h))
 }
 
 // counters reads how many records there were. What is no box of ours is made a new one; where only the numbers are

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// CrashFile is where a node keeps what Go printed when an agent crashed, below its root: the manager has put the agent's
-// standard error on /dev/null.
+// CrashFile is where a node keeps what Go printed when an agent crashed in an action that changes something, below its
+// root: the manager has put the agent's standard error on /dev/null.
 func CrashFile(root string) string {
 	return World{Env: []string{RootVariable + "=" + root}}.Path("var/lib/lbvm/crash")
 }
