@@ -38,6 +38,12 @@ func (d *Document) Apply(edits ...Edit) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.apply()
+}
+
+// apply makes what is planned, reads it and compares it with what is meant.
+func (p *plan) apply() (*Document, error) {
+	d := p.d
 	if len(p.splices) == 0 {
 		return d, nil
 	}
@@ -66,11 +72,18 @@ type plan struct {
 func (d *Document) planAll(edits []Edit) (*plan, error) {
 	p := &plan{d: d, want: newIntent(d), opened: map[*node]int{}}
 	for _, e := range edits {
-		if err := e.plan(p); err != nil {
-			return nil, fmt.Errorf("editing %s: %w", d.name, err)
+		if err := p.add(e); err != nil {
+			return nil, err
 		}
 	}
 	return p, nil
+}
+
+func (p *plan) add(e Edit) error {
+	if err := e.plan(p); err != nil {
+		return fmt.Errorf("editing %s: %w", p.d.name, err)
+	}
+	return nil
 }
 
 // free tells whether no edit before has claimed any of these bytes.

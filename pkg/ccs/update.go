@@ -170,7 +170,10 @@ func (t *transaction) prepare(edit func(*Document) ([]Edit, error)) error {
 	if err != nil {
 		return err
 	}
-	after, err := before.Apply(append(append([]Edit{}, edits...), bump)...)
+	if err := plan.add(bump); err != nil {
+		return err
+	}
+	after, err := plan.apply()
 	if err != nil {
 		return err
 	}
