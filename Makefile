@@ -13,6 +13,7 @@ FUZZTIME   ?= 30s
 BENCHTIME  ?= 1s
 DESTDIR    ?=
 PREFIX     := $(DESTDIR)/usr
+OCFDIR     := $(PREFIX)/lib/ocf/resource.d/lbvm
 
 .PHONY: build test lint bench fuzz demo clean install generate
 
@@ -62,6 +63,9 @@ install: build
 	ln -sf ../../libexec/lbvm/lblog $(PREFIX)/share/lbvm/lblog
 	@# An agent is renamed into place: rgmanager skips names that end in ~, and may look at any moment.
 	for a in $(AGENTS); do install -m 0755 bin/agents/$$a.sh $(PREFIX)/share/cluster/$$a.sh~ && mv -f $(PREFIX)/share/cluster/$$a.sh~ $(PREFIX)/share/cluster/$$a.sh || exit 1; done
+	@# The same programs for Pacemaker, which tells them apart by their place.
+	install -d $(OCFDIR)
+	for a in $(AGENTS); do install -m 0755 bin/agents/$$a.sh $(OCFDIR)/.$$a.new && mv -f $(OCFDIR)/.$$a.new $(OCFDIR)/$$a || exit 1; done
 
 clean:
 	rm -rf bin dist
