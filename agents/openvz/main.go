@@ -8,4 +8,6 @@ import (
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
-func main() { ocf.Main(metadata.OpenVZ(), vm.New("openvz"), ocf.WithPacemaker(metadata.PacemakerOpenVZ())) }
+func main() {
+	ocf.Main(metadata.OpenVZ(), vm.New("openvz"), ocf.WithPacemaker(metadata.PacemakerOpenVZ()))
+}

@@ -36,10 +36,8 @@ const (
 	maxAnswer = 8 << 20
 )
 
-// vmTypes are the types of resources that are VMs. Those that can migrate are live where they stand alone.
+// vmTypes are the types of resources that are VMs.
 func vmTypes() []string { return []string{"openvz", "xen", "kvm", "vm", "vmexec"} }
-
-func canMigrate(typ string) bool { return typ == "xen" || typ == "kvm" || typ == "vm" }
 
 // Status asks clustat and reads cluster.conf.
 func (m *rgmanager) Status(ctx context.Context) (Status, error) {
@@ -104,7 +102,7 @@ func services(d *ccs.Document, r report) []Service {
 		domains[strings.ToLower(x.Name)] = x
 	}
 	out := []Service{}
-	named := map[string]bool{}
+	named, rules := map[string]bool{}, ccs.DefaultRules()
 	for _, s := range d.Services() {
 		named[s.ID()] = true
 		vms := s.VMs(vmTypes()...)
@@ -116,7 +114,8 @@ func services(d *ccs.Document, r report) []Service {
 		may := placements(domain, online, g)
 		for _, vm := range vms {
 			x := g.service(s.ID(), vm.Type, vm.Name)
-			x.Live = canMigrate(s.Type) && len(s.Children) == 0
+			t, known := rules.Find(s.Type)
+			x.Live = known && t.Declares("migrate") && len(s.Children) == 0
 			x.MayRun = may
 			out = append(out, x)
 		}

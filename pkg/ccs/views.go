@@ -95,7 +95,7 @@ func (d *Document) Services() []Service {
 			continue
 		}
 		r := d.resource(e, defs)
-		out = append(out, Service{Type: r.Type, Name: r.Name, Attrs: r.Attrs, Children: r.Children, Ref: r.Ref, Line: r.Line})
+		out = append(out, Service(r))
 	}
 	return out
 }
@@ -160,7 +160,7 @@ func (s Service) Domain() string { return s.Attrs["domain"] }
 
 // VMs gives what the group holds of those types: itself or any of its descendants, in the order of the file.
 func (s Service) VMs(types ...string) []Resource {
-	return collect(nil, Resource{Type: s.Type, Name: s.Name, Attrs: s.Attrs, Children: s.Children, Ref: s.Ref, Line: s.Line}, types)
+	return collect(nil, Resource(s), types)
 }
 
 func collect(out []Resource, r Resource, types []string) []Resource {
