@@ -84,7 +84,7 @@ func own() []defaultType {
 	xen := of("xen", " path=/etc/xen on_stop:c=suspend", "start/300 stop/300 status/20/30 migrate/600 meta-data/5 validate-all/5")
 	lbvm := of("lbvm", "", "start/20 stop/20 status/10/60 meta-data/5 validate-all/5")
 	lbvm.typ.InitOnAdd, lbvm.typ.DestroyOnDelete = true, true
-	kvm, vmexec := of("kvm", "", openvz.actions), of("vmexec", "", openvz.actions)
+	kvm, vmexec := of("kvm", "", xen.actions), of("vmexec", "", openvz.actions)
 	kvm.typ.Partial, vmexec.typ.Partial = true, true
 	return []defaultType{openvz, xen, lbvm, kvm, vmexec}
 }
