@@ -108,6 +108,7 @@ type subInfo struct {
 	captures []capture
 	symbols  []*symbol
 	matches  bool // holds a regex: the captures are restored at its end
+	height   int  // how deep its expressions and blocks lie in each other
 	index    int
 	code     *proto
 }

@@ -13,11 +13,11 @@ func BlockEnd(src []byte, open int) (end int, err error) {
 	if open < 0 || open >= len(src) || src[open] != '{' {
 		return 0, errors.New("no { at the begin of the block")
 	}
-	s := &source{text: string(src), at: Position{Line: 1, Col: 1}}
-	l := &lexer{src: s.text, pos: open + 1, end: len(s.text)}
+	text := string(src)
+	l := &lexer{src: text, pos: open + 1, end: len(text)}
 	l.err = func(int, string, string) {}
 	l.fail = func(off int, text, _ string) {
-		p := s.position(off)
+		p := newSource(text, Position{Line: 1, Col: 1}).position(off)
 		err = fmt.Errorf("line %d, column %d: %s", p.Line, p.Col, text)
 		panic(abort{})
 	}

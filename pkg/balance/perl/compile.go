@@ -28,6 +28,7 @@ type proto struct {
 	slots    [3]int
 	captures []capture
 	matches  bool
+	height   int
 	body     stmtFn
 	info     *subInfo
 }
@@ -53,6 +54,16 @@ type compiler struct {
 	jumps int // next, last and return met inside expressions
 	named map[string]*proto
 	memo  map[memoKey]stmtFn
+	work  int // closures made
+	sizes int // of all patterns
+}
+
+// count bounds the work of compiling.
+func (c *compiler) count() {
+	if c.work++; c.work > maxWork {
+		c.p.err(0, "limit: this algorithm is too involved to be compiled", "assign step by step instead of within expressions")
+		panic(abort{})
+	}
 }
 
 type memoKey struct {
@@ -60,11 +71,19 @@ type memoKey struct {
 	want Want
 }
 
-func compileProgram(p *parser, r *resolver, main *subInfo) *Program {
+func compileProgram(p *parser, r *resolver, main *subInfo) (prog *Program) {
+	defer func() {
+		if x := recover(); x != nil {
+			if _, ok := x.(abort); !ok {
+				panic(x)
+			}
+			prog = nil
+		}
+	}()
 	c := &compiler{p: p, r: r, named: map[string]*proto{}, memo: map[memoKey]stmtFn{}}
 	c.prog = &Program{src: p.source, funcs: p.funcs, usesRefs: r.usesRefs, pure: !r.random && !r.output}
 	for _, s := range r.all {
-		s.code = &proto{name: s.name, index: s.index, slots: s.slots, captures: s.captures, matches: s.matches, info: s}
+		s.code = &proto{name: s.name, index: s.index, slots: s.slots, captures: s.captures, matches: s.matches, height: s.height, info: s}
 		c.prog.protos = append(c.prog.protos, s.code)
 	}
 	for name, n := range r.subs {
@@ -110,7 +129,7 @@ func (c *compiler) block(list []*node, want Want) stmtFn {
 			continue
 		}
 		line := c.line
-		c.line = c.p.source.position(n.off).Line
+		c.line = c.p.source.at.Line + c.p.source.line(n.off)
 		if i == last && want != WantVoid {
 			fns = append(fns, c.tail(n, want))
 		} else {

@@ -88,7 +88,7 @@ func (c *compiler) splice(n *node) listFn {
 		if list != nil {
 			list(m)
 		}
-		in := new(array)
+		in := m.newArray()
 		m.push(in, m.stack[base:])
 		m.stack = m.stack[:base]
 		m.step(len(arr.v))

@@ -102,6 +102,12 @@ func (c *compiler) opAssign(n *node) scalarFn {
 			}
 			return *cell
 		}
+	case ".":
+		return func(m *machine) Value {
+			cell := p(m)
+			m.appendTo(cell, r(m).str())
+			return *cell
+		}
 	case "+":
 		return func(m *machine) Value {
 			cell := p(m)

@@ -223,7 +223,7 @@ func (c *compiler) sortList(n *node) listFn {
 	items := c.items(n.kids[1:])
 	by := n.kids[0]
 	if by == nil {
-		return sorted(items, func(_ *machine, a, b Value) bool { return a.str() < b.str() })
+		return sorted(items, textBefore)
 	}
 	if less := plainOrder(by); less != nil {
 		return sorted(items, less)
@@ -247,6 +247,15 @@ func (c *compiler) sortList(n *node) listFn {
 		m.unwind(mark)
 		m.stack = append(m.stack, list...)
 	}
+}
+
+// textBefore compares texts for sort; long ones cost more.
+func textBefore(m *machine, a, b Value) bool {
+	x, y := a.str(), b.str()
+	if len(x) > 256 && len(y) > 256 {
+		m.step(min(len(x), len(y)) >> 8)
+	}
+	return x < y
 }
 
 func sorted(items listFn, less func(m *machine, a, b Value) bool) listFn {
@@ -274,7 +283,13 @@ func plainOrder(by *node) func(m *machine, a, b Value) bool {
 	case "<=>":
 		test = comparison("<")
 	case "cmp":
-		test = comparison("lt")
+		if l.name == "a" && r.name == "b" {
+			return textBefore
+		}
+		if l.name == "b" && r.name == "a" {
+			return func(m *machine, a, b Value) bool { return textBefore(m, b, a) }
+		}
+		return nil
 	default:
 		return nil
 	}

@@ -77,6 +77,7 @@ func (c *compiler) hostCall(n *node, i int, want Want) callForms {
 // host calls a host function with what lies on the stack above base.
 func (m *machine) host(i, base int, want Want, at site, n *node) []Value {
 	m.step(1)
+	m.where = at.off
 	k := &m.call
 	k.args, k.ret, k.want, k.off = m.stack[base:], k.ret[:0], want, at.off
 	f := &m.prog.funcs[i]
@@ -103,6 +104,7 @@ func wrongCount(few bool) string {
 // invoke runs a sub with the aliases above base as its @_.
 func (m *machine) invoke(k *code, base int, want Want, at site) {
 	m.step(1)
+	m.where = at.off
 	if m.depth++; m.depth > m.maxDepth {
 		m.exceed("depth", m.maxDepth)
 	}
@@ -112,8 +114,15 @@ func (m *machine) invoke(k *code, base int, want Want, at site) {
 		return
 	}
 	p := k.proto
+	if m.nest += p.height; m.nest > m.maxDepth*nestPerCall {
+		m.exceed("depth", m.maxDepth)
+	}
+	if len(m.stack)+len(m.ptrs) > m.maxElements { // the lists of callers that are not complete
+		m.exceed("elements", m.maxElements)
+	}
 	f := m.newFrame(p)
 	f.want = want
+	m.made((len(m.ptrs) - base) * slotBytes)
 	f.args.v = append(f.args.v[:0], m.ptrs[base:]...)
 	m.ptrs = m.ptrs[:base]
 	k.enter(f)
@@ -126,6 +135,7 @@ func (m *machine) invoke(k *code, base int, want Want, at site) {
 		m.match = match
 	}
 	m.depth--
+	m.nest -= p.height
 	m.release(p, f)
 }
 
@@ -214,6 +224,7 @@ func (c *compiler) closure(n *node) scalarFn {
 	p := n.sub.code
 	return func(m *machine) Value {
 		m.step(1)
+		m.made(codeBytes + len(p.captures)*slotBytes)
 		return Value{k: kCode, p: p.bind(m.f)}
 	}
 }

@@ -22,7 +22,7 @@ func (c *compiler) void(n *node) func(*machine) {
 				}
 				return
 			}
-			*cell = stepValue(*cell, up)
+			*cell = m.charged(stepValue(*cell, up))
 		}
 	case nMap:
 		if n.name == "map" || n.name == "grep" {

@@ -4,6 +4,7 @@ import "strings"
 
 // scalar compiles n in scalar context.
 func (c *compiler) scalar(n *node) scalarFn {
+	c.count()
 	switch n.kind {
 	case nConst:
 		v := n.val
@@ -42,7 +43,7 @@ func (c *compiler) scalar(n *node) scalarFn {
 		return func(m *machine) Value {
 			base := len(m.stack)
 			list(m)
-			a := new(array)
+			a := m.newArray()
 			m.step(1)
 			m.push(a, m.stack[base:])
 			m.stack = m.stack[:base]
@@ -53,7 +54,7 @@ func (c *compiler) scalar(n *node) scalarFn {
 		return func(m *machine) Value {
 			base := len(m.stack)
 			list(m)
-			h := new(hash)
+			h := m.newHash()
 			m.step(1)
 			m.assignHash(h, m.stack[base:])
 			m.stack = m.stack[:base]
@@ -101,9 +102,9 @@ func (c *compiler) scalar(n *node) scalarFn {
 	case nUnary:
 		f := c.scalar(n.kids[0])
 		if n.name == "-" {
-			return func(m *machine) Value { return negate(f(m)) }
+			return func(m *machine) Value { return m.charged(negate(f(m))) }
 		}
-		return func(m *machine) Value { return complement(f(m)) }
+		return func(m *machine) Value { return m.charged(complement(f(m))) }
 	case nIncDec:
 		return c.incDec(n)
 	case nSlice, nKeySlice, nPairSlice, nListSlice, nSort:
@@ -338,7 +339,7 @@ func (c *compiler) incDec(n *node) scalarFn {
 		return func(m *machine) Value {
 			cell := p(m)
 			old := *cell
-			*cell = stepValue(old, up)
+			*cell = m.charged(stepValue(old, up))
 			if old.k == kUndef {
 				if up {
 					return Int(0)
@@ -350,7 +351,7 @@ func (c *compiler) incDec(n *node) scalarFn {
 	}
 	return func(m *machine) Value {
 		cell := p(m)
-		*cell = stepValue(*cell, up)
+		*cell = m.charged(stepValue(*cell, up))
 		return *cell
 	}
 }

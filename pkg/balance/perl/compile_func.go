@@ -209,7 +209,7 @@ func (c *compiler) reverseText(n *node) scalarFn {
 		for i, j := 0, len(r)-1; i < j; i, j = i+1, j-1 {
 			r[i], r[j] = r[j], r[i]
 		}
-		return String(string(r))
+		return m.text(string(r))
 	}
 }
 

@@ -4,6 +4,7 @@ import "math"
 
 // list compiles n in list context.
 func (c *compiler) list(n *node) listFn {
+	c.count()
 	switch n.kind {
 	case nList:
 		return c.items(n.kids)
@@ -377,7 +378,7 @@ func (m *machine) pushRange(a, b Value, at site) {
 func (m *machine) pushMagic(s, end string) {
 	for len(s) <= len(end) {
 		m.room(1)
-		m.stack = append(m.stack, String(s))
+		m.stack = append(m.stack, m.text(s))
 		if s == end || !magical(s) {
 			return
 		}

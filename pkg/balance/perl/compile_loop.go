@@ -74,8 +74,10 @@ func (c *compiler) while(n *node) stmtFn {
 	if n.kids[2] != nil {
 		cont = c.stmtBody(n.kids[2])
 	}
+	at := n.off
 	loop := func(m *machine) ctl {
 		for cond(m) != not {
+			m.where = at
 			m.step(1)
 			if goOn, out := m.turn(body(m), label); !goOn {
 				return out
@@ -99,9 +101,10 @@ func (c *compiler) while(n *node) stmtFn {
 
 // doWhile runs the block before it asks. It is no loop for next and last.
 func (c *compiler) doWhile(n *node, cond condFn) stmtFn {
-	body, not := c.stmtBody(n.kids[1].kids[0]), n.not
+	body, not, at := c.stmtBody(n.kids[1].kids[0]), n.not, n.off
 	return func(m *machine) ctl {
 		for {
+			m.where = at
 			m.step(1)
 			if k := body(m); k != ctlNone {
 				return k
@@ -126,10 +129,11 @@ func (c *compiler) forLoop(n *node) stmtFn {
 	if n.kids[2] != nil {
 		step = c.void(n.kids[2])
 	}
-	body, label := c.loopBody(n.kids[3]), n.name
+	body, label, at := c.loopBody(n.kids[3]), n.name, n.off
 	return func(m *machine) ctl {
 		init(m)
 		for cond(m) {
+			m.where = at
 			m.step(1)
 			if goOn, out := m.turn(body(m), label); !goOn {
 				return out
@@ -165,7 +169,9 @@ func (c *compiler) foreach(n *node) stmtFn {
 	for list.kind == nList && len(list.kids) == 1 {
 		list = list.kids[0]
 	}
+	at := n.off
 	each := func(m *machine, place **Value, cell *Value) (bool, ctl) {
+		m.where = at
 		m.step(1)
 		*place = cell
 		goOn, out := m.turn(body(m), label)

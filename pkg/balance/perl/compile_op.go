@@ -58,7 +58,12 @@ func operator(op string) func(m *machine, at site, a, b Value) Value {
 	case "x":
 		return func(m *machine, _ site, a, b Value) Value { return m.repeat(a, b) }
 	}
-	if f := arithmetic(op); f != nil {
+	f := arithmetic(op)
+	switch op {
+	case "&", "|", "^": // of strings they make a string
+		return func(m *machine, _ site, a, b Value) Value { return m.charged(f(a, b)) }
+	}
+	if f != nil {
 		return func(_ *machine, _ site, a, b Value) Value { return f(a, b) }
 	}
 	return nil
@@ -118,7 +123,7 @@ func (c *compiler) binary(n *node) scalarFn {
 			return f(m, at, a, b)
 		}
 	}
-	if f := arithmetic(n.name); f != nil {
+	if f := arithmetic(n.name); f != nil && strings.IndexByte("&|^", n.name[0]) < 0 {
 		traced := n.name == "<=>" || n.name == "cmp"
 		return func(m *machine) Value {
 			a := l(m)

@@ -25,6 +25,10 @@ func (c *compiler) patternOf(n *node, extra string) func(*machine) *regex {
 			c.p.err(min(x.pattern.off+err.off, max(n.end-1, n.off)), err.text, err.hint)
 			return func(*machine) *regex { return nil }
 		}
+		if c.sizes += r.size; c.sizes > maxStatesOfAll {
+			c.p.err(n.off, "limit: the patterns of this algorithm are too large together", "")
+			panic(abort{})
+		}
 		return func(*machine) *regex { return r }
 	}
 	at, f := c.at(n), c.scalar(x.pattern)
@@ -57,6 +61,7 @@ func (m *machine) regexFor(src, flags string, at site) *regex {
 	if m.regexes == nil || len(m.regexes) >= maxCached {
 		m.regexes = map[string]*regex{}
 	}
+	m.made(r.size*patternBytes + len(key))
 	m.regexes[key] = r
 	return r
 }
@@ -128,6 +133,9 @@ func (c *compiler) matchNext(n *node, pattern func(*machine) *regex, target ptrF
 		m.match = &match{s, loc, r.names}
 		if m.places == nil {
 			m.places = map[*Value]place{}
+		}
+		if at.text == "" {
+			m.made(placeBytes)
 		}
 		m.places[cell] = place{s, loc[1], loc[0] == loc[1]}
 		return !not

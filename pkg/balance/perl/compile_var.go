@@ -38,10 +38,10 @@ func (c *compiler) arrayFor(n *node, create, read bool) arrayFn {
 			cell := p(m)
 			if cell.k == kUndef {
 				m.step(1)
-				*cell = Value{k: kArr, p: new(array)}
+				*cell = Value{k: kArr, p: m.newArray()}
 			}
 			if read && !cell.isRef() {
-				return new(array)
+				return m.newArray()
 			}
 			return m.arrayOf(*cell, at)
 		}
@@ -51,7 +51,7 @@ func (c *compiler) arrayFor(n *node, create, read bool) arrayFn {
 		v := f(m)
 		if v.k == kUndef || read && !v.isRef() {
 			if create {
-				return new(array)
+				return m.newArray()
 			}
 			return nil
 		}
@@ -112,10 +112,10 @@ func (c *compiler) hashFor(n *node, create, read bool) hashFn {
 			cell := p(m)
 			if cell.k == kUndef {
 				m.step(1)
-				*cell = Value{k: kHash, p: new(hash)}
+				*cell = Value{k: kHash, p: m.newHash()}
 			}
 			if read && !cell.isRef() {
-				return new(hash)
+				return m.newHash()
 			}
 			return m.hashOf(*cell, at)
 		}
@@ -125,7 +125,7 @@ func (c *compiler) hashFor(n *node, create, read bool) hashFn {
 		v := f(m)
 		if v.k == kUndef || read && !v.isRef() {
 			if create {
-				return new(hash)
+				return m.newHash()
 			}
 			return nil
 		}
@@ -158,6 +158,7 @@ func canHold(n *node) bool {
 
 // lvalue compiles n to the scalar that an assignment changes.
 func (c *compiler) lvalue(n *node) ptrFn {
+	c.count()
 	switch n.kind {
 	case nVar:
 		if n.sigil != '$' {
@@ -313,7 +314,7 @@ func (c *compiler) declareOne(n, v *node) func(*machine) {
 		return func(m *machine) {
 			f := m.f
 			if refs && f.intro[intro] {
-				f.a[i] = new(array)
+				f.a[i] = m.newArray()
 				return
 			}
 			if refs {
@@ -326,7 +327,7 @@ func (c *compiler) declareOne(n, v *node) func(*machine) {
 		return func(m *machine) {
 			f := m.f
 			if refs && f.intro[intro] {
-				f.h[i] = new(hash)
+				f.h[i] = m.newHash()
 				return
 			}
 			if refs {

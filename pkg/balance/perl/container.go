@@ -87,7 +87,9 @@ func (m *machine) newCell(v Value) *Value {
 		if n == 0 {
 			n = 16
 		}
-		m.slab, m.free = make([]Value, min(n, 256)), 0
+		n = min(n, 256)
+		m.made(n * cellBytes)
+		m.slab, m.free = make([]Value, n), 0
 	}
 	c := &m.slab[m.free]
 	m.free++
@@ -142,6 +144,7 @@ func (m *machine) resize(a *array, n int64) {
 	old := len(a.v)
 	if int(n) > old {
 		m.step(int(n) - old)
+		m.made((int(n) - old) * slotBytes)
 		a.v = append(a.v, make([]*Value, int(n)-old)...)
 		return
 	}
@@ -157,6 +160,7 @@ func (m *machine) push(a *array, vals []Value) {
 		m.exceed("elements", m.maxElements)
 	}
 	m.step(len(vals))
+	m.made(len(vals) * slotBytes)
 	for _, v := range vals {
 		a.v = append(a.v, m.newCell(v))
 	}
@@ -193,6 +197,7 @@ func (m *machine) entry(h *hash, key string) *Value {
 	}
 	m.step(1)
 	m.charge(len(key))
+	m.made(entryBytes)
 	c := m.newCell(Value{})
 	h.put(key, c)
 	return c

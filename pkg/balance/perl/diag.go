@@ -2,6 +2,7 @@ package perl
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 )
 
@@ -94,22 +95,42 @@ func (e *RuntimeError) Error() string {
 
 // source maps offsets of the rule's text to places in its file.
 type source struct {
-	text string
-	at   Position
+	text  string
+	at    Position
+	lines []int // where each line begins
+}
+
+func newSource(text string, at Position) *source {
+	s := &source{text: text, at: at, lines: make([]int, 1, 1+strings.Count(text, "\n"))}
+	for i := strings.IndexByte(text, '\n'); i >= 0 && i < len(text); {
+		s.lines = append(s.lines, i+1)
+		next := strings.IndexByte(text[i+1:], '\n')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return s
+}
+
+// line is the number of an offset's line in the rule, from 0.
+func (s *source) line(off int) int {
+	if len(s.lines) == 1 {
+		return 0
+	}
+	return sort.SearchInts(s.lines, off+1) - 1
 }
 
 func (s *source) position(off int) Position {
-	if off > len(s.text) {
-		off = len(s.text)
-	}
+	off = min(off, len(s.text))
+	n := s.line(off)
 	p := s.at
-	before := s.text[:off]
-	if nl := strings.LastIndexByte(before, '\n'); nl >= 0 {
-		p.Line += strings.Count(before, "\n")
-		p.Col = off - nl
-	} else {
+	if n == 0 {
 		p.Col += off
+		return p
 	}
+	p.Line += n
+	p.Col = off - s.lines[n] + 1
 	return p
 }
 

@@ -67,7 +67,7 @@ func character(_ *machine, _ site, v Value) Value {
 	if n > 0x10FFFF {
 		n = 0xFFFD
 	}
-	return String(char(int(n)))
+	return String(char(int(n))) // counted with the cell that holds it
 }
 
 func ordinal(_ *machine, _ site, v Value) Value {

@@ -72,7 +72,7 @@ func formatTime(m *machine, at site, a []Value) Value {
 			m.exceed("bytes", m.maxBytes)
 		}
 	}
-	return String(b.String())
+	return m.text(b.String())
 }
 
 func timeField(c byte, t, local time.Time) string {

@@ -5,14 +5,21 @@ import (
 	"strings"
 )
 
-// maxNesting bounds the parser's own recursion.
-const maxNesting = 200
+// The bounds of a rule's source.
+const (
+	maxNesting  = 200       // brackets and operators within each other, which bounds the parser's own recursion
+	maxHeight   = 2_000     // of a tree: a + b + c + ... is as deep as it is long
+	maxSource   = 256 << 10 // bytes
+	maxWarnings = 200
+	maxWork     = 500_000 // closures made: what is nested in an evil way is compiled again and again
+)
 
 type parser struct {
 	lexer
 	source   *source
 	diags    []Diagnostic
 	errors   int
+	warnings int
 	tok      token
 	have     bool
 	tokTerm  bool
@@ -47,6 +54,9 @@ func newParser(src *source, funcs []Func) *parser {
 }
 
 func (p *parser) report(sev Severity, code string, off int, text, hint string) {
+	if sev == Warning && p.warnings >= maxWarnings {
+		return
+	}
 	d := p.source.diagnostic(sev, off, text, hint)
 	d.Code = code
 	for _, o := range p.diags {
@@ -55,7 +65,9 @@ func (p *parser) report(sev Severity, code string, off int, text, hint string) {
 		}
 	}
 	p.diags = append(p.diags, d)
-	if sev == Error {
+	if sev == Warning {
+		p.warnings++
+	} else {
 		if p.errors++; p.errors >= maxErrors && p.trying == 0 {
 			p.given = true
 			panic(abort{})
@@ -255,4 +267,29 @@ func (p *parser) hostNames() []string {
 		names[i] = f.Name
 	}
 	return names
+}
+
+// height is how deep the tree below n is, without its subs, which have their own; -1 if that is too deep. The parser's
+// recursion is bounded; this bounds what was read in a loop, for those who walk the tree and for the stack of a run.
+func (p *parser) height(n *node) int {
+	h, ok := 0, true
+	down := func(k *node) {
+		x := p.height(k)
+		ok = ok && x >= 0
+		h = max(h, x)
+	}
+	n.each(down)
+	if n.sub != nil {
+		x := p.height(n.sub.body)
+		ok = ok && x >= 0
+		n.sub.height = x
+	}
+	if !ok {
+		return -1
+	}
+	if h >= maxHeight {
+		p.err(n.off, fmt.Sprintf("nested too deeply: more than %d operators in one expression", maxHeight), "make it shorter with variables or a loop")
+		return -1
+	}
+	return h + 1
 }

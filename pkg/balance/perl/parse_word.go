@@ -50,7 +50,7 @@ func (p *parser) word(t token) *node {
 		return p.blockCall(t, name)
 	case "qw":
 	case "__LINE__":
-		return &node{kind: nConst, off: t.off, end: t.end, val: Int(int64(p.source.position(t.off).Line))}
+		return &node{kind: nConst, off: t.off, end: t.end, val: Int(int64(p.source.at.Line + p.source.line(t.off)))}
 	case "__FILE__":
 		return &node{kind: nConst, off: t.off, end: t.end, val: String(p.source.at.File)}
 	case "__PACKAGE__":

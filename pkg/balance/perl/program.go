@@ -74,6 +74,7 @@ type Limits struct {
 	Elements int           // elements of one array, hash or list: 100,000
 	Depth    int           // nested calls: 1,000
 	Output   int           // bytes printed: 64 KiB
+	Memory   int           // bytes of all values made in the run, which is more than it can ever hold: 64 MiB
 	Time     time.Duration // 2 s
 }
 
@@ -131,7 +132,7 @@ func Compile(src []byte, at Position, funcs []Func) (prog *Program, diags []Diag
 	if at.Col == 0 {
 		at.Col = 1
 	}
-	s := &source{text: string(src), at: at}
+	s := newSource(string(src), at)
 	p := newParser(s, funcs)
 	defer func() {
 		if r := recover(); r != nil { // a fault of the engine must not keep the rules of others from running
@@ -139,7 +140,14 @@ func Compile(src []byte, at Position, funcs []Func) (prog *Program, diags []Diag
 			prog, diags = nil, append(p.diags, s.diagnostic(Error, 0, fmt.Sprintf("internal error: %v", r), ""))
 		}
 	}()
+	if len(src) > maxSource {
+		p.err(0, fmt.Sprintf("limit: an algorithm of more than %d bytes", maxSource), "")
+		return nil, p.diags
+	}
 	root := p.parse()
+	if root != nil && p.height(root) < 0 {
+		root = nil
+	}
 	r := newResolver(p)
 	var main *subInfo
 	if root != nil {
@@ -193,9 +201,12 @@ func (p *Program) machine() *machine {
 	return newMachine(p)
 }
 
+// keepBelow is how much a run may have made for its machine to be used again.
+const keepBelow = 1 << 20
+
 // giveBack keeps the machine for the next run. One whose values may be referred to from outside is left to the collector.
 func (p *Program) giveBack(m *machine) {
-	if !p.usesRefs {
+	if !p.usesRefs && m.memory < keepBelow {
 		m.opt, m.ctx = Options{}, nil
 		p.pool.Put(m)
 	}
@@ -230,7 +241,7 @@ func (m *machine) failure(r any) (Value, []Value, error) {
 	case *dieError:
 		e.Pos, e.Text, e.Err = m.prog.src.position(x.off), x.val.str(), x.err
 	case *limitError:
-		e.Text, e.Limit = x.text+"\n", x.name
+		e.Pos, e.Text, e.Limit = m.prog.src.position(m.where), x.text+"\n", x.name
 	case *jump: // next or last outside of a loop ends the algorithm
 		if x.c == ctlReturn {
 			return m.retv, m.rets, nil

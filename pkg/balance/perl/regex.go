@@ -11,6 +11,13 @@ import (
 // maxPattern bounds the source of one pattern.
 const maxPattern = 4 << 10
 
+// The bounds of a compiled pattern: its instructions, and those times what each has to remember.
+const (
+	maxPatternSize   = 20_000
+	maxPatternStates = 500_000
+	maxStatesOfAll   = 2_000_000 // of all constant patterns of a rule
+)
+
 // regex is a compiled pattern. It runs on RE2, in time linear to the text.
 type regex struct {
 	src    string // as written
@@ -19,6 +26,7 @@ type regex struct {
 	groups int
 	names  []string // by group
 	dollar []int    // hidden groups that hold the line end before $: they are no part of the match
+	size   int      // of the compiled pattern, in instructions
 	cost   int      // how much a byte of text costs, in steps/256
 
 	looksBack  bool // has ^, \A, \b or \B
@@ -55,12 +63,39 @@ func compileRegex(src, flags string) (*regex, *regexError) {
 	if err != nil {
 		return nil, err
 	}
+	tree, e := syntax.Parse(out, syntax.Perl)
+	if e != nil {
+		return nil, &regexError{text: regexText(e, src)}
+	}
+	size := patternSize(tree)
+	if size > maxPatternSize || size*(t.groups+2) > maxPatternStates {
+		return nil, &regexError{text: "limit: a pattern that counts or keeps too much", hint: "use smaller counts in {...}, and (?:...) for groups that nobody reads"}
+	}
 	re, e := regexp.Compile(out)
 	if e != nil {
 		return nil, &regexError{text: regexText(e, src)}
 	}
-	return &regex{src: src, flags: kept, re: re, groups: t.groups, names: t.names, dollar: t.dollar, cost: 4 + len(out)/2,
+	return &regex{src: src, flags: kept, re: re, size: size * (t.groups + 2), groups: t.groups, names: t.names, dollar: t.dollar, cost: 4 + len(out)/2,
 		looksBack: t.looksBack, translated: out}, nil
+}
+
+// patternSize estimates the instructions of a pattern: a repetition is written out.
+func patternSize(re *syntax.Regexp) int {
+	n := 1
+	if re.Op == syntax.OpLiteral {
+		n = len(re.Rune)
+	}
+	for _, sub := range re.Sub {
+		n += patternSize(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		times := re.Max
+		if times < 0 {
+			times = re.Min + 1
+		}
+		n *= max(times, 1)
+	}
+	return min(n, 1<<20)
 }
 
 // regexText says RE2's complaint in perl's words where there are some.
@@ -279,7 +314,7 @@ func (x *match) group(g int) Value {
 
 // matchOffsets makes @- or @+.
 func (m *machine) matchOffsets(start bool) *array {
-	a := new(array)
+	a := m.newArray()
 	if m.match == nil {
 		return a
 	}
@@ -292,6 +327,7 @@ func (m *machine) matchOffsets(start bool) *array {
 		if p := m.match.loc[k]; p >= 0 {
 			v = Int(int64(p))
 		}
+		m.made(slotBytes)
 		a.v = append(a.v, m.newCell(v))
 	}
 	return a
@@ -299,12 +335,13 @@ func (m *machine) matchOffsets(start bool) *array {
 
 // namedCaptures makes %+.
 func (m *machine) namedCaptures() *hash {
-	h := new(hash)
+	h := m.newHash()
 	if m.match == nil {
 		return h
 	}
 	for g, name := range m.match.names {
 		if v := m.match.group(g); name != "" && v.k != kUndef && h.get(name) == nil {
+			m.made(entryBytes)
 			h.put(name, m.newCell(v))
 		}
 	}

@@ -54,9 +54,14 @@ type machine struct {
 	done    []bool // which state variables are set
 	random  uint64
 
+	tails    [4]tail
+	nextTail int
+
 	steps, stop, maxSteps, scanned  int
 	maxBytes, maxElements, maxDepth int
-	depth, output, maxOutput        int
+	depth, nest, output, maxOutput  int
+	memory, maxMemory               int
+	where                           int // the loop or call that was begun last: where a limit is reported
 }
 
 // frame holds the lexical variables of one call.
@@ -83,17 +88,17 @@ type saved struct {
 // snapshot is what an eval, a loop or a call restores when a panic passes.
 type snapshot struct {
 	f                         *frame
-	stack, ptrs, saves, depth int
+	stack, ptrs, saves, depth, nest int
 	match                     *match
 }
 
 func (m *machine) snapshot() snapshot {
-	return snapshot{m.f, len(m.stack), len(m.ptrs), len(m.saves), m.depth, m.match}
+	return snapshot{m.f, len(m.stack), len(m.ptrs), len(m.saves), m.depth, m.nest, m.match}
 }
 
 func (m *machine) restore(s snapshot) {
 	m.unwind(s.saves)
-	m.f, m.depth, m.match = s.f, s.depth, s.match
+	m.f, m.depth, m.nest, m.match = s.f, s.depth, s.nest, s.match
 	m.stack, m.ptrs = m.stack[:s.stack], m.ptrs[:s.ptrs]
 }
 
@@ -139,7 +144,7 @@ func (m *machine) dieValue(at site, v Value) { panic(&dieError{v, at.off, nil}) 
 
 func (m *machine) exceed(name string, limit int) {
 	what := map[string]string{
-		"steps": "steps", "bytes": "bytes in one string", "elements": "elements in one list", "depth": "nested calls", "output": "bytes of output",
+		"steps": "steps", "memory": "bytes of values made", "bytes": "bytes in one string", "elements": "elements in one list", "depth": "nested calls", "output": "bytes of output",
 	}[name]
 	panic(&limitError{name, fmt.Sprintf("limit: more than %d %s", limit, what)})
 }
@@ -156,6 +161,7 @@ func (m *machine) charge(n int) {
 	if n > m.maxBytes {
 		m.exceed("bytes", m.maxBytes)
 	}
+	m.made(n + textBytes)
 	m.step(n >> 8)
 }
 
@@ -200,7 +206,7 @@ func (m *machine) prepare(ctx context.Context, o Options) {
 	l := &m.opt.Limits
 	m.maxSteps, m.maxBytes = orDefault(l.Steps, defaultSteps), orDefault(l.Bytes, defaultBytes)
 	m.maxElements, m.maxDepth = orDefault(l.Elements, defaultElements), orDefault(l.Depth, defaultDepth)
-	m.maxOutput = orDefault(l.Output, defaultOutput)
+	m.maxOutput, m.maxMemory = orDefault(l.Output, defaultOutput), orDefault(l.Memory, defaultMemory)
 	if l.Time <= 0 {
 		l.Time = defaultTime
 	}
@@ -211,6 +217,7 @@ func (m *machine) prepare(ctx context.Context, o Options) {
 		m.opt.Warn = m.opt.Out
 	}
 	m.steps, m.stop, m.depth, m.output = 0, min(checkEvery, m.maxSteps+1), 0, 0
+	m.memory, m.nest, m.where, m.tails = 0, 0, 0, [4]tail{}
 	m.stack, m.ptrs, m.saves, m.rets = m.stack[:0], m.ptrs[:0], m.saves[:0], m.rets[:0]
 	m.retv, m.match, m.label = Value{}, nil, ""
 	m.places, m.random = nil, 0
@@ -267,6 +274,7 @@ func (m *machine) newFrame(p *proto) *frame {
 		f = free[len(free)-1]
 		m.frames[p.index] = free[:len(free)-1]
 	} else {
+		m.made(frameBytes + p.slots[0]*cellBytes + p.slots[1]*arrayBytes + p.slots[2]*hashBytes)
 		f = &frame{
 			s: make([]*Value, p.slots[0]), a: make([]*array, p.slots[1]), h: make([]*hash, p.slots[2]),
 			own: make([]Value, p.slots[0]), ownA: make([]array, p.slots[1]), ownH: make([]hash, p.slots[2]),
