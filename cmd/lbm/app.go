@@ -33,6 +33,7 @@ type world struct {
 	clock          clock.Clock // of samples and journals
 	wait           clock.Clock // for waiting
 	run            run.Runner
+	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
@@ -46,13 +47,15 @@ func (w world) main(ctx context.Context, args []string) int {
 			"   lbm -l                      where is what\n" +
 			"   lbm migrate 101 node2       hand a running VM to another node\n" +
 			"   lbm history 101             what happened to it\n" +
-			"   lbm blackbox                what this node's agents did last\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed, 4 not verified,\n5 partly done.",
+			"   lbm blackbox                what this node's agents did last\n" +
+			"   lbm check                   is lbvm.conf right?\n" +
+			"   lbm eval 'CODE'             try a piece of a rule\n\n" +
+			"Exit codes: 0 done, 1 failed or errors found, 2 usage, 3 refused and nothing changed,\n4 not verified, 5 partly done, 6 only warnings.",
 		Flags:  []cli.Flag{&cli.BoolFlag{Name: "list", Aliases: []string{"l"}, Usage: "list the balanced virtual machines"}},
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.migrateCommand(), w.blackboxCommand(), w.ccsCommand()},
+		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.migrateCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.ccsCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)

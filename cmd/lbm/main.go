@@ -26,6 +26,6 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	w := world{host: h, clock: c, wait: clock.System(), run: run.System{}, stdout: os.Stdout, stderr: os.Stderr}
+	w := world{host: h, clock: c, wait: clock.System(), run: run.System{}, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(w.main(ctx, os.Args))
 }

@@ -110,3 +110,6 @@ func Check(f *conf.File, r *conf.Resources) []conf.Diagnostic {
 	conf.Sort(diags)
 	return diags
 }
+
+// RuleOf is the rule by which a VM is balanced, or nil. written is what balance calls it.
+func (c *Config) RuleOf(vm VM, written string) *Rule { return c.rule(&vm, written) }

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/check"
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/term"
+	"github.com/lbvm/lbvm/pkg/balance/conf"
+	"github.com/lbvm/lbvm/pkg/ccs"
+)
+
+func (w world) checkCommand() *cli.Command {
+	return &cli.Command{
+		Name: "check", Usage: "look lbvm.conf over: all errors and warnings, of every rule", ArgsUsage: "[FILE]",
+		Description: "Reads lbvm.conf (this node's, or FILE), the lbresources.conf that it names, and compiles every algorithm.\n" +
+			"Each finding has its place, the line, and what to write instead. The VMs are compared with cluster.conf\n" +
+			"where there is one. Nothing is changed, and the cluster need not run.\n\n" +
+			"A warning is something that Perl accepts and that you hardly meant. lbmonitor runs with warnings; a rule\n" +
+			"with an error costs its own VM only, an error outside of the rules stops the whole balancing.\n\n" +
+			"   lbm check\n   lbm check /root/lbvm.conf.new\n   lbm check /root/lbvm.conf.new --resources /root/lbresources.conf.new\n" +
+			"   lbm check -o json\n\n" +
+			"Exit codes: 0 clean, 1 errors, 6 only warnings.",
+		Flags: []cli.Flag{outputFlag(),
+			&cli.StringFlag{Name: "resources", Usage: "another lbresources.conf than lbvm.conf names: `FILE`"},
+			&cli.StringFlag{Name: "cluster", Usage: "compare the VMs with another cluster.conf: `FILE`"},
+		},
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 1 {
+				return tooMany(c, "lbm check takes one file")
+			}
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			return w.check(checkFiles{c.Args().First(), c.String("resources"), c.String("cluster")}, asJSON)
+		},
+	}
+}
+
+// checkFiles are files as a person names them; "" is the node's own.
+type checkFiles struct{ conf, resources, cluster string }
+
+func (w world) check(files checkFiles, asJSON bool) error {
+	in := check.Input{Conf: files.conf, Resources: files.resources, Read: func(path string) ([]byte, error) {
+		if path == files.conf || path == files.resources {
+			return os.ReadFile(path)
+		}
+		return os.ReadFile(w.host.Path(path))
+	}}
+	if in.Conf == "" {
+		in.Conf = host.ConfFile
+	}
+	compared, err := w.compared(&in, files.cluster)
+	if err != nil {
+		return err
+	}
+	found, err := check.Run(in)
+	if errors.Is(err, fs.ErrNotExist) && files.conf == "" {
+		return w.missing(err)
+	}
+	if err != nil {
+		return err
+	}
+	rows := []checkRow{}
+	for _, f := range found {
+		rows = append(rows, row(f))
+	}
+	failed, warned := count(found, conf.Error), count(found, conf.Warning)
+	if asJSON {
+		if err := term.JSON(w.stdout, struct {
+			File     string     `json:"file"`
+			Cluster  string     `json:"cluster"`
+			Errors   int        `json:"errors"`
+			Warnings int        `json:"warnings"`
+			Findings []checkRow `json:"findings"`
+		}{in.Conf, compared, failed, warned, rows}); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range found {
+			d := f.Diagnostic
+			if f.Code != "" {
+				d.Text += " [" + f.Code + "]"
+			}
+			fmt.Fprint(w.stdout, d.Format())
+		}
+		fmt.Fprintf(w.stdout, "%s: %s, %s; cluster.conf: %s\n", in.Conf, plural(failed, "error"), plural(warned, "warning"), compared)
+	}
+	switch {
+	case failed > 0:
+		return cli.Exit("", exitFailed)
+	case warned > 0:
+		return cli.Exit("", exitWarnings)
+	}
+	return nil
+}
+
+// compared reads what the configuration is compared with, and says whether it could.
+func (w world) compared(in *check.Input, file string) (string, error) {
+	if id, err := w.host.Identity(); err == nil {
+		in.LogDir = id.LogDir
+	} else if !errors.Is(err, host.ErrNoIdentity) {
+		return "", err
+	}
+	path := file
+	if path == "" {
+		path = w.host.Path(host.ClusterXML)
+	}
+	d, err := ccs.Load(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && file == "":
+		return "not compared, it is not here", nil
+	case err != nil && file == "":
+		fmt.Fprintln(w.stderr, "lbm:", err)
+		return "not compared, it cannot be read", nil
+	case err != nil:
+		return "", err
+	}
+	if in.Machines = cluster.Machines(d); in.Machines == nil {
+		in.Machines = []cluster.Service{}
+	}
+	return "compared", nil
+}
+
+// checkRow is a finding in JSON. Its fields stay.
+type checkRow struct {
+	Severity string  `json:"severity"` // error, warning
+	File     string  `json:"file"`
+	Line     int     `json:"line"`
+	Col      int     `json:"col"`
+	VM       *string `json:"vm"`   // whose block it is in, "default" included
+	Code     *string `json:"code"` // W1 and so on, of the rule language's warnings
+	Text     string  `json:"text"`
+	Hint     string  `json:"hint"` // what to write instead, or ""
+	Source   string  `json:"source"`
+}
+
+func row(f check.Finding) checkRow {
+	r := checkRow{Severity: f.Severity.String(), File: f.File, Line: f.Line, Col: f.Col, Text: f.Text, Hint: f.Hint, Source: f.Source}
+	if f.VM != "" {
+		r.VM = &f.VM
+	}
+	if f.Code != "" {
+		r.Code = &f.Code
+	}
+	return r
+}
+
+func count(found []check.Finding, s conf.Severity) int {
+	return len(slices.DeleteFunc(slices.Clone(found), func(f check.Finding) bool { return f.Severity != s }))
+}
+
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

@@ -1,0 +1,132 @@
+// Package check looks lbvm.conf and lbresources.conf over, before they are put in place
+// or after: every error and warning of both files and of each algorithm, in one run.
+//
+// Run is the whole of it. What it needs of this node comes in by Input, so that files can
+// be looked over on a machine that is no node.
+package check
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/pkg/balance"
+	"github.com/lbvm/lbvm/pkg/balance/conf"
+)
+
+// Input is what is looked over, and against what.
+type Input struct {
+	Conf      string // path of lbvm.conf
+	Resources string // path of lbresources.conf; "" is what lbvm.conf names
+	Read      func(path string) ([]byte, error)
+	Machines  []cluster.Service // the VMs of cluster.conf; nil: nobody knows
+	LogDir    string            // where lbm init has put the logs; "" is not known
+}
+
+// Finding is a diagnostic with what it is about.
+type Finding struct {
+	conf.Diagnostic
+	VM   string // whose block it stands in; "default" of the default's, "" of none
+	Code string // W1 to W19 of the rule language's warnings
+}
+
+// Run looks over. The error is of reading lbvm.conf; a missing lbresources.conf is a finding.
+func Run(in Input) ([]Finding, error) {
+	src, err := in.Read(in.Conf)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	f, diags := conf.Examine(in.Conf, src)
+	whole := !conf.HasErrors(diags)
+	r, more := in.resources(f)
+	diags = append(in.machines(f, diags, whole), balance.Check(f, r)...)
+	diags = append(diags, in.logDir(f)...)
+	conf.Sort(diags)
+	diags = append(diags, more...)
+	out := make([]Finding, 0, len(diags))
+	for _, d := range diags {
+		out = append(out, finding(f, d))
+	}
+	return out, nil
+}
+
+// resources reads lbresources.conf. It is nil where it has errors: then nobody knows what it would define.
+func (in Input) resources(f *conf.File) (*conf.Resources, []conf.Diagnostic) {
+	path := in.Resources
+	if path == "" {
+		path = f.Paths.Resources
+	}
+	if path == "" { // the statement has an error of its own
+		return nil, nil
+	}
+	src, err := in.Read(path)
+	if err != nil {
+		hint := "name the file that is there: resources " + conf.DefaultResources + ";"
+		if !errors.Is(err, fs.ErrNotExist) {
+			hint = ""
+		}
+		return nil, []conf.Diagnostic{at(f, "resources", conf.Error, hint, "the resources cannot be read: %v", err)}
+	}
+	return conf.ParseResources(path, src)
+}
+
+// at is a diagnostic at the value of a statement, or at the file's begin where there is none.
+func at(f *conf.File, key string, sev conf.Severity, hint, format string, args ...any) conf.Diagnostic {
+	span := conf.Span{Line: 1, Col: 1}
+	if s, ok := f.Statement(key); ok {
+		span = s.Value.Span
+	}
+	return diagnostic(f, span, sev, hint, format, args...)
+}
+
+func diagnostic(f *conf.File, span conf.Span, sev conf.Severity, hint, format string, args ...any) conf.Diagnostic {
+	return conf.Diagnostic{Severity: sev, File: f.Name, Line: span.Line, Col: span.Col, Text: fmt.Sprintf(format, args...), Hint: hint, Source: conf.Line(f.Src, span.Line)}
+}
+
+// logDir compares the folder of the samples with the one that lbm init has made on the shared storage.
+func (in Input) logDir(f *conf.File) []conf.Diagnostic {
+	if in.LogDir == "" || f.Paths.LogDir == "" || strings.TrimRight(in.LogDir, "/") == strings.TrimRight(f.Paths.LogDir, "/") {
+		return nil
+	}
+	return []conf.Diagnostic{at(f, "logdir", conf.Warning, "write logdir "+in.LogDir+"; unless all nodes see the other folder as well",
+		"logdir is %s, and lbm init has made %s", f.Paths.LogDir, in.LogDir)}
+}
+
+// finding takes the warning's code out of its text, and tells whose it is.
+func finding(f *conf.File, d conf.Diagnostic) Finding {
+	x := Finding{Diagnostic: d}
+	if text, code, ok := cutLast(d.Text, " [W"); ok && strings.HasSuffix(code, "]") {
+		if number := strings.TrimSuffix(code, "]"); number != "" && strings.Trim(number, "0123456789") == "" {
+			x.Text, x.Code = text, "W"+number
+		}
+	}
+	if d.File != f.Name {
+		return x
+	}
+	blocks := slices.Clone(f.Blocks)
+	if f.Default != nil {
+		blocks = append(blocks, f.Default)
+	}
+	for _, b := range blocks {
+		last := b.Line + strings.Count(string(f.Src[b.Start:b.End]), "\n")
+		if d.Line < b.Line || d.Line > last || d.Line == b.Line && d.Col < b.Col {
+			continue
+		}
+		x.VM = b.VM
+		if b == f.Default {
+			x.VM = "default"
+		}
+	}
+	return x
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}

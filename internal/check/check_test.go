@@ -1,0 +1,112 @@
+package check
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/pkg/balance/conf"
+)
+
+const resources = "resource cpu { builtin cpu; }\nresource ram { builtin ram; }\n"
+
+func machines() []cluster.Service {
+	return []cluster.Service{
+		{ID: "service:web", VM: "101", VMType: "openvz"}, {ID: "xen:db", VM: "db", VMType: "xen"},
+		{ID: "service:twins", VM: "a", VMType: "xen"}, {ID: "service:twins", VM: "b", VMType: "xen"},
+		{ID: "xen:7", VM: "7", VMType: "xen"}, {ID: "openvz:7", VM: "7", VMType: "openvz"},
+	}
+}
+
+// look gives the findings as SEVERITY FILE:LINE:COL [VM] [CODE] TEXT.
+func look(t *testing.T, in Input, files map[string]string) []string {
+	t.Helper()
+	in.Conf = "lbvm.conf"
+	in.Read = func(path string) ([]byte, error) {
+		text, ok := files[path]
+		if !ok {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		}
+		return []byte(text), nil
+	}
+	found, err := Run(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, f := range found {
+		out = append(out, fmt.Sprintf("%s %s:%d:%d [%s] [%s] %s", f.Severity, f.File, f.Line, f.Col, f.VM, f.Code, f.Text))
+		if f.Source == "" {
+			t.Errorf("no line: %v", f)
+		}
+		if f.Hint == "" && f.Severity == conf.Warning {
+			t.Errorf("no hint: %v", f)
+		}
+	}
+	return out
+}
+
+func TestRun(t *testing.T) {
+	const rule = "algorithm { migrate() if average(res('cpu', 5)) > 0.7; }"
+	for _, c := range []struct {
+		name, conf, resources string
+		in                    Input
+		want                  []string // beginnings
+	}{
+		{"clean", "balance 101;\ndefault { " + rule + " }", resources, Input{Machines: machines(), LogDir: "/var/log/lb/"}, nil},
+		{"everything at once", `balance 101, nosuch;
+interval 5;
+veid 101 {
+    algorithm {
+        migrate() if min(res('cpu', 5) > 0.5);
+        migrate() if average(res('gpu', 5)) > 0.5;
+    }
+}
+default { algorithm { if ((1 > 0) { migrate(); } } }
+`, "resource cpu { builtin gpu; }\nresource ram { logfile a/b; builtin ram; }", Input{Machines: machines()}, []string{
+			`error lbvm.conf:1:14 [] [] cluster.conf has no VM "nosuch"`,
+			"error lbvm.conf:2:10 [] [] interval: \"5\" is not a time",
+			"warning lbvm.conf:5:26 [101] [W1] the comparison stands inside min()",
+			"warning lbvm.conf:5:26 [101] [W5] ", "error lbvm.conf:9:26 [default] [] syntax error: the ( opened in line 9", "error /etc/cluster/lbresources.conf:1:24 [] [] unknown built-in sampler \"gpu\"", "error /etc/cluster/lbresources.conf:2:24 [] [] "}},
+		{"a resource that is not defined", "balance 101;\ndefault { algorithm { report() if max(res2('gpu', 5)) > 1; } }", resources, Input{}, []string{`error lbvm.conf:2:`}},
+		{"no lbresources.conf", "resources /nowhere;\nbalance 101;\ndefault { " + rule + " }", "", Input{}, []string{"error lbvm.conf:1:11 [] [] the resources cannot be read"}},
+		{"a VM without a rule", "balance 101, db;\n101 { " + rule + " }", resources, Input{Machines: machines()}, []string{`warning lbvm.conf:1:14 [] [] VM "db" has no rule`}},
+		{"a block without its VM", "balance db;\n101 { " + rule + " }\ndb { " + rule + " }", resources, Input{Machines: machines()}, []string{`warning lbvm.conf:2:1 [101] [] VM "101" is not in balance`}},
+		{"another name in balance", "balance web;\n101 { " + rule + " }", resources, Input{Machines: machines()}, nil},
+		{"another name, unknown here", "balance web;\n101 { " + rule + " }", resources, Input{}, []string{`warning lbvm.conf:2:1 [101] [] VM "101" is not in balance`}},
+		{"two blocks of one VM", "balance 101;\n101 { " + rule + " }\nopenvz:101 { " + rule + " }", resources, Input{Machines: machines()}, []string{`warning lbvm.conf:2:1 [101] [] the block "101" has no effect`}},
+		{"named twice", "balance 101, web;\ndefault { " + rule + " }", resources, Input{Machines: machines()}, []string{`warning lbvm.conf:1:14 [] [] "web" is the VM that stands in balance as "101"`}},
+		{"which of two", "balance 7, xen:7;\ndefault { " + rule + " }", resources, Input{Machines: machines()}, []string{`error lbvm.conf:1:9 [] [] "7" may be xen:7 or openvz:7`}},
+		{"several in a service", "balance a;\ndefault { " + rule + " }", resources, Input{Machines: machines()}, []string{"warning lbvm.conf:1:9 [] [] service:twins holds 2 VMs"}},
+		{"another logdir", "balance 101;\nlogdir /tmp/x;\ndefault { " + rule + " }", resources, Input{LogDir: "/gfs/log"}, []string{"warning lbvm.conf:2:8 [] [] logdir is /tmp/x, and lbm init has made /gfs/log"}},
+		{"balance cannot be read", "balance 101\n101 { " + rule + " }", resources, Input{Machines: machines()}, []string{"error lbvm.conf:1:11 [] [] balance lacks its semicolon"}},
+		{"lost in the file", "balance 101;\n101 { algorithm { migrate(); }\n", resources, Input{Machines: machines()}, []string{"error lbvm.conf:2:"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := map[string]string{"lbvm.conf": c.conf}
+			if c.resources != "" {
+				files[conf.DefaultResources] = c.resources
+			}
+			got := look(t, c.in, files)
+			ok := len(got) == len(c.want)
+			for i := range c.want {
+				ok = ok && strings.HasPrefix(got[i], c.want[i])
+			}
+			if !ok {
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(c.want, "\n  "))
+			}
+		})
+	}
+}
+
+func TestOtherResources(t *testing.T) {
+	files := map[string]string{"lbvm.conf": "balance 1;\ndefault { algorithm { migrate() if max(res('gpu', 1)) > 1; } }", "new": "resource gpu { cmd true; }", conf.DefaultResources: resources}
+	if got := look(t, Input{}, files); len(got) != 1 {
+		t.Errorf("%q", got)
+	}
+	if got := look(t, Input{Resources: "new"}, files); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+}

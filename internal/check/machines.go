@@ -1,0 +1,126 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/pkg/balance/conf"
+)
+
+// machines compares balance and the blocks with the VMs that cluster.conf names. It takes out what was said of blocks
+// without that knowledge: a block may name a VM by another of its names than balance does. Where not the whole file
+// could be read, nothing is missed in it.
+func (in Input) machines(f *conf.File, diags []conf.Diagnostic, whole bool) []conf.Diagnostic {
+	if !whole && len(f.Balance) == 0 { // it may be balance that could not be read
+		return slices.DeleteFunc(diags, unbalanced)
+	}
+	if in.Machines == nil {
+		return diags
+	}
+	named := map[string]string{} // TYPE:NAME -> the word of balance
+	used := map[*conf.Block]bool{}
+	rivals := map[*conf.Block]string{} // blocks of a balanced VM that another block keeps out
+	var more []conf.Diagnostic
+	say := func(span conf.Span, sev conf.Severity, hint, format string, args ...any) {
+		more = append(more, diagnostic(f, span, sev, hint, format, args...))
+	}
+	for _, item := range items(f) {
+		s, err := in.find(item.Text)
+		if err != nil {
+			say(item.Span, conf.Error, "take it out, or name the VM as cluster.conf does: NAME, TYPE:NAME or its service", "%v: it is not balanced", err)
+			continue
+		}
+		id := s.VMType + ":" + s.VM
+		if word, twice := named[id]; twice {
+			if word != item.Text { // else it was said already
+				say(item.Span, conf.Warning, "take one of the two out", "%q is the VM that stands in balance as %q", item.Text, word)
+			}
+			continue
+		}
+		named[id] = item.Text
+		if n := in.crowd(s.ID); n > 1 {
+			say(item.Span, conf.Warning, "give each VM a service of its own", "%s holds %d VMs: such a service is not balanced", s.ID, n)
+		}
+		blocks := in.blocks(f, s, item.Text)
+		switch {
+		case len(blocks) > 0:
+			used[blocks[0]] = true
+			for _, b := range blocks[1:] {
+				rivals[b] = blocks[0].VM
+			}
+		case f.Default == nil && whole:
+			say(item.Span, conf.Warning, "write default { algorithm { ... } }, or veid "+item.Text+" { algorithm { ... } }", "VM %q has no rule: it has no block, and there is no default", item.Text)
+		}
+	}
+	diags = slices.DeleteFunc(diags, func(d conf.Diagnostic) bool {
+		return unbalanced(d) && slices.ContainsFunc(f.Blocks, func(b *conf.Block) bool {
+			return used[b] && d.Line == b.Head.Line && d.Col == b.Head.Col
+		})
+	})
+	for _, b := range f.Blocks {
+		if other, is := rivals[b]; is && !used[b] {
+			say(b.Head.Span, conf.Warning, "keep one of the two", "the block %q has no effect: the block %q names the same VM more closely", b.VM, other)
+		}
+	}
+	return append(diags, more...)
+}
+
+// unbalanced tells whether a diagnostic says that the VM of a block is not in balance.
+func unbalanced(d conf.Diagnostic) bool {
+	return d.Severity == conf.Warning && strings.Contains(d.Text, "is not in balance")
+}
+
+// items are the words of balance that could be read.
+func items(f *conf.File) []conf.Value {
+	s, _ := f.Statement("balance")
+	return slices.DeleteFunc(slices.Clone(s.Items), func(v conf.Value) bool { return !slices.Contains(f.Balance, v.Text) })
+}
+
+// find is the VM that a word names, by the order in which the balancer looks.
+func (in Input) find(word string) (cluster.Service, error) {
+	for _, is := range []func(cluster.Service) bool{
+		func(s cluster.Service) bool { return s.VMType+":"+s.VM == word },
+		func(s cluster.Service) bool { return s.VM == word },
+		func(s cluster.Service) bool { return s.ID == word },
+		func(s cluster.Service) bool { return s.ID == "service:"+word },
+	} {
+		var found []cluster.Service
+		for _, s := range in.Machines {
+			if is(s) {
+				found = append(found, s)
+			}
+		}
+		switch len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return cluster.Service{}, fmt.Errorf("%q may be %s:%s or %s:%s", word, found[0].VMType, found[0].VM, found[1].VMType, found[1].VM)
+		}
+	}
+	return cluster.Service{}, fmt.Errorf("cluster.conf has no VM %q", word)
+}
+
+func (in Input) crowd(service string) int {
+	n := 0
+	for _, s := range in.Machines {
+		if s.ID == service {
+			n++
+		}
+	}
+	return n
+}
+
+// blocks are those that could be the VM's, the one that counts first: as balance.Config chooses its rule.
+func (in Input) blocks(f *conf.File, s cluster.Service, written string) []*conf.Block {
+	var out []*conf.Block
+	_, service, _ := strings.Cut(s.ID, ":")
+	for _, name := range []string{s.VMType + ":" + s.VM, s.VM, written, s.ID, service} {
+		if b := f.Block(name); b != nil && name != "" && !slices.Contains(out, b) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
