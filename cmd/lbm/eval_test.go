@@ -188,6 +188,8 @@ func TestEvalWhereTheVMWas(t *testing.T) {
 	b := recorded(t)
 	b.write(t, "gfs/lbvm/log/migrate.log", `2010-11-17T13:00:00Z event=begin txn=a vm=xen:centos1 from=xen3.01100011.com to=xen2.01100011.com kind=live by=lbmonitor why=x
 2010-11-17T13:00:03Z event=end txn=a vm=xen:centos1 from=xen3.01100011.com to=xen2.01100011.com outcome=moved owner=xen2.01100011.com memory=kept seconds=3 why=""
+2010-11-17T13:12:00Z event=begin txn=d vm=xen:centos2 from=xen1.01100011.com to=xen3.01100011.com kind=live by=lbm why=x
+2010-11-17T13:12:09Z event=end txn=d vm=xen:centos2 from=xen1.01100011.com to=xen3.01100011.com outcome=moved owner=xen3.01100011.com memory=kept seconds=9 why=""
 2010-11-17T13:20:00Z event=begin txn=b vm=xen:centos1 from=xen2.01100011.com to=xen1.01100011.com kind=live by=lbmonitor why=x
 2010-11-17T13:20:03Z event=end txn=b vm=xen:centos1 from=xen2.01100011.com to=xen1.01100011.com outcome=moved owner=xen1.01100011.com memory=kept seconds=3 why=""
 2010-11-17T13:25:00Z event=begin txn=c vm=xen:centos1 from=xen1.01100011.com to=xen2.01100011.com kind=live by=lbm why=x

@@ -73,13 +73,17 @@ func (in Input) resources(f *conf.File) (*conf.Resources, []conf.Diagnostic) {
 	return conf.ParseResources(path, src)
 }
 
-// at is a diagnostic at the value of a statement, or at the file's begin where there is none.
+// at is a diagnostic at the value of a statement. Where there is none it points at no line.
 func at(f *conf.File, key string, sev conf.Severity, hint, format string, args ...any) conf.Diagnostic {
-	span := conf.Span{Line: 1, Col: 1}
-	if s, ok := f.Statement(key); ok {
-		span = s.Value.Span
+	s, ok := f.Statement(key)
+	if !ok {
+		s.Value.Span = conf.Span{Line: 1, Col: 1}
 	}
-	return diagnostic(f, span, sev, hint, format, args...)
+	d := diagnostic(f, s.Value.Span, sev, hint, format, args...)
+	if !ok {
+		d.Source = ""
+	}
+	return d
 }
 
 func diagnostic(f *conf.File, span conf.Span, sev conf.Severity, hint, format string, args ...any) conf.Diagnostic {
