@@ -77,8 +77,9 @@ func (w world) edit(c *cli.Context, make func(*ccs.Document) (edition, error)) e
 	for _, text := range ed.told {
 		fmt.Fprintln(w.stderr, "lbm: warning:", text)
 	}
-	changes := ccs.Delta(plan.Before.ResourceTree(rules), plan.After.ResourceTree(rules))
-	w.showChanges(changes, "published, this will")
+	if c.Bool("dry-run") || !c.Bool("update") { // else the gate shows what it means to the running cluster
+		w.showChanges(ccs.Delta(plan.Before.ResourceTree(rules), plan.After.ResourceTree(rules)), "published, this will")
+	}
 	if c.Bool("dry-run") {
 		return nil
 	}
@@ -98,7 +99,7 @@ func (w world) edit(c *cli.Context, make func(*ccs.Document) (edition, error)) e
 	case err != nil:
 		return cli.Exit(err, exitFailed)
 	case p != nil:
-		return p.publish(c, file, done.New, !c.Bool("no-wait"))
+		return p.publish(c, file, done.After, !c.Bool("no-wait"))
 	case own:
 		fmt.Fprintf(w.stdout, "\nrun 'ccs_tool update %s' to upgrade to new cluster config file!\n(or lbm ccs update, which finds out how this cluster does it)\n", host.ClusterXML)
 	}

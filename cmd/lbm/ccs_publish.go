@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +12,6 @@ import (
 
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
-	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/ccs"
 )
@@ -121,10 +118,6 @@ func (w world) update(c *cli.Context, wait bool) error {
 	if slices.ContainsFunc(found, func(f ccs.Finding) bool { return f.Severity == ccs.Fatal }) {
 		return refused(fmt.Errorf("%s has errors, shown above", file))
 	}
-	version, err := doc.Version()
-	if err != nil {
-		return refused(err)
-	}
 	p, err := w.preparePublication(c, nil, doc, rules, nil)
 	if err != nil {
 		return err
@@ -132,7 +125,7 @@ func (w world) update(c *cli.Context, wait bool) error {
 	if c.Bool("dry-run") {
 		return nil
 	}
-	return p.publish(c, file, version, wait)
+	return p.publish(c, file, doc, wait)
 }
 
 // publication is a version on its way to the cluster, past the gate.
@@ -159,18 +152,19 @@ func (w world) preparePublication(c *cli.Context, before, after *ccs.Document, r
 	if before == nil && version <= p.running {
 		return nil, refused(fmt.Errorf("the cluster runs with version %d and %s has %d: raise it with lbm ccs bump", p.running, after.Name(), version))
 	}
-	old, err := w.runningDocument(c, p.running, before)
+	old, err := w.runningDocument(c, p.running, before, after)
 	if err != nil {
 		if !c.Bool("i-know") {
-			return nil, refused(fmt.Errorf("%w: what the cluster would stop is not known. Name the file with --running, or say --i-know", err))
+			return nil, refused(fmt.Errorf("%w: what the cluster would stop is not known. Name the file that it runs with, as another member may still have it: lbm ccs update --running FILE; or say --i-know", err))
 		}
 		fmt.Fprintln(w.stderr, "lbm: warning:", err)
+		if before != nil {
+			w.showChanges(ccs.Delta(before.ResourceTree(rules), after.ResourceTree(rules)), "by the file before, this will")
+		}
 		return p, nil
 	}
 	changes := ccs.Delta(old.ResourceTree(rules), after.ResourceTree(rules))
-	if before == nil || !sameVersion(old, before) { // else the edit has shown them
-		w.showChanges(changes, "this will")
-	}
+	w.showChanges(changes, "this will")
 	var stops []string
 	for _, ch := range changes {
 		if (ch.Kind == ccs.Stop || ch.Kind == ccs.Restart) && !asked[ch.Group] && !slices.Contains(stops, ch.Group) {
@@ -183,53 +177,13 @@ func (w world) preparePublication(c *cli.Context, before, after *ccs.Document, r
 	return p, nil
 }
 
-func sameVersion(a, b *ccs.Document) bool {
-	va, aerr := a.Version()
-	vb, berr := b.Version()
-	return aerr == nil && berr == nil && va == vb
-}
-
-// runningDocument finds the text of the version with which the cluster runs: the file before the edit, the one that an
-// edit kept, what the administrator names, or on RHEL 6 what the cluster itself shows.
-func (w world) runningDocument(c *cli.Context, running uint64, before *ccs.Document) (*ccs.Document, error) {
-	is := func(d *ccs.Document) bool { v, err := d.Version(); return err == nil && v == running }
-	if before != nil && is(before) {
-		return before, nil
-	}
-	if named := c.String("running"); named != "" {
-		d, err := ccs.Load(named)
-		if err == nil && !is(d) {
-			v, _ := d.Version()
-			err = fmt.Errorf("%s has version %d, and the cluster runs with %d", named, v, running)
-		}
-		return d, err
-	}
-	kept := fmt.Sprintf("%s.lbvm-%d", w.host.Path(host.ClusterXML), running)
-	if real, err := filepath.EvalSymlinks(w.host.Path(host.ClusterXML)); err == nil {
-		kept = fmt.Sprintf("%s.lbvm-%d", real, running)
-	}
-	switch d, err := ccs.Load(kept); {
-	case err == nil && is(d):
-		return d, nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	}
-	if program, err := w.host.Lookup("ccs_config_dump"); err == nil {
-		ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
-		defer cancel()
-		out, err := w.run.Run(ctx, run.Command{Argv: []string{program}, Env: w.host.Environ(), MaxOutput: ccs.MaxBytes})
-		if err == nil && out.Code == 0 {
-			if d, err := ccs.Parse("the running configuration", out.Stdout); err == nil && is(d) {
-				return d, nil
-			}
-		}
-	}
-	return nil, fmt.Errorf("the cluster runs with version %d, of which no copy is here", running)
-}
-
-// publish gives the file to the cluster and looks at what came of it.
-func (p *publication) publish(c *cli.Context, file string, version uint64, wait bool) error {
+// publish gives the file, whose text is doc, to the cluster and looks at what came of it.
+func (p *publication) publish(c *cli.Context, file string, doc *ccs.Document, wait bool) error {
 	w := p.w
+	version, err := doc.Version()
+	if err != nil {
+		return refused(err)
+	}
 	if err := p.publisher.Publish(c.Context, file); err != nil {
 		if errors.Is(err, cluster.ErrPublish) {
 			return cli.Exit(fmt.Sprintf("%v; the cluster runs on with version %d", err, p.running), exitFailed)
@@ -246,6 +200,9 @@ func (p *publication) publish(c *cli.Context, file string, version uint64, wait 
 		return cli.Exit(fmt.Sprintf("the cluster was given version %d and this node runs with %d: check with cman_tool version", version, now), exitFailed)
 	}
 	fmt.Fprintf(w.stdout, "this node runs with version %d\n", version)
+	if err := w.keepPublished(doc); err != nil {
+		fmt.Fprintln(w.stderr, "lbm: warning: the next update will not know what the cluster runs with:", err)
+	}
 	if !wait {
 		return nil
 	}

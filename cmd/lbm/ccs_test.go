@@ -217,7 +217,7 @@ func TestCCSUpdate(t *testing.T) {
 				fake.Advance(time.Second)
 			}
 		}()
-		if code := b.lbm("ccs", "bump", "--update"); code != exitUnknown || !strings.Contains(b.errors.String(), "not verified on "+x3) || strings.Contains(b.errors.String(), x2) {
+		if code := b.lbm("ccs", "bump", "--update", "--i-know"); code != exitUnknown || !strings.Contains(b.errors.String(), "not verified on "+x3) || strings.Contains(b.errors.String(), x2) {
 			t.Errorf("%d %s", code, b.errors.String())
 		}
 		if code := b.lbm("ccs", "bump", "--update", "--no-wait"); code != 0 {
@@ -261,7 +261,7 @@ func TestCCSUpdate(t *testing.T) {
 	t.Run("the cluster refuses", func(t *testing.T) {
 		b, s := shared(t)
 		s.refuse = "Unable to honor update request.  Cluster is not quorate.\n\nFailed to update config file.\n"
-		if code := b.lbm("ccs", "bump", "--update"); code != exitFailed || !strings.Contains(b.errors.String(), "publish from a part of the cluster that is quorate") || !strings.Contains(b.errors.String(), "runs on with version 3") {
+		if code := b.lbm("ccs", "set", "//service[@name='web']", "recovery", "relocate", "--update"); code != exitFailed || !strings.Contains(b.errors.String(), "publish from a part of the cluster that is quorate") || !strings.Contains(b.errors.String(), "runs on with version 3") {
 			t.Errorf("%d %s", code, b.errors.String())
 		}
 	})
