@@ -111,7 +111,11 @@ func (c *compiler) countKeys(n *node) scalarFn {
 	x := n.kids[0]
 	if isArray(x) {
 		a := c.array(x, true)
-		return func(m *machine) Value { return Int(int64(len(a(m).v))) }
+		return func(m *machine) Value {
+			arr := a(m)
+			arr.iter = 0
+			return Int(int64(len(arr.v)))
+		}
 	}
 	h := c.hash(x, true)
 	return func(m *machine) Value {
@@ -127,6 +131,7 @@ func (c *compiler) keyList(n *node) listFn {
 		a := c.array(x, true)
 		return func(m *machine) {
 			arr := a(m)
+			arr.iter = 0
 			if !keys {
 				m.pushArray(arr)
 				return
@@ -168,10 +173,25 @@ func (h *hash) nextEntry() (e entry, ok bool) {
 	return e, false
 }
 
+// next moves the place of each on in an array; -1 at the end.
+func (a *array) next() int {
+	if a.iter < len(a.v) {
+		a.iter++
+		return a.iter - 1
+	}
+	a.iter = 0
+	return -1
+}
+
 func (c *compiler) eachKey(n *node) scalarFn {
 	if isArray(n.kids[0]) {
-		c.p.refuse(n.off, "each on an array", "for my $i (0 .. $#list) { ... }")
-		return func(*machine) Value { return Value{} }
+		a := c.array(n.kids[0], true)
+		return func(m *machine) Value {
+			if i := a(m).next(); i >= 0 {
+				return Int(int64(i))
+			}
+			return Value{}
+		}
 	}
 	h := c.hash(n.kids[0], true)
 	return func(m *machine) Value {
@@ -184,8 +204,13 @@ func (c *compiler) eachKey(n *node) scalarFn {
 
 func (c *compiler) eachPair(n *node) listFn {
 	if isArray(n.kids[0]) {
-		f := c.eachKey(n)
-		return func(m *machine) { f(m) }
+		a := c.array(n.kids[0], true)
+		return func(m *machine) {
+			arr := a(m)
+			if i := arr.next(); i >= 0 {
+				m.stack = append(m.stack, Int(int64(i)), arr.at(int64(i)))
+			}
+		}
 	}
 	h := c.hash(n.kids[0], true)
 	return func(m *machine) {

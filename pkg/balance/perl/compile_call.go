@@ -11,6 +11,7 @@ type callForms struct {
 // call compiles the call of a host function or of a named sub.
 func (c *compiler) call(n *node, want Want) callForms {
 	if p, ok := c.named[n.name]; ok {
+		c.mayLeave()
 		args, at, i := c.aliasArgs(n), c.at(n), p.index
 		return c.invocation(func(m *machine) {
 			base := len(m.ptrs)
@@ -23,6 +24,13 @@ func (c *compiler) call(n *node, want Want) callForms {
 		return c.invocation(func(*machine) {})
 	}
 	return c.hostCall(n, i, want)
+}
+
+// mayLeave notes that a call may end a loop that it stands in.
+func (c *compiler) mayLeave() {
+	if c.r.leaves {
+		c.jumps++
+	}
 }
 
 // invocation makes both forms of a call that leaves its result in retv and rets.
@@ -129,7 +137,7 @@ func (m *machine) invoke(k *code, base int, want Want, at site) {
 	outer, match := m.f, m.match
 	m.f = f
 	m.retv, m.rets = Value{}, m.rets[:0]
-	p.body(m)
+	left := p.body(m)
 	m.f = outer
 	if p.matches {
 		m.match = match
@@ -137,6 +145,9 @@ func (m *machine) invoke(k *code, base int, want Want, at site) {
 	m.depth--
 	m.nest -= p.height
 	m.release(p, f)
+	if left == ctlNext || left == ctlLast {
+		panic(&jump{left})
+	}
 }
 
 // enter puts the captured variables into a frame.
@@ -202,6 +213,7 @@ func (m *machine) invokeHost(k *code, base int, want Want, at site) {
 
 // dynCall compiles $f->(...) and &$f(...).
 func (c *compiler) dynCall(n *node, want Want) callForms {
+	c.mayLeave()
 	f, at := c.scalar(n.kids[0]), c.at(n)
 	args := c.aliasArgs(&node{post: n.post, kids: n.kids[1:]})
 	return c.invocation(func(m *machine) {

@@ -119,28 +119,67 @@ func (c *compiler) items(kids []*node) listFn {
 
 // aliased tells whether a later item may change a variable that is an item before it.
 func aliased(kids []*node) bool {
-	seen := false
+	seen, capture := false, false
 	for _, k := range kids {
-		if seen && mutates(k) {
+		if seen && mutates(k) || capture && holds(k, nMatch, nSubst) {
 			return true
 		}
 		seen = seen || k.kind == nVar && k.sigil == '$' || k.kind == nIncDec && !k.post || k.kind == nAssign || k.kind == nList || k.kind == nCond
+		capture = capture || k.kind == nCapture || (k.kind == nCond || k.kind == nList) && holds(k, nCapture)
 	}
 	return false
 }
 
 // aliasedItems reads the items only when all have been evaluated: perl's lists hold the variables themselves.
 func (c *compiler) aliasedItems(kids []*node) listFn {
-	alias := c.alias(&node{kind: nList, kids: kids})
+	fns := make([]listFn, len(kids))
+	for i, k := range kids {
+		fns[i] = c.late(k)
+	}
 	return func(m *machine) {
 		base := len(m.ptrs)
-		alias(m)
+		for _, f := range fns {
+			f(m)
+		}
 		m.room(len(m.ptrs) - base)
 		for _, p := range m.ptrs[base:] {
-			m.stack = append(m.stack, *p)
+			v := *p
+			if v.k == kLate {
+				v = m.capture(v.p.(string))
+			}
+			m.stack = append(m.stack, v)
 		}
 		m.ptrs = m.ptrs[:base]
 	}
+}
+
+// late is alias for the items of such a list. $1 and its kin are variables, too: they show the last match when they are read.
+func (c *compiler) late(n *node) listFn {
+	switch n.kind {
+	case nCapture:
+		v := Value{k: kLate, p: n.name}
+		return func(m *machine) { m.ptrs = append(m.ptrs, m.newCell(v)) }
+	case nCond:
+		cond, a, b := c.cond(n.kids[0]), c.late(n.kids[1]), c.late(n.kids[2])
+		return func(m *machine) {
+			if cond(m) {
+				a(m)
+			} else {
+				b(m)
+			}
+		}
+	case nList:
+		fns := make([]listFn, len(n.kids))
+		for i, k := range n.kids {
+			fns[i] = c.late(k)
+		}
+		return func(m *machine) {
+			for _, f := range fns {
+				f(m)
+			}
+		}
+	}
+	return c.alias(n)
 }
 
 // logicList passes the context on to the right side only.
@@ -226,6 +265,9 @@ func (c *compiler) alias(n *node) listFn {
 			return c.aliasOf(c.lvalue(n))
 		}
 	case nFunc:
+		if n.name == "values" && isArray(n.kids[0]) {
+			return c.alias(n.kids[0])
+		}
 		if n.name == "values" && isHash(n.kids[0]) {
 			h := c.hash(n.kids[0], true)
 			return func(m *machine) {

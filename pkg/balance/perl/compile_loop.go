@@ -48,7 +48,7 @@ func (m *machine) turn(k ctl, label string) (goOn bool, out ctl) {
 
 // once is a bare block: a loop that runs once, which last and next leave.
 func (c *compiler) once(n *node, body stmtFn) stmtFn {
-	if !holds(n, nNext, nLast) {
+	if !holds(n, nNext, nLast) && !(c.r.leaves && holds(n, nCall, nDynCall, nSort)) {
 		return body
 	}
 	label := n.name

@@ -17,9 +17,6 @@ func (c *compiler) patternOf(n *node, extra string) func(*machine) *regex {
 	x := n.regex
 	flags := x.flags + extra
 	if x.pattern.kind == nConst {
-		if x.pattern.val.str() == "" && !n.post && n.name != "qr" {
-			c.p.refuse(n.off, "an empty pattern", "in perl it repeats the last pattern that matched; write the pattern")
-		}
 		r, err := compileRegex(x.pattern.val.str(), flags)
 		if err != nil {
 			c.p.err(min(x.pattern.off+err.off, max(n.end-1, n.off)), err.text, err.hint)
@@ -29,9 +26,12 @@ func (c *compiler) patternOf(n *node, extra string) func(*machine) *regex {
 			c.p.err(n.off, "limit: the patterns of this algorithm are too large together", "")
 			panic(abort{})
 		}
+		if r.src == "" && !n.post && n.name != "qr" {
+			return func(m *machine) *regex { return m.lastPattern(r) }
+		}
 		return func(*machine) *regex { return r }
 	}
-	at, f := c.at(n), c.scalar(x.pattern)
+	at, f, again := c.at(n), c.scalar(x.pattern), !n.post && n.name != "qr"
 	if k := x.pattern; k.kind == nInterp && len(k.kids) == 1 && !flaggedArray(k.kids[0]) {
 		f = c.scalar(k.kids[0]) // /$re/: the pattern itself, if it is one
 	}
@@ -40,8 +40,20 @@ func (c *compiler) patternOf(n *node, extra string) func(*machine) *regex {
 		if v.k == kRegex && strings.Trim(flags, "go") == "" {
 			return v.p.(*regex)
 		}
-		return m.regexFor(v.str(), flags, at)
+		r := m.regexFor(v.str(), flags, at)
+		if r.src == "" && again {
+			return m.lastPattern(r)
+		}
+		return r
 	}
+}
+
+// lastPattern is what an empty pattern stands for: the last that matched in this scope, and only without one itself.
+func (m *machine) lastPattern(r *regex) *regex {
+	if m.match != nil {
+		return m.match.re
+	}
+	return r
 }
 
 func flaggedArray(n *node) bool {
@@ -110,7 +122,7 @@ func (m *machine) matches(r *regex, s string) bool {
 	if loc == nil {
 		return false
 	}
-	m.match = &match{s, loc, r.names}
+	m.match = &match{s, loc, r}
 	return true
 }
 
@@ -130,7 +142,7 @@ func (c *compiler) matchNext(n *node, pattern func(*machine) *regex, target ptrF
 			delete(m.places, cell)
 			return not
 		}
-		m.match = &match{s, loc, r.names}
+		m.match = &match{s, loc, r}
 		if m.places == nil {
 			m.places = map[*Value]place{}
 		}
@@ -146,12 +158,20 @@ func (c *compiler) matchNext(n *node, pattern func(*machine) *regex, target ptrF
 func (s *search) following(from int, afterEmpty bool) []int {
 	loc := s.find(from)
 	if loc != nil && afterEmpty && loc[0] == from && loc[1] == from {
-		if from >= len(s.text) {
-			return nil
-		}
-		loc = s.find(from + 1)
+		return s.behindEmpty(from)
 	}
 	return loc
+}
+
+// behindEmpty finds what follows an empty match: one at the same place that is not empty, or one further on.
+func (s *search) behindEmpty(from int) []int {
+	if from >= len(s.text) {
+		return nil
+	}
+	if loc := s.notEmpty(from); loc != nil {
+		return loc
+	}
+	return s.find(from + 1)
 }
 
 // everyMatch calls f for all matches in turn.
@@ -192,7 +212,7 @@ func (c *compiler) matchList(n *node) listFn {
 	return func(m *machine) {
 		s, r := text(m).str(), pattern(m)
 		m.everyMatch(r, s, func(loc []int) {
-			m.match = &match{s, loc, r.names}
+			m.match = &match{s, loc, r}
 			m.room(1)
 			if r.groups == 0 {
 				m.stack = append(m.stack, String(s[loc[0]:loc[1]]))
@@ -232,7 +252,7 @@ func (c *compiler) subst(n *node) scalarFn {
 				break
 			}
 			count++
-			m.match = &match{s, loc, r.names}
+			m.match = &match{s, loc, r}
 			b = append(b, s[done:loc[0]]...)
 			b = appendValue(b, repl(m))
 			if len(b) > m.maxBytes {

@@ -69,7 +69,7 @@ func (m *machine) splitText(r *regex, words bool, s string, limit int64) {
 	for from < len(s) && (limit <= 0 || fields < limit-1) {
 		loc := look.find(from)
 		if loc != nil && loc[1] <= from { // a match without length at the begin of a field does not part
-			loc = look.find(from + 1)
+			loc = look.behindEmpty(from)
 		}
 		if loc == nil {
 			break

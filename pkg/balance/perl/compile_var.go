@@ -79,6 +79,9 @@ func (m *machine) notRef(v Value, what string) string {
 	if len(s) > 32 {
 		s = s[:32]
 	}
+	if what == "a CODE" {
+		what = "a subroutine"
+	}
 	return "Can't use string (\"" + s + "\") as " + what + " ref: symbolic references are not available in algorithms"
 }
 

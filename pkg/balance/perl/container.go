@@ -3,7 +3,8 @@ package perl
 // array is a perl array. Elements are cells, so that an alias of an element
 // stays right when the array grows; nil is an element that was never set.
 type array struct {
-	v []*Value
+	v    []*Value
+	iter int // of each
 }
 
 // hash keeps its entries in the order of insertion: the same rule prints the same text each time.

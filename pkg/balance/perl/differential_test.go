@@ -43,41 +43,16 @@ func TestAgainstPerl(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%s%d programs; repeat with: go test ./pkg/balance/perl -run TestAgainstPerl -perl.seed=%d -perl.programs=%d", version, *programs, *seed, *programs)
+	t.Logf("pinned: PERL_HASH_SEED=0, TZ=UTC, LC_ALL=C")
 	g := &generator{r: rand.New(rand.NewSource(*seed))}
 	var codes []string
-	var in bytes.Buffer
 	for i := 0; i < *programs; i++ {
-		code := g.program()
-		codes = append(codes, code)
-		fmt.Fprintf(&in, "%x\n", code)
+		codes = append(codes, g.program())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "-e", driver)
-	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PERL_HASH_SEED=0"}
-	cmd.Stdin = &in
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-	if len(lines) != len(codes) {
-		t.Fatalf("%d answers to %d programs", len(lines), len(codes))
-	}
+	answers := askPerl(t, path, codes)
 	bad, failed := 0, 0
 	for i, code := range codes {
-		values, perlErr, _ := strings.Cut(lines[i], "\t")
-		wantErr := errorClass(unhex(t, perlErr))
-		var want []string
-		if values != "" {
-			for _, v := range strings.Split(values, "|") {
-				if v == "u" {
-					want = append(want, "<undef>")
-				} else {
-					want = append(want, unhex(t, v[1:]))
-				}
-			}
-		}
+		want, wantErr := answers[i].values, answers[i].err
 		got := evaluate(code, &world{}, time.Unix(0, 0), time.UTC, Limits{})
 		if got.err != "" {
 			failed++
@@ -110,4 +85,48 @@ func unhex(t *testing.T, s string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// answer is what perl made of a program.
+type answer struct {
+	values []string // "<undef>" for undef
+	err    string   // without its place
+}
+
+// askPerl evaluates programs in the real perl.
+func askPerl(t *testing.T, path string, codes []string) []answer {
+	t.Helper()
+	var in bytes.Buffer
+	for _, code := range codes {
+		fmt.Fprintf(&in, "%x\n", code)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "-e", driver)
+	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PERL_HASH_SEED=0"}
+	cmd.Stdin = &in
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	if len(lines) != len(codes) {
+		t.Fatalf("%d answers to %d programs", len(lines), len(codes))
+	}
+	answers := make([]answer, len(lines))
+	for i, line := range lines {
+		values, perlErr, _ := strings.Cut(line, "\t")
+		answers[i].err = errorClass(unhex(t, perlErr))
+		if values == "" {
+			continue
+		}
+		for _, v := range strings.Split(values, "|") {
+			if v == "u" {
+				answers[i].values = append(answers[i].values, "<undef>")
+			} else {
+				answers[i].values = append(answers[i].values, unhex(t, v[1:]))
+			}
+		}
+	}
+	return answers
 }

@@ -216,7 +216,7 @@ func (in *interpolation) arrayAhead() bool {
 		return false
 	}
 	c := src[0]
-	return isLetter(c) || c == '{' || c == '$' && len(src) > 1 && (isLetter(src[1]) || src[1] == '{' || src[1] == '$') ||
+	return isLetter(c) || c == '{' || (c == '-' || c == '+') && !in.re || c == '$' && len(src) > 1 && (isLetter(src[1]) || src[1] == '{' || src[1] == '$') ||
 		c == ':' && len(src) > 2 && src[1] == ':' && isLetter(src[2])
 }
 

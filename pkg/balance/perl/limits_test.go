@@ -25,9 +25,9 @@ func TestLimits(t *testing.T) {
 		"my $s = 'x' x 1000; $s .= $s while 1": "bytes", "sprintf('%.2000000f', 1/3)": "bytes", "sprintf('%*d', 1 << 40, 1)": "bytes", "sprintf('%vd' x 100, ('x' x 1000000) x 100)": "bytes",
 		"my @a; push @a, \\my @b while 1": "elements", "my $x; $x = \\my $y and $$x = $x while 1": "steps",
 		"my @l = map { substr('a' x 1000000, $_) } 1..100": "memory", "my $s = 'a' x 1000000; my @l = map { substr($s, $_) } 1..50000; @l = sort @l": "steps",
-		"sub f { return (" + strings.Repeat("1,", 2000) + " f()) } my @l = f()": "elements",
+		"sub f { return (" + strings.Repeat("1,", 2000) + " f()) } my @l = f()":             "elements",
 		"sub f { " + strings.Repeat("1+(", 35) + "f()" + strings.Repeat(")", 35) + " } f()": "depth",
-		"sub f { " + strings.Repeat("1+", 1900) + "f() } f()": "depth", "my @a = sort { f() } 1, 2; sub f { my @b = sort { f() } 1, 2; 1 }": "depth",
+		"sub f { " + strings.Repeat("1+", 1900) + "f() } f()":                               "depth", "my @a = sort { f() } 1, 2; sub f { my @b = sort { f() } 1, 2; 1 }": "depth",
 	} {
 		start := time.Now()
 		got := evaluateErr(code, Limits{})

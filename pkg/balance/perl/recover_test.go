@@ -84,3 +84,23 @@ func evaluateOut(code string) string {
 	}
 	return o.stdout
 }
+
+// TestSymbolic: a variable that holds nothing but texts is refused as a reference when the rule is loaded; others say so when they run.
+func TestSymbolic(t *testing.T) {
+	for code, want := range map[string]string{
+		"my $f = 'migrate'; &$f();":                       "compile: algorithm:1:20: error: a symbolic reference is not available in algorithms (the variable holds a text: write the function itself",
+		"$f = 'migrate'; $f->(1);":                        "a symbolic reference is not available",
+		"my $n = 'cpu'; my @l = @$n;":                     "a symbolic reference is not available in algorithms (the variable holds a text: write the variable",
+		"my $n; $n = 'cpu'; $n = \"a$n[0]\"; $$n[0] = 1;": "a symbolic reference is not available",
+		"my $n = 'cpu'; $n = [1] if !time; @$n":           "Can't use string (\"cpu\") as an ARRAY ref: symbolic references are not available in algorithms",
+		"my $n = 'cpu'; my $x = $n . 1; %$n":              "Can't use string (\"cpu\") as a HASH ref",
+		"my $n = 'cpu'; my $x = $n . 1; $$n":              "Can't use string (\"cpu\") as a SCALAR ref",
+		"my $n = 'migrate'; my $x = $n . 1; &$n()":        "Can't use string (\"migrate\") as a subroutine ref",
+		"my $n = [1]; $n->()":                             "Not a CODE reference", "my $n = {}; @$n": "Not an ARRAY reference",
+		"my $n; my $r = sub { 1 }; $n = 'x'; $n = $r; $n->()": "", "my $x; $x->[0] = 1; $x = 'text'; 1": "", "for (1, 2) { $x = 'a' if $_ > 1; @$x = (1) if $_ < 2 }": "",
+	} {
+		if got := scalarOutcome(code).err; !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%s: %q, want %q", code, got, want)
+		}
+	}
+}

@@ -29,10 +29,13 @@ type regex struct {
 	size   int      // of the compiled pattern, in instructions
 	cost   int      // how much a byte of text costs, in steps/256
 
+	lineStart  bool // begins with ^ under /m
 	looksBack  bool // has ^, \A, \b or \B
 	translated string
 	once       sync.Once
 	behind     *regexp.Regexp // see resume
+	progOnce   sync.Once
+	prog       *syntax.Prog // see notEmpty
 }
 
 // String is what qr// shows.
@@ -76,7 +79,7 @@ func compileRegex(src, flags string) (*regex, *regexError) {
 		return nil, &regexError{text: regexText(e, src)}
 	}
 	return &regex{src: src, flags: kept, re: re, size: size * (t.groups + 2), groups: t.groups, names: t.names, dollar: t.dollar, cost: 4 + len(out)/2,
-		looksBack: t.looksBack, translated: out}, nil
+		lineStart: t.lineStart, looksBack: t.looksBack, translated: out}, nil
 }
 
 // patternSize estimates the instructions of a pattern: a repetition is written out.
@@ -125,9 +128,9 @@ func regexText(e error, src string) string {
 
 // match is the last successful match: what $1, $& and @- read.
 type match struct {
-	text  string
-	loc   []int // pairs of offsets, -1 for a group that took no part
-	names []string
+	text string
+	loc  []int // pairs of offsets, -1 for a group that took no part
+	re   *regex
 }
 
 // search is a pattern at work on a text.
@@ -169,6 +172,9 @@ func (s *search) find(from int) []int {
 		return nil
 	}
 	loc = s.r.narrow(loc, s.text, s.wide)
+	if end := len(s.text); s.r.lineStart && end > 0 && loc[0] == end { // perl begins no line behind the last line end
+		return nil
+	}
 	s.m.step(1 + (loc[1]-from)*s.r.cost>>8)
 	return loc
 }
@@ -339,7 +345,7 @@ func (m *machine) namedCaptures() *hash {
 	if m.match == nil {
 		return h
 	}
-	for g, name := range m.match.names {
+	for g, name := range m.match.re.names {
 		if v := m.match.group(g); name != "" && v.k != kUndef && h.get(name) == nil {
 			m.made(entryBytes)
 			h.put(name, m.newCell(v))

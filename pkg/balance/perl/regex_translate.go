@@ -22,6 +22,7 @@ type translator struct {
 	extended  bool
 	noCapture bool
 	looksBack bool
+	lineStart bool
 }
 
 // regexFlags are what a group restores at its end.
@@ -77,6 +78,7 @@ func (t *translator) step() *regexError {
 	case '^':
 		t.looksBack = true
 		if t.multi {
+			t.lineStart = t.lineStart || t.out.Len() == 0
 			t.out.WriteString(`(?m:^)`)
 		} else {
 			t.out.WriteString(`\A`)

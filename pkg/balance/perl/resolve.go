@@ -33,7 +33,10 @@ type resolver struct {
 	states  int
 	inEval  int
 
-	usesRefs bool // a reference or a closure may keep a variable alive
+	top      *node            // the statement of the main program at hand
+	texts    map[any]*textUse // by *symbol, or by the slot of a package variable
+	leaves   bool             // a next or last may leave a sub for a loop of its caller
+	usesRefs bool             // a reference or a closure may keep a variable alive
 	random   bool
 	output   bool
 }
@@ -54,7 +57,12 @@ func (r *resolver) program(root *node) *subInfo {
 	r.sub = &subInfo{name: "main", body: root}
 	r.all = []*subInfo{r.sub}
 	r.hoist(root)
-	r.statements(root.kids)
+	for _, s := range root.kids {
+		r.top = s
+		r.walk(s)
+		r.introduce()
+	}
+	r.symbolic()
 	return r.sub
 }
 
@@ -150,13 +158,23 @@ func (r *resolver) walk(n *node) {
 		return
 	case nVar:
 		r.variable(n)
+		r.use(n)
+		return
+	case nAssign:
+		n.each(r.walk)
+		r.assignsText(n)
 		return
 	case nCapture, nMatch, nSubst:
 		r.sub.matches = true
 	case nRef:
 		r.usesRefs = true
-	case nAnonArray, nAnonHash, nDeref:
+	case nAnonArray, nAnonHash:
 		r.usesRefs = true
+	case nDeref, nDynCall:
+		r.usesRefs = true
+		n.each(r.walk)
+		r.dereferences(n)
+		return
 	case nCall:
 		r.call(n)
 	case nWord:
@@ -207,6 +225,7 @@ func (r *resolver) enterSub(s *subInfo) {
 	r.all = append(r.all, s)
 	outer, pending := r.sub, r.pending
 	r.sub, r.pending = s, nil
+	r.leaves = r.leaves || leavesLoop(s.body, nil, false)
 	r.walk(s.body)
 	r.sub, r.pending = outer, pending
 }
@@ -365,4 +384,24 @@ func spread(n *node) bool {
 		}
 	}
 	return false
+}
+
+// leavesLoop tells whether a next or last below n is meant for a loop outside of it.
+func leavesLoop(n *node, labels []string, inLoop bool) (out bool) {
+	switch n.kind {
+	case nNext, nLast:
+		return n.name == "" && !inLoop || n.name != "" && !contains(labels, n.name)
+	case nAnonSub, nSub:
+		return false
+	case nWhile, nFor, nForeach:
+		labels, inLoop = append(labels[:len(labels):len(labels)], n.name), true
+	}
+	n.each(func(k *node) {
+		if n.kind == nBlock && k.kind == nBlock { // a bare block
+			out = out || leavesLoop(k, append(labels[:len(labels):len(labels)], k.name), true)
+			return
+		}
+		out = out || leavesLoop(k, labels, inLoop)
+	})
+	return out
 }

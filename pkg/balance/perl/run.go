@@ -87,9 +87,9 @@ type saved struct {
 
 // snapshot is what an eval, a loop or a call restores when a panic passes.
 type snapshot struct {
-	f                         *frame
+	f                               *frame
 	stack, ptrs, saves, depth, nest int
-	match                     *match
+	match                           *match
 }
 
 func (m *machine) snapshot() snapshot {
@@ -225,7 +225,7 @@ func (m *machine) prepare(ctx context.Context, o Options) {
 		*g = Value{}
 	}
 	for _, a := range m.arrays {
-		a.v = a.v[:0]
+		a.v, a.iter = a.v[:0], 0
 	}
 	for _, h := range m.hashes {
 		h.clear()
@@ -289,7 +289,7 @@ func (m *machine) newFrame(p *proto) *frame {
 		f.s[i] = &f.own[i]
 	}
 	for i := range f.ownA {
-		f.ownA[i].v = f.ownA[i].v[:0]
+		f.ownA[i].v, f.ownA[i].iter = f.ownA[i].v[:0], 0
 		f.a[i] = &f.ownA[i]
 	}
 	for i := range f.ownH {

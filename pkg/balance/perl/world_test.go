@@ -190,7 +190,12 @@ func evaluate(code string, w *world, now time.Time, zone *time.Location, lim Lim
 func scalarOutcome(code string) outcome {
 	prog, diags := Compile([]byte(code), Position{File: "algorithm", Line: 1}, testFuncs())
 	if prog == nil {
-		return outcome{err: "compile: " + diags[0].String()}
+		for _, d := range diags {
+			if d.Severity == Error {
+				return outcome{err: "compile: " + d.String()}
+			}
+		}
+		return outcome{err: "compile: no word why"}
 	}
 	var out strings.Builder
 	v, err := prog.Run(context.Background(), Options{Host: &world{}, Now: time.Unix(1195668661, 0), Out: &out})

@@ -1,0 +1,75 @@
+package perl
+
+// textUse is what is known of a scalar that may be used as a reference: refused is only what is certain.
+type textUse struct {
+	uses, plain int  // all uses; those that are an assigned text or a dereference
+	sure        bool // a text was there before all other uses
+	at          *node
+}
+
+// use counts a use of a scalar variable.
+func (r *resolver) use(n *node) {
+	if n.sigil == '$' {
+		r.textUse(n).uses++
+	}
+}
+
+func (r *resolver) textUse(n *node) *textUse {
+	var key any = n.sym
+	if n.sym == nil {
+		key = n.slot
+	}
+	u := r.texts[key]
+	if u == nil {
+		if r.texts == nil {
+			r.texts = map[any]*textUse{}
+		}
+		u = new(textUse)
+		r.texts[key] = u
+	}
+	return u
+}
+
+// assignsText notes $x = 'text', behind which $x refers to nothing.
+func (r *resolver) assignsText(n *node) {
+	left, right := n.kids[0], bare(n.kids[1])
+	if n.name != "=" || right.kind != nInterp && (right.kind != nConst || right.val.k != kPV) {
+		return
+	}
+	declared := left.kind == nMy && !left.paren
+	if declared {
+		left = left.kids[0]
+	}
+	if left.kind != nVar || left.sigil != '$' {
+		return
+	}
+	u := r.textUse(left)
+	if !declared {
+		u.plain++
+	}
+	u.sure = u.sure || declared || n == r.top && u.at == nil
+}
+
+// dereferences notes @$x, $x->[0], &$x and their kin.
+func (r *resolver) dereferences(n *node) {
+	if x := n.kids[0]; x.kind == nVar && x.sigil == '$' {
+		u := r.textUse(x)
+		u.plain++
+		if u.at == nil {
+			u.at = n
+		}
+	}
+}
+
+// symbolic refuses references by name where a variable holds nothing but texts.
+func (r *resolver) symbolic() {
+	for _, u := range r.texts {
+		if u.at != nil && u.sure && u.uses == u.plain {
+			hint := "the variable holds a text: write the variable or hash that is meant, or a reference \\@name"
+			if u.at.kind == nDynCall {
+				hint = "the variable holds a text: write the function itself, or take a reference to it: \\&name"
+			}
+			r.p.refuse(u.at.off, "a symbolic reference", hint)
+		}
+	}
+}
