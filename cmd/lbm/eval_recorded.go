@@ -1,163 +1,190 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"time"
 
-	"github.com/urfave/cli/v2"
-
-	"github.com/lbvm/lbvm/internal/atomicfile"
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
-	"github.com/lbvm/lbvm/internal/run"
-	"github.com/lbvm/lbvm/pkg/ccs"
+	"github.com/lbvm/lbvm/pkg/balance"
+	"github.com/lbvm/lbvm/pkg/balance/conf"
+	"github.com/lbvm/lbvm/pkg/balance/perl"
 )
 
-// publishedSuffix makes the name of the copy of what lbm has published last.
-const publishedSuffix = ".lbvm-published"
-
-func runningFlag() cli.Flag {
-	return &cli.StringFlag{Name: "running", Usage: "the `FILE` with which the cluster runs, where lbm cannot find it"}
-}
-
-// realConf is the cluster's own file behind symbolic links: what belongs to it lies beside it.
-func (w world) realConf() string {
-	own := w.host.Path(host.ClusterXML)
-	if real, err := filepath.EvalSymlinks(own); err == nil {
-		return real
-	}
-	return own
-}
-
-// keepPublished keeps what the cluster runs with from now on: the file itself may be edited by hand at any time.
-func (w world) keepPublished(d *ccs.Document) error {
-	real := w.realConf()
-	if err := atomicfile.Write(real+publishedSuffix, d.Bytes(), atomicfile.Options{Like: real}); err != nil {
-		return fmt.Errorf("keeping what was published: %w", err)
-	}
-	return nil
-}
-
-// runningDocument finds the text of the version with which the cluster runs, the surest first: what the administrator
-// names; on RHEL 6 what the cluster itself shows; what lbm has published; the file before this edit, or the copy that
-// an edit kept. The last two have the version, but somebody may have edited the file without raising it: a bump says so.
-func (w world) runningDocument(c *cli.Context, running uint64, before, after *ccs.Document) (*ccs.Document, error) {
-	is := func(d *ccs.Document) bool { v, err := d.Version(); return err == nil && v == running }
-	if named := c.String("running"); named != "" {
-		d, err := ccs.Load(named)
-		if err == nil && !is(d) {
-			v, _ := d.Version() // 0 where it has none
-			err = fmt.Errorf("%s has version %d, and the cluster runs with %d", named, v, running)
-		}
-		return d, err
-	}
-	if d := w.dumped(c.Context); d != nil && is(d) {
-		return d, nil
-	}
-	real := w.realConf()
-	kept := func(n uint64) string { return fmt.Sprintf("%s.lbvm-%d", real, n) }
-	for _, name := range []string{real + publishedSuffix, kept(running)} {
-		if before != nil && name == kept(running) && is(before) {
-			if c.Command.Name == "bump" {
-				return nil, errByHand(running)
-			}
-			return before, nil
-		}
-		d, err := ccs.Load(name)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && !is(d) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if name != kept(running) {
-			return d, nil
-		}
-		next := after
-		if x, err := ccs.Load(kept(running + 1)); err == nil {
-			next = x
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		if bumped(d, next) {
-			return nil, errByHand(running)
-		}
-		return d, nil
-	}
-	return nil, fmt.Errorf("the cluster runs with version %d, of which no copy is here", running)
-}
-
-func errByHand(running uint64) error {
-	return fmt.Errorf("the cluster runs with version %d, and the file of that version was raised by a bump, so somebody may have edited it by hand before", running)
-}
-
-// bumped tells whether next is d with a greater version and nothing else.
-func bumped(d, next *ccs.Document) bool {
-	edit, err := d.Bump()
+// evalRecorded runs the code over the samples that lblog has written.
+func (w world) evalRecorded(ctx context.Context, q evalQuery) error {
+	cfg, err := w.ruleConfig(q)
 	if err != nil {
-		return false
+		return err
 	}
-	raised, err := d.Apply(edit)
-	return err == nil && bytes.Equal(raised.Bytes(), next.Bytes())
+	now := w.clock.Now()
+	shown := evaluation{At: now}
+	if q.at != "" {
+		if shown.At, err = q.instant(now.Location()); err != nil {
+			return err
+		}
+	}
+	var svc cluster.Service
+	if q.vm != "" {
+		if svc, err = w.machine(ctx, q.vm); err != nil {
+			return err
+		}
+		id := svc.VMType + ":" + svc.VM
+		shown.VM = &id
+	}
+	owner, err := w.evalOwner(q, svc, shown.At)
+	if err != nil {
+		return err
+	}
+	code, name, given, err := w.program(q)
+	if err != nil {
+		return err
+	}
+	at := perl.Position{File: name}
+	if shown.VM != nil {
+		at.VM = *shown.VM
+	}
+	if !given {
+		rule := cfg.RuleOf(balance.VM{Name: svc.VM, Type: svc.VMType, Service: svc.ID}, q.vm)
+		if rule == nil {
+			return fmt.Errorf("VM %q has no rule: it has no block in lbvm.conf, and there is no default", q.vm)
+		}
+		code, at = rule.Text, rule.At
+	}
+	program, diags := cfg.Compile(code, at)
+	src := []byte(code)
+	if !given {
+		if src, err = os.ReadFile(w.confPath(q)); err != nil {
+			return fmt.Errorf("reading the configuration: %w", err)
+		}
+	}
+	shown.found(string(src), diags)
+	if program == nil {
+		return w.showEvaluation(shown, q, string(src))
+	}
+	logs := cfg.Logs(w.host.Path(cfg.Paths.LogDir))
+	for _, target := range targets(q, svc, owner) {
+		a := cfg.Try(ctx, program, balance.Trial{At: shown.At, Owner: owner, Target: target, Samples: logs, Trace: q.trace || q.asJSON})
+		t := tried{Node: &owner, values: a.Values, Stdout: a.Output, err: a.Err, trace: a.Trace, reads: a.Reads}
+		if a.AskedTarget && target != "" {
+			t.Target = &target
+		}
+		for _, s := range a.Actions {
+			t.Actions = append(t.Actions, s.String())
+		}
+		if a.Said == balance.SaidMigrate {
+			t.Weight = &a.Weight
+		}
+		if errors.Is(a.Err, balance.ErrNoTarget) {
+			t.err = fmt.Errorf("%w; name it with --target", a.Err)
+		}
+		shown.add(t)
+		if !a.AskedTarget { // another one would get the same answer
+			break
+		}
+	}
+	return w.showEvaluation(shown, q, string(src))
 }
 
-// dumped is what RHEL 6's cluster shows of its configuration, nil where it shows none that can be read.
-func (w world) dumped(ctx context.Context) *ccs.Document {
-	program, err := w.host.Lookup("ccs_config_dump")
-	if err != nil {
-		return nil
+func (w world) confPath(q evalQuery) string {
+	if q.config != "" {
+		return q.config
 	}
+	return w.host.Path(host.ConfFile)
+}
+
+// ruleConfig reads lbvm.conf and lbresources.conf. Broken algorithms are lbm check's business, unless one is asked for.
+func (w world) ruleConfig(q evalQuery) (*balance.Config, error) {
+	file, res, diags, err := conf.Load(func(p string) ([]byte, error) {
+		if p == q.config {
+			return os.ReadFile(p)
+		}
+		return os.ReadFile(w.host.Path(p))
+	}, w.confName(q))
+	for _, d := range diags {
+		if d.Severity == conf.Error {
+			fmt.Fprint(w.stderr, d.Format())
+		}
+	}
+	switch {
+	case err != nil && file == nil && q.config == "":
+		return nil, w.missing(err)
+	case err != nil:
+		return nil, err
+	case file == nil || res == nil:
+		return nil, errors.New("the configuration has errors: see lbm check")
+	}
+	cfg, _ := balance.NewConfig(file, res)
+	return cfg, nil
+}
+
+func (w world) confName(q evalQuery) string {
+	if q.config != "" {
+		return q.config
+	}
+	return host.ConfFile
+}
+
+// machine asks the manager for a VM.
+func (w world) machine(ctx context.Context, name string) (cluster.Service, error) {
 	ctx, cancel := w.wait.WithTimeout(ctx, statusLimit)
 	defer cancel()
-	out, err := w.run.Run(ctx, run.Command{Argv: []string{program}, Env: w.host.Environ(), MaxOutput: ccs.MaxBytes})
-	if err != nil || out.Code != 0 {
-		return nil
-	}
-	d, err := ccs.Parse("the running configuration", out.Stdout)
+	st, err := w.manager().Status(ctx)
 	if err != nil {
-		return nil
+		return cluster.Service{}, fmt.Errorf("finding the node of %q: %w", name, err)
 	}
-	return d
+	return resolve(st, name)
 }
 
-// explainsAll looks whether all that the cluster manager runs is in the configuration that it is said to run with. What
-// is not would be stopped, or is of a type whose agent is gone, and no comparison would show it.
-func (w world) explainsAll(ctx context.Context, old *ccs.Document, rules ccs.Rules) error {
-	started, err := cluster.StartedGroups(ctx, w.host, w.run, w.clock)
+// evalOwner is the node of res.
+func (w world) evalOwner(q evalQuery, svc cluster.Service, at time.Time) (string, error) {
+	if q.node != "" {
+		return q.node, nil
+	}
+	id, err := w.host.Identity()
 	if err != nil {
-		fmt.Fprintln(w.stderr, "lbm: warning: what the cluster manager runs could not be compared with the configuration:", err)
-		return nil
+		return "", err
 	}
-	tree := old.ResourceTree(rules)
-	unknown := slices.DeleteFunc(started, func(id string) bool { return tree.Group(id) != nil })
-	if len(unknown) > 0 {
-		return fmt.Errorf("the cluster runs %s, which is not in %s as this node's agents read it", strings.Join(unknown, ", "), old.Name())
+	if q.vm == "" {
+		return id.Member, nil
 	}
-	return nil
+	journal := balance.OpenJournal(filepath.Join(w.host.Path(id.LogDir), balance.JournalName))
+	moves, err := journal.Since(at)
+	if err != nil {
+		return "", err
+	}
+	owner := svc.Owner
+	for _, m := range slices.Backward(moves) { // the first move behind the instant tells where the VM was before it
+		if m.VM == svc.VMType+":"+svc.VM {
+			owner = m.From
+		}
+	}
+	if owner == "" {
+		return "", fmt.Errorf("%s:%s is on no node: name one with --node, and --target", svc.VMType, svc.VM)
+	}
+	return owner, nil
 }
 
-func sameText(a, b *ccs.Document) bool { return bytes.Equal(a.Bytes(), b.Bytes()) }
-
-// published looks whether an edit that had nothing to change has reached the cluster before.
-func (w world) published(c *cli.Context, d *ccs.Document) error {
-	version, err := d.Version()
-	if err != nil {
-		return refused(err)
+// targets are the nodes of res2, or one without a name.
+func targets(q evalQuery, svc cluster.Service, owner string) []string {
+	var out []string
+	switch {
+	case q.target != "":
+		return []string{q.target}
+	case q.vm != "":
+		for _, p := range svc.MayRun {
+			if p.Node != owner {
+				out = append(out, p.Node)
+			}
+		}
 	}
-	ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
-	defer cancel()
-	running, err := cluster.NewPublisher(w.host, w.run).Running(ctx)
-	if err != nil {
-		return refused(err)
+	if len(out) == 0 {
+		return []string{""}
 	}
-	if running != version {
-		return refused(fmt.Errorf("nor published, and the cluster runs with version %d and %s has %d: see lbm ccs update", running, d.Name(), version))
-	}
-	return nil
+	return out
 }
