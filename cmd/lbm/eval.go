@@ -243,11 +243,8 @@ func (w world) showEvaluation(e evaluation, q evalQuery, code string) error {
 // failure is a run's error with its place in the code, where it has one.
 func failure(err error, code string) string {
 	var e *perl.RuntimeError
-	switch {
-	case !errors.As(err, &e) || e.Pos.Line == 0:
+	if !errors.As(err, &e) || e.Pos.Line == 0 {
 		return "lbm: " + err.Error() + "\n"
-	case e.Limit != "": // reached here or there
-		return "lbm: the code was stopped: " + withoutPlace(e) + "\n"
 	}
 	return conf.Diagnostic{File: e.Pos.File, Line: e.Pos.Line, Col: e.Pos.Col, Text: withoutPlace(e), Source: conf.Line([]byte(code), e.Pos.Line)}.Format()
 }
