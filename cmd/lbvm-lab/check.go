@@ -15,6 +15,10 @@ func (a app) checkCommand() *cli.Command {
 ran twice at a time, one that lost its memory, and one that went on with a stale image. It works
 on a lab that is down, too. Exit code 1: something was found.
 
+A guest of a node that was killed boots cold, as it must: allow that with --cold. Times are those of this
+machine, not the lab's. A line of evidence is what the guest wrote: nanoseconds, node, process, the boot
+from which its memory comes, and how far it has counted.
+
    lbvm-lab check
    lbvm-lab check --cold 1              one cold boot more than the first is no lost memory`,
 		Flags: []cli.Flag{&cli.IntFlag{Name: "cold", Usage: "allow `N` cold boots of each guest beyond the first"}},

@@ -132,7 +132,7 @@ func (s *story) tellRecord(p keyval.Pairs) (moved string, err error) {
 		}
 	case "agent":
 		if p.Get("outcome") != "booted" {
-			s.say("  agent on %s, %s: %s %s %s", p.Get("node"), p.Get("action"), p.Get("vm"), p.Get("outcome"), p.Get("why"))
+			s.say("  agent on %s, %s: %s", p.Get("node"), p.Get("action"), strings.TrimSpace(p.Get("vm")+" "+p.Get("outcome")+" "+p.Get("why")))
 		}
 	case "end":
 		s.say("  %s: %s on %s, memory %s, %s s of the lab", p.Get("vm"), p.Get("outcome"), p.Get("owner"), p.Get("memory"), p.Get("seconds"))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lab"
+	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
 func (a app) runCommand() *cli.Command {
@@ -18,11 +19,13 @@ func (a app) runCommand() *cli.Command {
 		Name: "run", Usage: "run a command on a node", ArgsUsage: "NODE COMMAND [ARGUMENTS]", SkipFlagParsing: true,
 		Description: `The command is looked for below the node's root first (lbm, lbmonitor, clustat, clusvcadm,
 vzctl, xm and the rest), then on this machine. It runs with LBVM_ROOT set to the node's root, and dies with
-the node.
+the node. Of this shell's environment it gets TERM, TZ, LBVM_DIALECT and what begins with OCF_. A program's
+path may be the node's; a file that is an argument is one of this machine: DIR/nodes/node1/etc/...
 
    lbvm-lab run node1 clustat
    lbvm-lab run node2 vzlist -a
    lbvm-lab run node1 lbm -l
+   OCF_RESKEY_name=101 lbvm-lab run node1 /usr/share/cluster/openvz.sh --explain stop
    lbvm-lab run node1 sh                a shell with the node's programs`,
 		Action: func(c *cli.Context) error {
 			if first := c.Args().First(); first == "--help" || first == "-h" {
@@ -74,7 +77,8 @@ func (a app) exec(l lab.Layout, node string, argv []string) error {
 		}
 	}
 	for _, e := range a.environ {
-		if name, _, _ := strings.Cut(e, "="); name == "TERM" || name == "TZ" {
+		switch name, _, _ := strings.Cut(e, "="); {
+		case name == "TERM", name == "TZ", name == ocf.DialectVariable, strings.HasPrefix(name, "OCF_"):
 			env = append(env, e)
 		}
 	}

@@ -184,7 +184,7 @@ func (a app) hints(c *cli.Context, l lab.Layout, d lab.Description, bare bool) e
 	rows := [][2]string{
 		{"run " + first + " clustat", "what the cluster manager sees"},
 		{"run " + first + " clusvcadm -r centos1 -m " + second, "hand a running guest over"},
-		{"run " + first + " lbm init", "make the cluster ready for balancing"},
+		{"run " + first + " lbm init", "make it ready for balancing; on the others with --shared /shared --join"},
 		{"load " + first + " 0.9", "make a node hot"},
 		{"node kill " + second, "pull a plug"},
 		{"check", "the verdict on what the guests wrote"},
@@ -196,7 +196,7 @@ func (a app) hints(c *cli.Context, l lab.Layout, d lab.Description, bare bool) e
 	}
 	text := "\nTry next:\n"
 	for _, r := range rows {
-		text += fmt.Sprintf("  %s %-38s %s\n", me, r[0], r[1])
+		text += fmt.Sprintf("  %s %-41s %s\n", me, r[0], r[1])
 	}
 	_, err := fmt.Fprintf(a.stdout, "%sThe manager's log: %s\n", text, l.Path("log/manager.log"))
 	return errors.Join(err, c.Context.Err())
