@@ -18,8 +18,8 @@
 // One agent serves three kinds of manager (Dialect): Red Hat's rgmanager, Pacemaker, and
 // Heartbeat's resource scripts. The metadata is written once, in rgmanager's form.
 //
-// Called without arguments, an agent tells a human how to call it by hand. With --explain before the action it
-// tells what that would run, and changes nothing (Explainer).
+// Called without arguments, an agent tells a human how to call it by hand. With --explain it tells what an action
+// would run, and changes nothing (Explainer).
 //
 // Main keeps a black box: the node's last actions with what became of them (ReadBox).
 //

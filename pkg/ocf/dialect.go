@@ -43,26 +43,27 @@ func parseDialect(name string) (Dialect, error) {
 }
 
 // dialectOf tells who calls. For meta-data the path is all that there is: rgmanager passes no variable of its own
-// to it (resrules.c:read_resource_agent_metadata). An action's environment tells more than the path.
-func dialectOf(w World, action string) (Dialect, error) {
+// to it (resrules.c:read_resource_agent_metadata). An action's environment tells more than the path. An override that
+// is no dialect is passed over, with an error: it may not cost the metadata, nor a stop.
+func dialectOf(w World, action string) (d Dialect, doubt error) {
 	if name := w.Getenv(DialectVariable); name != "" {
 		d, err := parseDialect(name)
-		if err != nil {
-			return d, fmt.Errorf("%s: %w", DialectVariable, err)
+		if err == nil {
+			return d, nil
 		}
-		return d, nil
+		doubt = fmt.Errorf("%s: %w", DialectVariable, err)
 	}
 	if action != actionMetaData {
 		for _, e := range w.Env {
 			switch {
 			case strings.HasPrefix(e, keyPrefix+"CRM_meta_"):
-				return Pacemaker, nil
+				return Pacemaker, doubt
 			case strings.HasPrefix(e, keyPrefix+"RGMANAGER_meta_"):
-				return RGManager, nil
+				return RGManager, doubt
 			}
 		}
 	}
-	return dialectOfPath(programPath(w)), nil
+	return dialectOfPath(programPath(w)), doubt
 }
 
 func dialectOfPath(program string) Dialect {

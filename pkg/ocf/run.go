@@ -46,6 +46,9 @@ func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 		}
 		return CodeArgs
 	}
+	if r.doubt != nil && r.action != actionMetaData && !r.explain {
+		logger(w, "ocf").Log(LevelWarning, fmt.Sprintf("%.300s: passed over", r.doubt))
+	}
 	switch {
 	case r.action == actionMetaData:
 		// Before anything else: an agent whose metadata fails takes all services of its type down.

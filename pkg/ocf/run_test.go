@@ -201,15 +201,52 @@ func TestDialects(t *testing.T) {
 			t.Errorf("%s %v: %s, %v, want %s", tt.args, tt.env, r.dialect, err, tt.want)
 		}
 	}
-	for _, args := range []string{"--dialect=heartbeet start", "--dialect= start", "--verbose start"} {
+	for _, args := range []string{"--dialect=heartbeet start", "--dialect= start", "--verbose start", "stop --dry-run", "start t1 -n"} {
 		w, out, errs := world(&testLog{}, args, "OCF_RESKEY_name=t1")
 		if got := Run(w, []byte(testXML), toy{}); got != CodeArgs || out.Len() > 0 || !strings.Contains(errs.String(), "see toy.sh --help") {
 			t.Errorf("%s: exit %d, printed %q and %q", args, got, out, errs)
 		}
 	}
-	w, _, errs := world(&testLog{}, "start", "LBVM_DIALECT=x")
-	if got := Run(w, []byte(testXML), toy{}); got != CodeArgs || !strings.Contains(errs.String(), "LBVM_DIALECT") {
-		t.Errorf("exit %d, %q", got, errs)
+}
+
+// A wrong override must cost neither the metadata, without which rgmanager drops the type, nor a stop.
+func TestOverrideThatIsNoDialect(t *testing.T) {
+	log := &testLog{}
+	w, out, _ := world(log, "meta-data", "LBVM_DIALECT=x")
+	if got := Run(w, []byte(testXML), toy{}); got != CodeOK || out.String() != testXML {
+		t.Errorf("meta-data: exit %d, printed %q", got, out)
+	}
+	w, _, _ = world(log, "stop", "OCF_RESKEY_name=t1", "LBVM_DIALECT=x")
+	if got := Run(w, []byte(testXML), toy{}); got != CodeOK || !strings.Contains(fmt.Sprint(log), "passed over") {
+		t.Errorf("stop: exit %d, logged %q", got, log)
+	}
+}
+
+// Options may stand behind the action: a human who adds one must not see the action done.
+func TestOptionsAnywhere(t *testing.T) {
+	for _, tt := range []struct {
+		args          string
+		explain, help bool
+		action        string
+		dialect       Dialect
+	}{
+		{"stop --explain", true, false, "stop", RGManager},
+		{"migrate node2 --explain", true, false, "migrate", RGManager},
+		{"stop --help", false, true, "stop", RGManager},
+		{"monitor --dialect=pacemaker", false, false, "monitor", Pacemaker},
+		{"--dialect heartbeat t1 --explain stop", true, false, "stop", Heartbeat},
+		{"--dialect=heartbeat t1 stop --explain", true, false, "stop", Heartbeat},
+	} {
+		r, err := parseRequest(World{Args: strings.Fields("toy.sh " + tt.args)})
+		if err != nil || r.explain != tt.explain || r.help != tt.help || r.action != tt.action || r.dialect != tt.dialect {
+			t.Errorf("%s: %+v, %v", tt.args, r, err)
+		}
+	}
+	w, out, _ := world(&testLog{}, "stop --explain", "OCF_RESKEY_name=t1")
+	done := false
+	Run(w, []byte(testXML), toy{func(context.Context, *Call) { done = true }})
+	if done || !strings.Contains(out.String(), "Nothing is changed") {
+		t.Errorf("stop --explain: done %v, printed %q", done, out)
 	}
 }
 
