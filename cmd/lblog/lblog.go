@@ -22,6 +22,7 @@ import (
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/internal/sample"
+	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
 )
 
@@ -56,6 +57,7 @@ func (w world) main(args []string) int {
 		},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return cli.Exit(err.Error()+"; see lblog --help", 2) },
 	}
+	term.PlainFlags(app.Flags, nil)
 	err := app.RunContext(context.Background(), args)
 	if err == nil {
 		return 0

@@ -15,6 +15,7 @@ import (
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
 )
 
@@ -72,6 +73,7 @@ func (w world) main(ctx context.Context, args []string) int {
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
 	}
+	term.PlainFlags(app.Flags, app.Commands)
 	err := app.RunContext(ctx, optionsFirst(app, args))
 	if err == nil {
 		return 0

@@ -33,7 +33,7 @@ func (w world) blackboxCommand() *cli.Command {
 			&cli.BoolFlag{Name: "all", Usage: "ordinary status checks as well"},
 			&cli.StringFlag{Name: "vm", Usage: "only this `VM`: its name, TYPE:NAME, or what the cluster manager calls it"},
 			&cli.BoolFlag{Name: "failed", Usage: "only actions that failed or were killed"},
-			&cli.IntFlag{Name: "n", Usage: "only the last `N`"},
+			&cli.IntFlag{Name: "n", Usage: "only the last `N`", DefaultText: "all"},
 			&cli.StringFlag{Name: "file", Usage: "read `FILE`, as copied from another node"},
 		},
 		Action: func(c *cli.Context) error {

@@ -22,6 +22,7 @@ const exitWarnings = 6
 func (w world) ccsCommand() *cli.Command {
 	c := &cli.Command{
 		Name: "ccs", Usage: "look at cluster.conf, check it, edit it and publish it",
+		UsageText: "lbm ccs COMMAND [OPTIONS] [ARGUMENTS]",
 		Description: "An edit changes the bytes that it means to change and no others: comments, blank lines and quotes stay.\n" +
 			"Each one raises config_version by one, is checked before it is written, and keeps the file before as\n" +
 			"FILE.lbvm-VERSION. Nothing reaches the running cluster before `lbm ccs update` or --update.\n\n" +

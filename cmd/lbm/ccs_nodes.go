@@ -78,8 +78,8 @@ func (w world) ccsAddnode() *cli.Command {
 	return &cli.Command{
 		Name: "addnode", Usage: "add a node", ArgsUsage: "NAME",
 		Flags: editFlags(
-			&cli.IntFlag{Name: "nodeid", Usage: "its `ID`; without it the next free one"},
-			&cli.IntFlag{Name: "votes", Usage: "its `VOTES`; without it the file says none, which is 1"},
+			&cli.IntFlag{Name: "nodeid", Usage: "its `ID`", DefaultText: "the next free one"},
+			&cli.IntFlag{Name: "votes", Usage: "its `VOTES`", DefaultText: "the file says none, which is 1"},
 			&cli.StringFlag{Name: "fence", Usage: "its fence `DEVICE[,KEY=VALUE...]`, as apc1,port=4"}),
 		Description: "   lbm ccs addnode node4 --fence apc1,port=4",
 		Action: func(c *cli.Context) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -88,7 +89,7 @@ func (w world) ccsUpdate() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check, and show what the cluster would do"},
 			&cli.BoolFlag{Name: "i-know", Usage: "publish although it stops services"},
 			&cli.BoolFlag{Name: "no-wait", Usage: "do not wait until every member runs with it"},
-			&cli.StringFlag{Name: "running", Usage: "the `FILE` with which the cluster runs, where lbm cannot find it"},
+			runningFlag(),
 		},
 		Description: "First it shows what the cluster will start and stop. What would stop a service is refused without --i-know.\n" +
 			"Afterwards it waits until every online member runs with the new version, by what lblog writes each minute.\n\n" +
@@ -149,13 +150,16 @@ func (w world) preparePublication(c *cli.Context, before, after *ccs.Document, r
 	if err != nil {
 		return nil, refused(err)
 	}
-	if before == nil && version <= p.running {
-		return nil, refused(fmt.Errorf("the cluster runs with version %d and %s has %d: raise it with lbm ccs bump", p.running, after.Name(), version))
+	if version <= p.running {
+		return nil, refused(fmt.Errorf("the cluster runs with version %d and %s would have %d: it must be greater (lbm ccs bump raises it)", p.running, after.Name(), version))
 	}
 	old, err := w.runningDocument(c, p.running, before, after)
+	if err == nil {
+		err = w.explainsAll(ctx, old, rules)
+	}
 	if err != nil {
 		if !c.Bool("i-know") {
-			return nil, refused(fmt.Errorf("%w: what the cluster would stop is not known. Name the file that it runs with, as another member may still have it: lbm ccs update --running FILE; or say --i-know", err))
+			return nil, refused(fmt.Errorf("%w: what the cluster would stop is not known. Name the file that it runs with, as another member may still have it: --running FILE; or say --i-know", err))
 		}
 		fmt.Fprintln(w.stderr, "lbm: warning:", err)
 		if before != nil {
@@ -184,18 +188,24 @@ func (p *publication) publish(c *cli.Context, file string, doc *ccs.Document, wa
 	if err != nil {
 		return refused(err)
 	}
-	if err := p.publisher.Publish(c.Context, file); err != nil {
-		if errors.Is(err, cluster.ErrPublish) {
-			return cli.Exit(fmt.Sprintf("%v; the cluster runs on with version %d", err, p.running), exitFailed)
-		}
-		return cli.Exit(err, exitUnknown)
+	// An editor asks for no lock: what it has written since then is not what passed the gate.
+	if d, err := ccs.Load(file); err != nil || !bytes.Equal(d.Bytes(), doc.Bytes()) {
+		return cli.Exit(errors.Join(fmt.Errorf("%s was changed after it was checked; it was not published, the cluster runs on with version %d", file, p.running), err), exitRefused)
+	}
+	perr := p.publisher.Publish(c.Context, file)
+	if perr != nil && !errors.Is(perr, cluster.ErrPublish) {
+		return cli.Exit(perr, exitUnknown)
 	}
 	ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
 	now, err := p.publisher.Running(ctx)
 	cancel()
 	switch {
 	case err != nil:
-		return cli.Exit(fmt.Sprintf("%v; unknown: check with cman_tool version", err), exitUnknown)
+		return cli.Exit(fmt.Sprintf("%v; unknown: check with cman_tool version", errors.Join(perr, err)), exitUnknown)
+	case perr != nil && now == version: // the tool failed behind the point of no return
+		fmt.Fprintln(w.stderr, "lbm: warning:", perr)
+	case perr != nil:
+		return cli.Exit(fmt.Sprintf("%v; the cluster runs on with version %d", perr, now), exitFailed)
 	case now != version:
 		return cli.Exit(fmt.Sprintf("the cluster was given version %d and this node runs with %d: check with cman_tool version", version, now), exitFailed)
 	}
@@ -257,7 +267,7 @@ func (w world) awaitFacts(ctx context.Context, shared string, left []string, ver
 		case len(left) == 0:
 			return nil
 		case !w.clock.Now().Before(end):
-			return cli.Exit(fmt.Sprintf("not verified on %s: lblog there has not said so in %s. Check with cman_tool version on that node", strings.Join(left, ", "), slack), exitUnknown)
+			return cli.Exit(fmt.Sprintf("not verified on %s: lblog there has not said so in %s. Check with cman_tool version on that node, and whether lblog is in its crontab and lbm init --join was run there", strings.Join(left, ", "), slack), exitUnknown)
 		case !said:
 			fmt.Fprintf(w.stdout, "waiting for what lblog writes on %s ...\n", strings.Join(left, ", "))
 			said = true

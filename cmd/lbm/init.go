@@ -44,6 +44,11 @@ func (w world) initCommand() *cli.Command {
 				return perr
 			case err != nil:
 				return initFailure(steps, err)
+			}
+			if !o.DryRun {
+				w.next(c)
+			}
+			switch {
 			case edited && c.Bool("update"):
 				return w.update(c, false) // lblog does not run yet by which other members could tell
 			case edited:
@@ -52,6 +57,18 @@ func (w world) initCommand() *cli.Command {
 			return nil
 		},
 	}
+}
+
+// next says what is still to be done by hand, also on the other nodes.
+func (w world) next(c *cli.Context) {
+	if !c.Bool("join") {
+		shared := c.String("shared")
+		if shared == "" {
+			shared = "DIR"
+		}
+		fmt.Fprintf(w.stdout, "\non every other node: lbm init --shared %s --join", shared)
+	}
+	fmt.Fprintf(w.stdout, "\nin this node's crontab: * * * * * root /usr/share/lbvm/lblog\n")
 }
 
 // printSteps tells what was done, and whether cluster.conf was edited.

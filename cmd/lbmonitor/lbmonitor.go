@@ -14,6 +14,7 @@ import (
 	"github.com/lbvm/lbvm/internal/lbvmagent"
 	"github.com/lbvm/lbvm/internal/monitor"
 	"github.com/lbvm/lbvm/internal/move"
+	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
 )
 
@@ -80,6 +81,7 @@ func (w world) main(ctx context.Context, args []string) int {
 			return w.pass(c.Context, asJSON)
 		},
 	}
+	term.PlainFlags(app.Flags, nil)
 	err := app.RunContext(ctx, args)
 	if err == nil {
 		return 0

@@ -14,6 +14,7 @@ import (
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lab"
+	"github.com/lbvm/lbvm/internal/term"
 )
 
 // Exit codes.
@@ -71,6 +72,7 @@ func (a app) main(ctx context.Context, args []string) int {
 			y.OnUsageError = usageError
 		}
 	}
+	term.PlainFlags(c.Flags, c.Commands)
 	err := c.RunContext(ctx, args)
 	if err == nil {
 		return 0

@@ -16,7 +16,7 @@ import (
 
 func (a app) runCommand() *cli.Command {
 	return &cli.Command{
-		Name: "run", Usage: "run a command on a node", ArgsUsage: "NODE COMMAND [ARGUMENTS]", SkipFlagParsing: true,
+		Name: "run", Usage: "run a command on a node", ArgsUsage: "NODE COMMAND [ARGUMENTS]", SkipFlagParsing: true, HideHelpCommand: true,
 		Description: `The command is looked for below the node's root first (lbm, lbmonitor, clustat, clusvcadm,
 vzctl, xm and the rest), then on this machine. It runs with LBVM_ROOT set to the node's root, and dies with
 the node. Of this shell's environment it gets TERM, TZ, LBVM_DIALECT and what begins with OCF_. A program's

@@ -2,7 +2,10 @@ package term
 
 import (
 	"bytes"
+	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 )
 
 func TestTable(t *testing.T) {
@@ -24,5 +27,16 @@ func TestJSON(t *testing.T) {
 	}
 	if got, want := b.String(), "{\n  \"vm\": \"<101>\"\n}\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestPlainFlags(t *testing.T) {
+	off, on := &cli.BoolFlag{Name: "off"}, &cli.BoolFlag{Name: "on", Value: true}
+	PlainFlags([]cli.Flag{on}, []*cli.Command{{Subcommands: []*cli.Command{{Flags: []cli.Flag{off}}}}})
+	if s := off.String(); strings.Contains(s, "default") {
+		t.Error(s)
+	}
+	if s := on.String(); !strings.Contains(s, "default: true") {
+		t.Error(s)
 	}
 }
