@@ -18,6 +18,7 @@ func editFlags(more ...cli.Flag) []cli.Flag {
 		&cli.BoolFlag{Name: "update", Usage: "publish it to the running cluster"},
 		&cli.BoolFlag{Name: "i-know", Usage: "publish although it stops services that were not named"},
 		&cli.BoolFlag{Name: "no-wait", Usage: "do not wait until every member runs with it"},
+		runningFlag(),
 	}, more...)
 }
 
@@ -71,23 +72,26 @@ func (w world) edit(c *cli.Context, make func(*ccs.Document) (edition, error)) e
 	}
 	if !plan.Changed {
 		fmt.Fprintf(w.stdout, "%s says that already; nothing was changed\n", file)
+		if c.Bool("update") {
+			return w.wasPublished(c, plan.Before)
+		}
 		return nil
 	}
 	fmt.Fprint(w.stdout, plan.Diff)
 	for _, text := range ed.told {
 		fmt.Fprintln(w.stderr, "lbm: warning:", text)
 	}
-	if c.Bool("dry-run") || !c.Bool("update") { // else the gate shows what it means to the running cluster
+	if !c.Bool("update") { // else the gate shows what it means to the running cluster
 		w.showChanges(ccs.Delta(plan.Before.ResourceTree(rules), plan.After.ResourceTree(rules)), "published, this will")
-	}
-	if c.Bool("dry-run") {
-		return nil
 	}
 	var p *publication
 	if c.Bool("update") {
 		if p, err = w.preparePublication(c, plan.Before, plan.After, rules, ed.asked); err != nil {
 			return err
 		}
+	}
+	if c.Bool("dry-run") {
+		return nil
 	}
 	o.DryRun, o.Base = false, plan.Before
 	done, err := ccs.Update(c.Context, file, o, choose)

@@ -90,7 +90,7 @@ func (w world) get(d *ccs.Document, found []ccs.Element, attr string, asJSON boo
 
 func (w world) ccsValidate() *cli.Command {
 	return &cli.Command{
-		Name: "validate", Usage: "check a file as the cluster manager reads it", ArgsUsage: "[FILE]", Flags: []cli.Flag{outputFlag()},
+		Name: "validate", Usage: "check a file as the cluster manager reads it", ArgsUsage: "[FILE]", Flags: []cli.Flag{fileFlag(), outputFlag()},
 		Description: "With the metadata of the agents that are installed here, and with the cluster's own schema where xmllint and\n" +
 			"cluster.rng are installed.\n\n   lbm ccs validate\n   lbm ccs validate /root/cluster.conf.new\n\n" +
 			"Exit codes: 0 clean, 1 errors, 6 only warnings.",
@@ -103,6 +103,9 @@ func (w world) ccsValidate() *cli.Command {
 				return err
 			}
 			file := c.Args().First()
+			if file != "" && c.String("file") != "" {
+				return cli.Exit("it is FILE or --file FILE", exitUsage)
+			}
 			if file == "" {
 				file, _ = w.confFile(c)
 			}

@@ -52,6 +52,7 @@ func TestCCSUpdateAfterAnEditByHand(t *testing.T) {
 			lbm(t, b, "bump")
 			refuses(t, b, s, "this would stop service:web", "update")
 			lbm(t, b, "update", "--i-know", "--no-wait")
+			s.states = map[string]string{"service:web": `state="119" state_str="disabled" flags="0" flags_str="" owner="none" last_owner="none"`}
 			byHandAgain := strings.Replace(b.conf(t), `name="centos1"`, `name="centos9"`, 1)
 			b.write(t, "etc/cluster/cluster.conf", byHandAgain)
 			refuses(t, b, s, "this would stop service:centos1", "bump", "--update")

@@ -22,6 +22,10 @@ type suite struct {
 	b       *bench
 	running int
 	refuse  string // what ccs_tool says instead of taking it
+	late    bool   // it takes it though it refuses
+	dump    string // what ccs_config_dump prints
+	asked   func() // called when the running version is asked for
+	states  map[string]string
 	calls   []string
 }
 
@@ -30,10 +34,18 @@ func (s *suite) Run(_ context.Context, c run.Command) (run.Result, error) {
 	s.calls = append(s.calls, strings.Join(append([]string{name}, c.Argv[1:]...), " "))
 	switch {
 	case name == "clustat":
-		return run.Result{Stdout: []byte(clustat(nil))}, nil
+		return run.Result{Stdout: []byte(clustat(s.states))}, nil
 	case name == "cman_tool":
+		if s.asked != nil {
+			s.asked()
+		}
 		return run.Result{Stdout: []byte(fmt.Sprintf("6.2.0 config %d\n", s.running))}, nil
+	case name == "ccs_config_dump":
+		return run.Result{Stdout: []byte(s.dump)}, nil
 	case name == "ccs_tool" && s.refuse != "":
+		if s.late {
+			s.running++
+		}
 		return run.Result{Code: 1, Stderr: []byte(s.refuse)}, nil
 	case name == "ccs_tool":
 		s.running++
