@@ -56,6 +56,8 @@ type compiler struct {
 	memo  map[memoKey]stmtFn
 	work  int // closures made
 	sizes int // of all patterns
+
+	tracing bool // each comparison and logical operator writes a step
 }
 
 // count bounds the work of compiling.
@@ -71,7 +73,7 @@ type memoKey struct {
 	want Want
 }
 
-func compileProgram(p *parser, r *resolver, main *subInfo) (prog *Program) {
+func compileProgram(p *parser, r *resolver, main *subInfo, tracing bool) (prog *Program) {
 	defer func() {
 		if x := recover(); x != nil {
 			if _, ok := x.(abort); !ok {
@@ -80,7 +82,7 @@ func compileProgram(p *parser, r *resolver, main *subInfo) (prog *Program) {
 			prog = nil
 		}
 	}()
-	c := &compiler{p: p, r: r, named: map[string]*proto{}, memo: map[memoKey]stmtFn{}}
+	c := &compiler{p: p, r: r, tracing: tracing, named: map[string]*proto{}, memo: map[memoKey]stmtFn{}}
 	c.prog = &Program{src: p.source, funcs: p.funcs, usesRefs: r.usesRefs, pure: !r.random && !r.output}
 	for _, s := range r.all {
 		s.code = &proto{name: s.name, index: s.index, slots: s.slots, captures: s.captures, matches: s.matches, height: s.height, info: s}
@@ -245,6 +247,14 @@ func (c *compiler) stmt(n *node) stmtFn {
 	case nAnd, nOr:
 		if control(n.kids[1]) || n.kids[1].kind == nDo {
 			cond, right, want := c.cond(n.kids[0]), c.stmt(n.kids[1]), n.kind == nAnd
+			if c.tracing {
+				left := cond
+				cond = func(m *machine) bool {
+					x := left(m)
+					m.traceLogic(n, x, truthText(x), "")
+					return x
+				}
+			}
 			return func(m *machine) ctl {
 				if cond(m) == want {
 					return right(m)

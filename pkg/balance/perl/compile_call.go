@@ -62,6 +62,9 @@ func (c *compiler) hostCall(n *node, i int, want Want) callForms {
 		args = func(m *machine) { m.pushArray(m.f.args) }
 	}
 	at := c.at(n)
+	if !c.tracing {
+		n = nil
+	}
 	return callForms{
 		scalar: func(m *machine) Value {
 			base := len(m.stack)
@@ -95,7 +98,7 @@ func (m *machine) host(i, base int, want Want, at site, n *node) []Value {
 	if err := f.Call(m.opt.Host, k); err != nil {
 		panic(&dieError{String(strings.TrimRight(err.Error(), "\n") + "\n"), at.off, err})
 	}
-	if m.opt.Trace != nil && n != nil {
+	if n != nil {
 		m.traceCall(n, f.Name, k)
 	}
 	m.stack = m.stack[:base]

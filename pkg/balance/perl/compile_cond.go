@@ -51,6 +51,9 @@ func (c *compiler) void(n *node) func(*machine) {
 			}
 		}
 	case nAnd, nOr:
+		if c.tracing {
+			break
+		}
 		cond, right, want := c.cond(n.kids[0]), c.void(n.kids[1]), n.kind == nAnd
 		return func(m *machine) {
 			if cond(m) == want {
@@ -80,6 +83,11 @@ func (c *compiler) void(n *node) func(*machine) {
 
 // cond compiles n as a condition.
 func (c *compiler) cond(n *node) condFn {
+	if c.tracing {
+		if f := c.tracedLogic(n); f != nil {
+			return f
+		}
+	}
 	switch n.kind {
 	case nBinary:
 		if f := c.compare(n); f != nil {
@@ -93,6 +101,12 @@ func (c *compiler) cond(n *node) condFn {
 	case nOr:
 		a, b := c.cond(n.kids[0]), c.cond(n.kids[1])
 		return func(m *machine) bool { return a(m) || b(m) }
+	case nXor:
+		a, b := c.cond(n.kids[0]), c.cond(n.kids[1])
+		return func(m *machine) bool {
+			x := a(m)
+			return x != b(m)
+		}
 	case nNot:
 		f := c.cond(n.kids[0])
 		return func(m *machine) bool { return !f(m) }

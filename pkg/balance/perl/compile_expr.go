@@ -74,6 +74,9 @@ func (c *compiler) scalar(n *node) scalarFn {
 		cond := c.cond(n)
 		return func(m *machine) Value { return Bool(cond(m)) }
 	case nAnd, nOr, nDor:
+		if c.tracing {
+			return c.tracedEither(n)
+		}
 		left, right, kind := c.scalar(n.kids[0]), c.scalar(n.kids[1]), n.kind
 		return func(m *machine) Value {
 			v := left(m)
@@ -82,15 +85,9 @@ func (c *compiler) scalar(n *node) scalarFn {
 			}
 			return v
 		}
-	case nXor:
-		a, b := c.cond(n.kids[0]), c.cond(n.kids[1])
-		return func(m *machine) Value {
-			x := a(m)
-			return Bool(x != b(m))
-		}
-	case nNot:
-		f := c.cond(n.kids[0])
-		return func(m *machine) Value { return Bool(!f(m)) }
+	case nXor, nNot:
+		f := c.cond(n)
+		return func(m *machine) Value { return Bool(f(m)) }
 	case nCond:
 		cond, a, b := c.cond(n.kids[0]), c.scalar(n.kids[1]), c.scalar(n.kids[2])
 		return func(m *machine) Value {

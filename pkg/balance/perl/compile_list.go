@@ -184,9 +184,13 @@ func (c *compiler) late(n *node) listFn {
 
 // logicList passes the context on to the right side only.
 func (c *compiler) logicList(n *node) listFn {
-	left, right, kind := c.scalar(n.kids[0]), c.list(n.kids[1]), n.kind
+	word := wording(n.kids[0])
+	left, right, kind, tracing := c.scalar(n.kids[0]), c.list(n.kids[1]), n.kind, c.tracing
 	return func(m *machine) {
 		v := left(m)
+		if tracing {
+			m.traceValue(n, word(v), word(v), "")
+		}
 		if goesRight(kind, v) {
 			right(m)
 			return

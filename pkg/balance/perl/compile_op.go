@@ -124,15 +124,18 @@ func (c *compiler) binary(n *node) scalarFn {
 		}
 	}
 	if f := arithmetic(n.name); f != nil && strings.IndexByte("&|^", n.name[0]) < 0 {
-		traced := n.name == "<=>" || n.name == "cmp"
+		if c.tracing && (n.name == "<=>" || n.name == "cmp") {
+			return func(m *machine) Value {
+				a := l(m)
+				b := r(m)
+				v := f(a, b)
+				m.traceCompare(n, a, b, show(v))
+				return v
+			}
+		}
 		return func(m *machine) Value {
 			a := l(m)
-			b := r(m)
-			v := f(a, b)
-			if traced && m.opt.Trace != nil {
-				m.traceCompare(n, a, b, v.str())
-			}
-			return v
+			return f(a, r(m))
 		}
 	}
 	f, at := operator(n.name), c.at(n)
@@ -253,44 +256,52 @@ func (c *compiler) compare(n *node) condFn {
 	if test == nil {
 		return nil
 	}
-	l := c.scalar(n.kids[0])
-	if n.kids[1].isConst() && n.kids[1].val.k == kIV && n.name == "<" { // the usual loop condition
-		limit := n.kids[1].val
-		return func(m *machine) bool {
-			a := l(m)
-			if a.k == kIV && m.opt.Trace == nil {
-				return int64(a.n) < int64(limit.n)
-			}
-			ok := test(a, limit)
-			if m.opt.Trace != nil {
-				m.traceCompare(n, a, limit, truthText(ok))
-			}
-			return ok
-		}
-	}
-	r := c.scalar(n.kids[1])
 	if mutates(n.kids[1]) { // as in mutating
-		left := c.place(n.kids[0])
+		left, r := c.place(n.kids[0]), c.scalar(n.kids[1])
+		if c.tracing {
+			return func(m *machine) bool {
+				cell := left(m)
+				b := r(m)
+				ok := test(*cell, b)
+				m.traceCompare(n, *cell, b, truthText(ok))
+				return ok
+			}
+		}
 		return func(m *machine) bool {
 			cell := left(m)
 			b := r(m)
 			return test(*cell, b)
 		}
 	}
+	l, r := c.scalar(n.kids[0]), c.scalar(n.kids[1])
+	if c.tracing {
+		return func(m *machine) bool {
+			a := l(m)
+			b := r(m)
+			ok := test(a, b)
+			m.traceCompare(n, a, b, truthText(ok))
+			return ok
+		}
+	}
+	if n.kids[1].isConst() && n.kids[1].val.k == kIV && n.name == "<" { // the usual loop condition
+		limit := n.kids[1].val
+		return func(m *machine) bool {
+			a := l(m)
+			if a.k == kIV {
+				return int64(a.n) < int64(limit.n)
+			}
+			return test(a, limit)
+		}
+	}
 	return func(m *machine) bool {
 		a := l(m)
-		b := r(m)
-		ok := test(a, b)
-		if m.opt.Trace != nil {
-			m.traceCompare(n, a, b, truthText(ok))
-		}
-		return ok
+		return test(a, r(m))
 	}
 }
 
 // chain compiles a < b < c; each operand is evaluated at most once.
 func (c *compiler) chain(n *node) condFn {
-	first := c.scalar(n.kids[0].kids[0])
+	first, tracing := c.scalar(n.kids[0].kids[0]), c.tracing
 	tests := make([]func(a, b Value) bool, len(n.kids))
 	right := make([]scalarFn, len(n.kids))
 	for i, k := range n.kids {
@@ -301,7 +312,7 @@ func (c *compiler) chain(n *node) condFn {
 		for i, test := range tests {
 			b := right[i](m)
 			ok := test(a, b)
-			if m.opt.Trace != nil {
+			if tracing {
 				m.traceCompare(n.kids[i], a, b, truthText(ok))
 			}
 			if !ok {

@@ -102,17 +102,10 @@ func (c *compiler) matchCond(n *node) condFn {
 	}
 	pattern, subject, not := c.patternOf(n, ""), c.subject(n), n.not
 	if strings.Contains(n.regex.flags, "g") && canHold(subject) {
-		return c.matchNext(n, pattern, c.lvalue(subject))
+		return c.tracedMatch(n, c.matchNext(n, pattern, c.lvalue(subject)))
 	}
 	text := c.scalar(subject)
-	return func(m *machine) bool {
-		s := text(m).str()
-		ok := m.matches(pattern(m), s)
-		if m.opt.Trace != nil {
-			m.traceMatch(n, s, ok != not)
-		}
-		return ok != not
-	}
+	return c.tracedMatch(n, func(m *machine) bool { return m.matches(pattern(m), text(m).str()) != not })
 }
 
 // matches searches from the begin and keeps the captures of a success.

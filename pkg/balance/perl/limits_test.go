@@ -161,13 +161,60 @@ func TestTrace(t *testing.T) {
 average(res('cpu',5)) | average(res('cpu',5)) | 0.75
 average(res('cpu',5)) > 0.70 | 0.75 > 0.7 | true
 1 < 2 | 1 < 2 | true
+average(res('cpu',5)) > 0.70 && 1 < 2 | true && true | true
 migrate() | migrate() | 1
 `
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}
-	if s := tr.Steps[0]; s.Line != 7 || s.Col != 15 {
-		t.Errorf("step at %d:%d", s.Line, s.Col)
+	if s := tr.Steps[0]; s.Line != 7 || s.Col != 15 || s.EndLine != 7 || s.EndCol != 27 || s.Kind != Called {
+		t.Errorf("step at %d:%d to %d:%d", s.Line, s.Col, s.EndLine, s.EndCol)
+	}
+	if s := tr.Steps[2]; s.Kind != Compared || strings.Join(s.Operands, "|") != "0.75|0.7" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestTraceSteps: each comparison, match and logical operator leaves its operands and its result, wherever it stands.
+func TestTraceSteps(t *testing.T) {
+	for code, want := range map[string]string{
+		"my $h = 9; if (8 <= $h && $h < 18 || !$h) { 1 }":                                         "8 <= 9 → true; 9 < 18 → true; true && true → true; true || ... → true",
+		"my $h = 9; if ($h < 8 and $h < 18) { 1 } 2":                                              "9 < 8 → false; false and ... → false",
+		"my ($x, $y) = (0, 'a'); my $z = $x || $y; my $u = $y && $x; 3":                           "0 || 'a' → 'a'; 'a' && 0 → 0",
+		"my $x; my $z = $x // 5; my $w = ($z xor 1); 3":                                           "undef // 5 → 5; true xor true → false",
+		"my $h = 3; if (1 < $h < 5) { 1 } my $c = 2 <=> $h; my $d = 'a' cmp 'b'; 1":               "1 < 3 → true; 3 < 5 → true; 2 <=> 3 → -1; 'a' cmp 'b' → -1",
+		"my $s = 'node1'; if ($s =~ /^n(\\w+)/ and $s !~ /x/) { 1 } 2":                            "'node1' =~ /^n(\\w+)/ → true; 'node1' !~ /x/ → true; true and true → true",
+		"my $i = 1; if ($i == $i++) { 1 } 2":                                                      "2 == 1 → false",
+		"my $i = 1; $i == 1 or return 5; $i == 2 and return 6; 7":                                 "1 == 1 → true; true or ... → true; 1 == 2 → false; false and ... → false",
+		"my $i = 1; my @l = ($i == 1 && (1, 2)); 1":                                               "1 == 1 → true; true && ... → true",
+		"my $i = 'a'; sub f { $_[0] eq 'a' or return 1; } unless (f($i)) { 1 } $i ne 'b' ? 1 : 2": "'a' eq 'a' → true; true or ... → true; not true → false; 'a' ne 'b' → true",
+		"my $s = 'aa'; my $n = 0; $n++ while $s =~ /a/g; 1":                                       "'aa' =~ /a/g → true; 'aa' =~ /a/g → true; 'aa' =~ /a/g → false",
+	} {
+		prog, diags := Compile([]byte(code), Position{}, testFuncs())
+		if prog == nil {
+			t.Fatal(code, diags)
+		}
+		var tr Trace
+		v, err := prog.Run(context.Background(), Options{Host: &world{}, Trace: &tr})
+		plain, plainErr := prog.Run(context.Background(), Options{Host: &world{}})
+		if err != nil || plainErr != nil || v.String() != plain.String() {
+			t.Errorf("%s: %v %v with a trace, %v %v without", code, v, err, plain, plainErr)
+		}
+		var got []string
+		for _, s := range tr.Steps {
+			got = append(got, s.Text+" → "+s.Result)
+			if s.EndCol <= s.Col || s.Line != 1 || s.EndLine != 1 || len(s.Operands) == 0 {
+				t.Errorf("%s: %+v", code, s)
+			}
+		}
+		if g := strings.Join(got, "; "); g != want {
+			t.Errorf("%s\n got %s\nwant %s", code, g, want)
+		}
+	}
+	prog, _ := Compile([]byte("my $i = 0; 1 while $i++ < 20000; my $s = 'x' x 1000; $s eq $s"), Position{}, testFuncs())
+	var tr Trace
+	if _, err := prog.Run(context.Background(), Options{Trace: &tr}); err != nil || len(tr.Steps) != maxTraceSteps || tr.Dropped != 10_002 {
+		t.Errorf("%v, %d steps, %d dropped", err, len(tr.Steps), tr.Dropped)
 	}
 }
 

@@ -89,16 +89,33 @@ type Options struct {
 	Trace  *Trace    // nil costs nothing
 }
 
-// Trace collects what was called and compared, in order.
-type Trace struct{ Steps []Step }
-
-// Step is one host call or comparison.
-type Step struct {
-	Line, Col int
-	Source    string // as written: average(res('cpu',5)) > 0.70
-	Text      string // with its values: 0.83 > 0.7
-	Result    string // true, false, or the value of a call
+// Trace collects what was called, compared and decided, in order. It holds the first 10,000 steps.
+type Trace struct {
+	Steps   []Step
+	Dropped int // steps that were not kept
 }
+
+// Step is one host call, comparison, match or logical operator.
+type Step struct {
+	Kind            StepKind
+	Line, Col       int      // where it begins
+	EndLine, EndCol int      // just behind its end
+	Source          string   // as written: average(res('cpu',5)) > 0.70
+	Operands        []string // as literals: 0.83, 0.7; what a logical operator did not look at is missing
+	Text            string   // with its values: 0.83 > 0.7
+	Result          string   // true, false, or the value
+}
+
+// StepKind is what a step of a trace did.
+type StepKind int
+
+// The kinds of steps.
+const (
+	Called StepKind = iota
+	Compared
+	Matched
+	Decided // && || // ! and their kin
+)
 
 // Program is a compiled algorithm. It never changes and may be run by many goroutines at once.
 type Program struct {
@@ -111,6 +128,9 @@ type Program struct {
 	usesRefs bool
 	pure     bool
 	pool     sync.Pool
+
+	again  sync.Once
+	traced *Program // the same with steps for a trace, made when it is first asked for
 }
 
 func (p *Program) fileName() string {
@@ -125,14 +145,18 @@ func (p *Program) fileName() string {
 func (p *Program) Deterministic() bool { return p.pure }
 
 // Compile reads an algorithm. It gives no Program if one of the diagnostics is an error.
-func Compile(src []byte, at Position, funcs []Func) (prog *Program, diags []Diagnostic) {
+func Compile(src []byte, at Position, funcs []Func) (*Program, []Diagnostic) {
+	return compile(string(src), at, funcs, false)
+}
+
+func compile(src string, at Position, funcs []Func, tracing bool) (prog *Program, diags []Diagnostic) {
 	if at.Line == 0 {
 		at.Line = 1
 	}
 	if at.Col == 0 {
 		at.Col = 1
 	}
-	s := newSource(string(src), at)
+	s := newSource(src, at)
 	p := newParser(s, funcs)
 	defer func() {
 		if r := recover(); r != nil { // a fault of the engine must not keep the rules of others from running
@@ -155,7 +179,7 @@ func Compile(src []byte, at Position, funcs []Func) (prog *Program, diags []Diag
 		lint(p, r, root)
 	}
 	if root != nil && !hasError(p.diags) {
-		prog = compileProgram(p, r, main)
+		prog = compileProgram(p, r, main, tracing)
 		if hasError(p.diags) {
 			prog = nil
 		}
@@ -179,6 +203,7 @@ func hasError(diags []Diagnostic) bool {
 // Run evaluates the program once and gives the value of its last statement.
 // An error is a *RuntimeError.
 func (p *Program) Run(ctx context.Context, o Options) (Value, error) {
+	p = p.forRun(&o)
 	m := p.machine()
 	v, _, err := m.run(ctx, o, WantScalar)
 	p.giveBack(m)
@@ -187,11 +212,21 @@ func (p *Program) Run(ctx context.Context, o Options) (Value, error) {
 
 // RunList is Run in list context.
 func (p *Program) RunList(ctx context.Context, o Options) ([]Value, error) {
+	p = p.forRun(&o)
 	m := p.machine()
 	_, list, err := m.run(ctx, o, WantList)
 	list = append([]Value(nil), list...)
 	p.giveBack(m)
 	return list, err
+}
+
+// forRun gives the form of the program that writes a trace where one is wanted. The other has nothing of it.
+func (p *Program) forRun(o *Options) *Program {
+	if o.Trace == nil {
+		return p
+	}
+	p.again.Do(func() { p.traced, _ = compile(p.src.text, p.src.at, p.funcs, true) })
+	return p.traced
 }
 
 func (p *Program) machine() *machine {

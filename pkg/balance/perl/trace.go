@@ -2,14 +2,31 @@ package perl
 
 import "strings"
 
-// maxTraceText bounds the text of one step.
-const maxTraceText = 200
+// The bounds of a trace: the text of one step, and the steps.
+const (
+	maxTraceText  = 200
+	maxTraceSteps = 10_000
+)
 
-func (m *machine) trace(n *node, text, result string) {
-	p := m.prog.src.position(n.off)
-	src := strings.Join(strings.Fields(m.prog.src.text[n.off:min(n.end, len(m.prog.src.text))]), " ")
-	m.opt.Trace.Steps = append(m.opt.Trace.Steps, Step{Line: p.Line, Col: p.Col, Source: shorten(src), Text: shorten(text), Result: shorten(result)})
+// trace adds a step.
+func (m *machine) trace(kind StepKind, n *node, operands []string, text, result string) {
 	m.step(1)
+	t := m.opt.Trace
+	if len(t.Steps) >= maxTraceSteps {
+		t.Dropped++
+		return
+	}
+	p, end := m.prog.src.position(n.off), m.prog.src.position(n.end)
+	for i, o := range operands {
+		operands[i] = shorten(o)
+	}
+	t.Steps = append(t.Steps, Step{Kind: kind, Line: p.Line, Col: p.Col, EndLine: end.Line, EndCol: end.Col,
+		Source: shorten(m.written(n)), Operands: operands, Text: shorten(text), Result: shorten(result)})
+}
+
+// written is a piece of the source in one line.
+func (m *machine) written(n *node) string {
+	return strings.Join(strings.Fields(m.prog.src.text[n.off:min(n.end, len(m.prog.src.text))]), " ")
 }
 
 func shorten(s string) string {
@@ -32,23 +49,123 @@ func show(v Value) string {
 	return v.str()
 }
 
-func (m *machine) traceCompare(n *node, a, b Value, result string) {
-	left, right := a.str(), b.str()
-	if !a.IsNumber() {
-		left = show(a)
+// literal is how a trace shows an operand: numbers bare, all else in quotes.
+func literal(v Value) string {
+	if v.IsNumber() {
+		return v.str()
 	}
-	if !b.IsNumber() {
-		right = show(b)
-	}
-	m.trace(n, left+" "+n.name+" "+right, result)
+	return show(v)
 }
 
-func (m *machine) traceMatch(n *node, s string, ok bool) {
+func (m *machine) traceCompare(n *node, a, b Value, result string) {
+	left, right := literal(a), literal(b)
+	m.trace(Compared, n, []string{left, right}, left+" "+n.name+" "+right, result)
+}
+
+// tracedMatch adds the step of a match.
+func (c *compiler) tracedMatch(n *node, f condFn) condFn {
+	if !c.tracing {
+		return f
+	}
+	text := c.scalar(c.subject(n))
+	if mutates(c.subject(n)) || holds(c.subject(n), nCall, nDynCall) { // it must not run twice
+		text = func(*machine) Value { return String("...") }
+	}
 	op := " =~ "
 	if n.not {
 		op = " !~ "
 	}
-	m.trace(n, show(String(s))+op+"/"+m.prog.src.text[n.regex.pattern.off:n.regex.pattern.end]+"/", truthText(ok))
+	pattern := c.p.src[n.regex.pattern.off:n.regex.pattern.end]
+	return func(m *machine) bool {
+		left := show(text(m))
+		ok := f(m)
+		m.trace(Matched, n, []string{left, pattern}, left+op+pattern, truthText(ok))
+		return ok
+	}
+}
+
+// tracedLogic compiles a logical operator whose truth is asked for, or gives nil for another node.
+func (c *compiler) tracedLogic(n *node) condFn {
+	switch n.kind {
+	case nAnd, nOr:
+		a, b, and := c.cond(n.kids[0]), c.cond(n.kids[1]), n.kind == nAnd
+		return func(m *machine) bool {
+			x := a(m)
+			if x != and {
+				m.traceLogic(n, x, truthText(x), "")
+				return x
+			}
+			y := b(m)
+			m.traceLogic(n, y, truthText(x), truthText(y))
+			return y
+		}
+	case nNot:
+		f := c.cond(n.kids[0])
+		return func(m *machine) bool {
+			x := f(m)
+			m.trace(Decided, n, []string{truthText(x)}, "not "+truthText(x), truthText(!x))
+			return !x
+		}
+	case nXor:
+		a, b := c.cond(n.kids[0]), c.cond(n.kids[1])
+		return func(m *machine) bool {
+			x := a(m)
+			y := b(m)
+			m.traceLogic(n, x != y, truthText(x), truthText(y))
+			return x != y
+		}
+	}
+	return nil
+}
+
+// traceLogic adds the step of an operator with two sides; the right one is empty where nobody looked at it.
+func (m *machine) traceLogic(n *node, result bool, left, right string) {
+	m.traceValue(n, truthText(result), left, right)
+}
+
+func (m *machine) traceValue(n *node, result, left, right string) {
+	operands := []string{left, right}
+	if right == "" {
+		operands, right = operands[:1], "..."
+	}
+	m.trace(Decided, n, operands, left+" "+n.name+" "+right, result)
+}
+
+// tracedEither compiles && || and // whose value is asked for.
+func (c *compiler) tracedEither(n *node) scalarFn {
+	left, right, kind := c.scalar(n.kids[0]), c.scalar(n.kids[1]), n.kind
+	showLeft, showRight := wording(n.kids[0]), wording(n.kids[1])
+	return func(m *machine) Value {
+		v := left(m)
+		if !goesRight(kind, v) {
+			m.traceValue(n, showLeft(v), showLeft(v), "")
+			return v
+		}
+		w := right(m)
+		m.traceValue(n, showRight(w), showLeft(v), showRight(w))
+		return w
+	}
+}
+
+// wording is how the value of n is shown: what can only be true or false in these words.
+func wording(n *node) func(Value) string {
+	n = bare(n)
+	truth := false
+	switch n.kind {
+	case nBinary:
+		truth = comparison(n.name) != nil
+	case nChain, nNot, nXor:
+		truth = true
+	case nMatch:
+		truth = n.name != "qr"
+	case nAnd, nOr:
+		a, b := wording(n.kids[0]), wording(n.kids[1])
+		truth = a(valYes) == "true" && b(valYes) == "true"
+	}
+	if truth {
+		return func(v Value) string { return truthText(v.Bool()) }
+	}
+	return literal
 }
 
 // traceCall records a host call: the arguments as values, or as written where they are calls themselves.
@@ -56,7 +173,7 @@ func (m *machine) traceCall(n *node, name string, c *Call) {
 	var args []string
 	if len(c.args) > 3 || len(n.kids) == 1 && n.kids[0].kind != nConst {
 		for _, k := range n.kids {
-			args = append(args, strings.Join(strings.Fields(m.prog.src.text[k.off:k.end]), " "))
+			args = append(args, m.written(k))
 		}
 	} else {
 		for _, a := range c.args {
@@ -71,5 +188,5 @@ func (m *machine) traceCall(n *node, name string, c *Call) {
 		}
 		ret = append(ret, v.str())
 	}
-	m.trace(n, name+"("+strings.Join(args, ", ")+")", strings.Join(ret, " "))
+	m.trace(Called, n, args, name+"("+strings.Join(args, ", ")+")", strings.Join(ret, " "))
 }
