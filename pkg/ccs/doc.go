@@ -15,6 +15,20 @@
 // edits on a document in memory, Update makes them on the file: under a lock, with the
 // version raised by one, checked, atomically, the file before kept.
 //
+// A service more, and what that would do:
+//
+//	d, err := ccs.Load("/etc/cluster/cluster.conf")
+//	...
+//	rm, err := d.Find("/cluster/rm") // the elements that a path selects
+//	...
+//	after, err := d.Apply(ccs.Insert{At: rm[0], XML: `<service name="web"><openvz name="101"/></service>`})
+//	...
+//	for _, change := range ccs.Delta(d.ResourceTree(nil), after.ResourceTree(nil)) {
+//		fmt.Println(change) // START service:web, with openvz:101: new; ...
+//	}
+//
+// Apply leaves config_version as it is (Document.Bump raises it) and checks nothing that Check does; Update does both.
+//
 // What the cluster manager makes of the file is told by pure functions, with its
 // surprises: LoadRules reads the types from the agents' metadata, Document.ResourceTree
 // builds the groups and what belongs to each, Delta says what a new version would stop,

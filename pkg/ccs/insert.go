@@ -25,7 +25,7 @@ type Insert struct {
 	XML   string
 }
 
-// Markup writes an element for Insert: Markup("openvz", []Attr{{"name", "101"}}).
+// Markup writes an element for Insert: Markup("openvz", []Attr{{Name: "name", Value: "101"}}).
 func Markup(tag string, attrs []Attr, children ...string) string {
 	var b strings.Builder
 	b.WriteString("<" + tag)
