@@ -66,6 +66,7 @@ func (d *Document) Check(r Rules, on ...Release) []Finding {
 		for _, e := range rm.child("resources").Children() {
 			c.define(e)
 		}
+		c.defaults(rm)
 		c.groups(rm)
 		c.schema(rm)
 	}

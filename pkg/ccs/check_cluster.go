@@ -53,16 +53,24 @@ func (c *checker) cluster() {
 	}
 	for _, tag := range []string{"rm", "clusternodes"} {
 		if all := root.named(tag); len(all) > 1 {
-			c.add(Warning, all[1], "only the first one is read here", "<%s> stands more than once", tag)
+			c.add(doubled(tag), all[1], "the cluster's programs mix what stands in both", "<%s> stands more than once", tag)
 		}
 	}
 	if rm := c.d.rm(); !rm.IsZero() {
 		for _, tag := range []string{"resources", "failoverdomains"} {
 			if all := rm.named(tag); len(all) > 1 {
-				c.add(Warning, all[1], "only the first one is read here", "<%s> stands more than once", tag)
+				c.add(doubled(tag), all[1], "the manager counts what stands in both together, and drops some of it", "<%s> stands more than once", tag)
 			}
 		}
 	}
+}
+
+// doubled is how grave a second element is: what rgmanager makes of a second <rm> or <resources> nobody foresees.
+func doubled(tag string) Severity {
+	if tag == "rm" || tag == "resources" {
+		return Fatal
+	}
+	return Warning
 }
 
 func (c *checker) nodes() {

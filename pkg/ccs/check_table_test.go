@@ -37,8 +37,8 @@ func checkRows() []struct {
 		{name: "name", bad: `<cluster config_version="1"/>`, good: `<cluster name="c" config_version="1"/>`, want: []string{"1:1 error <cluster> has no name"}},
 		{name: "long name", bad: `<cluster name="1234567890123456" config_version="1"/>`, good: `<cluster name="123456789012345" config_version="1"/>`, want: []string{"1:1 warning the cluster's name has 16 characters"}},
 		{name: "version", bad: `<cluster name="c" config_version="1a"/>`, good: `<cluster name="c" config_version="1"/>`, want: []string{`1:1 error config_version="1a" is no version`}},
-		{name: "two <rm>", bad: head + `<rm/><rm/></cluster>`, good: head + `<rm/></cluster>`, want: []string{"1:140 warning <rm> stands more than once"}},
-		{name: "two <resources>", rm: true, bad: `<resources/><resources/>`, good: `<resources/>`, want: []string{"5:13 warning <resources> stands more than once"}},
+		{name: "two <rm>", bad: head + `<rm/><rm/></cluster>`, good: head + `<rm/></cluster>`, want: []string{"1:140 error <rm> stands more than once"}},
+		{name: "two <resources>", rm: true, bad: `<resources/><resources/>`, good: `<resources/>`, want: []string{"5:13 error <resources> stands more than once"}},
 		{name: "64 KB", bad: head + "<!--" + strings.Repeat("x", 65600) + "--></cluster>", good: head + "</cluster>", want: []string{"1:1 warning the file has 65751 bytes"}, on: []Release{RHEL5}},
 		// nodes
 		{name: "node without a name", bad: strings.Replace(head, `name="a" `, "", 1) + "</cluster>", good: head + "</cluster>", want: []string{"1:52 error <clusternode> has no name"}},
@@ -127,7 +127,10 @@ func checkRows() []struct {
 			want: []string{"5:19 warning only one of __max_restarts and __restart_expire_time is given"}},
 		{name: "an action without a name", rm: true, bad: `<vm name="a"><action interval="5"/></vm>`, good: `<vm name="a"><action name="status" interval="5"/></vm>`, want: []string{"5:14 warning <action> has no name"}},
 		{name: "monitor is never run", rm: true, bad: `<vm name="a"><action name="monitor" interval="5"/></vm>`, good: `<vm name="a"><action name="status" interval="5"/></vm>`, want: []string{`5:14 warning <action name="monitor">`}},
+		{name: "a default for a primary", rm: true, bad: `<resource-defaults><vm name="a"/></resource-defaults>`, good: `<resource-defaults><vm path="/x"/></resource-defaults>`, want: []string{`5:20 warning name of <vm> in <resource-defaults>`}},
+		{name: "a default in another case", rm: true, bad: `<resource-defaults><VM path="/x"/></resource-defaults>`, good: `<resource-defaults/>`, want: []string{`5:20 warning <VM> in <resource-defaults> is not read: the type is written "vm"`}},
 		// with the types of installed agents
+		{name: "a default that no agent declares", rm: true, bad: `<resource-defaults><service nosuch="/x"/></resource-defaults>`, good: `<resource-defaults><service priority="2"/></resource-defaults>`, want: []string{`5:20 warning nosuch is no attribute of <service>`}, installed: true},
 		{name: "a type without an agent", rm: true, installed: true, bad: `<service name="s"><openvz name="1"/></service>`, good: `<service name="s"><trivial name="1"/></service>`, want: []string{"5:19 warning the type <openvz> in <service> is not known here"}},
 		{name: "a definition without an agent", rm: true, installed: true, bad: `<resources><openvz name="1"/></resources>`, good: `<resources><trivial name="1"/></resources>`, want: []string{"5:12 warning the type <openvz> in <resources> is not known here"}},
 		{name: "an attribute that is not declared", rm: true, installed: true, bad: `<trivial name="1" memory="5"/>`, good: `<trivial name="1" rc="5" __enforce_timeouts="1"/>`, want: []string{"5:1 warning memory is no attribute of <trivial>"}},

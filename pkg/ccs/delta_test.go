@@ -54,6 +54,17 @@ func TestDelta(t *testing.T) {
 		{"reconfig of a group and a child that is new", `<service name="a" domain="d"/>`, `<service name="a" domain="e"><ip address="1"/></service>`,
 			[]string{"START ip:1 in service:a: new", `RECONFIGURE service:a: domain="d" becomes "e"`}},
 
+		{"a default for all resources of a type", `<service name="a"/><service name="b" priority="1"/>`, `<resource-defaults><service priority="1"/></resource-defaults><service name="a"/><service name="b" priority="1"/>`,
+			[]string{`RESTART service:a: priority="0" becomes "1"` + again}},
+		{"a default that goes", `<resource-defaults><service domain="d" recovery="relocate"/></resource-defaults><service name="a"/>`, `<service name="a"/>`,
+			[]string{`RESTART service:a: domain="d" is gone, recovery="relocate" becomes "restart" (a value that comes or goes is no reconfiguration to the manager)` + again}},
+		{"a default for reconfig", `<service name="a"/>`, `<resource-defaults><service recovery="relocate"/></resource-defaults><service name="a"/>`,
+			[]string{`RECONFIGURE service:a: recovery="restart" becomes "relocate"`}},
+		{"a default instead of what is inherited", `<service name="a"><ip address="1"/></service>`, `<resource-defaults><ip nfslock="1"/></resource-defaults><service name="a"><ip address="1"/></service>`,
+			[]string{`RESTART ip:1 in service:a: nfslock="service%nfslock" becomes "1"`}},
+		{"of two defaults the first counts", `<service name="a"/>`, `<resource-defaults><service recovery="restart"/><service recovery="relocate"/></resource-defaults><service name="a"/>`, nil},
+		{"defaults that are none", `<service name="a"/>`, `<resource-defaults><service name="x" note="y"/><Service priority="3"/><nosuch a="b"/></resource-defaults><service name="a"/>`, nil},
+
 		{"a VM is removed: it runs on", `<vm name="a"/>`, ``, []string{"LEAVE vm:a: removed; it is not stopped: it runs on where it is, and the cluster no longer watches it"}},
 		{"a VM with something in it is removed", `<vm name="a"><ip address="1"/></vm>`, ``, []string{"STOP vm:a, with ip:1: removed"}},
 		{"a VM in a service is removed", `<service name="s"><vm name="a"/></service>`, `<service name="s"/>`, []string{"STOP vm:a in service:s: removed"}},

@@ -91,6 +91,7 @@ func (d *Document) ResourceTree(r Rules) *Tree {
 	if r == nil {
 		r = DefaultRules()
 	}
+	r = r.with(d.rm().named("resource-defaults"))
 	n := len(d.all)
 	t := &Tree{rules: r, byRef: make(map[refKey]*resource, n), resources: make([]*resource, 0, n)}
 	b := builder{Tree: t, folded: map[string]*Type{}, seen: make(map[uniqueKey]bool, n)}
