@@ -135,8 +135,9 @@ func (q evalQuery) instant(zone *time.Location) (time.Time, error) {
 	return time.Time{}, cli.Exit(fmt.Sprintf("--at %q is no time: write 2008-01-10T14:00:00+01:00 or '2008-01-10 14:00'; see lbm eval --help", q.at), exitUsage)
 }
 
-// batchGarbage lets the collector run seldom: each program leaves its garbage behind, and little lives on.
-const batchGarbage = 800
+// batchMemory is what a batch fills before its garbage is collected: each program leaves much behind, and little
+// lives on.
+const batchMemory = 128 << 20
 
 func (w world) evalFixture(ctx context.Context, q evalQuery) error {
 	src, err := os.ReadFile(q.fixture)
@@ -153,7 +154,8 @@ func (w world) evalFixture(ctx context.Context, q evalQuery) error {
 		}
 	}
 	if q.batch {
-		defer debug.SetGCPercent(debug.SetGCPercent(batchGarbage))
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(batchMemory))
+		defer debug.SetGCPercent(debug.SetGCPercent(-1))
 		return f.Batch(ctx, w.stdin, w.stdout)
 	}
 	code, name, _, err := w.program(q)

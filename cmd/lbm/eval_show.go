@@ -40,11 +40,15 @@ type readRow struct {
 }
 
 type tracedRow struct {
-	Line   int    `json:"line"`
-	Col    int    `json:"col"`
-	Source string `json:"source"`
-	Text   string `json:"text"`
-	Result string `json:"result"`
+	Kind     string   `json:"kind"` // called, compared, matched, decided (a logical operator)
+	Line     int      `json:"line"`
+	Col      int      `json:"col"`
+	EndLine  int      `json:"end_line"`
+	EndCol   int      `json:"end_col"`
+	Source   string   `json:"source"`
+	Operands []string `json:"operands"`
+	Text     string   `json:"text"`
+	Result   string   `json:"result"`
 }
 
 // fill makes the fields of JSON from the rest.
@@ -72,10 +76,11 @@ func (t *tried) fill() {
 		}
 		t.Reads = append(t.Reads, x)
 	}
-	if t.trace != nil {
-		for _, s := range t.trace.Steps {
-			t.Trace = append(t.Trace, tracedRow{s.Line, s.Col, s.Source, s.Text, s.Result})
-		}
+	if t.trace == nil {
+		t.trace = &perl.Trace{}
+	}
+	for _, s := range t.trace.Steps {
+		t.Trace = append(t.Trace, traced(s))
 	}
 }
 
@@ -89,6 +94,9 @@ func (w world) showTried(t tried, at time.Time, q evalQuery, code string) {
 			if line := s.line(); line != "" {
 				fmt.Fprintln(w.stdout, line)
 			}
+		}
+		if t.trace.Dropped > 0 {
+			fmt.Fprintf(w.stdout, "(%d more steps)\n", t.trace.Dropped)
 		}
 	}
 	if t.err == nil {
@@ -118,10 +126,31 @@ func printed(w world, head, text string) {
 	}
 }
 
+func traced(s perl.Step) tracedRow {
+	r := tracedRow{"", s.Line, s.Col, s.EndLine, s.EndCol, s.Source, s.Operands, s.Text, s.Result}
+	switch s.Kind {
+	case perl.Called:
+		r.Kind = called
+	case perl.Compared:
+		r.Kind = "compared"
+	case perl.Matched:
+		r.Kind = "matched"
+	case perl.Decided:
+		r.Kind = "decided"
+	}
+	if r.Operands == nil {
+		r.Operands = []string{}
+	}
+	return r
+}
+
+// called is the kind of a step that called one of our functions.
+const called = "called"
+
 // line is a step as a sentence. What migrate and report returned is of no interest: the actions tell of them.
 func (s tracedRow) line() string {
 	switch {
-	case s.Result == "true" || s.Result == "false":
+	case s.Kind != called:
 		return fmt.Sprintf("%s  ->  %s is %s", s.Source, s.Text, s.Result)
 	case strings.HasPrefix(s.Text, "migrate(") || strings.HasPrefix(s.Text, "report("):
 		return ""
