@@ -11,6 +11,7 @@ type node struct {
 	paren bool    // stood in parentheses
 	post  bool    // postfix ++, do {} while, statement modifier
 	not   bool    // !~, until, unless
+	warn  bool    // of a statement: use warnings is in force
 	must  bool    // use strict: the variable must be declared
 	val   Value   // of a constant
 	kids  []*node // see the kinds

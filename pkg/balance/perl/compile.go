@@ -57,6 +57,7 @@ type compiler struct {
 	work  int // closures made
 	sizes int // of all patterns
 
+	warns   bool // use warnings is in force
 	tracing bool // each comparison and logical operator writes a step
 }
 
@@ -83,7 +84,7 @@ func compileProgram(p *parser, r *resolver, main *subInfo, tracing bool) (prog *
 		}
 	}()
 	c := &compiler{p: p, r: r, tracing: tracing, named: map[string]*proto{}, memo: map[memoKey]stmtFn{}}
-	c.prog = &Program{src: p.source, funcs: p.funcs, usesRefs: r.usesRefs, pure: !r.random && !r.output}
+	c.prog = &Program{src: p.source, funcs: p.funcs, usesRefs: r.usesRefs, pure: !r.random && !r.output && !p.warned}
 	for _, s := range r.all {
 		s.code = &proto{name: s.name, index: s.index, slots: s.slots, captures: s.captures, matches: s.matches, height: s.height, info: s}
 		c.prog.protos = append(c.prog.protos, s.code)
@@ -117,7 +118,7 @@ func (c *compiler) compileSub(s *subInfo) {
 }
 
 // at is the place of n, with the line of its statement.
-func (c *compiler) at(n *node) site { return site{off: n.off, line: c.line} }
+func (c *compiler) at(n *node) site { return site{off: n.off, line: c.line, warn: c.warns} }
 
 // block compiles statements; the last one gives the value where one is wanted.
 func (c *compiler) block(list []*node, want Want) stmtFn {
@@ -130,14 +131,15 @@ func (c *compiler) block(list []*node, want Want) stmtFn {
 		if n.kind == nSub || n.kind == nNop {
 			continue
 		}
-		line := c.line
+		line, warns := c.line, c.warns
+		c.warns = n.warn
 		c.line = c.p.source.at.Line + c.p.source.line(n.off)
 		if i == last && want != WantVoid {
 			fns = append(fns, c.tail(n, want))
 		} else {
 			fns = append(fns, c.stmt(n))
 		}
-		c.line = line
+		c.line, c.warns = line, warns
 	}
 	if last < 0 && want != WantVoid {
 		fns = append(fns, noValue)

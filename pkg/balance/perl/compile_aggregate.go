@@ -73,6 +73,9 @@ func (c *compiler) splice(n *node) listFn {
 					m.die(at, "Modification of non-creatable array value attempted, subscript "+Int(from-size).str())
 				}
 			}
+			if from > size && at.warn {
+				m.warning(at, "splice() offset past end of array")
+			}
 			from = min(from, size)
 			k = size - from
 		}

@@ -92,6 +92,9 @@ func (c *compiler) opAssign(n *node) scalarFn {
 		c.p.err(l.off, "Can't modify a list with "+n.name, "change each element: $_ *= 2 for @list")
 	}
 	p, r := c.lvalue(l), c.scalar(n.kids[1])
+	if c.warns && operator(op) != nil {
+		return c.warnedAssign(n, op, p, r)
+	}
 	switch op {
 	case "||", "&&", "//":
 		kind := map[string]nodeKind{"||": nOr, "&&": nAnd, "//": nDor}[op]
@@ -139,6 +142,25 @@ func (c *compiler) opAssign(n *node) scalarFn {
 		cell := p(m)
 		b := r(m)
 		*cell = f(m, at, *cell, b)
+		return *cell
+	}
+}
+
+// warnedAssign is opAssign with the checks of use warnings.
+func (c *compiler) warnedAssign(n *node, op string, p ptrFn, r scalarFn) scalarFn {
+	f, check, at, quiet := operator(op), c.binaryChecks(n), c.at(n), quietLeft(op)
+	return func(m *machine) Value {
+		cell := p(m)
+		b := r(m)
+		a := *cell
+		if a.k == kUndef && quiet {
+			a = String("")
+			if op != "." {
+				a = Int(0)
+			}
+		}
+		check(m, a, b)
+		*cell = f(m, at, a, b)
 		return *cell
 	}
 }
@@ -204,8 +226,11 @@ func (c *compiler) target(k *node) target {
 			return len(vals)
 		}
 	case isHash(k):
-		h := c.hash(k, true)
+		h, at := c.hash(k, true), c.at(k)
 		return func(m *machine, vals []Value) int {
+			if at.warn {
+				m.warnHash(at, vals, false)
+			}
 			m.assignHash(h(m), vals)
 			return len(vals)
 		}

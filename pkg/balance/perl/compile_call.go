@@ -125,6 +125,9 @@ func (m *machine) invoke(k *code, base int, want Want, at site) {
 		return
 	}
 	p := k.proto
+	if m.depth == 100 && at.warn {
+		m.warnDeep(at, p.name)
+	}
 	if m.nest += p.height; m.nest > m.maxDepth*nestPerCall {
 		m.exceed("depth", m.maxDepth)
 	}
@@ -149,6 +152,9 @@ func (m *machine) invoke(k *code, base int, want Want, at site) {
 	m.nest -= p.height
 	m.release(p, f)
 	if left == ctlNext || left == ctlLast {
+		if at.warn {
+			m.warning(at, "Exiting subroutine via "+map[ctl]string{ctlNext: "next", ctlLast: "last"}[left])
+		}
 		panic(&jump{left})
 	}
 }

@@ -11,7 +11,7 @@ func (c *compiler) void(n *node) func(*machine) {
 			return c.assignVoid(n)
 		}
 	case nIncDec:
-		p, up := c.lvalue(n.kids[0]), n.name == "++"
+		p, up := c.stepCell(&node{name: n.name, off: n.off, kids: n.kids}), n.name == "++"
 		return func(m *machine) {
 			cell := p(m)
 			if cell.k == kIV && int64(cell.n) != 1<<63-1 && int64(cell.n) != -1<<63 {
@@ -90,6 +90,9 @@ func (c *compiler) cond(n *node) condFn {
 	}
 	switch n.kind {
 	case nBinary:
+		if c.warns {
+			break
+		}
 		if f := c.compare(n); f != nil {
 			return f
 		}

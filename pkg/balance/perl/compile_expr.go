@@ -50,12 +50,15 @@ func (c *compiler) scalar(n *node) scalarFn {
 			return Value{k: kArr, p: a}
 		}
 	case nAnonHash:
-		list := c.items(n.kids)
+		list, at := c.items(n.kids), c.at(n)
 		return func(m *machine) Value {
 			base := len(m.stack)
 			list(m)
 			h := m.newHash()
 			m.step(1)
+			if at.warn {
+				m.warnHash(at, m.stack[base:], true)
+			}
 			m.assignHash(h, m.stack[base:])
 			m.stack = m.stack[:base]
 			return Value{k: kHash, p: h}
@@ -97,7 +100,11 @@ func (c *compiler) scalar(n *node) scalarFn {
 			return b(m)
 		}
 	case nUnary:
-		f := c.scalar(n.kids[0])
+		what, number := "1's complement (~)", false
+		if n.name == "-" {
+			what, number = "negation (-)", true
+		}
+		f := c.checked(n.kids[0], c.scalar(n.kids[0]), what, number)
 		if n.name == "-" {
 			return func(m *machine) Value { return m.charged(negate(f(m))) }
 		}
@@ -205,7 +212,7 @@ func (c *compiler) commaScalar(n *node) scalarFn {
 func (c *compiler) interp(n *node) scalarFn {
 	parts := make([]func(*machine, []byte) []byte, len(n.kids))
 	for i, k := range n.kids {
-		parts[i] = c.part(k)
+		parts[i] = c.part(k, len(n.kids) == 1)
 	}
 	return func(m *machine) Value {
 		b := m.takeBuffer()
@@ -229,17 +236,21 @@ func (m *machine) takeBuffer() []byte {
 	return b
 }
 
-func (c *compiler) part(n *node) func(*machine, []byte) []byte {
+func (c *compiler) part(n *node, alone bool) func(*machine, []byte) []byte {
 	if n.kind == nConst {
 		s := n.val.str()
 		return func(_ *machine, b []byte) []byte { return append(b, s...) }
 	}
 	many := n.kind == nSlice || n.kind == nKeySlice || (n.kind == nVar || n.kind == nDeref) && n.sigil == '@'
 	if !many {
-		f := c.scalar(n)
+		what := "concatenation (.) or string"
+		if alone {
+			what = "string"
+		}
+		f := c.checked(n, c.scalar(n), what, false)
 		return func(m *machine, b []byte) []byte { return appendValue(b, f(m)) }
 	}
-	f := c.list(n)
+	f := c.checkedItems(n, []*node{n}, c.list(n), "join or string")
 	return func(m *machine, b []byte) []byte {
 		base, sep := len(m.stack), m.globals[gSpace].str()
 		f(m)
@@ -286,7 +297,7 @@ func (c *compiler) index(n *node) scalarFn {
 		i := k.val.iv()
 		return func(m *machine) Value { return arr(m).at(i) }
 	}
-	idx := c.scalar(n.kids[1])
+	idx := c.checked(n.kids[1], c.scalar(n.kids[1]), "array element", true)
 	return func(m *machine) Value {
 		a := arr(m)
 		return a.at(idx(m).iv())
@@ -326,12 +337,12 @@ func (c *compiler) keyOf(n *node) func(*machine) string {
 			return s
 		}
 	}
-	f := c.scalar(n)
+	f := c.checked(n, c.scalar(n), "hash element", false)
 	return func(m *machine) string { return f(m).str() }
 }
 
 func (c *compiler) incDec(n *node) scalarFn {
-	p, up := c.lvalue(n.kids[0]), n.name == "++"
+	p, up := c.stepCell(n), n.name == "++"
 	if n.post {
 		return func(m *machine) Value {
 			cell := p(m)
@@ -350,5 +361,30 @@ func (c *compiler) incDec(n *node) scalarFn {
 		cell := p(m)
 		*cell = m.charged(stepValue(*cell, up))
 		return *cell
+	}
+}
+
+// stepCell is the variable of ++ and --; a text that is no number is warned of.
+func (c *compiler) stepCell(n *node) ptrFn {
+	p := c.lvalue(n.kids[0])
+	if !c.warns {
+		return p
+	}
+	what := "pre"
+	if n.post {
+		what = "post"
+	}
+	if n.name == "++" {
+		what += "increment (++)"
+	} else {
+		what += "decrement (--)"
+	}
+	at, up := c.at(n), n.name == "++"
+	return func(m *machine) *Value {
+		cell := p(m)
+		if s := cell.str(); cell.k == kPV && s != "" && !(up && magical(s)) {
+			m.operand(at, *cell, nil, what, true)
+		}
+		return cell
 	}
 }

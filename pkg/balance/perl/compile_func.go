@@ -62,6 +62,9 @@ func (c *compiler) function(n *node) scalarFn {
 			return func(*machine) Value { return Value{} }
 		}
 		f, arg := b.one, c.scalar(n.kids[0])
+		if op, number, any := argumentCheck(b.name); any {
+			arg = c.checked(n.kids[0], arg, op, number)
+		}
 		return func(m *machine) Value { return f(m, at, arg(m)) }
 	}
 	args, f, min := c.arguments(n, b), b.many, b.min
@@ -79,12 +82,20 @@ func (c *compiler) function(n *node) scalarFn {
 
 // arguments compiles the arguments: each a scalar, or all one list.
 func (c *compiler) arguments(n *node, b *builtin) listFn {
+	op, number, any := argumentCheck(b.name)
 	if b.max < 0 {
+		if any {
+			return c.checkedItems(n, n.kids, c.items(n.kids), op)
+		}
 		return c.items(n.kids)
 	}
 	var fns []scalarFn
 	for _, k := range n.kids {
-		fns = append(fns, c.scalar(k))
+		f := c.scalar(k)
+		if any {
+			f = c.checked(k, f, op, number)
+		}
+		fns = append(fns, f)
 	}
 	return func(m *machine) {
 		for _, f := range fns {

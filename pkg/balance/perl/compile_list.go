@@ -37,7 +37,7 @@ func (c *compiler) list(n *node) listFn {
 	case nAnd, nOr, nDor:
 		return c.logicList(n)
 	case nRange:
-		from, to, at := c.scalar(n.kids[0]), c.scalar(n.kids[1]), c.at(n)
+		from, to, at := c.checked(n.kids[0], c.scalar(n.kids[0]), "range (or flop)", false), c.checked(n.kids[1], c.scalar(n.kids[1]), "range (or flop)", false), c.at(n)
 		return func(m *machine) {
 			a := from(m)
 			m.pushRange(a, to(m), at)

@@ -89,6 +89,9 @@ func (m *machine) repeat(a, b Value) Value {
 
 // binary compiles the operators with two operands.
 func (c *compiler) binary(n *node) scalarFn {
+	if c.warns && !mutates(n.kids[1]) {
+		return c.warnedBinary(n)
+	}
 	if f := c.compare(n); f != nil {
 		return func(m *machine) Value { return Bool(f(m)) }
 	}

@@ -74,7 +74,7 @@ func (c *compiler) warn(n *node) scalarFn {
 
 // print compiles print, printf and say.
 func (c *compiler) print(n *node) scalarFn {
-	list, name, at := c.items(n.kids), n.name, c.at(n)
+	list, name, at := c.checkedItems(n, n.kids, c.items(n.kids), n.name), n.name, c.at(n)
 	toWarn := n.val.str() == "STDERR"
 	return func(m *machine) Value {
 		base := len(m.stack)

@@ -34,6 +34,7 @@ func (c *compiler) patternOf(n *node, extra string) func(*machine) *regex {
 	at, f, again := c.at(n), c.scalar(x.pattern), !n.post && n.name != "qr"
 	if k := x.pattern; k.kind == nInterp && len(k.kids) == 1 && !flaggedArray(k.kids[0]) {
 		f = c.scalar(k.kids[0]) // /$re/: the pattern itself, if it is one
+		f = c.checked(k.kids[0], f, "regexp compilation", false)
 	}
 	return func(m *machine) *regex {
 		v := f(m)
@@ -104,7 +105,7 @@ func (c *compiler) matchCond(n *node) condFn {
 	if strings.Contains(n.regex.flags, "g") && canHold(subject) {
 		return c.tracedMatch(n, c.matchNext(n, pattern, c.lvalue(subject)))
 	}
-	text := c.scalar(subject)
+	text := c.checked(subject, c.scalar(subject), "pattern match (m//)", false)
 	return c.tracedMatch(n, func(m *machine) bool { return m.matches(pattern(m), text(m).str()) != not })
 }
 
@@ -188,7 +189,7 @@ func (c *compiler) matchList(n *node) listFn {
 			m.stack = append(m.stack, v)
 		}
 	}
-	pattern, text := c.patternOf(n, ""), c.scalar(c.subject(n))
+	pattern, text := c.patternOf(n, ""), c.checked(c.subject(n), c.scalar(c.subject(n)), "pattern match (m//)", false)
 	if !strings.Contains(n.regex.flags, "g") {
 		return func(m *machine) {
 			r := pattern(m)
@@ -233,8 +234,15 @@ func (c *compiler) subst(n *node) scalarFn {
 	} else {
 		target = c.lvalue(c.subject(n))
 	}
+	at, name := c.at(n), namer(nil)
+	if at.warn {
+		name = c.operandName(c.subject(n))
+	}
 	return func(m *machine) Value {
 		cell := target(m)
+		if at.warn {
+			m.operand(at, *cell, name, "substitution (s///)", false)
+		}
 		s, r := cell.str(), pattern(m)
 		var b []byte
 		count, from, done, empty := 0, 0, 0, false
@@ -287,9 +295,15 @@ func (c *compiler) trans(n *node) scalarFn {
 	} else {
 		target = c.lvalue(c.subject(n))
 	}
-	not := n.not
+	not, at, name := n.not, c.at(n), namer(nil)
+	if at.warn {
+		name = c.operandName(c.subject(n))
+	}
 	return func(m *machine) Value {
 		cell := target(m)
+		if at.warn {
+			m.operand(at, *cell, name, "transliteration (tr///)", false)
+		}
 		s := cell.str()
 		m.charge(len(s))
 		b := make([]byte, 0, len(s))

@@ -6,7 +6,7 @@ import "strings"
 func (c *compiler) split(n *node) listFn {
 	text := c.scalar(&node{kind: nVar, sigil: '$', name: "_", global: true, slot: gTopic})
 	if len(n.kids) > 1 {
-		text = c.scalar(n.kids[1])
+		text = c.checked(n.kids[1], c.scalar(n.kids[1]), "split", false)
 	}
 	limit := func(*machine) Value { return Int(0) }
 	if len(n.kids) > 2 {

@@ -28,43 +28,43 @@ func exponential(_ *machine, _ site, v Value) Value { return Float(math.Exp(v.nv
 
 func arcTangent(_ *machine, _ site, a []Value) Value { return Float(math.Atan2(a[0].nv(), a[1].nv())) }
 
-func hexadecimal(_ *machine, _ site, v Value) Value {
+func hexadecimal(m *machine, at site, v Value) Value {
 	s := v.str()
 	if len(s) > 1 && s[0] == '0' && s[1]|0x20 == 'x' {
 		s = s[2:]
 	} else if len(s) > 0 && s[0]|0x20 == 'x' {
 		s = s[1:]
 	}
-	return digits(s, 16)
+	return m.digits(at, s, 16)
 }
 
-func octal(_ *machine, _ site, v Value) Value {
+func octal(m *machine, at site, v Value) Value {
 	s := strings.TrimLeft(v.str(), " \t\n\r\f\v")
 	if len(s) > 1 && s[0] == '0' {
 		switch s[1] | 0x20 {
 		case 'x':
-			return digits(s[2:], 16)
+			return m.digits(at, s[2:], 16)
 		case 'b':
-			return digits(s[2:], 2)
+			return m.digits(at, s[2:], 2)
 		case 'o':
-			return digits(s[2:], 8)
+			return m.digits(at, s[2:], 8)
 		}
 	}
 	if len(s) > 0 {
 		switch s[0] | 0x20 {
 		case 'x':
-			return digits(s[1:], 16)
+			return m.digits(at, s[1:], 16)
 		case 'b':
-			return digits(s[1:], 2)
+			return m.digits(at, s[1:], 2)
 		case 'o':
-			return digits(s[1:], 8)
+			return m.digits(at, s[1:], 8)
 		}
 	}
-	return digits(s, 8)
+	return m.digits(at, s, 8)
 }
 
 // digits reads as many digits of the base as there are.
-func digits(s string, base uint64) Value {
+func (m *machine) digits(at site, s string, base uint64) Value {
 	var u uint64
 	var f float64
 	over := false
@@ -74,6 +74,9 @@ func digits(s string, base uint64) Value {
 		}
 		d := hexDigit(s[i])
 		if d >= base {
+			if kind := map[uint64]string{2: "binary", 8: "octal", 16: "hexadecimal"}[base]; at.warn && (base != 8 || isDigit(s[i])) {
+				m.warning(at, "Illegal "+kind+" digit '"+s[i:i+1]+"' ignored")
+			}
 			break
 		}
 		if !over && u > (math.MaxUint64-d)/base {

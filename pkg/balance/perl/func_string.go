@@ -159,7 +159,8 @@ func (c *compiler) substring(n *node) scalarFn {
 		r := c.scalar(n.kids[3])
 		return c.replaceSubstr(n, r, func(_ *machine, old, v Value) (Value, Value) { return v, old })
 	}
-	str, off := c.scalar(n.kids[0]), c.scalar(n.kids[1])
+	at := c.at(n)
+	str, off := c.checked(n.kids[0], c.scalar(n.kids[0]), "substr", false), c.checked(n.kids[1], c.scalar(n.kids[1]), "substr", true)
 	count := func(*machine) *int64 { return nil }
 	if len(n.kids) > 2 {
 		f := c.scalar(n.kids[2])
@@ -177,6 +178,9 @@ func (c *compiler) substring(n *node) scalarFn {
 		o := off(m).iv()
 		from, to, ok := bounds(s, o, count(m))
 		if !ok {
+			if at.warn {
+				m.warning(at, "substr outside of string")
+			}
 			return Value{}
 		}
 		return String(s[from:to])

@@ -30,6 +30,8 @@ type parser struct {
 	subs     map[string]bool // subs defined so far
 	imports  map[string]string
 	strict   bool
+	warns    bool
+	warned   bool // use warnings was met
 	trying   int  // within try: an error is only an answer
 	broken   bool // a piece could not be read: what the rest says of names is not to be trusted
 	given    bool // too many errors: give up

@@ -96,8 +96,8 @@ func (p *parser) block() *node {
 	p.take()
 	p.enter(t.off)
 	defer p.leave()
-	strict := p.strict
-	defer func() { p.strict = strict }()
+	strict, warns := p.strict, p.warns
+	defer func() { p.strict, p.warns = strict, warns }()
 	n := &node{kind: nBlock, off: t.off}
 	for {
 		u := p.peek(true)

@@ -32,6 +32,10 @@ func (p *parser) use(t token) {
 			p.strict = on
 		}
 	case "warnings", "feature", "vars", "utf8", "bytes", "diagnostics":
+		if m.text == "warnings" && (on || len(args) == 0) {
+			p.warns = on
+			p.warned = p.warned || on
+		}
 		if m.text == "utf8" {
 			p.refuse(m.off, "use utf8", "strings are bytes")
 		}
@@ -123,6 +127,9 @@ func (p *parser) version(m token) {
 	}
 	if major.iv() == 5 && minor >= 12 {
 		p.strict = true
+	}
+	if major.iv() == 5 && minor >= 35 {
+		p.warns, p.warned = true, true
 	}
 	if !p.accept(false, ";") && !p.isOp(false, "}") && p.peek(false).kind != tEOF {
 		p.syntax(p.peek(false), "a ; is missing")

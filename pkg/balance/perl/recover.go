@@ -7,7 +7,7 @@ const maxErrors = 50
 // from which reading can go on, or -1 if there is none.
 func (p *parser) attempt(f func() *node, skip func(start, seen int) int) (n *node) {
 	p.drop()
-	start, end, depth, strict := p.pos, p.end, p.depth, p.strict
+	start, end, depth, strict, warns := p.pos, p.end, p.depth, p.strict, p.warns
 	defer func() {
 		r := recover()
 		if r == nil {
@@ -21,7 +21,7 @@ func (p *parser) attempt(f func() *node, skip func(start, seen int) int) (n *nod
 		if p.have {
 			seen = p.tokStart
 		}
-		p.end, p.depth, p.strict, p.have = end, depth, strict, false
+		p.end, p.depth, p.strict, p.warns, p.have = end, depth, strict, warns, false
 		to := skip(start, min(seen, end))
 		if to < 0 {
 			panic(r)
@@ -33,7 +33,13 @@ func (p *parser) attempt(f func() *node, skip func(start, seen int) int) (n *nod
 
 // oneStatement reads a statement; behind a broken one reading goes on at the next.
 func (p *parser) oneStatement() *node {
-	return p.attempt(p.statement, func(start, seen int) int {
+	return p.attempt(func() *node {
+		n := p.statement()
+		if n != nil {
+			n.warn = p.warns
+		}
+		return n
+	}, func(start, seen int) int {
 		return max(p.scan(start, seen, false), min(start+1, p.end))
 	})
 }

@@ -24,6 +24,7 @@ const (
 type site struct {
 	off  int
 	line int
+	warn bool // use warnings is in force
 }
 
 // machine is one run of a program. A machine is used by one goroutine at a time.

@@ -15,7 +15,7 @@ type verb struct {
 }
 
 // formatList is sprintf: the first value is the format.
-func formatList(m *machine, _ site, a []Value) Value {
+func formatList(m *machine, at site, a []Value) Value {
 	format, args := a[0].str(), a[1:]
 	var b []byte
 	used := 0
@@ -23,6 +23,9 @@ func formatList(m *machine, _ site, a []Value) Value {
 		if used < len(args) {
 			used++
 			return args[used-1]
+		}
+		if at.warn {
+			m.warning(at, "Missing argument in sprintf")
 		}
 		return Value{}
 	}
@@ -37,6 +40,9 @@ func formatList(m *machine, _ site, a []Value) Value {
 		v, arg, n, ok := parseVerb(format[i:], args, next)
 		if !ok { // an unknown conversion is copied
 			n = min(n, len(format)-i)
+			if at.warn {
+				m.warning(at, "Invalid conversion in sprintf: \""+format[i:i+n]+"\"")
+			}
 			b = append(b, format[i:i+n]...)
 			i += n
 			continue
@@ -53,10 +59,16 @@ func formatList(m *machine, _ site, a []Value) Value {
 			x := next()
 			arg = &x
 		}
+		if at.warn && strings.IndexByte("sc%", v.conv) < 0 && arg.k == kPV {
+			m.operand(at, *arg, nil, "sprintf", true)
+		}
 		b = append(b, v.format(*arg)...)
 		if len(b) > m.maxBytes {
 			m.exceed("bytes", m.maxBytes)
 		}
+	}
+	if at.warn && used < len(args) && !strings.Contains(format, "$") {
+		m.warning(at, "Redundant argument in sprintf")
 	}
 	m.charge(len(b))
 	return String(string(b))
