@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,4 +49,20 @@ func (w world) wasPublished(c *cli.Context, d *ccs.Document) error {
 		return refused(fmt.Errorf("nor published, and the cluster runs with version %d and %s has %d: see lbm ccs update", running, d.Name(), version))
 	}
 	return nil
+}
+
+// expelled gives the members that are online and not in the new configuration. What they run goes on there.
+func (w world) expelled(ctx context.Context, after *ccs.Document) []string {
+	st, err := w.manager().Status(ctx)
+	if err != nil && !errors.Is(err, cluster.ErrNoStates) {
+		fmt.Fprintln(w.stderr, "lbm: warning: which nodes are online is not known:", err)
+		return nil
+	}
+	var out []string
+	for _, m := range st.Members {
+		if m.Online && !m.Estranged && !slices.ContainsFunc(after.Nodes(), func(n ccs.Node) bool { return n.Name == m.Name }) {
+			out = append(out, m.Name)
+		}
+	}
+	return out
 }

@@ -113,7 +113,8 @@ func (w world) ccsAddnode() *cli.Command {
 func (w world) ccsDelnode() *cli.Command {
 	return &cli.Command{
 		Name: "delnode", Usage: "remove a node, also from the failover domains", ArgsUsage: "NAME", Flags: editFlags(),
-		Description: "   lbm ccs delnode node4 --dry-run",
+		Description: "Let the node leave the cluster first: stop rgmanager and cman there. While it is online nothing without it is\n" +
+			"published, but with --i-know.\n\n   lbm ccs delnode node4 --dry-run",
 		Action: func(c *cli.Context) error {
 			if err := arguments(c, 1, 1); err != nil {
 				return err

@@ -175,6 +175,9 @@ func (w world) preparePublication(c *cli.Context, before, after *ccs.Document, r
 			stops = append(stops, ch.Group)
 		}
 	}
+	if out := w.expelled(ctx, after); len(out) > 0 && !c.Bool("i-know") {
+		return nil, refused(fmt.Errorf("%s is online and would be no node of the cluster any more, with what runs there: stop rgmanager and cman there first, or say --i-know", strings.Join(out, ", ")))
+	}
 	if len(stops) > 0 && !c.Bool("i-know") {
 		return nil, refused(fmt.Errorf("this would stop %s, which nobody asked for: say --i-know if it is meant", strings.Join(stops, ", ")))
 	}

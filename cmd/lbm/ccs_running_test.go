@@ -59,3 +59,23 @@ func TestCCSUpdateAfterAnEditByHand(t *testing.T) {
 		}
 	})
 }
+
+// A node that is online keeps what runs on it: it is not left out of the configuration before it has left the cluster.
+func TestCCSDelnodeOnline(t *testing.T) {
+	const x3 = "xen3.01100011.com"
+	b, s := confBench(t)
+	before := b.conf(t)
+	if code := b.lbm("ccs", "delnode", x3, "--update"); code != exitRefused || !strings.Contains(b.errors.String(), x3+" is online") || s.running != 3 || b.conf(t) != before {
+		t.Errorf("%d, running %d\n%s", code, s.running, b.errors.String())
+	}
+	if code := b.lbm("ccs", "delnode", x3); code != 0 {
+		t.Errorf("%d %s", code, b.errors.String())
+	}
+	if code := b.lbm("ccs", "update"); code != exitRefused || !strings.Contains(b.errors.String(), x3+" is online") || s.running != 3 {
+		t.Errorf("%d, running %d\n%s", code, s.running, b.errors.String())
+	}
+	s.states = map[string]string{"xen3": "offline"}
+	if code := b.lbm("ccs", "update", "--no-wait"); code != 0 || s.running != 4 {
+		t.Errorf("%d, running %d\n%s", code, s.running, b.errors.String())
+	}
+}
