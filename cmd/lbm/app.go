@@ -26,6 +26,8 @@ const (
 	exitRefused = 3 // nothing was changed
 	exitUnknown = 4 // done, but not verified
 	exitPartly  = 5
+
+	exitInterrupted = 130
 )
 
 // world is what the program works with.

@@ -22,7 +22,7 @@ func (w world) checkCommand() *cli.Command {
 		Name: "check", Usage: "look lbvm.conf over: all errors and warnings, of every rule", ArgsUsage: "[FILE]",
 		Description: "Reads lbvm.conf (this node's, or FILE), the lbresources.conf that it names, and compiles every algorithm.\n" +
 			"Each finding has its place, the line, and what to write instead. The VMs are compared with cluster.conf\n" +
-			"where there is one. Nothing is changed, and the cluster need not run.\n\n" +
+			"where there is one. FILE may be an lbresources.conf as well. Nothing is changed, and the cluster need not run.\n\n" +
 			"A warning is something that Perl accepts and that you hardly meant. lbmonitor runs with warnings; a rule\n" +
 			"with an error costs its own VM only, an error outside of the rules stops the whole balancing.\n\n" +
 			"   lbm check\n   lbm check /root/lbvm.conf.new\n   lbm check /root/lbvm.conf.new --resources /root/lbresources.conf.new\n" +

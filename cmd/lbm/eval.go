@@ -33,7 +33,7 @@ func (w world) evalCommand() *cli.Command {
 			"For scripts: lbm eval --batch --fixture FILE reads lines {\"code\": \"...\"} and answers each with one line\n" +
 			"{\"value\": [strings or null], \"stdout\": \"...\", \"actions\": [\"migrate\"...], \"error\": \"...\"}. A bad line\n" +
 			"has its error in its answer and stops no other.\n\n" +
-			"Exit codes: 0 evaluated (whatever the value), 1 the code has errors, died, or lacked data, 2 usage.",
+			"Exit codes: 0 evaluated (whatever the value), 1 the code has errors, died, or lacked data, 2 usage,\n130 a batch was interrupted.",
 		Flags: []cli.Flag{outputFlag(),
 			&cli.StringFlag{Name: "vm", Usage: "as if for this `VM`: its node, its own rule where no CODE is given"},
 			&cli.StringFlag{Name: "node", Usage: "the `NODE` of res"},
@@ -156,7 +156,10 @@ func (w world) evalFixture(ctx context.Context, q evalQuery) error {
 	if q.batch {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(batchMemory))
 		defer debug.SetGCPercent(debug.SetGCPercent(-1))
-		return f.Batch(ctx, w.stdin, w.stdout)
+		if err := f.Batch(ctx, w.stdin, w.stdout); !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return cli.Exit("interrupted", exitInterrupted)
 	}
 	code, name, _, err := w.program(q)
 	if err != nil {

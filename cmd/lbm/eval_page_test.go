@@ -120,6 +120,20 @@ func TestRulesPageCommands(t *testing.T) {
 	t.Fatal("docs/rules.md holds more than lbm prints")
 }
 
+func TestRulesPageBatch(t *testing.T) {
+	page := readPage(t)
+	b := pageBench(t, page)
+	m := regexp.MustCompile("(?ms)^```jsonl\n(.*?)^```$").FindStringSubmatch(page)
+	if m == nil {
+		t.Fatal("the page shows no batch")
+	}
+	asked, answer, _ := strings.Cut(m[1], "\n")
+	b.stdin = strings.NewReader(asked + "\n")
+	if code := b.lbm("eval", "--batch", "--fixture", "busy.json"); code != 0 || b.out.String() != answer {
+		t.Errorf("%d: %s, and the page says %s", code, b.out.String(), answer)
+	}
+}
+
 // words splits a command line as a shell does, as far as the page needs it.
 func words(t *testing.T, line string) []string {
 	t.Helper()

@@ -14,6 +14,7 @@ import (
 	"github.com/lbvm/lbvm/pkg/balance"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
 	"github.com/lbvm/lbvm/pkg/balance/perl"
+	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // evalRecorded runs the code over the samples that lblog has written.
@@ -31,7 +32,7 @@ func (w world) evalRecorded(ctx context.Context, q evalQuery) error {
 	}
 	var svc cluster.Service
 	if q.vm != "" {
-		if svc, err = w.machine(ctx, q.vm); err != nil {
+		if svc, err = w.machine(ctx, q); err != nil {
 			return err
 		}
 		id := svc.VMType + ":" + svc.VM
@@ -130,15 +131,22 @@ func (w world) confName(q evalQuery) string {
 	return host.ConfFile
 }
 
-// machine asks the manager for a VM.
-func (w world) machine(ctx context.Context, name string) (cluster.Service, error) {
+// machine finds the VM: the manager is asked for its nodes, unless they are given.
+func (w world) machine(ctx context.Context, q evalQuery) (cluster.Service, error) {
+	if q.node != "" {
+		d, err := ccs.Load(w.host.Path(host.ClusterXML))
+		if err != nil {
+			return cluster.Service{}, err
+		}
+		return resolve(cluster.Status{Services: cluster.Machines(d)}, q.vm)
+	}
 	ctx, cancel := w.wait.WithTimeout(ctx, statusLimit)
 	defer cancel()
 	st, err := w.manager().Status(ctx)
 	if err != nil {
-		return cluster.Service{}, fmt.Errorf("finding the node of %q: %w", name, err)
+		return cluster.Service{}, fmt.Errorf("finding the node of %q: %w", q.vm, err)
 	}
-	return resolve(st, name)
+	return resolve(st, q.vm)
 }
 
 // evalOwner is the node of res.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -161,6 +163,7 @@ func TestEvalRecorded(t *testing.T) {
 		{"once where no target is asked", []string{"--vm", "centos2", "1 + 1"}, 0, []string{"res: " + x2 + "   res2: -", "value:   2\n"}, ""},
 		{"its own rule", []string{"--vm", "101"}, 0, []string{"res: " + x3, "actions: report\n"}, ""},
 		{"the default rule", []string{"--vm", "centos1", "--trace"}, 0, []string{"average(res('cpu', 5)) > 0.7  ->  0.9 > 0.7 is true\n", "actions: migrate\n"}, ""},
+		{"given nodes", []string{"--vm", "101", "--node", x1, "--target", x2}, 0, []string{"res: " + x1, "actions: report\n"}, ""},
 		{"no target", []string{"res2('cpu', 1)"}, exitFailed, []string{"res: " + x1}, "name it with --target"},
 		{"no data", []string{"--node", "nosuch", "migrate(); eval { res('cpu', 1) }; 1"}, exitFailed, []string{"actions: migrate (void"}, "no data for cpu on nosuch"},
 		{"stale", []string{"--at", "2011-01-01T00:00:00Z", "res('cpu', 1)"}, exitFailed, nil, "no fresh data for cpu"},
@@ -180,6 +183,30 @@ func TestEvalRecorded(t *testing.T) {
 				t.Errorf("%d, want %d and %q\n%s%s", code, c.code, c.out, b.out.String(), b.errors.String())
 			}
 		})
+	}
+}
+
+// With both nodes given the cluster need not answer.
+func TestEvalWithoutTheCluster(t *testing.T) {
+	b := recorded(t)
+	delete(b.tools.answers, "clustat")
+	if code := b.lbm("eval", "--vm", "101", "--node", x1, "--target", x2); code != 0 || !strings.Contains(b.out.String(), "actions: report\n") {
+		t.Errorf("%d %s%s", code, b.out.String(), b.errors.String())
+	}
+	if code := b.lbm("eval", "--vm", "101"); code != exitFailed || !strings.Contains(b.errors.String(), `finding the node of "101"`) {
+		t.Errorf("%d %s%s", code, b.out.String(), b.errors.String())
+	}
+}
+
+func TestEvalBatchInterrupted(t *testing.T) {
+	b := newBench(t, nil)
+	r, w := io.Pipe() // nothing comes
+	defer w.Close()
+	b.stdin = r
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if code := b.main(ctx, []string{"lbm", "eval", "--batch", "--fixture", fixtureFile(t)}); code != exitInterrupted {
+		t.Errorf("%d %s", code, b.errors.String())
 	}
 }
 

@@ -33,11 +33,16 @@ type Finding struct {
 	Code string // W1 to W19 of the rule language's warnings
 }
 
-// Run looks over. The error is of reading lbvm.conf; a missing lbresources.conf is a finding.
+// Run looks over. The error is of reading lbvm.conf; a missing lbresources.conf is a finding. Where Conf is a
+// lbresources.conf itself, that is looked over alone.
 func Run(in Input) ([]Finding, error) {
 	src, err := in.Read(in.Conf)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if isResources(src) {
+		_, diags := conf.ParseResources(in.Conf, src)
+		return findings(&conf.File{}, diags), nil
 	}
 	f, diags := conf.Examine(in.Conf, src)
 	whole := !conf.HasErrors(diags)
@@ -45,12 +50,25 @@ func Run(in Input) ([]Finding, error) {
 	diags = append(in.machines(f, diags, whole), balance.Check(f, r)...)
 	diags = append(diags, in.logDir(f)...)
 	conf.Sort(diags)
-	diags = append(diags, more...)
+	return findings(f, append(diags, more...)), nil
+}
+
+// isResources tells whether the first statement is a resource, which lbvm.conf has none of.
+func isResources(src []byte) bool {
+	for _, line := range strings.Split(string(src), "\n") {
+		if words := strings.Fields(line); len(words) > 0 && !strings.HasPrefix(words[0], "#") {
+			return words[0] == "resource"
+		}
+	}
+	return false
+}
+
+func findings(f *conf.File, diags []conf.Diagnostic) []Finding {
 	out := make([]Finding, 0, len(diags))
 	for _, d := range diags {
 		out = append(out, finding(f, d))
 	}
-	return out, nil
+	return out
 }
 
 // resources reads lbresources.conf. It is nil where it has errors: then nobody knows what it would define.

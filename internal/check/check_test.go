@@ -82,6 +82,7 @@ default { algorithm { if ((1 > 0) { migrate(); } } }
 		{"several in a service", "balance a;\ndefault { " + rule + " }", resources, Input{Machines: machines()}, []string{"warning lbvm.conf:1:9 [] [] service:twins holds 2 VMs"}},
 		{"another logdir", "balance 101;\nlogdir /tmp/x;\ndefault { " + rule + " }", resources, Input{LogDir: "/gfs/log"}, []string{"warning lbvm.conf:2:8 [] [] logdir is /tmp/x, and lbm init has made /gfs/log"}},
 		{"balance cannot be read", "balance 101\n101 { " + rule + " }", resources, Input{Machines: machines()}, []string{"error lbvm.conf:1:11 [] [] balance lacks its semicolon"}},
+		{"lbresources.conf itself", "# what is measured\n\nresource cpu { builtin cpu; }\nresource cpu { cmd x; }\n", "", Input{Machines: machines()}, []string{"error lbvm.conf:4:10 [] [] resource \"cpu\" stands here already"}},
 		{"lost in the file", "balance 101;\n101 { algorithm { migrate(); }\n", resources, Input{Machines: machines()}, []string{"error lbvm.conf:2:"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
