@@ -61,6 +61,13 @@ type compiler struct {
 	tracing bool // each comparison and logical operator writes a step
 }
 
+func (c *compiler) remember(key memoKey, f stmtFn) {
+	if c.memo == nil {
+		c.memo = map[memoKey]stmtFn{}
+	}
+	c.memo[key] = f
+}
+
 // count bounds the work of compiling.
 func (c *compiler) count() {
 	if c.work++; c.work > maxWork {
@@ -83,13 +90,16 @@ func compileProgram(p *parser, r *resolver, main *subInfo, tracing bool) (prog *
 			prog = nil
 		}
 	}()
-	c := &compiler{p: p, r: r, tracing: tracing, named: map[string]*proto{}, memo: map[memoKey]stmtFn{}}
+	c := &compiler{p: p, r: r, tracing: tracing}
 	c.prog = &Program{src: p.source, funcs: p.funcs, usesRefs: r.usesRefs, pure: !r.random && !r.output && !p.warned}
 	for _, s := range r.all {
 		s.code = &proto{name: s.name, index: s.index, slots: s.slots, captures: s.captures, matches: s.matches, height: s.height, info: s}
 		c.prog.protos = append(c.prog.protos, s.code)
 	}
 	for name, n := range r.subs {
+		if c.named == nil {
+			c.named = map[string]*proto{}
+		}
 		c.named[name] = n.sub.code
 	}
 	for _, s := range r.all {
@@ -100,9 +110,7 @@ func compileProgram(p *parser, r *resolver, main *subInfo, tracing bool) (prog *
 	for _, s := range r.all {
 		c.compileSub(s)
 	}
-	for i, t := range r.globals {
-		c.prog.globals[i] = len(t)
-	}
+	c.prog.globals = r.count
 	c.prog.main = main.code
 	return c.prog
 }
@@ -329,7 +337,7 @@ func (c *compiler) returnStmt(n *node) stmtFn {
 		value(m)
 		return ctlReturn
 	}
-	c.memo[key] = f
+	c.remember(key, f)
 	return f
 }
 

@@ -171,6 +171,22 @@ type target func(m *machine, vals []Value) int
 // assignCount compiles a list assignment; it gives the number of values on the right.
 func (c *compiler) assignCount(n *node) func(*machine) int {
 	right := c.list(n.kids[1])
+	if slots := c.plainTargets(n.kids[0]); slots != nil {
+		return func(m *machine) int {
+			base := len(m.stack)
+			right(m)
+			vals := m.stack[base:]
+			for i, s := range slots {
+				if i < len(vals) {
+					*m.f.s[s] = vals[i]
+				} else {
+					*m.f.s[s] = Value{}
+				}
+			}
+			m.stack = m.stack[:base]
+			return len(vals)
+		}
+	}
 	var targets []target
 	for _, k := range leftItems(n.kids[0]) {
 		targets = append(targets, c.target(k))
@@ -186,6 +202,21 @@ func (c *compiler) assignCount(n *node) func(*machine) int {
 		m.stack = m.stack[:base]
 		return count
 	}
+}
+
+// plainTargets gives the slots of my ($x, $y) where nothing but values goes into them; nil for all other left sides.
+func (c *compiler) plainTargets(l *node) []int {
+	if l.kind != nMy || l.name != "my" || !l.paren || c.prog.usesRefs {
+		return nil
+	}
+	slots := make([]int, 0, len(l.kids))
+	for _, k := range l.kids {
+		if k.kind != nVar || k.sigil != '$' || k.global {
+			return nil
+		}
+		slots = append(slots, k.slot)
+	}
+	return slots
 }
 
 // leftItems are the variables on the left, each with its own declaration.

@@ -19,7 +19,7 @@ func (c *compiler) call(n *node, want Want) callForms {
 			m.invoke(m.codes[i], base, want, at)
 		})
 	}
-	i, ok := c.p.hosts[n.name]
+	i, ok := c.p.host(n.name)
 	if !ok { // the resolver has complained already
 		return c.invocation(func(*machine) {})
 	}
@@ -282,7 +282,8 @@ func (c *compiler) subRef(n *node) scalarFn {
 		i := p.index
 		return func(m *machine) Value { return Value{k: kCode, p: m.codes[i]} }
 	}
-	v := Value{k: kCode, p: &code{host: c.p.hosts[n.name]}}
+	i, _ := c.p.host(n.name)
+	v := Value{k: kCode, p: &code{host: i}}
 	return func(*machine) Value { return v }
 }
 

@@ -149,7 +149,7 @@ func (c *compiler) defined(n *node) scalarFn {
 	}
 	switch {
 	case x.kind == nCall && x.sigil == '&' && x.post:
-		_, host := c.p.hosts[x.name]
+		_, host := c.p.host(x.name)
 		v := Bool(host || c.named[x.name] != nil)
 		return func(*machine) Value { return v }
 	case isArray(x) && x.kind != nMy:

@@ -100,7 +100,7 @@ func (c *compiler) result(n *node, want Want) stmtFn {
 			return keepScalar(m)
 		}
 	}
-	c.memo[key] = f
+	c.remember(key, f)
 	return f
 }
 

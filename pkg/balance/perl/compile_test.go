@@ -150,6 +150,7 @@ func TestWarnings(t *testing.T) {
 		"if (average(res('cpu',5)) > 0.70)\n{\n   migrate();\n}",
 		hours + "if ((average(res('cpu',5)) > 0.60 && min(res2('ram',2)) > 512) &&\n    ($hour >= 8 && $hour <= 20))\n{\n   migrate();\n}",
 		"my @cpu = res('cpu', 3);\nmigrate() if @cpu >= 3 && average(@cpu) > 0.50 && $cpu[0] > $cpu[1];",
+		"our $limit; migrate() if defined $limit;",
 		"our $n; $n++; my %h = (a => 1); for my $k (sort keys %h) { report() if $h{$k} == 1 }",
 		hours + "migrate() if $hour < 24 && $mon == 11;",
 	} {

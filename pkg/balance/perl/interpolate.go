@@ -46,11 +46,11 @@ func (in *interpolation) all(t token) *node {
 	g := in.groups[0]
 	switch {
 	case len(g.parts) == 0:
-		return &node{kind: nConst, off: t.off, end: t.end, val: String("")}
+		return in.p.node(node{kind: nConst, off: t.off, end: t.end, val: String("")})
 	case len(g.parts) == 1 && g.parts[0].kind == nConst:
-		return &node{kind: nConst, off: t.off, end: t.end, val: g.parts[0].val}
+		return in.p.node(node{kind: nConst, off: t.off, end: t.end, val: g.parts[0].val})
 	}
-	return &node{kind: nInterp, off: t.off, end: t.end, kids: g.parts}
+	return in.p.node(node{kind: nInterp, off: t.off, end: t.end, kids: g.parts})
 }
 
 func (in *interpolation) top() *group { return &in.groups[len(in.groups)-1] }
@@ -78,7 +78,7 @@ func firstCase(s string, up bool) string {
 func (in *interpolation) flush() {
 	g := in.top()
 	if len(g.lit) > 0 {
-		g.parts = append(g.parts, &node{kind: nConst, off: g.from, end: in.i, val: String(string(g.lit))})
+		g.parts = append(g.parts, in.p.node(node{kind: nConst, off: g.from, end: in.i, val: String(string(g.lit))}))
 		g.lit = nil
 	}
 	g.from = in.i
@@ -91,7 +91,7 @@ func (in *interpolation) add(n *node) {
 			name = "lcfirst"
 		}
 		in.first = 0
-		n = &node{kind: nFunc, name: name, off: n.off, end: n.end, kids: []*node{n}}
+		n = in.p.node(node{kind: nFunc, name: name, off: n.off, end: n.end, kids: in.p.list(n)})
 	}
 	in.flush()
 	g := in.top()
@@ -110,8 +110,8 @@ func (in *interpolation) pop() {
 		in.literal(foldString(g.fn, g.parts[0].val.str()))
 		return
 	}
-	arg := &node{kind: nInterp, off: g.parts[0].off, end: in.i, kids: g.parts}
-	in.add(&node{kind: nFunc, name: g.fn, off: arg.off, end: in.i, kids: []*node{arg}})
+	arg := in.p.node(node{kind: nInterp, off: g.parts[0].off, end: in.i, kids: g.parts})
+	in.add(in.p.node(node{kind: nFunc, name: g.fn, off: arg.off, end: in.i, kids: in.p.list(arg)}))
 }
 
 func foldString(fn, s string) string {
@@ -250,7 +250,7 @@ func (in *interpolation) base() *node {
 		var ref *node
 		if p.lexer.at(p.pos) == '{' {
 			b := p.block()
-			ref = &node{kind: nDo, off: b.off, end: b.end, kids: []*node{b}}
+			ref = in.p.node(node{kind: nDo, off: b.off, end: b.end, kids: in.p.list(b)})
 			if len(b.kids) == 1 && simpleExpr(b.kids[0]) {
 				ref = b.kids[0]
 			}
@@ -258,18 +258,18 @@ func (in *interpolation) base() *node {
 			u := *p.peek(true)
 			p.take()
 			if u.kind == tCast {
-				ref = &node{kind: nDeref, sigil: '$', off: u.off, end: u.end, kids: []*node{p.castRef(u)}}
+				ref = in.p.node(node{kind: nDeref, sigil: '$', off: u.off, end: u.end, kids: in.p.list(p.castRef(u))})
 			} else {
 				ref = p.special(p.newVar(u, '$'))
 			}
 		}
-		n = &node{kind: nDeref, sigil: sigil, off: t.off, end: p.pos, kids: []*node{ref}}
+		n = in.p.node(node{kind: nDeref, sigil: sigil, off: t.off, end: p.pos, kids: in.p.list(ref)})
 	default:
 		p.syntax(&t, "a variable's name is missing")
 	}
 	if t.text == "$#" {
 		n.sigil = '@'
-		return &node{kind: nArrayLen, off: t.off, end: p.pos, kids: []*node{n}}
+		return in.p.node(node{kind: nArrayLen, off: t.off, end: p.pos, kids: in.p.list(n)})
 	}
 	open, ok := in.subscriptAhead(p.pos)
 	switch {
@@ -292,11 +292,11 @@ func (in *interpolation) base() *node {
 	if open == '[' {
 		n.sigil = '@'
 		i := p.expr()
-		return &node{kind: nIndex, off: n.off, end: p.expect("]", o.off), kids: []*node{n, i}}
+		return in.p.node(node{kind: nIndex, off: n.off, end: p.expect("]", o.off), kids: in.p.list(n, i)})
 	}
 	n.sigil = '%'
 	k := p.key(o)
-	return &node{kind: nKey, off: n.off, end: p.pos, kids: []*node{n, k}}
+	return in.p.node(node{kind: nKey, off: n.off, end: p.pos, kids: in.p.list(n, k)})
 }
 
 // more reads one further subscript: ->[...], ->{...}, or one directly behind another.

@@ -290,15 +290,25 @@ func (l *lexer) flags(q *quote) {
 func (l *lexer) operator(t *token) {
 	t.kind = tOp
 	rest := l.src[l.pos:l.end]
-	for n := min(3, len(rest)); n > 1; n-- {
-		if strings.Contains(operators, " "+rest[:n]+" ") {
-			t.text = rest[:n]
-			l.pos += n
-			return
-		}
+	n := 1
+	if len(rest) >= 2 && isOperator(rest[:2]) {
+		n = 2
 	}
-	t.text = rest[:1]
-	l.pos++
+	if len(rest) >= 3 && isOperator(rest[:3]) {
+		n = 3
+	}
+	t.text = rest[:n]
+	l.pos += n
 }
 
-const operators = " <=> **= ||= &&= //= <<= >>= ... ++ -- ** =~ !~ == != <= >= && || // .. -> => += -= *= /= .= %= &= |= ^= << >> :: ~~ <> "
+// isOperator knows the operators of more than one character.
+func isOperator(s string) bool {
+	switch s {
+	case "<=>", "**=", "||=", "&&=", "//=", "<<=", ">>=", "...":
+		return true
+	case "++", "--", "**", "=~", "!~", "==", "!=", "<=", ">=", "&&", "||", "//", "..", "->", "=>", "+=", "-=", "*=", "/=", ".=", "%=", "x=", "&=", "|=", "^=",
+		"<<", ">>", "::", "~~", "<>":
+		return true
+	}
+	return false
+}

@@ -12,13 +12,13 @@ type linter struct {
 	fields   map[*symbol]int // variables set from localtime: which field
 	words    map[string]int  // package variables: where they are read first
 	written  map[string]bool
-	declared map[string]bool
+	declared []*node
 	verdict  bool
 	sorts    bool
 }
 
 func lint(p *parser, r *resolver, root *node) {
-	l := &linter{p: p, r: r, fields: map[*symbol]int{}, words: map[string]int{}, written: map[string]bool{}, declared: map[string]bool{}}
+	l := &linter{p: p, r: r}
 	l.walk(root)
 	if p.broken { // the rest looks at the rule as a whole
 		return
@@ -50,7 +50,7 @@ func (l *linter) role(n *node) Role {
 	if n.kind != nCall || l.r.subs[n.name] != nil {
 		return Plain
 	}
-	if i, ok := l.p.hosts[n.name]; ok {
+	if i, ok := l.p.host(n.name); ok {
 		return l.p.funcs[i].Role
 	}
 	return Plain
@@ -112,8 +112,7 @@ func (l *linter) walk(n *node) {
 	case nMy:
 		for _, k := range n.kids {
 			if k.kind == nVar {
-				l.declared[k.name] = true
-				l.written[string(k.sigil)+k.name] = true
+				l.declared = append(l.declared, k)
 			}
 		}
 		return
@@ -236,10 +235,20 @@ func (l *linter) listOperand(n, x, other *node) {
 
 func (l *linter) bareword(n *node) {
 	hint := "a text needs quotes: '" + n.name + "'"
-	if l.declared[n.name] {
+	if l.isDeclared("", n.name) {
 		hint = "a variable needs its sign: $" + n.name
 	}
 	l.warn("W8", n.off, "the bare word "+n.name+" is only a text", hint)
+}
+
+// isDeclared tells whether a my, our or state has the name, with that sign or any.
+func (l *linter) isDeclared(sign, name string) bool {
+	for _, k := range l.declared {
+		if k.name == name && (sign == "" || sign[0] == k.sigil) {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *linter) oneElement(n *node) {

@@ -51,6 +51,9 @@ func (l *linter) assigned(n *node) {
 			v = v.kids[0]
 		}
 		if i < len(fields) && v.kind == nVar && v.sigil == '$' && v.sym != nil {
+			if l.fields == nil {
+				l.fields = map[*symbol]int{}
+			}
 			l.fields[v.sym] = fields[i] + 1
 		}
 	}
@@ -111,6 +114,9 @@ func (l *linter) variable(n *node, write bool) {
 		return
 	}
 	name := string(n.sigil) + n.name
+	if l.written == nil {
+		l.written, l.words = map[string]bool{}, map[string]int{}
+	}
 	if write {
 		l.written[name] = true
 		return
@@ -174,7 +180,7 @@ func (l *linter) unwritten() {
 	}
 	sort.Strings(names)
 	for _, name := range names {
-		if l.written[name] || l.sorts && (name == "$a" || name == "$b") || name == "%+" {
+		if l.written[name] || l.isDeclared(name[:1], name[1:]) || l.sorts && (name == "$a" || name == "$b") || name == "%+" {
 			continue
 		}
 		hint := "is it a slip of the pen? Declare variables with my"
@@ -197,7 +203,7 @@ func (l *linter) inString(off int) bool {
 // relative finds a declared variable of another kind with the same name.
 func (l *linter) relative(name string) string {
 	for _, sigil := range []string{"$", "@", "%"} {
-		if sigil == name[:1] || !l.written[sigil+name[1:]] {
+		if sigil == name[:1] || !l.written[sigil+name[1:]] && !l.isDeclared(sigil, name[1:]) {
 			continue
 		}
 		switch name[:1] + sigil {

@@ -16,6 +16,7 @@ const (
 
 type parser struct {
 	lexer
+	arena
 	source   *source
 	diags    []Diagnostic
 	errors   int
@@ -26,8 +27,7 @@ type parser struct {
 	tokStart int
 	depth    int
 	funcs    []Func
-	hosts    map[string]int  // host functions, by name, to their index
-	subs     map[string]bool // subs defined so far
+	subs     map[string]bool // subs defined so far; made when there is one
 	imports  map[string]string
 	strict   bool
 	warns    bool
@@ -38,14 +38,45 @@ type parser struct {
 	unclosed bool // a bracket is open at the end
 }
 
+// host finds a host function.
+func (p *parser) host(name string) (int, bool) {
+	for i := range p.funcs {
+		if p.funcs[i].Name == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// nodes and lists are cut from larger pieces: a rule has many of them, and they live as long as each other.
+type arena struct {
+	nodes []node
+	kids  []*node
+}
+
+func (a *arena) node(n node) *node {
+	if len(a.nodes) == cap(a.nodes) {
+		a.nodes = make([]node, 0, 32)
+	}
+	a.nodes = append(a.nodes, n)
+	return &a.nodes[len(a.nodes)-1]
+}
+
+// list makes the kids of a node; who appends to them gets a copy.
+func (a *arena) list(kids ...*node) []*node {
+	if len(a.kids)+len(kids) > cap(a.kids) {
+		a.kids = make([]*node, 0, 64+len(kids))
+	}
+	from := len(a.kids)
+	a.kids = append(a.kids, kids...)
+	return a.kids[from:len(a.kids):len(a.kids)]
+}
+
 // abort ends the parse after its diagnostic was written.
 type abort struct{}
 
 func newParser(src *source, funcs []Func) *parser {
-	p := &parser{source: src, funcs: funcs, hosts: map[string]int{}, subs: map[string]bool{}, imports: map[string]string{}}
-	for i, f := range funcs {
-		p.hosts[f.Name] = i
-	}
+	p := &parser{source: src, funcs: funcs}
 	p.src, p.end = src.text, len(src.text)
 	p.err = func(off int, text, hint string) { p.report(Error, "", off, text, hint) }
 	p.fail = func(off int, text, hint string) {
@@ -92,7 +123,7 @@ func (p *parser) parse() (prog *node) {
 			prog = nil
 		}
 	}()
-	prog = &node{kind: nBlock, end: p.end}
+	prog = p.node(node{kind: nBlock, end: p.end})
 	for {
 		t := p.peek(true)
 		if t.kind == tEOF {

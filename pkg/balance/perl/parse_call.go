@@ -2,7 +2,7 @@ package perl
 
 // builtinCall reads the arguments of a built-in function and checks their number.
 func (p *parser) builtinCall(t token, b *builtin) *node {
-	n := &node{kind: nFunc, name: b.name, off: t.off, end: t.end}
+	n := p.node(node{kind: nFunc, name: b.name, off: t.off, end: t.end})
 	if b.name == "defined" || b.name == "exists" {
 		if m := p.definedSub(n); m != nil {
 			return m
@@ -19,7 +19,7 @@ func (p *parser) builtinCall(t token, b *builtin) *node {
 			p.callArgs(n, open)
 		} else if p.startsUnary() {
 			x := p.binary(precUnary + 1)
-			n.kids, n.end = []*node{x}, x.end
+			n.kids, n.end = p.list(x), x.end
 		}
 	default:
 		p.args(n)
@@ -49,7 +49,7 @@ func (p *parser) checkArgs(n *node, b *builtin) {
 	case few:
 		p.err(n.off, "Not enough arguments for "+b.name, "")
 		for len(n.kids) < b.min {
-			n.kids = append(n.kids, &node{kind: nConst, off: n.off, end: n.end})
+			n.kids = append(n.kids, p.node(node{kind: nConst, off: n.off, end: n.end}))
 		}
 	case many:
 		p.err(n.off, "Too many arguments for "+b.name, "")
@@ -122,13 +122,13 @@ func (p *parser) definedSub(n *node) *node {
 		p.expect(")", n.off)
 	}
 	c := p.ampCall(token{kind: tVar, text: "&", name: t.name, off: t.off, end: t.end})
-	n.kids, n.end = []*node{c}, p.tokEnd()
+	n.kids, n.end = p.list(c), p.tokEnd()
 	return n
 }
 
 // print reads print, printf and say: perl takes a ( directly behind them for the whole argument list.
 func (p *parser) print(t token) *node {
-	n := &node{kind: nPrint, name: t.text, off: t.off, end: t.end, val: String("STDOUT")}
+	n := p.node(node{kind: nPrint, name: t.text, off: t.off, end: t.end, val: String("STDOUT")})
 	open := *p.peek(true)
 	paren := open.kind == tOp && open.text == "("
 	if paren {
@@ -171,7 +171,7 @@ func isHandle(s string) bool {
 
 // blockCall reads map, grep and the functions of List::Util that take a block.
 func (p *parser) blockCall(t token, name string) *node {
-	n := &node{kind: nMap, name: name, off: t.off}
+	n := p.node(node{kind: nMap, name: name, off: t.off})
 	open := *p.peek(true)
 	paren := open.kind == tOp && open.text == "("
 	if paren {
@@ -235,7 +235,7 @@ func (p *parser) mapBlock(open token) *node {
 
 // sortCall reads sort with a block, a sub's name, a variable holding a sub, or nothing before its list.
 func (p *parser) sortCall(t token) *node {
-	n := &node{kind: nSort, off: t.off, kids: []*node{nil}}
+	n := p.node(node{kind: nSort, off: t.off, kids: p.list(nil)})
 	open := *p.peek(true)
 	paren := open.kind == tOp && open.text == "("
 	if paren {
@@ -248,7 +248,7 @@ func (p *parser) sortCall(t token) *node {
 		p.accept(true, ",")
 	case u.kind == tIdent && p.sortSub(u):
 		p.take()
-		n.kids[0] = &node{kind: nCall, name: u.text, off: u.off, end: u.end}
+		n.kids[0] = p.node(node{kind: nCall, name: u.text, off: u.off, end: u.end})
 	case u.kind == tVar && u.text == "$" && p.sortVar(u):
 		p.take()
 		n.kids[0] = p.special(p.newVar(u, '$'))
@@ -291,7 +291,7 @@ func (p *parser) operatorAt(i int) bool {
 
 // isFunction tells whether a word is a function of perl's or of the host.
 func (p *parser) isFunction(name string) bool {
-	if _, ok := p.hosts[name]; ok || p.subs[name] || builtinFor(name) != nil || blockFunction(name) != "" {
+	if _, ok := p.host(name); ok || p.subs[name] || builtinFor(name) != nil || blockFunction(name) != "" {
 		return true
 	}
 	switch name {

@@ -9,10 +9,10 @@ func (p *parser) expr() *node {
 		switch t := p.peek(false); {
 		case t.kind == tIdent && t.text == "or":
 			p.take()
-			n = join(nOr, "or", n, p.lowAnd())
+			n = p.join(nOr, "or", n, p.lowAnd())
 		case t.kind == tIdent && t.text == "xor":
 			p.take()
-			n = join(nXor, "xor", n, p.lowAnd())
+			n = p.join(nXor, "xor", n, p.lowAnd())
 		default:
 			return n
 		}
@@ -23,7 +23,7 @@ func (p *parser) lowAnd() *node {
 	n := p.lowNot()
 	for p.isWord("and") {
 		p.take()
-		n = join(nAnd, "and", n, p.lowNot())
+		n = p.join(nAnd, "and", n, p.lowNot())
 	}
 	return n
 }
@@ -40,11 +40,11 @@ func (p *parser) lowNot() *node {
 	}
 	p.take()
 	x := p.lowNot()
-	return &node{kind: nNot, off: t.off, end: x.end, name: "not", kids: []*node{x}}
+	return p.node(node{kind: nNot, off: t.off, end: x.end, name: "not", kids: p.list(x)})
 }
 
-func join(kind nodeKind, name string, l, r *node) *node {
-	return &node{kind: kind, name: name, off: l.off, end: r.end, kids: []*node{l, r}}
+func (p *parser) join(kind nodeKind, name string, l, r *node) *node {
+	return p.node(node{kind: kind, name: name, off: l.off, end: r.end, kids: p.list(l, r)})
 }
 
 // comma reads a list; without a comma it is just its one item.
@@ -53,7 +53,7 @@ func (p *parser) comma() *node {
 	if !p.isComma() {
 		return n
 	}
-	l := &node{kind: nList, off: n.off, end: n.end, kids: []*node{n}}
+	l := p.node(node{kind: nList, off: n.off, end: n.end, kids: p.list(n)})
 	for p.isComma() {
 		t := p.take()
 		l.end = t.end
@@ -117,7 +117,7 @@ func (p *parser) assign() *node {
 		p.fail(l.off, "Can't modify this in an assignment: syntax error "+p.near(&t), "the left side of "+t.text+" is no variable; equal is written ==")
 	}
 	r := p.assign()
-	n := join(nAssign, t.text, l, r)
+	n := p.join(nAssign, t.text, l, r)
 	return n
 }
 
@@ -158,7 +158,7 @@ func (p *parser) ternary() *node {
 		p.syntax(t, h)
 	}
 	b := p.ternary()
-	return &node{kind: nCond, off: c.off, end: b.end, kids: []*node{c, a, b}}
+	return p.node(node{kind: nCond, off: c.off, end: b.end, kids: p.list(c, a, b)})
 }
 
 // Precedences of the binary operators, loosest first.
@@ -238,15 +238,15 @@ func (p *parser) combine(l, r *node, t token, prec int) *node {
 		if u := p.peek(false); u.kind == tOp && (u.text == ".." || u.text == "...") {
 			p.syntax(u, "")
 		}
-		return join(nRange, t.text, l, r)
+		return p.join(nRange, t.text, l, r)
 	case "||":
-		return join(nOr, "||", l, r)
+		return p.join(nOr, "||", l, r)
 	case "//":
-		return join(nDor, "//", l, r)
+		return p.join(nDor, "//", l, r)
 	case "&&":
-		return join(nAnd, "&&", l, r)
+		return p.join(nAnd, "&&", l, r)
 	}
-	n := join(nBinary, t.text, l, r)
+	n := p.join(nBinary, t.text, l, r)
 	if prec != precEqual && prec != precLess {
 		return n
 	}
@@ -262,7 +262,7 @@ func (p *parser) combine(l, r *node, t token, prec int) *node {
 			p.syntax(&t, "two comparisons in a row: write $a "+l.name+" $b && $b "+t.text+" $c")
 		}
 		n.kids[0] = l.kids[1]
-		return &node{kind: nChain, off: l.off, end: n.end, kids: []*node{l, n}}
+		return p.node(node{kind: nChain, off: l.off, end: n.end, kids: p.list(l, n)})
 	}
 	return n
 }
@@ -275,7 +275,7 @@ func (p *parser) bind(l *node, t token) *node {
 	switch r.kind {
 	case nMatch, nSubst, nTrans:
 		if len(r.kids) == 0 && !r.paren {
-			r.kids = []*node{l}
+			r.kids = p.list(l)
 			r.off = l.off
 			r.not = t.text == "!~"
 			if (r.kind == nSubst || r.kind == nTrans) && !hasFlag(r, 'r') && !assignable(l) {
@@ -284,7 +284,7 @@ func (p *parser) bind(l *node, t token) *node {
 			return r
 		}
 	}
-	m := &node{kind: nMatch, off: l.off, end: r.end, kids: []*node{l}, not: t.text == "!~"}
+	m := p.node(node{kind: nMatch, off: l.off, end: r.end, kids: p.list(l), not: t.text == "!~"})
 	m.regex = &regexNode{pattern: r}
 	return m
 }
@@ -318,7 +318,7 @@ func (p *parser) unary() *node {
 		}
 	}
 	x := p.unary()
-	n := &node{kind: nUnary, off: t.off, end: x.end, name: t.text, kids: []*node{x}}
+	n := p.node(node{kind: nUnary, off: t.off, end: x.end, name: t.text, kids: p.list(x)})
 	switch t.text {
 	case "!":
 		n.kind = nNot
@@ -347,7 +347,7 @@ func (p *parser) dashWord(t token) *node {
 	word := p.src[t.end:i]
 	if p.fatComma(i) || p.lexer.at(p.peekAfter(i)) == '}' && p.lexer.at(t.off-1) == '{' {
 		p.pos, p.have = i, false
-		return &node{kind: nConst, off: t.off, end: i, val: String("-" + word)}
+		return p.node(node{kind: nConst, off: t.off, end: i, val: String("-" + word)})
 	}
 	if len(word) == 1 && word != "x" && word != "y" && word != "q" && word != "m" || word == "x" {
 		p.fail(t.off, "the file test -"+word+" is not available in algorithms", "")
@@ -356,7 +356,7 @@ func (p *parser) dashWord(t token) *node {
 		return nil
 	}
 	p.pos, p.have = i, false
-	return &node{kind: nConst, off: t.off, end: i, val: String("-" + word)}
+	return p.node(node{kind: nConst, off: t.off, end: i, val: String("-" + word)})
 }
 
 // power reads ** which binds tighter than a minus on its left but not on its right.
@@ -368,7 +368,7 @@ func (p *parser) power() *node {
 	t := p.take()
 	p.enter(t.off)
 	defer p.leave()
-	return join(nBinary, "**", l, p.unary())
+	return p.join(nBinary, "**", l, p.unary())
 }
 
 func (p *parser) incDec() *node {
@@ -379,14 +379,14 @@ func (p *parser) incDec() *node {
 		if !assignable(x) {
 			p.fail(x.off, "Can't modify this with "+t.text+": syntax error", "")
 		}
-		return &node{kind: nIncDec, off: t.off, end: x.end, name: t.text, kids: []*node{x}}
+		return p.node(node{kind: nIncDec, off: t.off, end: x.end, name: t.text, kids: p.list(x)})
 	}
 	x := p.postfix()
 	if u := p.peek(false); u.kind == tOp && (u.text == "++" || u.text == "--") {
 		if !assignable(x) {
 			p.fail(x.off, "Can't modify this with "+u.text+": syntax error", "")
 		}
-		n := &node{kind: nIncDec, off: x.off, end: u.end, name: u.text, post: true, kids: []*node{x}}
+		n := p.node(node{kind: nIncDec, off: x.off, end: u.end, name: u.text, post: true, kids: p.list(x)})
 		p.take()
 		return n
 	}

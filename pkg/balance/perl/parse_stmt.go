@@ -98,7 +98,7 @@ func (p *parser) block() *node {
 	defer p.leave()
 	strict, warns := p.strict, p.warns
 	defer func() { p.strict, p.warns = strict, warns }()
-	n := &node{kind: nBlock, off: t.off}
+	n := p.node(node{kind: nBlock, off: t.off})
 	for {
 		u := p.peek(true)
 		if u.kind == tEOF {
@@ -180,16 +180,16 @@ func (p *parser) condition() *node {
 		return n
 	}, func(start, seen int) int { return p.scan(start, seen, true) })
 	if n == nil { // broken: its block can be read all the same
-		n = &node{kind: nConst, off: t.off, end: t.end}
+		n = p.node(node{kind: nConst, off: t.off, end: t.end})
 	}
 	return n
 }
 
 func (p *parser) ifStatement(t token) *node {
-	n := &node{kind: nIf, off: t.off}
+	n := p.node(node{kind: nIf, off: t.off})
 	c := p.condition()
 	if t.text == "unless" {
-		c = &node{kind: nNot, off: c.off, end: c.end, kids: []*node{c}}
+		c = p.node(node{kind: nNot, off: c.off, end: c.end, kids: p.list(c)})
 	}
 	n.kids = append(n.kids, c, p.block())
 	for {
@@ -225,7 +225,7 @@ func (p *parser) ifStatement(t token) *node {
 }
 
 func (p *parser) whileStatement(t token, label string) *node {
-	n := &node{kind: nWhile, off: t.off, name: label, not: t.text == "until", kids: make([]*node, 3)}
+	n := p.node(node{kind: nWhile, off: t.off, name: label, not: t.text == "until", kids: make([]*node, 3)})
 	open := *p.peek(true)
 	if p.src[open.off:open.end] == "(" && p.lexer.at(p.peekAfter(open.end)) == ')' {
 		p.take()
@@ -256,7 +256,7 @@ func (p *parser) continueBlock() *node {
 }
 
 func (p *parser) forStatement(t token, label string) *node {
-	n := &node{kind: nForeach, off: t.off, name: label, kids: make([]*node, 4)}
+	n := p.node(node{kind: nForeach, off: t.off, name: label, kids: make([]*node, 4)})
 	u := *p.peek(true)
 	switch {
 	case u.kind == tIdent && (u.text == "my" || u.text == "our" || u.text == "state"):
@@ -266,11 +266,11 @@ func (p *parser) forStatement(t token, label string) *node {
 			p.syntax(&v, "a loop variable is a scalar: for my $x (...)")
 		}
 		p.take()
-		x := &node{kind: nVar, off: v.off, end: v.end, sigil: '$', name: v.name}
-		n.kids[0] = &node{kind: nMy, off: u.off, end: v.end, name: u.text, kids: []*node{x}}
+		x := p.node(node{kind: nVar, off: v.off, end: v.end, sigil: '$', name: v.name})
+		n.kids[0] = p.node(node{kind: nMy, off: u.off, end: v.end, name: u.text, kids: p.list(x)})
 	case u.kind == tVar && u.text == "$":
 		p.take()
-		n.kids[0] = &node{kind: nVar, off: u.off, end: u.end, sigil: '$', name: u.name}
+		n.kids[0] = p.node(node{kind: nVar, off: u.off, end: u.end, sigil: '$', name: u.name})
 	}
 	open := *p.peek(true)
 	if open.kind != tOp || open.text != "(" {
@@ -301,14 +301,14 @@ func (p *parser) forHead(n *node, open token) *node {
 	}
 	p.expect(")", open.off)
 	if first == nil {
-		first = &node{kind: nList, off: open.off, end: open.end}
+		first = p.node(node{kind: nList, off: open.off, end: open.end})
 	}
 	n.kids[1] = first
 	return n
 }
 
 func (p *parser) forThree(loop *node, open token, init *node) *node {
-	n := &node{kind: nFor, off: loop.off, name: loop.name, kids: []*node{init, nil, nil, nil}}
+	n := p.node(node{kind: nFor, off: loop.off, name: loop.name, kids: p.list(init, nil, nil, nil)})
 	p.take()
 	if !p.isOp(true, ";") {
 		n.kids[1] = p.expr()
@@ -356,7 +356,7 @@ func (p *parser) beginsStatement(t *token) bool {
 	case "my", "our", "if", "unless", "while", "until", "for", "foreach", "return", "sub", "use", "no", "print", "push":
 		return true
 	}
-	_, host := p.hosts[t.text]
+	_, host := p.host(t.text)
 	return host
 }
 
@@ -383,17 +383,17 @@ func (p *parser) modifier(n *node, t token) *node {
 		p.take()
 		c := p.expr()
 		if t.text == "unless" {
-			c = &node{kind: nNot, off: c.off, end: c.end, kids: []*node{c}}
+			c = p.node(node{kind: nNot, off: c.off, end: c.end, kids: p.list(c)})
 		}
-		return &node{kind: nIf, off: n.off, end: c.end, post: true, kids: []*node{c, n}}
+		return p.node(node{kind: nIf, off: n.off, end: c.end, post: true, kids: p.list(c, n)})
 	case "while", "until":
 		p.take()
 		c := p.expr()
-		return &node{kind: nWhile, off: n.off, end: c.end, post: true, not: t.text == "until", kids: []*node{c, n, nil}}
+		return p.node(node{kind: nWhile, off: n.off, end: c.end, post: true, not: t.text == "until", kids: p.list(c, n, nil)})
 	case "for", "foreach":
 		p.take()
 		c := p.expr()
-		return &node{kind: nForeach, off: n.off, end: c.end, post: true, kids: []*node{nil, c, n, nil}}
+		return p.node(node{kind: nForeach, off: n.off, end: c.end, post: true, kids: p.list(nil, c, n, nil)})
 	}
 	return n
 }
@@ -402,16 +402,19 @@ func (p *parser) namedSub(t token) *node {
 	name := *p.peek(true)
 	p.take()
 	short := strings.TrimPrefix(name.text, "main::")
-	if _, ok := p.hosts[short]; ok {
+	if _, ok := p.host(short); ok {
 		p.err(name.off, "sub "+short+" would replace the balancer's own function", "choose another name")
 	}
 	if strings.Contains(short, "::") {
 		p.refuse(name.off, "a sub of another package", "write sub NAME without ::")
 	}
+	if p.subs == nil {
+		p.subs = map[string]bool{}
+	}
 	p.subs[short] = true
 	s := p.subBody()
 	s.name = short
-	return &node{kind: nSub, off: t.off, end: p.pos, name: short, sub: s}
+	return p.node(node{kind: nSub, off: t.off, end: p.pos, name: short, sub: s})
 }
 
 // subBody reads the block of a sub and refuses prototypes and attributes.

@@ -17,11 +17,11 @@ func (p *parser) postfix() *node {
 			n = p.subscript(n, t)
 		case t.text == "(" && subscripted(n):
 			p.take()
-			n = p.callArgs(&node{kind: nDynCall, off: n.off, kids: []*node{n}}, t)
+			n = p.callArgs(p.node(node{kind: nDynCall, off: n.off, kids: p.list(n)}), t)
 		case t.text == "[" && (n.kind == nList && n.paren || n.kind == nList && n.name == "qw"):
 			p.take()
 			idx := p.listUntil("]", t.off)
-			n = &node{kind: nListSlice, off: n.off, end: p.pos, kids: []*node{n, idx}}
+			n = p.node(node{kind: nListSlice, off: n.off, end: p.pos, kids: p.list(n, idx)})
 		default:
 			return n
 		}
@@ -42,13 +42,13 @@ func subscripted(n *node) bool {
 // subscript reads the rest of [index] or {key} behind a reference.
 func (p *parser) subscript(ref *node, open token) *node {
 	if open.text == "[" {
-		base := &node{kind: nDeref, sigil: '@', off: ref.off, end: ref.end, kids: []*node{ref}}
+		base := p.node(node{kind: nDeref, sigil: '@', off: ref.off, end: ref.end, kids: p.list(ref)})
 		i := p.expr()
-		return &node{kind: nIndex, off: ref.off, end: p.expect("]", open.off), kids: []*node{base, i}}
+		return p.node(node{kind: nIndex, off: ref.off, end: p.expect("]", open.off), kids: p.list(base, i)})
 	}
-	base := &node{kind: nDeref, sigil: '%', off: ref.off, end: ref.end, kids: []*node{ref}}
+	base := p.node(node{kind: nDeref, sigil: '%', off: ref.off, end: ref.end, kids: p.list(ref)})
 	k := p.key(open)
-	return &node{kind: nKey, off: ref.off, end: p.pos, kids: []*node{base, k}}
+	return p.node(node{kind: nKey, off: ref.off, end: p.pos, kids: p.list(base, k)})
 }
 
 // key reads what stands in braces; a bare word there is a string.
@@ -64,7 +64,7 @@ func (p *parser) key(open token) *node {
 		}
 		if k := p.peekAfter(j); p.lexer.at(k) == '}' {
 			p.have, p.pos = false, k+1
-			return &node{kind: nConst, off: i, end: j, val: String(p.src[i:j])}
+			return p.node(node{kind: nConst, off: i, end: j, val: String(p.src[i:j])})
 		}
 	}
 	n := p.expr()
@@ -80,7 +80,7 @@ func (p *parser) arrow(n *node, t token) *node {
 		return p.subscript(n, u)
 	case u.kind == tOp && u.text == "(":
 		p.take()
-		return p.callArgs(&node{kind: nDynCall, off: n.off, kids: []*node{n}}, u)
+		return p.callArgs(p.node(node{kind: nDynCall, off: n.off, kids: p.list(n)}), u)
 	case u.kind == tOp && (u.text == "@" || u.text == "%" || u.text == "*"), u.kind == tCast:
 		p.fail(t.off, "the postfix dereference ->@* is not available in algorithms", "write @{...}")
 	}
@@ -90,7 +90,7 @@ func (p *parser) arrow(n *node, t token) *node {
 
 // listUntil reads the items up to the closing bracket of open.
 func (p *parser) listUntil(shut string, open int) *node {
-	l := &node{kind: nList, off: open}
+	l := p.node(node{kind: nList, off: open})
 	for p.isCommaTerm() {
 		p.take()
 	}
@@ -99,7 +99,7 @@ func (p *parser) listUntil(shut string, open int) *node {
 		if x.kind == nList && !x.paren {
 			l = x
 		} else {
-			l.kids = []*node{x}
+			l.kids = p.list(x)
 		}
 	}
 	l.end = p.expect(shut, open)
@@ -116,7 +116,7 @@ func (p *parser) term() *node {
 	switch t.kind {
 	case tNum:
 		p.take()
-		return &node{kind: nConst, off: t.off, end: t.end, val: t.val, name: t.name}
+		return p.node(node{kind: nConst, off: t.off, end: t.end, val: t.val, name: t.name})
 	case tQuote:
 		p.take()
 		return p.quoted(t)
@@ -139,11 +139,11 @@ func (p *parser) term() *node {
 	case "[":
 		p.take()
 		l := p.listUntil("]", t.off)
-		return &node{kind: nAnonArray, off: t.off, end: l.end, kids: l.kids}
+		return p.node(node{kind: nAnonArray, off: t.off, end: l.end, kids: l.kids})
 	case "{":
 		p.take()
 		l := p.listUntil("}", t.off)
-		return &node{kind: nAnonHash, off: t.off, end: l.end, kids: l.kids}
+		return p.node(node{kind: nAnonHash, off: t.off, end: l.end, kids: l.kids})
 	case "*":
 		p.fail(t.off, "a glob is not available in algorithms", "a * needs a number on its left")
 	}
@@ -172,11 +172,11 @@ func (p *parser) lostOperand(t token) string {
 
 // parens makes the list that parentheses are, even around one item: (...)[0], (...) x 3 and ($x) = ... need to know.
 func (p *parser) parens(l *node, open token) *node {
-	return &node{kind: nList, paren: true, off: open.off, end: l.end, kids: l.kids, name: l.name}
+	return p.node(node{kind: nList, paren: true, off: open.off, end: l.end, kids: l.kids, name: l.name})
 }
 
 func (p *parser) newVar(t token, sigil byte) *node {
-	return &node{kind: nVar, sigil: sigil, name: t.name, off: t.off, end: t.end, must: p.strict}
+	return p.node(node{kind: nVar, sigil: sigil, name: t.name, off: t.off, end: t.end, must: p.strict})
 }
 
 func (p *parser) variableTerm(t token) *node {
@@ -185,7 +185,7 @@ func (p *parser) variableTerm(t token) *node {
 	switch t.text {
 	case "$#":
 		n.sigil = '@'
-		return &node{kind: nArrayLen, off: t.off, end: t.end, kids: []*node{n}}
+		return p.node(node{kind: nArrayLen, off: t.off, end: t.end, kids: p.list(n)})
 	case "$":
 		if next.kind == tOp && (next.text == "[" || next.text == "{") {
 			open := p.take()
@@ -214,12 +214,12 @@ func (p *parser) element(n *node, open token) *node {
 		n.sigil = '@'
 		p.special(n)
 		i := p.expr()
-		return &node{kind: nIndex, off: n.off, end: p.expect("]", open.off), kids: []*node{n, i}}
+		return p.node(node{kind: nIndex, off: n.off, end: p.expect("]", open.off), kids: p.list(n, i)})
 	}
 	n.sigil = '%'
 	p.special(n)
 	k := p.key(open)
-	return &node{kind: nKey, off: n.off, end: p.pos, kids: []*node{n, k}}
+	return p.node(node{kind: nKey, off: n.off, end: p.pos, kids: p.list(n, k)})
 }
 
 func (p *parser) slice(n *node, open token, array, hash nodeKind) *node {
@@ -234,14 +234,14 @@ func (p *parser) slice(n *node, open token, array, hash nodeKind) *node {
 	var l *node
 	if shut == "}" {
 		k := p.key(open)
-		l = &node{kind: nList, off: k.off, end: k.end, kids: []*node{k}}
+		l = p.node(node{kind: nList, off: k.off, end: k.end, kids: p.list(k)})
 		if k.kind == nList && !k.paren {
 			l = k
 		}
 	} else {
 		l = p.listUntil(shut, open.off)
 	}
-	return &node{kind: kind, off: n.off, end: p.pos, kids: []*node{n, l}}
+	return p.node(node{kind: kind, off: n.off, end: p.pos, kids: p.list(n, l)})
 }
 
 // cast reads ${...}, @{...}, %{...}, &{...}, $#{...} and the forms with a further $.
@@ -249,7 +249,7 @@ func (p *parser) cast(t token) *node {
 	var ref *node
 	if p.isOp(true, "{") {
 		b := p.block()
-		ref = &node{kind: nDo, off: b.off, end: b.end, kids: []*node{b}}
+		ref = p.node(node{kind: nDo, off: b.off, end: b.end, kids: p.list(b)})
 		if len(b.kids) == 1 && simpleExpr(b.kids[0]) {
 			ref = b.kids[0]
 		}
@@ -262,7 +262,7 @@ func (p *parser) cast(t token) *node {
 		case u.kind == tCast && u.text == "$":
 			p.take()
 			inner := p.castRef(u)
-			ref = &node{kind: nDeref, sigil: '$', off: u.off, end: p.tokEnd(), kids: []*node{inner}}
+			ref = p.node(node{kind: nDeref, sigil: '$', off: u.off, end: p.tokEnd(), kids: p.list(inner)})
 		default:
 			p.syntax(&u, "a variable's name is missing")
 		}
@@ -271,16 +271,16 @@ func (p *parser) cast(t token) *node {
 		p.refuse(t.off, "a symbolic reference", "write the variable or function itself")
 	}
 	sigil := t.text[0]
-	n := &node{kind: nDeref, sigil: sigil, off: t.off, end: p.tokEnd(), kids: []*node{ref}}
+	n := p.node(node{kind: nDeref, sigil: sigil, off: t.off, end: p.tokEnd(), kids: p.list(ref)})
 	if t.text == "$#" {
 		n.sigil = '@'
-		return &node{kind: nArrayLen, off: t.off, end: n.end, kids: []*node{n}}
+		return p.node(node{kind: nArrayLen, off: t.off, end: n.end, kids: p.list(n)})
 	}
 	next := p.peek(false)
 	open := next.kind == tOp && (next.text == "[" || next.text == "{")
 	switch {
 	case sigil == '&':
-		call := &node{kind: nDynCall, name: "&", off: t.off, end: n.end, kids: []*node{ref}}
+		call := p.node(node{kind: nDynCall, name: "&", off: t.off, end: n.end, kids: p.list(ref)})
 		if next.kind == tOp && next.text == "(" {
 			o := p.take()
 			return p.callArgs(call, o)
@@ -293,10 +293,10 @@ func (p *parser) cast(t token) *node {
 		if o.text == "{" {
 			n.sigil = '%'
 			k := p.key(o)
-			return &node{kind: nKey, off: t.off, end: p.pos, kids: []*node{n, k}}
+			return p.node(node{kind: nKey, off: t.off, end: p.pos, kids: p.list(n, k)})
 		}
 		i := p.expr()
-		return &node{kind: nIndex, off: t.off, end: p.expect("]", o.off), kids: []*node{n, i}}
+		return p.node(node{kind: nIndex, off: t.off, end: p.expect("]", o.off), kids: p.list(n, i)})
 	case sigil == '@' && open:
 		o := p.take()
 		return p.slice(n, o, nSlice, nKeySlice)
@@ -316,12 +316,12 @@ func (p *parser) castRef(t token) *node {
 		return p.special(p.newVar(u, '$'))
 	case u.kind == tOp && u.text == "{":
 		b := p.block()
-		return &node{kind: nDo, off: b.off, end: b.end, kids: []*node{b}}
+		return p.node(node{kind: nDo, off: b.off, end: b.end, kids: p.list(b)})
 	case u.kind == tCast && u.text == "$":
 		p.take()
 		p.enter(u.off)
 		defer p.leave()
-		return &node{kind: nDeref, sigil: '$', off: u.off, end: p.tokEnd(), kids: []*node{p.castRef(u)}}
+		return p.node(node{kind: nDeref, sigil: '$', off: u.off, end: p.tokEnd(), kids: p.list(p.castRef(u))})
 	}
 	p.syntax(&u, "a variable's name is missing")
 	return nil

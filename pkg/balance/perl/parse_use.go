@@ -41,7 +41,7 @@ func (p *parser) use(t token) {
 		}
 		if m.text == "vars" && on {
 			for _, a := range args {
-				p.imports[a] = "our"
+				p.imported(a, "our")
 			}
 		}
 	case "List::Util", "POSIX", "Scalar::Util":
@@ -53,6 +53,13 @@ func (p *parser) use(t token) {
 	default:
 		p.refuse(m.off, "use "+m.text, "only strict, warnings, feature, List::Util and POSIX are built in")
 	}
+}
+
+func (p *parser) imported(name, full string) {
+	if p.imports == nil {
+		p.imports = map[string]string{}
+	}
+	p.imports[name] = full
 }
 
 func contains(list []string, s string) bool {
@@ -78,8 +85,8 @@ func (p *parser) module(m token, names []string) {
 			p.refuse(m.off, full, "")
 			continue
 		}
-		if _, host := p.hosts[name]; !host {
-			p.imports[name] = full
+		if _, host := p.host(name); !host {
+			p.imported(name, full)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import "strings"
 func (p *parser) word(t token) *node {
 	if p.fatComma(t.end) {
 		p.take()
-		return &node{kind: nConst, off: t.off, end: t.end, val: String(t.text)}
+		return p.node(node{kind: nConst, off: t.off, end: t.end, val: String(t.text)})
 	}
 	p.take()
 	name := strings.TrimPrefix(strings.TrimPrefix(t.text, "main::"), "CORE::")
@@ -21,16 +21,16 @@ func (p *parser) word(t token) *node {
 		return p.evalBlock(t)
 	case "sub":
 		s := p.subBody()
-		return &node{kind: nAnonSub, off: t.off, end: p.pos, sub: s}
+		return p.node(node{kind: nAnonSub, off: t.off, end: p.pos, sub: s})
 	case "return":
-		n := &node{kind: nReturn, off: t.off, end: t.end}
+		n := p.node(node{kind: nReturn, off: t.off, end: t.end})
 		if p.startsTerm() {
 			x := p.comma()
-			n.kids, n.end = []*node{x}, x.end
+			n.kids, n.end = p.list(x), x.end
 		}
 		return n
 	case "next", "last":
-		n := &node{kind: nNext, off: t.off, end: t.end}
+		n := p.node(node{kind: nNext, off: t.off, end: t.end})
 		if name == "last" {
 			n.kind = nLast
 		}
@@ -41,7 +41,7 @@ func (p *parser) word(t token) *node {
 		return n
 	case "wantarray":
 		p.emptyParens()
-		return &node{kind: nWantarray, off: t.off, end: p.tokEnd()}
+		return p.node(node{kind: nWantarray, off: t.off, end: p.tokEnd()})
 	case "print", "printf", "say":
 		return p.print(t)
 	case "sort":
@@ -50,11 +50,11 @@ func (p *parser) word(t token) *node {
 		return p.blockCall(t, name)
 	case "qw":
 	case "__LINE__":
-		return &node{kind: nConst, off: t.off, end: t.end, val: Int(int64(p.source.at.Line + p.source.line(t.off)))}
+		return p.node(node{kind: nConst, off: t.off, end: t.end, val: Int(int64(p.source.at.Line + p.source.line(t.off)))})
 	case "__FILE__":
-		return &node{kind: nConst, off: t.off, end: t.end, val: String(p.source.at.File)}
+		return p.node(node{kind: nConst, off: t.off, end: t.end, val: String(p.source.at.File)})
 	case "__PACKAGE__":
-		return &node{kind: nConst, off: t.off, end: t.end, val: String("main")}
+		return p.node(node{kind: nConst, off: t.off, end: t.end, val: String("main")})
 	case "and", "or", "xor", "if", "unless", "while", "until", "foreach", "for", "x", "cmp", "eq", "ne", "lt", "gt", "le", "ge",
 		"elsif", "else", "elseif":
 		hint := "a value is missing before " + t.text
@@ -79,7 +79,7 @@ func (p *parser) call(t token, name string) *node {
 	if full, ok := p.imports[name]; ok && full != "our" {
 		name = full
 	}
-	if _, host := p.hosts[name]; host || p.subs[name] {
+	if _, host := p.host(name); host || p.subs[name] {
 		return p.subCall(t, name)
 	}
 	if bf := blockFunction(name); bf != "" {
@@ -92,25 +92,25 @@ func (p *parser) call(t token, name string) *node {
 		what := "the function " + name
 		p.refuse(t.off, what, hint)
 		if p.isOp(true, "(") || p.startsTerm() {
-			return p.args(&node{kind: nFunc, name: "refused", off: t.off, end: t.end})
+			return p.args(p.node(node{kind: nFunc, name: "refused", off: t.off, end: t.end}))
 		}
-		return &node{kind: nConst, off: t.off, end: t.end}
+		return p.node(node{kind: nConst, off: t.off, end: t.end})
 	}
 	next := p.peek(false)
 	switch {
 	case next.kind == tOp && next.text == "(":
-		return p.args(&node{kind: nCall, name: name, off: t.off, end: t.end})
+		return p.args(p.node(node{kind: nCall, name: name, off: t.off, end: t.end}))
 	case next.kind == tOp && next.text == "->":
 		p.fail(next.off, "the method call "+t.text+"-> is not available in algorithms", "")
 	case strings.HasSuffix(name, "::"):
 		name = strings.TrimSuffix(name, "::")
 	}
-	return &node{kind: nWord, off: t.off, end: t.end, name: name, must: p.strict}
+	return p.node(node{kind: nWord, off: t.off, end: t.end, name: name, must: p.strict})
 }
 
 // subCall reads a call of a known sub, which needs no parentheses.
 func (p *parser) subCall(t token, name string) *node {
-	return p.args(&node{kind: nCall, name: name, off: t.off, end: t.end})
+	return p.args(p.node(node{kind: nCall, name: name, off: t.off, end: t.end}))
 }
 
 // args reads (...) or an open list behind a function's name.
@@ -171,7 +171,7 @@ func (p *parser) emptyParens() {
 
 // ampCall reads &name and &name(...).
 func (p *parser) ampCall(t token) *node {
-	n := &node{kind: nCall, name: strings.TrimPrefix(t.name, "::"), sigil: '&', off: t.off, end: t.end}
+	n := p.node(node{kind: nCall, name: strings.TrimPrefix(t.name, "::"), sigil: '&', off: t.off, end: t.end})
 	if strings.HasPrefix(n.name, "CORE::") {
 		p.refuse(t.off, "&"+n.name, "")
 	}
@@ -188,10 +188,10 @@ func (p *parser) notCall(t token) *node {
 		open := p.take()
 		l := p.listUntil(")", open.off)
 		x := p.parens(l, open)
-		return &node{kind: nNot, off: t.off, end: p.pos, name: "not", kids: []*node{x}}
+		return p.node(node{kind: nNot, off: t.off, end: p.pos, name: "not", kids: p.list(x)})
 	}
 	x := p.comma()
-	return &node{kind: nNot, off: t.off, end: x.end, name: "not", kids: []*node{x}}
+	return p.node(node{kind: nNot, off: t.off, end: x.end, name: "not", kids: p.list(x)})
 }
 
 func (p *parser) doBlock(t token) *node {
@@ -199,7 +199,7 @@ func (p *parser) doBlock(t token) *node {
 		p.fail(t.off, "do FILE is not available in algorithms", "do { ... } is")
 	}
 	b := p.block()
-	return &node{kind: nDo, off: t.off, end: b.end, kids: []*node{b}}
+	return p.node(node{kind: nDo, off: t.off, end: b.end, kids: p.list(b)})
 }
 
 func (p *parser) evalBlock(t token) *node {
@@ -207,7 +207,7 @@ func (p *parser) evalBlock(t token) *node {
 		p.fail(t.off, "eval of a string is not available in algorithms", "eval { ... } is")
 	}
 	b := p.block()
-	return &node{kind: nEval, off: t.off, end: b.end, kids: []*node{b}}
+	return p.node(node{kind: nEval, off: t.off, end: b.end, kids: p.list(b)})
 }
 
 // declaration reads my, our, state and local.
@@ -218,14 +218,14 @@ func (p *parser) declaration(t token) *node {
 		if !ok {
 			p.fail(t.off, "local is not available in algorithms but for $_ $, $\\ and $\"", "use my for variables of a block")
 		}
-		return &node{kind: nLocal, off: t.off, end: x.end, kids: []*node{x}}
+		return p.node(node{kind: nLocal, off: t.off, end: x.end, kids: p.list(x)})
 	}
-	n := &node{kind: nMy, off: t.off, end: t.end, name: t.text}
+	n := p.node(node{kind: nMy, off: t.off, end: t.end, name: t.text})
 	one := func() {
 		v := *p.peek(true)
 		if v.kind == tIdent && v.text == "undef" && n.paren {
 			p.take()
-			n.kids = append(n.kids, &node{kind: nFunc, name: "undef", off: v.off, end: v.end})
+			n.kids = append(n.kids, p.node(node{kind: nFunc, name: "undef", off: v.off, end: v.end}))
 			return
 		}
 		if v.kind != tVar || v.text == "&" || v.text == "$#" {
@@ -235,7 +235,7 @@ func (p *parser) declaration(t token) *node {
 		if !isLetter(v.name[0]) || strings.Contains(v.name, "::") || v.name == "_" && t.text != "our" {
 			p.fail(v.off, "Can't use global "+v.text+strings.TrimPrefix(v.name, "::")+" in \""+t.text+"\"", "")
 		}
-		n.kids = append(n.kids, &node{kind: nVar, sigil: v.text[0], name: v.name, off: v.off, end: v.end})
+		n.kids = append(n.kids, p.node(node{kind: nVar, sigil: v.text[0], name: v.name, off: v.off, end: v.end}))
 	}
 	if !p.isOp(true, "(") {
 		if u := *p.peek(true); u.kind == tIdent {

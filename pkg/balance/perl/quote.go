@@ -5,7 +5,7 @@ import "strings"
 // quoted makes the node of a quote-like token.
 func (p *parser) quoted(t token) *node {
 	q := t.quote
-	n := &node{kind: nConst, off: t.off, end: t.end}
+	n := p.node(node{kind: nConst, off: t.off, end: t.end})
 	switch q.op {
 	case "'", "q":
 		n.val = String(unquote(p.src[q.from:q.to], q.delim))
@@ -18,9 +18,9 @@ func (p *parser) quoted(t token) *node {
 	case "\"", "qq":
 		return p.interpolate(t, q.from, q.to, false)
 	case "qw":
-		l := &node{kind: nList, paren: true, name: "qw", off: t.off, end: t.end}
+		l := p.node(node{kind: nList, paren: true, name: "qw", off: t.off, end: t.end})
 		for _, w := range strings.Fields(p.src[q.from:q.to]) {
-			l.kids = append(l.kids, &node{kind: nConst, off: t.off, end: t.end, val: String(unquote(w, q.delim))})
+			l.kids = append(l.kids, p.node(node{kind: nConst, off: t.off, end: t.end, val: String(unquote(w, q.delim))}))
 		}
 		return l
 	case "m", "qr":
@@ -37,7 +37,7 @@ func (p *parser) quoted(t token) *node {
 		case strings.Contains(q.flags, "e"):
 			n.regex.repl = p.code(q.from2, q.to2)
 		case q.delim2 == '\'':
-			n.regex.repl = &node{kind: nConst, off: q.from2, end: q.to2, val: String(p.src[q.from2:q.to2])}
+			n.regex.repl = p.node(node{kind: nConst, off: q.from2, end: q.to2, val: String(p.src[q.from2:q.to2])})
 		default:
 			n.regex.repl = p.interpolate(t, q.from2, q.to2, false)
 		}
@@ -93,7 +93,7 @@ func (p *parser) within(from, to int, f func()) {
 
 // code reads the replacement of s///e: statements.
 func (p *parser) code(from, to int) *node {
-	b := &node{kind: nBlock, off: from, end: to}
+	b := p.node(node{kind: nBlock, off: from, end: to})
 	p.within(from, to, func() {
 		for p.peek(true).kind != tEOF {
 			if p.isOp(true, "}") {
@@ -104,12 +104,12 @@ func (p *parser) code(from, to int) *node {
 			}
 		}
 	})
-	return &node{kind: nDo, off: from, end: to, kids: []*node{b}}
+	return p.node(node{kind: nDo, off: from, end: to, kids: p.list(b)})
 }
 
 func (p *parser) pattern(t token, q *quote) *node {
 	if q.delim == '\'' {
-		return &node{kind: nConst, off: q.from, end: q.to, val: String(p.src[q.from:q.to])}
+		return p.node(node{kind: nConst, off: q.from, end: q.to, val: String(p.src[q.from:q.to])})
 	}
 	return p.interpolate(t, q.from, q.to, true)
 }

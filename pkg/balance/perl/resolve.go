@@ -26,9 +26,11 @@ type resolver struct {
 	p       *parser
 	sub     *subInfo
 	visible []*symbol
-	pending []*symbol // declared in the statement at hand; visible from the next
-	globals [3]map[string]int
-	subs    map[string]*node // named subs
+	symbols []symbol          // cut from larger pieces
+	pending []*symbol         // declared in the statement at hand; visible from the next
+	globals [3]map[string]int // package variables that are no fixed ones; made when there are some
+	count   [3]int            // slots for them
+	subs    map[string]*node  // named subs
 	all     []*subInfo
 	states  int
 	inEval  int
@@ -42,14 +44,7 @@ type resolver struct {
 }
 
 func newResolver(p *parser) *resolver {
-	r := &resolver{p: p, subs: map[string]*node{}}
-	for i := range r.globals {
-		r.globals[i] = map[string]int{}
-	}
-	for i, name := range fixedGlobals {
-		r.globals[0][name] = i
-	}
-	return r
+	return &resolver{p: p, count: [3]int{gFixed, 0, 0}}
 }
 
 // program resolves the whole tree.
@@ -69,6 +64,9 @@ func (r *resolver) program(root *node) *subInfo {
 // hoist collects the named subs, which may be called before their definition.
 func (r *resolver) hoist(n *node) {
 	if n.kind == nSub {
+		if r.subs == nil {
+			r.subs = map[string]*node{}
+		}
 		r.subs[n.name] = n
 	}
 	if n.sub != nil {
@@ -86,7 +84,7 @@ func (r *resolver) statements(list []*node) {
 
 func (r *resolver) introduce() {
 	r.visible = append(r.visible, r.pending...)
-	r.pending = nil
+	r.pending = r.pending[len(r.pending):]
 }
 
 // scope runs f; what it declares ends with it.
@@ -237,7 +235,11 @@ func (r *resolver) declare(n *node) {
 			continue
 		}
 		name := string(k.sigil) + k.name
-		s := &symbol{name: name, owner: r.sub}
+		if len(r.symbols) == cap(r.symbols) {
+			r.symbols = make([]symbol, 0, 16)
+		}
+		r.symbols = append(r.symbols, symbol{name: name, owner: r.sub})
+		s := &r.symbols[len(r.symbols)-1]
 		switch n.name {
 		case "our":
 			k.global, k.slot = true, r.global(k.sigil, k.name)
@@ -259,11 +261,22 @@ func (r *resolver) declare(n *node) {
 }
 
 func (r *resolver) global(sigil byte, name string) int {
-	table := r.globals[slotKind(sigil)]
-	i, ok := table[name]
+	kind := slotKind(sigil)
+	if kind == 0 && len(name) == 1 {
+		for i, fixed := range fixedGlobals {
+			if fixed == name {
+				return i
+			}
+		}
+	}
+	i, ok := r.globals[kind][name]
 	if !ok {
-		i = len(table)
-		table[name] = i
+		if r.globals[kind] == nil {
+			r.globals[kind] = map[string]int{}
+		}
+		i = r.count[kind]
+		r.globals[kind][name] = i
+		r.count[kind]++
 	}
 	return i
 }
@@ -324,7 +337,7 @@ func (r *resolver) call(n *node) {
 	if _, ok := r.subs[n.name]; ok {
 		return
 	}
-	i, ok := r.p.hosts[n.name]
+	i, ok := r.p.host(n.name)
 	if !ok {
 		if r.p.broken && strings.Contains(r.p.src, "sub "+n.name) {
 			return // it may be defined in what could not be read
