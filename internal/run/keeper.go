@@ -35,6 +35,7 @@ const keeperFailed = 127
 // The program that uses Keeper calls KeeperMain first thing in main.
 type Keeper struct {
 	Lock  *os.File      // held as long as the command runs; nil is none
+	Also  *os.File      // a second lock, held alike
 	Self  string        // path of this program; "" is /proc/self/exe
 	Grace time.Duration // between SIGTERM and SIGKILL when the context ends
 }
@@ -65,8 +66,10 @@ func (k Keeper) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	defer report.Close()
 	p.cmd.ExtraFiles = []*os.File{w}
-	if k.Lock != nil {
-		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, k.Lock)
+	for _, lock := range []*os.File{k.Lock, k.Also} {
+		if lock != nil {
+			p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, lock)
+		}
 	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = p.cmd.Start()

@@ -10,6 +10,7 @@ import (
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/pkg/ocf"
@@ -147,8 +148,9 @@ type life struct {
 	me, boot string
 	shared   string
 	dir      *handoff.Dir
-	files    record // dir, or what an explanation makes of it
-	held     folder // while the lock is held
+	files    record         // dir, or what an explanation makes of it
+	held     folder         // while the lock is held
+	node     *lockfile.Lock // this node's own lock of the VM, while it is held
 	explains *explanation
 
 	ticketTxn string // of a ticket that was consumed and whose transaction no image bears yet
@@ -255,7 +257,8 @@ func (l *life) lock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.hold(held)
+	l.held = held
+	return l.lockNode(wait, held.File())
 }
 
 // tryLock is lock that does not wait. The boot is published when it is known that something will be written.
@@ -286,15 +289,19 @@ func (l *life) hold(held *handoff.Locked) error {
 	return l.equip(run.Keeper{Lock: held.File(), Grace: grace})
 }
 
-// end lets the lock go.
+// end lets the locks go.
 func (l *life) end() {
-	if l.held == nil {
-		return
+	var err error
+	if l.node != nil {
+		err = l.node.Close()
 	}
-	if err := l.held.Unlock(); err != nil {
+	if l.held != nil {
+		err = errors.Join(err, l.held.Unlock())
+	}
+	if err != nil {
 		l.log(ocf.LevelWarning, "letting the lock go failed", "error", err)
 	}
-	l.held = nil
+	l.held, l.node = nil, nil
 }
 
 // until is a context that ends when part/of of the action's time has passed.

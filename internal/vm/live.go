@@ -174,6 +174,9 @@ func (l *life) migrate(ctx context.Context, target string) error {
 
 // migrateAlone moves without shared storage: rgmanager's ownership and fencing are the only guard.
 func (l *life) migrateAlone(ctx context.Context, x hypervisor.Live, target string) error {
+	if err := l.lockAlone(ctx); err != nil {
+		return ocf.Errorf(ocf.CodeStillHere, "not migrating: %w", err)
+	}
 	if err := l.runs(ctx); err != nil {
 		return ocf.Errorf(ocf.CodeStillHere, "not migrating: %w", err)
 	}

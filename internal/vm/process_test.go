@@ -182,6 +182,58 @@ func TestLockOutlivesTheAgent(t *testing.T) {
 	}
 }
 
+// Without shared storage too, and where it is away when the stop comes, no stop answers that the VM is down while the
+// tool of a killed start still boots it.
+func TestStopWaitsForAnOrphanWithoutTheShare(t *testing.T) {
+	for name, take := range map[string]func(m machine){
+		"the cluster has none": func(m machine) {
+			h, err := host.New(m.root)
+			if err == nil {
+				err = h.WriteIdentity(host.Identity{Cluster: "c", UUID: "u", Member: "node1", LogDir: "/log"})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+		"it goes away": nil,
+	} {
+		m := newMachine(t)
+		if take != nil {
+			take(m)
+		}
+		m.fifo("began")
+		m.fifo("go")
+		agent := m.command("start")
+		if err := agent.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if b := m.read("began"); b != "began\n" { // waits for vzctl
+			t.Fatalf("vzctl said %q", b)
+		}
+		if err := agent.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := agent.Wait(); err == nil {
+			t.Fatal("the agent was not killed")
+		}
+		if take == nil {
+			if err := os.Remove(filepath.Join(m.root, "shared/lbvm/cluster")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code := m.run("stop", "OCF_RESKEY_RGMANAGER_meta_timeout=20"); code != int(ocf.CodeGeneric) { // longer than a reboot is waited for
+			t.Errorf("%s: stop while vzctl boots it: exit %d", name, code)
+		}
+		m.write("go", "go\n", 0o600)
+		if take == nil {
+			m.write("shared/lbvm/cluster", string(host.Identity{Cluster: "c", UUID: "u"}.Marker()), 0o644)
+		}
+		if code := m.run("start"); code != 0 || m.read("calls") != "start\n" {
+			t.Errorf("%s: start after it: exit %d, vzctl was called with %q", name, code, m.read("calls"))
+		}
+	}
+}
+
 // As rgmanager calls it: start, status, and a status that has to look at the shared storage in a child.
 func TestAgentAsAProcess(t *testing.T) {
 	m := newMachine(t)
@@ -243,7 +295,8 @@ func TestStatusAdoptsUnderHeartbeat(t *testing.T) {
 	}
 	c := m.command("status")
 	c.Args = []string{c.Path, "--dialect=heartbeat", "101", "status"}
-	c.Env = []string{"PATH=/usr/bin:/bin", host.RootVariable + "=" + m.root, "LBVM_TEST_AGENT=1"}
+	// A name in the environment is another caller's: the arguments count.
+	c.Env = []string{"OCF_RESKEY_name=102", "PATH=/usr/bin:/bin", host.RootVariable + "=" + m.root, "LBVM_TEST_AGENT=1"}
 	if out, err := c.Output(); err != nil || string(out) != "running\n" {
 		t.Errorf("status: %q, %v", out, err)
 	}

@@ -28,6 +28,9 @@ func (l *life) start(ctx context.Context) error {
 func (l *life) startAlone(ctx context.Context) error {
 	l.row = "alone"
 	l.say("there is no shared storage: nothing but the manager keeps other nodes from starting it")
+	if err := l.lockAlone(ctx); err != nil {
+		return err
+	}
 	d, err := l.guest(ctx)
 	if err != nil {
 		return err

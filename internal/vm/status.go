@@ -89,10 +89,11 @@ func (l *life) ask(ctx context.Context) error {
 	if l.a.Self == "" {
 		return l.inquiry(ctx)
 	}
-	env := append([]string{inquiry, ocf.NoBoxVariable + "=1"}, l.call.World.Env...)
+	env := []string{inquiry, ocf.NoBoxVariable + "=1"}
 	for name, value := range l.params { // Heartbeat gives them as arguments
 		env = append(env, "OCF_RESKEY_"+name+"="+value)
 	}
+	env = append(env, l.call.World.Env...) // behind: the first of a name counts
 	r, err := l.boxed(run.System{}).Run(ctx, run.Command{Argv: []string{l.a.Self, "status"}, Env: env})
 	switch {
 	case err != nil:

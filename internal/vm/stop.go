@@ -76,6 +76,9 @@ func (l *life) stopAlone(ctx context.Context, why error) error {
 	}
 	l.row = "alone"
 	l.say("nothing can be written down, so its memory cannot be kept: %v", why)
+	if err := l.lockAlone(ctx); err != nil {
+		return err
+	}
 	d, err := l.guest(ctx)
 	if err != nil {
 		return err
