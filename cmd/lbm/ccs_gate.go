@@ -20,6 +20,9 @@ func runningFlag() cli.Flag {
 // explainsAll looks whether all that the cluster manager runs is in the configuration that it is said to run with. What
 // is not would be stopped, or is of a type whose agent is gone, and no comparison would show it.
 func (w world) explainsAll(ctx context.Context, old *ccs.Document, rules ccs.Rules) error {
+	if gone := withoutAgent(old, rules); len(gone) > 0 {
+		return fmt.Errorf("no agent on this node defines <%s> of %s: rgmanager reads the agents anew with every configuration, and would stop what it has started of that", strings.Join(gone, ">, <"), old.Name())
+	}
 	started, err := cluster.StartedGroups(ctx, w.host, w.run, w.clock)
 	if err != nil {
 		fmt.Fprintln(w.stderr, "lbm: warning: what the cluster manager runs could not be compared with the configuration:", err)
@@ -65,4 +68,24 @@ func (w world) expelled(ctx context.Context, after *ccs.Document) []string {
 		}
 	}
 	return out
+}
+
+// withoutAgent gives the types of resources that none of the installed agents defines.
+func withoutAgent(d *ccs.Document, rules ccs.Rules) (types []string) {
+	if rules == nil {
+		return nil // none is installed
+	}
+	var look func(typ string, below []ccs.Resource)
+	look = func(typ string, below []ccs.Resource) {
+		if _, ok := rules.Find(typ); !ok && !slices.Contains(types, typ) {
+			types = append(types, typ)
+		}
+		for _, r := range below {
+			look(r.Type, r.Children)
+		}
+	}
+	for _, s := range d.Services() {
+		look(s.Type, s.Children)
+	}
+	return types
 }

@@ -43,6 +43,25 @@ func TestGateAgainstTheCluster(t *testing.T) {
 		b.refused(t, s, 3, "this would stop service:centos2", "ccs", "bump", "--update")
 		b.refused(t, s, 3, "this would stop service:centos2", "ccs", "set", "/cluster/rm", "log_level", "6", "--update")
 	})
+	t.Run("an agent is gone", func(t *testing.T) {
+		b, s := confBench(t)
+		agents := map[string]string{}
+		for _, typ := range []string{"service", "xen", "openvz"} {
+			agents[typ+".sh"] = `<resource-agent name="` + typ + `"><parameters><parameter name="name" primary="1"/></parameters><actions><action name="start"/></actions></resource-agent>`
+			b.write(t, "usr/share/cluster/"+typ+".sh", "#!/bin/false\n")
+			if err := os.Chmod(filepath.Join(b.root, "usr/share/cluster", typ+".sh"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.agents = agents
+		args := []string{"ccs", "set", "/cluster/rm", "log_level", "6", "--update", "--no-wait"}
+		agents["openvz.sh"] = ""
+		b.refused(t, s, 3, "no agent on this node defines <openvz>", args...)
+		agents["openvz.sh"] = strings.ReplaceAll(agents["xen.sh"], "xen", "openvz")
+		if code := b.lbm(args...); code != 0 || s.running != 4 {
+			t.Errorf("%d %s", code, b.errors.String())
+		}
+	})
 	t.Run("what the manager runs is in it", func(t *testing.T) {
 		b, s := confBench(t)
 		b.byHand(t, web, "")

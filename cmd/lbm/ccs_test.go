@@ -26,6 +26,7 @@ type suite struct {
 	dump    string // what ccs_config_dump prints
 	asked   func() // called when the running version is asked for
 	states  map[string]string
+	agents  map[string]string // what they print for meta-data
 	calls   []string
 }
 
@@ -33,6 +34,8 @@ func (s *suite) Run(_ context.Context, c run.Command) (run.Result, error) {
 	name := filepath.Base(c.Argv[0])
 	s.calls = append(s.calls, strings.Join(append([]string{name}, c.Argv[1:]...), " "))
 	switch {
+	case strings.HasSuffix(name, ".sh"):
+		return run.Result{Stdout: []byte(s.agents[name])}, nil
 	case name == "clustat":
 		return run.Result{Stdout: []byte(clustat(s.states))}, nil
 	case name == "cman_tool":
