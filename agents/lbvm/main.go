@@ -5,6 +5,7 @@ import (
 	"github.com/lbvm/lbvm/internal/lbvmagent"
 	"github.com/lbvm/lbvm/metadata"
 	"github.com/lbvm/lbvm/pkg/ocf"
+	_ "github.com/lbvm/lbvm/pkg/ocf/quick" // first of all
 )
 
 func main() { ocf.Main(metadata.LBVM(), lbvmagent.New(), ocf.WithPacemaker(metadata.PacemakerLBVM())) }

@@ -6,6 +6,7 @@ import (
 	"github.com/lbvm/lbvm/internal/vm"
 	"github.com/lbvm/lbvm/metadata"
 	"github.com/lbvm/lbvm/pkg/ocf"
+	_ "github.com/lbvm/lbvm/pkg/ocf/quick" // first of all
 )
 
 func main() { ocf.Main(metadata.Xen(), vm.New("xen"), ocf.WithPacemaker(metadata.PacemakerXen())) }

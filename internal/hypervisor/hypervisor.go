@@ -114,6 +114,20 @@ type Detailer interface {
 	Detail(ctx context.Context, vm string) (Detail, error)
 }
 
+// DetailOf asks a driver, in as much detail as it has.
+func DetailOf(ctx context.Context, d Driver, vm string) (Detail, error) {
+	switch x := d.(type) {
+	case *openVZ: // named, so that nothing is looked up: in a program's first use an interface's table is made
+		return x.Detail(ctx, vm)
+	case *xen:
+		return x.Detail(ctx, vm)
+	case Detailer:
+		return x.Detail(ctx, vm)
+	}
+	s, err := d.State(ctx, vm)
+	return Detail{State: s}, err
+}
+
 // Thawer is a driver that lets a frozen guest go on. It returns nil if the guest runs, frozen before or not.
 type Thawer interface {
 	Thaw(ctx context.Context, vm string) error
@@ -168,22 +182,13 @@ type Tools struct {
 
 // New is the driver of that name: "openvz" (vzctl) or "xen" (xm).
 func New(name string, t Tools) (Driver, error) {
-	drivers := map[string]func(Tools) Driver{
-		"openvz": func(t Tools) Driver { return &openVZ{tools: t} },
-		"xen":    func(t Tools) Driver { return &xen{tools: t} },
+	switch name {
+	case "openvz":
+		return &openVZ{tools: t.played(playVZ)}, nil
+	case "xen":
+		return &xen{tools: t.played(playXM)}, nil
 	}
-	build, ok := drivers[name]
-	if !ok {
-		return nil, fmt.Errorf("%w: %q", ErrUnknownDriver, name)
-	}
-	if t.Rehearsal != nil {
-		play, ok := map[string]player{"openvz": playVZ, "xen": playXM}[name]
-		if !ok {
-			return nil, fmt.Errorf("%w: %q", errRehearsal, name)
-		}
-		t = t.rehearsed(play)
-	}
-	return build(t), nil
+	return nil, fmt.Errorf("%w: %q", ErrUnknownDriver, name)
 }
 
 // Errors of drivers.

@@ -2,7 +2,6 @@ package hypervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,6 +26,14 @@ type Rehearsal struct {
 // player answers for a technology's tool after a change, and takes changes in. It gives false where it does not know
 // the question.
 type player func(r *Rehearsal, argv []string) (run.Result, bool)
+
+// played are the tools of a driver: p answers for them in a rehearsal.
+func (t Tools) played(p player) Tools {
+	if t.Rehearsal == nil {
+		return t
+	}
+	return t.rehearsed(p)
+}
 
 // rehearsed are the tools for a driver that rehearses.
 func (t Tools) rehearsed(p player) Tools {
@@ -133,6 +140,3 @@ func playXM(r *Rehearsal, argv []string) (run.Result, bool) {
 }
 
 func told(out string) run.Result { return run.Result{Stdout: []byte(out)} }
-
-// errRehearsal says that a technology has nobody who could answer for its tool.
-var errRehearsal = errors.New("this technology cannot be rehearsed")

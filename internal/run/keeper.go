@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +25,10 @@ const (
 	reportSignal   = "signal"
 	reportFailed   = "failed"
 )
+
+// graceUnit stands behind the grace in a keeper's arguments, for whoever reads them in a list of processes. (To link
+// time.ParseDuration costs each start of an agent more than this.)
+const graceUnit = "ms"
 
 // keeperFailed is a keeper's own exit code where it reports.
 const keeperFailed = 127
@@ -59,7 +64,7 @@ func (k Keeper) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	p := newProcess(c)
 	p.cmd.Path = self
-	p.cmd.Args = append([]string{keeperName, k.Grace.String()}, c.Argv...)
+	p.cmd.Args = append([]string{keeperName, strconv.FormatInt(k.Grace.Milliseconds(), 10) + graceUnit}, c.Argv...)
 	report, w, err := os.Pipe()
 	if err != nil {
 		return Result{}, fmt.Errorf("starting the keeper of %s: %w", c.Argv[0], err)
@@ -120,10 +125,11 @@ func keep(grace string, argv []string) int {
 	if err := CloseOnExec(); err != nil { // the lock stays with us
 		return tell(reportFailed, err.Error())
 	}
-	wait, err := time.ParseDuration(grace)
+	ms, err := strconv.ParseInt(strings.TrimSuffix(grace, graceUnit), 10, 64)
 	if err != nil {
 		return tell(reportFailed, err.Error())
 	}
+	wait := time.Duration(ms) * time.Millisecond
 	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: os.Environ(), Stdin: os.Stdin}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stdout, cmd.Stderr = deaf{os.Stdout}, deaf{os.Stderr}

@@ -108,12 +108,12 @@ func (a *Agent) Validate(ctx context.Context, c *ocf.Call) error {
 		return err
 	}
 	defer l.end()
-	switch v := l.params["on_stop"]; v {
+	switch v := l.params()["on_stop"]; v {
 	case "", "suspend", "suspend-only", "shutdown":
 	default: // stop takes it for suspend
 		return ocf.Errorf(ocf.CodeConfigured, "on_stop=%q is none of suspend, suspend-only and shutdown", v)
 	}
-	if _, err := l.driver.Guest(ctx, l.vm, l.params); err != nil {
+	if _, err := l.driver.Guest(ctx, l.vm, l.params()); err != nil {
 		return ocf.Errorf(ocf.CodeConfigured, "reading the configuration of %s: %w", l.vm, err)
 	}
 	if d, err := l.detail(ctx); d.NoProgram {
@@ -133,7 +133,6 @@ type life struct {
 	call    *ocf.Call
 	action  string
 	vm      string
-	params  map[string]string
 	host    host.Host
 	clock   clock.Clock
 	driver  hypervisor.Driver
@@ -170,7 +169,7 @@ func (a *Agent) begin(c *ocf.Call, action string) (*life, error) {
 	if err := host.CheckName(c.Name); err != nil {
 		return nil, ocf.Errorf(ocf.CodeConfigured, "%w: %w", hypervisor.ErrName, err)
 	}
-	l := &life{a: a, call: c, explains: explanationOf(c), action: action, vm: c.Name, params: c.Params.Map(), clock: a.Clock, total: c.Timeout, patience: reboot}
+	l := &life{a: a, call: c, explains: explanationOf(c), action: action, vm: c.Name, clock: a.Clock, total: c.Timeout, patience: reboot}
 	if l.clock == nil {
 		l.clock = clock.System()
 	}
@@ -288,6 +287,9 @@ func (l *life) hold(held *handoff.Locked) error {
 	l.held = held
 	return l.equip(run.Keeper{Lock: held.File(), Grace: grace})
 }
+
+// params are the agent's parameters. A status needs none.
+func (l *life) params() map[string]string { return l.call.Params.Map() }
 
 // end lets the locks go.
 func (l *life) end() {

@@ -12,7 +12,7 @@ import (
 
 // coldStart boots the guest anew. No image outlives it, and the state says starting before the tool runs.
 func (l *life) coldStart(ctx context.Context, why string) error {
-	g, err := l.driver.Guest(ctx, l.vm, l.params)
+	g, err := l.driver.Guest(ctx, l.vm, l.params())
 	if err != nil {
 		return err
 	}

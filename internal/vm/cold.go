@@ -34,7 +34,7 @@ func (l *life) coldStop(ctx context.Context, v view, why string) error {
 
 // coldOr is a cold stop after a hand-off that failed, unless the administrator has forbidden it.
 func (l *life) coldOr(ctx context.Context, v view, why string, cause error) error {
-	if l.params["on_stop"] == "suspend-only" {
+	if l.params()["on_stop"] == "suspend-only" {
 		return fmt.Errorf("stopping %s with its memory failed, and on_stop=suspend-only forbids a cold stop: %w", l.vm, cause)
 	}
 	l.loud("memory lost", fmt.Sprintf("%s: %v; cold stop", why, cause))

@@ -24,7 +24,7 @@ import (
 // booted by hand after its memory was saved: the image is too old then, and resuming it would ruin the disks.
 
 func (l *life) fingerprint(ctx context.Context) (string, error) {
-	g, err := l.driver.Guest(ctx, l.vm, l.params)
+	g, err := l.driver.Guest(ctx, l.vm, l.params())
 	if err != nil {
 		return "", err
 	}

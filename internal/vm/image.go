@@ -21,7 +21,7 @@ func (l *life) imageStop(ctx context.Context, v view) (bool, error) {
 	if !isSteps && !isSaver {
 		return false, l.coldOr(ctx, v, "no image", fmt.Errorf("%s cannot save memory", l.a.Type))
 	}
-	g, err := l.driver.Guest(ctx, l.vm, l.params)
+	g, err := l.driver.Guest(ctx, l.vm, l.params())
 	if err == nil {
 		err = l.enough(g)
 	}
@@ -33,7 +33,7 @@ func (l *life) imageStop(ctx context.Context, v view) (bool, error) {
 	if err != nil {
 		return false, l.coldOr(ctx, v, "no image", err)
 	}
-	if l.params["on_stop"] == "suspend-only" {
+	if l.params()["on_stop"] == "suspend-only" {
 		l.say("it keeps the memory; if that fails the guest goes on and the stop fails")
 	} else {
 		l.say("it keeps the memory; if that fails the image goes out of use first, then the guest is stopped cold")
@@ -195,7 +195,7 @@ func freeBytes(dir string) (int64, error) {
 
 // meta describes an image that is made now.
 func (l *life) meta(ctx context.Context) (handoff.Meta, error) {
-	g, err := l.driver.Guest(ctx, l.vm, l.params)
+	g, err := l.driver.Guest(ctx, l.vm, l.params())
 	if err != nil {
 		return handoff.Meta{}, err
 	}

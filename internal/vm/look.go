@@ -120,11 +120,7 @@ func classify(d hypervisor.Detail, st handoff.State, me string) class {
 func (l *life) detail(ctx context.Context) (hypervisor.Detail, error) {
 	var d hypervisor.Detail
 	var err error
-	if x, ok := l.driver.(hypervisor.Detailer); ok {
-		d, err = x.Detail(ctx, l.vm)
-	} else {
-		d.State, err = l.driver.State(ctx, l.vm)
-	}
+	d, err = hypervisor.DetailOf(ctx, l.driver, l.vm)
 	if err == nil && classify(d, handoff.State{}, "") == unknown {
 		err = fmt.Errorf("%s is in an unknown state", l.vm)
 	}

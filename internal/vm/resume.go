@@ -19,7 +19,7 @@ func (e *uselessError) Unwrap() error { return e.err }
 // resume lets the guest go on from its image, which is claimed first: whatever happens then, nobody uses it again.
 func (l *life) resume(ctx context.Context, v view) error {
 	txn := v.st.Image
-	g, err := l.driver.Guest(ctx, l.vm, l.params)
+	g, err := l.driver.Guest(ctx, l.vm, l.params())
 	if err != nil {
 		return err
 	}

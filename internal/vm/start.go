@@ -46,7 +46,7 @@ func (l *life) startAlone(ctx context.Context) error {
 		}
 		fallthrough
 	case absent:
-		g, err := l.driver.Guest(ctx, l.vm, l.params)
+		g, err := l.driver.Guest(ctx, l.vm, l.params())
 		if err != nil {
 			return err
 		}

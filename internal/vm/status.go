@@ -90,7 +90,7 @@ func (l *life) ask(ctx context.Context) error {
 		return l.inquiry(ctx)
 	}
 	env := []string{inquiry, ocf.NoBoxVariable + "=1"}
-	for name, value := range l.params { // Heartbeat gives them as arguments
+	for name, value := range l.params() { // Heartbeat gives them as arguments
 		env = append(env, "OCF_RESKEY_"+name+"="+value)
 	}
 	env = append(env, l.call.World.Env...) // behind: the first of a name counts

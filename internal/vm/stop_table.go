@@ -237,7 +237,7 @@ func stopRunning(ctx context.Context, l *life, v view) (bool, error) {
 	if v.sick {
 		return false, l.coldStop(ctx, v, "the guest is sick")
 	}
-	if l.params["on_stop"] == "shutdown" {
+	if l.params()["on_stop"] == "shutdown" {
 		return false, l.coldStop(ctx, v, "on_stop is shutdown")
 	}
 	t, err := l.ticket(ctx, v)

@@ -3,7 +3,6 @@ package ocf
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"hash/fnv"
 	"io"
 	"os"
@@ -29,7 +28,7 @@ const (
 	boxSize     = boxSlotSize * (1 + boxRings*boxSlots)
 
 	boxMagic      = "lbvm-blackbox 1\n"
-	boxHeaderForm = boxMagic + "all=%020d\nnotable=%020d\nsum="
+	boxHeaderSize = len(boxMagic+"all=\nnotable=\nsum=\n") + 20 + 20 + 8
 	boxSlotHead   = len("record ") + 20 + 1 + 8 + 1
 	boxText       = boxSlotSize - boxSlotHead
 )
@@ -206,17 +205,16 @@ func (b *boxFile) holds(ring int, s boxSlot) bool {
 
 func (b *boxFile) put(ring int, s *boxSlot, text []byte) error {
 	slot := make([]byte, 0, boxSlotSize)
-	number := fmt.Sprintf("%020d", s.n)
-	slot = fmt.Appendf(slot, "record %s %08x\n", number, boxSum(number, text))
+	slot = appendPadded(append(slot, "record "...), s.n, 10, 20)
+	sum := boxSum(slot[len("record "):], text)
+	slot = append(appendPadded(append(slot, ' '), uint64(sum), 16, 8), '\n')
 	copy(s.head[:], slot)
 	slot = append(slot, text...)
 	_, err := b.f.WriteAt(slot[:boxSlotSize], s.offset(ring)) // zeros behind the text
 	return err
 }
 
-func boxSum(number string, text []byte) uint32 {
-	return sumOf([]byte(number), text)
-}
+func boxSum(number, text []byte) uint32 { return sumOf(number, text) }
 
 // sumOf notices what was torn. It is not CRC-32, whose tables cost a check more to fill than the rest of the writing.
 func sumOf(parts ...[]byte) uint32 {
@@ -234,17 +232,18 @@ func parseBoxSlot(slot []byte) (n uint64, text []byte, err error) {
 	}
 	head := slot[len("record "):boxSlotHead]
 	text, _, _ = bytes.Cut(slot[boxSlotHead:], []byte{0})
-	number := string(head[:20])
-	n, err = strconv.ParseUint(number, 10, 64)
-	if err != nil || n == 0 || string(head[20:]) != fmt.Sprintf(" %08x\n", boxSum(number, text)) {
+	n, err = strconv.ParseUint(string(head[:20]), 10, 64)
+	if err != nil || n == 0 || string(head[20:]) != string(appendPadded([]byte{' '}, uint64(boxSum(head[:20], text)), 16, 8))+"\n" {
 		return 0, nil, errBoxFile
 	}
 	return n, text, nil
 }
 
 func boxHeader(n [boxRings]uint64) []byte {
-	h := fmt.Appendf(nil, boxHeaderForm, n[ringAll], n[ringNotable])
-	return fmt.Appendf(h, "%08x\n", sumOf(h))
+	h := append(make([]byte, 0, boxHeaderSize), boxMagic+"all="...)
+	h = append(appendPadded(h, n[ringAll], 10, 20), "\nnotable="...)
+	h = append(appendPadded(h, n[ringNotable], 10, 20), "\nsum="...)
+	return append(appendPadded(h, uint64(sumOf(h)), 16, 8), '\n')
 }
 
 // counters reads how many records there were. What is no box of ours is made a new one; where only the numbers are

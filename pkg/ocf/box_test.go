@@ -323,3 +323,33 @@ func TestBoxOfACheckThatHangs(t *testing.T) {
 		}
 	}
 }
+
+// What the black box reads and writes without fmt and time.ParseDuration is what these would.
+func TestBoxNumbers(t *testing.T) {
+	for _, n := range []uint64{0, 1, 9, 10, 12345678, 1<<32 - 1, 1<<64 - 1} {
+		for _, width := range []int{1, 6, 8, 20} {
+			if got, want := string(appendPadded([]byte("x"), n, 10, width)), fmt.Sprintf("x%0*d", width, n); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+			if got, want := string(appendPadded(nil, n, 16, width)), fmt.Sprintf("%0*x", width, n); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+	}
+	for _, d := range []time.Duration{0, time.Microsecond, 999999 * time.Microsecond, time.Second, 90*time.Minute + 30*time.Millisecond, 1<<63 - 1} {
+		d = d.Truncate(time.Microsecond)
+		got, err := parseBoxDuration(boxDuration(d))
+		std, other := time.ParseDuration(boxDuration(d))
+		if err != nil || got != d || other != nil || std != d {
+			t.Errorf("%s became %q, then %s (%v); time says %s (%v)", d, boxDuration(d), got, err, std, other)
+		}
+	}
+	for _, s := range []string{"", "s", "1", ".5s", "-1.5s", "1.x00000s", "1.-5s", "+1s", "1m", "9223372037.0s", "99999999999999999999s"} {
+		if d, err := parseBoxDuration(s); err == nil {
+			t.Errorf("%q was read as %s", s, d)
+		}
+	}
+	if d, err := parseBoxDuration("1.5s"); d != 1500*time.Millisecond || err != nil {
+		t.Error(d, err)
+	}
+}

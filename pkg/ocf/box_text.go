@@ -136,7 +136,34 @@ func (t BoxTool) text() string {
 // boxDuration is a duration in seconds: Go's own text of short ones is not ASCII.
 func boxDuration(d time.Duration) string {
 	us := max(0, d.Microseconds())
-	return fmt.Sprintf("%d.%06ds", us/1e6, us%1e6)
+	b := strconv.AppendInt(make([]byte, 0, 24), us/1e6, 10)
+	return string(append(appendPadded(append(b, '.'), uint64(us%1e6), 10, 6), 's'))
+}
+
+// parseBoxDuration reads it, and any other number of digits behind the point. (To link time.ParseDuration costs each
+// start of an agent more than all of this.)
+func parseBoxDuration(s string) (time.Duration, error) {
+	number, ok := strings.CutSuffix(s, "s")
+	whole, part, _ := strings.Cut(number, ".")
+	seconds, err := strconv.ParseUint(whole, 10, 63)
+	micros, bad := uint64(0), error(nil)
+	if part != "" {
+		micros, bad = strconv.ParseUint((part + "000000")[:6], 10, 32)
+	}
+	if !ok || err != nil || bad != nil || seconds > math.MaxInt64/uint64(time.Second) {
+		return 0, errBoxText
+	}
+	return max(0, time.Duration(seconds)*time.Second+time.Duration(micros)*time.Microsecond), nil
+}
+
+// appendPadded appends n with zeros before it. fmt would cost a check as much as the write itself.
+func appendPadded(b []byte, n uint64, base, width int) []byte {
+	var digits [20]byte
+	text := strconv.AppendUint(digits[:0], n, base)
+	for i := len(text); i < width; i++ {
+		b = append(b, '0')
+	}
+	return append(b, text...)
 }
 
 // cutText makes one line of at most n bytes, without what could harm a terminal. It is the middle that goes: how an
@@ -194,7 +221,7 @@ func parseBoxText(text []byte) (BoxRecord, error) {
 		case "born":
 			r.born, err = strconv.ParseUint(value, 10, 64)
 		case "took":
-			r.Took, err = time.ParseDuration(value)
+			r.Took, err = parseBoxDuration(value)
 		case "code":
 			var n int
 			n, err = boxCount(value)
@@ -235,7 +262,7 @@ func parseBoxTool(value string) (BoxTool, error) {
 	}
 	t.Ended = true
 	var err error
-	if t.Took, err = time.ParseDuration(took); err != nil {
+	if t.Took, err = parseBoxDuration(took); err != nil {
 		return t, err
 	}
 	if code != "!" {

@@ -91,7 +91,7 @@ func bounded(do func() error) error {
 			}
 			done <- err
 		}()
-		deepen()
+		deepen(false)
 		err = do()
 	}()
 	ctx, cancel := clock.System().WithTimeout(context.Background(), boxDiskWait)

@@ -36,7 +36,7 @@ func langTexts(x *element, name string) []langText {
 }
 
 func derive(rgmanager []byte, eleven bool) ([]byte, error) {
-	m, x, err := parseMetadata(rgmanager)
+	m, x, err := parseMetadata(rgmanager, true)
 	if err != nil {
 		return nil, err
 	}

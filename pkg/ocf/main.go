@@ -25,10 +25,13 @@ import (
 // takes for a failure of unknown outcome, and keeps what Go prints in CrashFile.
 func Main(xml []byte, a Agent, options ...Option) {
 	run.KeeperMain()
-	if n := len(os.Args); n > 1 && (isStatus(os.Args[1]) || isStatus(os.Args[n-1])) {
+	switch first, last := ends(os.Args); {
+	case isStatus(first) || isStatus(last):
 		// It waits more than it works: one goroutine at a time will do, and wakes no threads for others. Done
-		// first, while the processor that goes has not begun to hold memory.
+		// first, while the processor that goes has not begun to hold memory (package quick does it earlier).
 		runtime.GOMAXPROCS(1)
+	case first != actionMetaData && last != actionMetaData:
+		runtime.GOMAXPROCS(runtime.NumCPU())
 	}
 	abortOnCrash()
 	fillDescriptors()
@@ -50,6 +53,14 @@ func Main(xml []byte, a Agent, options ...Option) {
 	w.Human = terminal(2) || terminal(1)
 	w.Box = BoxFile(w.Getenv(RootVariable))
 	os.Exit(int(Run(w, xml, a, options...)))
+}
+
+// ends are the first and the last argument, one of which is the action.
+func ends(args []string) (first, last string) {
+	if n := len(args); n > 1 {
+		return args[1], args[n-1]
+	}
+	return "", ""
 }
 
 // heed gives the context that the signals end. To listen for them costs a quarter of all that a status check costs, so

@@ -81,7 +81,7 @@ func (m *Metadata) Action(name string, depth int) (Action, bool) {
 
 // ParseMetadata reads an agent's metadata. It refuses what would make rgmanager drop the type or crash.
 func ParseMetadata(text []byte) (*Metadata, error) {
-	m, x, err := parseMetadata(text)
+	m, x, err := parseMetadata(text, true)
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +93,10 @@ func ParseMetadata(text []byte) (*Metadata, error) {
 	return m, nil
 }
 
-// parseMetadata is ParseMetadata without the texts for humans, which no action needs. It gives the document as well.
-func parseMetadata(text []byte) (*Metadata, *element, error) {
-	x, err := readXML(text)
+// parseMetadata is ParseMetadata without the texts for humans, which no action needs. It gives the document as well,
+// in which they are if texts says so.
+func parseMetadata(text []byte, texts bool) (*Metadata, *element, error) {
+	x, err := readXML(text, texts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading metadata: %w", err)
 	}
@@ -116,12 +117,20 @@ func metadataOf(x *element) (*Metadata, error) {
 	if m.Name == "" || strings.EqualFold(m.Name, "action") {
 		return nil, fmt.Errorf("reading metadata: %q cannot be the name of a type", m.Name)
 	}
-	for _, p := range x.first("parameters").all("parameter") {
+	params, actions := x.first("parameters"), x.first("actions")
+	m.Params, m.Actions = make([]Param, 0, params.count()), make([]Action, 0, actions.count())
+	for p := params.kids; p != nil; p = p.next {
+		if p.name != "parameter" {
+			continue
+		}
 		if err := m.addParam(p); err != nil {
 			return nil, fmt.Errorf("reading metadata of %q: %w", m.Name, err)
 		}
 	}
-	for _, a := range x.first("actions").all("action") {
+	for a := actions.kids; a != nil; a = a.next {
+		if a.name != "action" {
+			continue
+		}
 		if err := m.addAction(a); err != nil {
 			return nil, fmt.Errorf("reading metadata of %q: %w", m.Name, err)
 		}
@@ -129,8 +138,8 @@ func metadataOf(x *element) (*Metadata, error) {
 	if len(m.Actions) == 0 {
 		return nil, fmt.Errorf("reading metadata of %q: it declares no action", m.Name)
 	}
-	for _, s := range x.all("special") {
-		if tag, _ := s.attr("tag"); tag != "rgmanager" {
+	for s := x.kids; s != nil; s = s.next {
+		if tag, _ := s.attr("tag"); s.name != "special" || tag != "rgmanager" {
 			continue
 		}
 		kept := s.first("attributes")

@@ -60,7 +60,7 @@ func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 		usage(w.Stderr, w, xml)
 		return CodeArgs
 	}
-	m, _, err := parseMetadata(xml)
+	m, _, err := parseMetadata(xml, false)
 	if err != nil {
 		logger(w, "ocf").Log(LevelCrit, err.Error(), "program", w.Args[0])
 		return CodeGeneric
@@ -188,7 +188,7 @@ func perform(c *Call, do func(context.Context) error) error {
 			}
 			done <- err
 		}()
-		deepen()
+		deepen(false)
 		err = do(ctx)
 	}()
 	select {

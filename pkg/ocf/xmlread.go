@@ -10,10 +10,11 @@ import (
 
 // element is one element of an XML document. Names are as written, with their prefix.
 type element struct {
-	name     string
-	attrs    []xmlAttr
-	text     string // all character data directly in it
-	children []*element
+	name       string
+	attrs      []xmlAttr
+	text       string   // all character data directly in it, where texts are kept
+	kids, last *element // its children, each leading to the next
+	next       *element
 }
 
 type xmlAttr struct{ name, value string }
@@ -31,7 +32,7 @@ func (e *element) attr(name string) (string, bool) {
 // all gives the children of a name, in the document's order.
 func (e *element) all(name string) []*element {
 	var out []*element
-	for _, c := range e.children {
+	for c := e.kids; c != nil; c = c.next {
 		if c.name == name {
 			out = append(out, c)
 		}
@@ -39,9 +40,18 @@ func (e *element) all(name string) []*element {
 	return out
 }
 
+// count is how many children it has.
+func (e *element) count() int {
+	n := 0
+	for c := e.kids; c != nil; c = c.next {
+		n++
+	}
+	return n
+}
+
 // first is the first child of a name, or an empty element.
 func (e *element) first(name string) *element {
-	for _, c := range e.children {
+	for c := e.kids; c != nil; c = c.next {
 		if c.name == name {
 			return c
 		}
@@ -56,13 +66,23 @@ const maxDepth = 100
 // tables, reflection, and the stack that grows with it), and metadata needs little of it: no name spaces, no entities
 // but the five and numbers, UTF-8 alone.
 type xmlReader struct {
-	s  string
-	at int
+	s     string
+	at    int
+	texts bool // keep character data
+	// Memory for what is read, taken at once: many small pieces of many sizes cost a short action more than the reading.
+	elements []element
+	attrs    []xmlAttr
 }
 
-// readXML reads a whole document and gives its root.
-func readXML(text []byte) (*element, error) {
-	r := &xmlReader{s: strings.TrimPrefix(string(text), "\ufeff")}
+// What the metadata of an agent has of each, about.
+const (
+	someElements = 64
+	someAttrs    = 96
+)
+
+// readXML reads a whole document and gives its root. Without texts, character data is checked and not kept.
+func readXML(text []byte, texts bool) (*element, error) {
+	r := &xmlReader{s: strings.TrimPrefix(string(text), "\ufeff"), texts: texts}
 	if strings.IndexByte(r.s, '\r') >= 0 {
 		r.s = strings.ReplaceAll(strings.ReplaceAll(r.s, "\r\n", "\n"), "\r", "\n")
 	}
@@ -212,7 +232,11 @@ func (r *xmlReader) element(depth int) (*element, error) {
 	if depth > maxDepth {
 		return nil, errors.New("elements stand too deep in each other")
 	}
-	e := &element{}
+	if len(r.elements) == 0 {
+		r.elements = make([]element, someElements)
+	}
+	e := &r.elements[0]
+	r.elements = r.elements[1:]
 	var err error
 	if e.name, err = r.name(); err != nil {
 		return nil, err
@@ -264,10 +288,17 @@ func (r *xmlReader) attribute(e *element) error {
 	if _, twice := e.attr(name); twice {
 		return fmt.Errorf("%s stands twice in <%s>", name, e.name)
 	}
-	if value, err = entities(value); err == nil {
-		e.attrs = append(e.attrs, xmlAttr{name, value})
+	if value, err = entities(value); err != nil {
+		return err
 	}
-	return err
+	// An element's attributes stand together: nothing else is read between them.
+	n := len(e.attrs)
+	if len(r.attrs)+1 > cap(r.attrs) {
+		r.attrs = append(make([]xmlAttr, 0, max(someAttrs, 2*n)), e.attrs...)
+	}
+	r.attrs = append(r.attrs, xmlAttr{name, value})
+	e.attrs = r.attrs[len(r.attrs)-n-1 : len(r.attrs) : len(r.attrs)]
+	return nil
 }
 
 // content reads what stands between the tags of e, and its end tag.
@@ -281,7 +312,7 @@ func (r *xmlReader) content(e *element, depth int) error {
 		if err != nil {
 			return err
 		}
-		e.text += text
+		r.keep(e, text)
 		r.at += n
 		switch {
 		case r.skip("</"):
@@ -297,19 +328,30 @@ func (r *xmlReader) content(e *element, depth int) error {
 			err = r.comment()
 		case r.skip("<![CDATA["):
 			text, err = r.until("]]>")
-			e.text += text
+			r.keep(e, text)
 		case r.skip("<?"):
 			err = r.instruction()
 		default:
 			r.at++
 			var c *element
 			if c, err = r.element(depth + 1); err == nil {
-				e.children = append(e.children, c)
+				if e.last == nil {
+					e.kids = c
+				} else {
+					e.last.next = c
+				}
+				e.last = c
 			}
 		}
 		if err != nil {
 			return err
 		}
+	}
+}
+
+func (r *xmlReader) keep(e *element, text string) {
+	if r.texts {
+		e.text += text
 	}
 }
 
