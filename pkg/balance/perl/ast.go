@@ -94,7 +94,8 @@ type regexNode struct {
 
 // symbol is one lexical variable.
 type symbol struct {
-	name     string // with its sigil
+	sigil    byte
+	name     string // without its sigil
 	slot     int
 	owner    *subInfo
 	captured bool // a closure or a reference may outlive the scope

@@ -6,7 +6,7 @@ import "strings"
 func (l *lexer) variable(t *token) {
 	sigil := l.src[l.pos]
 	l.pos++
-	t.text = string(sigil)
+	t.text = l.src[t.off : t.off+1]
 	if sigil == '$' && l.at(l.pos) == '#' && (l.at(l.pos+1) == '{' || l.at(l.pos+1) == '$' || isLetter(l.at(l.pos+1)) || l.at(l.pos+1) == ':') {
 		l.pos++
 		t.text = "$#"

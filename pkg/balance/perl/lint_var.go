@@ -28,16 +28,18 @@ func (l *linter) assigned(n *node) {
 	}
 	left, right := n.kids[0], bare(n.kids[1])
 	var fields []int
+	all := [9]int{0, 1, 2, 3, 4, 5, 6, 7, 8}
 	switch {
 	case isLocaltime(right):
 		if !listAssign(n) {
 			return
 		}
-		for i := 0; i < 9; i++ {
-			fields = append(fields, i)
-		}
+		fields = all[:]
 	default:
 		fields = localtimeFields(right)
+	}
+	if len(fields) == 0 {
+		return
 	}
 	var vars []*node
 	switch left.kind {

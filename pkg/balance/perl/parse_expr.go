@@ -53,7 +53,9 @@ func (p *parser) comma() *node {
 	if !p.isComma() {
 		return n
 	}
-	l := p.node(node{kind: nList, off: n.off, end: n.end, kids: p.list(n)})
+	l := p.node(node{kind: nList, off: n.off, end: n.end})
+	var room [8]*node
+	kids := append(room[:0], n)
 	for p.isComma() {
 		t := p.take()
 		l.end = t.end
@@ -67,9 +69,10 @@ func (p *parser) comma() *node {
 			break
 		}
 		x := p.assign()
-		l.kids = append(l.kids, x)
+		kids = append(kids, x)
 		l.end = x.end
 	}
+	l.kids = p.list(kids...)
 	return l
 }
 

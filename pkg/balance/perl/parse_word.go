@@ -130,7 +130,11 @@ func (p *parser) args(n *node) *node {
 // callArgs reads the arguments up to the closing parenthesis.
 func (p *parser) callArgs(n *node, open token) *node {
 	l := p.listUntil(")", open.off)
-	n.kids = append(n.kids, l.kids...)
+	if len(n.kids) == 0 {
+		n.kids = l.kids
+	} else {
+		n.kids = append(n.kids, l.kids...)
+	}
 	n.end = l.end
 	n.paren = n.kind == nCall || n.kind == nFunc
 	return n
@@ -247,6 +251,7 @@ func (p *parser) declaration(t token) *node {
 	}
 	open := p.take()
 	n.paren = true
+	n.kids = make([]*node, 0, 9)
 	for !p.isOp(true, ")") {
 		one()
 		if !p.isComma() {
@@ -262,9 +267,11 @@ func (p *parser) declaration(t token) *node {
 func (p *parser) special(n *node) *node {
 	name := n.name
 	if isLetter(name[0]) || name[0] == ':' {
-		switch string(n.sigil) + strings.TrimPrefix(name, "::") {
-		case "%ENV", "%SIG", "%INC", "@INC", "@ARGV", "@F", "$ARGV", "$ENV", "%ARGV":
-			p.refuse(n.off, "the variable "+string(n.sigil)+name, "")
+		switch strings.TrimPrefix(name, "::") {
+		case "ENV", "SIG", "INC", "ARGV", "F":
+			if what := string(n.sigil) + strings.TrimPrefix(name, "::"); what != "$SIG" && what != "$INC" && what != "$F" && what != "%F" && what != "@ENV" && what != "@SIG" {
+				p.refuse(n.off, "the variable "+string(n.sigil)+name, "")
+			}
 		}
 		return n
 	}

@@ -234,11 +234,10 @@ func (r *resolver) declare(n *node) {
 		if k.kind != nVar {
 			continue
 		}
-		name := string(k.sigil) + k.name
 		if len(r.symbols) == cap(r.symbols) {
 			r.symbols = make([]symbol, 0, 16)
 		}
-		r.symbols = append(r.symbols, symbol{name: name, owner: r.sub})
+		r.symbols = append(r.symbols, symbol{sigil: k.sigil, name: k.name, owner: r.sub})
 		s := &r.symbols[len(r.symbols)-1]
 		switch n.name {
 		case "our":
@@ -282,7 +281,6 @@ func (r *resolver) global(sigil byte, name string) int {
 }
 
 func (r *resolver) variable(n *node) {
-	name := string(n.sigil) + n.name
 	if n.sigil == '&' {
 		return
 	}
@@ -292,7 +290,7 @@ func (r *resolver) variable(n *node) {
 	if isLetter(n.name[0]) && n.name != "_" {
 		for i := len(r.visible) - 1; i >= 0; i-- {
 			s := r.visible[i]
-			if s.name != name {
+			if s.sigil != n.sigil || s.name != n.name {
 				continue
 			}
 			n.sym = s
@@ -302,6 +300,10 @@ func (r *resolver) variable(n *node) {
 				n.slot = r.slotOf(r.sub, s)
 			}
 			return
+		}
+		name := ""
+		if n.must {
+			name = string(n.sigil) + n.name
 		}
 		if _, ok := r.p.imports[name]; n.must && !ok && !r.p.broken && !strings.Contains(n.name, "::") && name != "$a" && name != "$b" {
 			r.p.err(n.off, "Global symbol \""+name+"\" requires explicit package name (did you forget to declare \"my "+name+"\"?)", "")
@@ -322,7 +324,7 @@ func (r *resolver) slotOf(s *subInfo, sym *symbol) int {
 	}
 	sym.captured = true
 	outer := r.slotOf(s.outer, sym)
-	kind := slotKind(sym.name[0])
+	kind := slotKind(sym.sigil)
 	c := capture{kind: kind, outer: outer, inner: s.slots[kind], sym: sym}
 	s.slots[kind]++
 	s.captures = append(s.captures, c)

@@ -1,6 +1,6 @@
 package perl
 
-// textUse is what is known of a scalar that may be used as a reference: refused is only what is certain.
+// textUse is what is known of a scalar from where it was first set to a text: refused is only what is certain.
 type textUse struct {
 	uses, plain int  // all uses; those that are an assigned text or a dereference
 	sure        bool // a text was there before all other uses
@@ -9,25 +9,19 @@ type textUse struct {
 
 // use counts a use of a scalar variable.
 func (r *resolver) use(n *node) {
-	if n.sigil == '$' {
-		r.textUse(n).uses++
+	if r.texts == nil || n.sigil != '$' {
+		return
+	}
+	if u := r.texts[textKey(n)]; u != nil {
+		u.uses++
 	}
 }
 
-func (r *resolver) textUse(n *node) *textUse {
-	var key any = n.sym
+func textKey(n *node) any {
 	if n.sym == nil {
-		key = n.slot
+		return n.slot
 	}
-	u := r.texts[key]
-	if u == nil {
-		if r.texts == nil {
-			r.texts = map[any]*textUse{}
-		}
-		u = new(textUse)
-		r.texts[key] = u
-	}
-	return u
+	return n.sym
 }
 
 // assignsText notes $x = 'text', behind which $x refers to nothing.
@@ -43,20 +37,28 @@ func (r *resolver) assignsText(n *node) {
 	if left.kind != nVar || left.sigil != '$' {
 		return
 	}
-	u := r.textUse(left)
-	if !declared {
-		u.plain++
+	u := r.texts[textKey(left)]
+	if u == nil {
+		if !declared && n != r.top { // it may come behind another value
+			return
+		}
+		if r.texts == nil {
+			r.texts = map[any]*textUse{}
+		}
+		r.texts[textKey(left)] = new(textUse)
+		return
 	}
-	u.sure = u.sure || declared || n == r.top && u.at == nil
+	u.plain++
 }
 
 // dereferences notes @$x, $x->[0], &$x and their kin.
 func (r *resolver) dereferences(n *node) {
 	if x := n.kids[0]; x.kind == nVar && x.sigil == '$' {
-		u := r.textUse(x)
-		u.plain++
-		if u.at == nil {
-			u.at = n
+		if u := r.texts[textKey(x)]; u != nil {
+			u.plain++
+			if u.at == nil {
+				u.at = n
+			}
 		}
 	}
 }
@@ -64,7 +66,7 @@ func (r *resolver) dereferences(n *node) {
 // symbolic refuses references by name where a variable holds nothing but texts.
 func (r *resolver) symbolic() {
 	for _, u := range r.texts {
-		if u.at != nil && u.sure && u.uses == u.plain {
+		if u.at != nil && u.uses == u.plain {
 			hint := "the variable holds a text: write the variable or hash that is meant, or a reference \\@name"
 			if u.at.kind == nDynCall {
 				hint = "the variable holds a text: write the function itself, or take a reference to it: \\&name"
