@@ -42,14 +42,22 @@ func (w world) ccsDiff() *cli.Command {
 			if err != nil {
 				return err
 			}
-			changes := ccs.Delta(before.ResourceTree(rules), after.ResourceTree(rules))
+			next := after.ResourceTree(rules)
+			changes := ccs.Delta(before.ResourceTree(rules), next)
+			dropped := []string{}
+			for _, d := range next.Dropped {
+				dropped = append(dropped, d.String())
+			}
 			if asJSON {
-				return w.changesJSON(changes)
+				return w.changesJSON(changes, dropped)
 			}
 			if len(changes) == 0 {
 				fmt.Fprintln(w.stdout, "the cluster would do nothing")
 			}
 			w.showChanges(changes, "the cluster would")
+			for _, d := range dropped { // it tells nobody of what it drops
+				fmt.Fprintf(w.stdout, "of the new file it would drop %s\n", d)
+			}
 			return nil
 		},
 	}
@@ -61,7 +69,7 @@ func (w world) showChanges(changes []ccs.Change, will string) {
 	}
 }
 
-func (w world) changesJSON(changes []ccs.Change) error {
+func (w world) changesJSON(changes []ccs.Change, dropped []string) error {
 	type row struct {
 		Kind     ccs.ChangeKind `json:"kind"`
 		Group    string         `json:"group"`
@@ -78,8 +86,9 @@ func (w world) changesJSON(changes []ccs.Change) error {
 		rows = append(rows, r)
 	}
 	return term.JSON(w.stdout, struct {
-		Changes []row `json:"changes"`
-	}{rows})
+		Changes []row    `json:"changes"`
+		Dropped []string `json:"dropped"`
+	}{rows, dropped})
 }
 
 func (w world) ccsUpdate() *cli.Command {

@@ -333,6 +333,13 @@ func TestCCSLooks(t *testing.T) {
 	if code := b.lbm("ccs", "diff", b.host.Path(host.ClusterXML), other); code != 0 || b.out.String() != "the cluster would STOP service:web, with openvz:101: removed\n" {
 		t.Errorf("%d %q", code, b.out.String())
 	}
+	twice := filepath.Join(t.TempDir(), "twice")
+	if err := os.WriteFile(twice, []byte(strings.Replace(clusterConf, `<xen name="centos2"/>`, `<openvz name="101"/>`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := b.lbm("ccs", "diff", b.host.Path(host.ClusterXML), twice); code != 0 || !strings.Contains(b.out.String(), "of the new file it would drop ") || !strings.Contains(b.out.String(), "openvz:101") {
+		t.Errorf("%d %q", code, b.out.String())
+	}
 	if code := b.lbm("ccs", "diff", other, other); code != 0 || b.out.String() != "the cluster would do nothing\n" {
 		t.Errorf("%d %q", code, b.out.String())
 	}
