@@ -13,6 +13,8 @@
 // after one that failed it stops both. --explain does an action in words (explain.go): the same code, on a hand-off
 // folder that is imagined and with a driver that rehearses.
 //
+// An action that changes something holds the VM's lock on the shared storage, and one of this node (nodelock.go).
+//
 // The files are internal/handoff's, the guest is internal/hypervisor's, the dead are
 // internal/membership's.
 package vm

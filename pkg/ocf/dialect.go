@@ -54,13 +54,16 @@ func dialectOf(w World, action string) (d Dialect, doubt error) {
 		doubt = fmt.Errorf("%s: %w", DialectVariable, err)
 	}
 	if action != actionMetaData {
+		var crm, rgm bool
 		for _, e := range w.Env {
-			switch {
-			case strings.HasPrefix(e, keyPrefix+"CRM_meta_"):
-				return Pacemaker, doubt
-			case strings.HasPrefix(e, keyPrefix+"RGMANAGER_meta_"):
-				return RGManager, doubt
-			}
+			crm = crm || strings.HasPrefix(e, keyPrefix+"CRM_meta_")
+			rgm = rgm || strings.HasPrefix(e, keyPrefix+"RGMANAGER_meta_")
+		}
+		switch { // both: one was started below the other, and the order tells nothing
+		case crm && !rgm:
+			return Pacemaker, doubt
+		case rgm && !crm:
+			return RGManager, doubt
 		}
 	}
 	return dialectOfPath(programPath(w)), doubt

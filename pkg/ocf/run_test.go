@@ -191,6 +191,8 @@ func TestDialects(t *testing.T) {
 		{"/usr/lib/ocf/resource.d/lbvm/openvz start", []string{rgm}, RGManager},
 		{"/usr/share/cluster/openvz.sh meta-data", []string{crm}, RGManager},
 		{"/usr/lib/ocf/resource.d/lbvm/openvz meta-data", []string{rgm}, Pacemaker},
+		{"/usr/lib/ocf/resource.d/lbvm/openvz monitor", []string{rgm, crm}, Pacemaker},
+		{"/usr/share/cluster/openvz.sh status", []string{crm, rgm}, RGManager},
 		// overridden
 		{"openvz.sh 101 status", []string{"LBVM_DIALECT=heartbeat", crm}, Heartbeat},
 		{"openvz.sh --dialect pacemaker meta-data", []string{"LBVM_DIALECT=heartbeat"}, Pacemaker},
