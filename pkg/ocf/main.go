@@ -30,6 +30,7 @@ func Main(xml []byte, a Agent, options ...Option) {
 		// It waits more than it works: one goroutine at a time will do, and wakes no threads for others. Done
 		// first, while the processor that goes has not begun to hold memory (package quick does it earlier).
 		runtime.GOMAXPROCS(1)
+		napLonger()
 	case first != actionMetaData && last != actionMetaData:
 		runtime.GOMAXPROCS(runtime.NumCPU())
 	}
