@@ -58,6 +58,7 @@ type compiler struct {
 	sizes int // of all patterns
 
 	warns   bool // use warnings is in force
+	back    Want // what a return is to give: inside an eval that one's context
 	tracing bool // each comparison and logical operator writes a step
 }
 
@@ -116,13 +117,13 @@ func compileProgram(p *parser, r *resolver, main *subInfo, tracing bool) (prog *
 }
 
 func (c *compiler) compileSub(s *subInfo) {
-	outer, line, jumps := c.sub, c.line, c.jumps
-	c.sub, c.jumps = s, 0
+	outer, line, jumps, back := c.sub, c.line, c.jumps, c.back
+	c.sub, c.jumps, c.back = s, 0, wantCaller
 	s.code.body = localized(s.body, c.block(s.body.kids, wantCaller))
 	if c.jumps > 0 {
 		s.code.body = guarded(s.code.body)
 	}
-	c.sub, c.line, c.jumps = outer, line, jumps
+	c.sub, c.line, c.jumps, c.back = outer, line, jumps, back
 }
 
 // at is the place of n, with the line of its statement.
@@ -325,13 +326,14 @@ func (c *compiler) stmtBody(n *node) stmtFn {
 
 // returnStmt evaluates the value in the context of the call.
 func (c *compiler) returnStmt(n *node) stmtFn {
-	key := memoKey{n, wantCaller}
+	want := c.back
+	key := memoKey{n, want}
 	if f := c.memo[key]; f != nil {
 		return f
 	}
 	value := stmtFn(noValue)
 	if len(n.kids) > 0 {
-		value = c.result(n.kids[0], wantCaller)
+		value = c.result(n.kids[0], want)
 	}
 	f := func(m *machine) ctl {
 		value(m)

@@ -170,7 +170,7 @@ type target func(m *machine, vals []Value) int
 
 // assignCount compiles a list assignment; it gives the number of values on the right.
 func (c *compiler) assignCount(n *node) func(*machine) int {
-	right := c.list(n.kids[1])
+	right := c.list(limitedSplit(n))
 	if slots := c.plainTargets(n.kids[0]); slots != nil {
 		return func(m *machine) int {
 			base := len(m.stack)
@@ -202,6 +202,23 @@ func (c *compiler) assignCount(n *node) func(*machine) int {
 		m.stack = m.stack[:base]
 		return count
 	}
+}
+
+// limitedSplit is the right side; a split into scalars makes one part more than there are, as perl's does.
+func limitedSplit(n *node) *node {
+	r := n.kids[1]
+	if r.kind != nFunc || r.name != "split" || len(r.kids) != 2 {
+		return r
+	}
+	left := leftItems(n.kids[0])
+	for _, k := range left {
+		if isArray(k) || isHash(k) || k.kind == nSlice || k.kind == nKeySlice {
+			return r
+		}
+	}
+	limited := *r
+	limited.kids = []*node{r.kids[0], r.kids[1], {kind: nConst, off: r.off, end: r.end, val: Int(int64(len(left) + 1))}}
+	return &limited
 }
 
 // plainTargets gives the slots of my ($x, $y) where nothing but values goes into them; nil for all other left sides.

@@ -17,12 +17,16 @@ func (c *compiler) valueBlock(n *node, want Want) func(*machine) {
 
 // evalBlock compiles eval { }; the closure tells whether the block ended without dying.
 func (c *compiler) evalBlock(n *node, want Want) func(*machine) bool {
+	back := c.back
+	c.back = want
 	body := c.scoped(n, want)
+	c.back = back
 	if holds(n, nNext, nLast) {
 		c.jumps++
 	}
 	return func(m *machine) (ok bool) {
 		s := m.snapshot()
+		*m.globals[gErr] = valEmpty
 		defer func() {
 			r := recover()
 			if r == nil {

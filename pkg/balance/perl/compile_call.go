@@ -287,15 +287,32 @@ func (c *compiler) subRef(n *node) scalarFn {
 	return func(*machine) Value { return v }
 }
 
-// refList is \(...): a reference to each item.
+// refList is \(...): a reference to each item. An array that stands alone gives references to its elements.
 func (c *compiler) refList(n *node) listFn {
-	alias := c.alias(n)
-	return func(m *machine) {
-		base := len(m.ptrs)
-		alias(m)
-		for _, p := range m.ptrs[base:] {
-			m.stack = append(m.stack, Value{k: kRef, p: p})
+	fns := make([]listFn, len(n.kids))
+	for i, k := range n.kids {
+		if len(n.kids) > 1 && (isArray(k) || isHash(k)) {
+			f := c.ref(k)
+			fns[i] = func(m *machine) {
+				v := f(m)
+				m.stack = append(m.stack, v)
+			}
+			continue
 		}
-		m.ptrs = m.ptrs[:base]
+		alias := c.alias(k)
+		fns[i] = func(m *machine) {
+			base := len(m.ptrs)
+			alias(m)
+			m.room(len(m.ptrs) - base)
+			for _, p := range m.ptrs[base:] {
+				m.stack = append(m.stack, Value{k: kRef, p: p})
+			}
+			m.ptrs = m.ptrs[:base]
+		}
+	}
+	return func(m *machine) {
+		for _, f := range fns {
+			f(m)
+		}
 	}
 }

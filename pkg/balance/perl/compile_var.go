@@ -72,15 +72,15 @@ func (m *machine) notRef(v Value, what string) string {
 	if v.isRef() {
 		return "Not " + what + " reference"
 	}
+	if what == "a CODE" {
+		what = "a subroutine"
+	}
 	if v.k == kUndef {
 		return "Can't use an undefined value as " + what + " reference"
 	}
 	s := v.str()
 	if len(s) > 32 {
 		s = s[:32]
-	}
-	if what == "a CODE" {
-		what = "a subroutine"
 	}
 	return "Can't use string (\"" + s + "\") as " + what + " ref: symbolic references are not available in algorithms"
 }

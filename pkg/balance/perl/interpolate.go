@@ -203,7 +203,7 @@ func (in *interpolation) scalarAhead() bool {
 	case c == '#':
 		return len(src) > 1 && (src[1] == '{' || src[1] == '$' || isLetter(src[1])) && !in.re
 	case in.re:
-		return c == '&' || (c == '+' || c == '-') && len(src) > 1 && (src[1] == '[' || src[1] == '{')
+		return c == '&' || c == ';' || c == ',' || (c == '+' || c == '-') && len(src) > 1 && (src[1] == '[' || src[1] == '{')
 	case c == '+' || c == '-':
 		return len(src) > 1 && (src[1] == '[' || src[1] == '{') || c == '+'
 	}

@@ -31,6 +31,7 @@ type parser struct {
 	imports  map[string]string
 	strict   bool
 	warns    bool
+	hashAt   int  // just behind a { that begins a hash reference, where a statement could stand
 	warned   bool // use warnings was met
 	trying   int  // within try: an error is only an answer
 	broken   bool // a piece could not be read: what the rest says of names is not to be trusted

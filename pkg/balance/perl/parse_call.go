@@ -226,6 +226,9 @@ func (p *parser) mapBlock(open token) *node {
 			return n
 		}
 	}
+	if i := p.peekAfter(open.end); p.lexer.at(i) == '{' { // directly behind map {, another { is a hash reference
+		p.hashAt = i + 1
+	}
 	b := p.block()
 	if p.isOp(true, ",") {
 		p.syntax(p.peek(true), "no comma stands behind the block of map and grep; a hash reference is written +{ ... }")

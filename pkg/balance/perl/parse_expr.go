@@ -281,6 +281,13 @@ func (p *parser) bind(l *node, t token) *node {
 			r.kids = p.list(l)
 			r.off = l.off
 			r.not = t.text == "!~"
+			if r.not && r.kind != nMatch && hasFlag(r, 'r') {
+				what := "s///r"
+				if r.kind == nTrans {
+					what = "tr///r"
+				}
+				p.fail(t.off, "Using !~ with "+what+" doesn't make sense", "")
+			}
 			if (r.kind == nSubst || r.kind == nTrans) && !hasFlag(r, 'r') && !assignable(l) {
 				p.fail(l.off, "Can't modify this in substitution or transliteration: syntax error", "the left side of =~ is no variable")
 			}

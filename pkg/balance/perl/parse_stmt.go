@@ -13,7 +13,7 @@ func (p *parser) statement() *node {
 			p.take()
 			return nil
 		case "{":
-			if p.looksLikeHash(t.off) {
+			if t.off+1 == p.hashAt || p.looksLikeHash(t.off) {
 				break
 			}
 			return p.block()
@@ -72,7 +72,7 @@ func (p *parser) looksLikeHash(open int) bool {
 			}
 		}
 		i++
-	case isLetter(c):
+	case isWord(c):
 		for isWord(p.lexer.at(i)) {
 			i++
 		}

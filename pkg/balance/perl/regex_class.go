@@ -56,7 +56,13 @@ func (t *translator) escape() *regexError {
 	case 'g', 'k':
 		return t.refuse("a back reference")
 	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		return t.refuse("a back reference")
+		n := 1
+		for t.i+n+1 < len(t.src) && isDigit(t.src[t.i+n+1]) {
+			n++
+		}
+		if n == 1 || c > '7' || int(please(String(t.src[t.i+1:t.i+1+n])).n) <= t.groups {
+			return t.refuse("a back reference")
+		}
 	case 'Q', 'E', 'U', 'L':
 		t.i += 2
 		return nil
@@ -96,9 +102,9 @@ func shorthand(c byte) string {
 	case 'S':
 		return `[^\t-\r ]`
 	case 'h':
-		return `[\t ]`
+		return `[\t \x{A0}]`
 	case 'H':
-		return `[^\t ]`
+		return `[^\t \x{A0}]`
 	case 'v':
 		return `[\n-\r\x{85}]`
 	case 'V':
@@ -209,7 +215,7 @@ func inShorthand(e, b byte) bool {
 	case 's':
 		return isSpace(b)
 	case 'h':
-		return b == ' ' || b == '\t'
+		return b == ' ' || b == '\t' || b == 0xA0
 	}
 	return b >= '\n' && b <= '\r' || b == 0x85
 }

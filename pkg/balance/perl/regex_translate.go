@@ -193,7 +193,10 @@ func count(s string) (string, bool) {
 	if end < 2 {
 		return "", false
 	}
-	lo, hi, _ := strings.Cut(s[1:end], ",")
+	lo, hi, comma := strings.Cut(s[1:end], ",")
+	if lo == "" && comma && hi != "" && strings.Trim(hi, "0123456789") == "" { // from 5.34 on
+		return "{0," + hi + "}", true
+	}
 	if lo == "" || strings.Trim(lo, "0123456789") != "" || strings.Trim(hi, "0123456789") != "" {
 		return "", false
 	}

@@ -182,6 +182,9 @@ func (r *resolver) walk(n *node) {
 	case nPrint:
 		r.output = true
 	case nFunc:
+		if x := n.kids; n.name == "defined" && len(x) == 1 && x[0].kind == nCall && x[0].post {
+			return // it only asks
+		}
 		switch n.name {
 		case "rand", "srand", "List::Util::shuffle":
 			r.random = true

@@ -49,7 +49,7 @@ func formatList(m *machine, at site, a []Value) Value {
 		}
 		i += n
 		if v.conv == '%' {
-			b = append(b, '%')
+			b = append(b, v.pad("", "%", v.zero)...)
 			continue
 		}
 		if v.width > m.maxBytes || v.prec > m.maxBytes || len(b)+v.width+v.prec > m.maxBytes {

@@ -218,3 +218,114 @@ our @stack = (1, 2); our %reg = (k => 'v'); our $n = 3; push @main::stack, $main
 my $h = { list => [1, 2, 3], name => 'n', sub => sub { "got @_" } }; push @{ $h->{list} }, 4; my @k = sort keys %$h; my ($first, @rest) = @{ $h->{list} }; ("@k", "$first|@rest", $h->{sub}->(1), $$h{name}, "${$h}{name} $h->{list}[1] @{$h->{list}}[0,1]", scalar @{ $h->{list} }, $#{ $h->{list} }, exists $h->{nope} ? 1 : 0)
 #
 my $r = [1, [2, 3], { k => [4] }]; my @copy = @$r; my ($x, $y) = @{$r->[1]}; ($r->[1][1], $$r[0], ${$r}[0], $r->[2]{k}[0], "$x$y", ref $copy[2], "@{$r->[2]{k}}")
+# host functions are not there, but references to them and to subs are
+sub f1 { "@_" } my $r = \&f1; my @r = \(my $x, my $y); ${$r[1]} = 4; my ($p, $q) = \(my @a, my %h); push @$p, 1; my $l = \(1, 2); sub f2 { &f1 } (&$r(1), &f1(2), $y, "@a", ref $q, $$l, f2(7, 8), defined &f1 ? 1 : 0, defined &nosuch ? 1 : 0)
+#
+my %h; $h{$_} = 1 for 1 .. 100; delete $h{$_} for 1 .. 90; (scalar(keys %h), join(',', sort { $a <=> $b } keys %h)); 
+#
+my %h; $h{1, 2} = 'm'; my ($k) = keys %h; my @p = split /$;/, $k; ("@p", $h{1, 2}, $h{join $;, 1, 2})
+#
+use List::Util qw(uniq shuffle sum first); my $n = uniq(1, 1, 2); my @s = sort { $a <=> $b } shuffle(3, 1, 2); my $c = () = shuffle(1, 2); (scalar $n, "@s", $c, scalar(my @u = uniq(undef, undef, 'a', 'a', '')), List::Util::max(1, 5, 3), first { !defined } (1, undef))
+#
+use Scalar::Util qw(looks_like_number); (map { looks_like_number($_) ? 1 : 0 } 1, '1e5', 'abc', ' 1', '1x', 'inf', '', undef)
+#
+my @l = grep { /^[[:alpha:]]+$/ } qw(abc a1 Z); my @d = grep { /^[[:digit:]_]+$/ } qw(12 1_2 x); my @u = grep { /[[:upper:]]/ } qw(aB ab); my @s = grep { /[[:^space:]]/ } ' ', 'x'; my $p = join '', grep { /[[:punct:]]/ } map chr, 32 .. 126; my $x = join '', grep { /[[:xdigit:]]/ } map chr, 32 .. 126; ("@l", "@d", "@u", "@s", $p, $x)
+#
+my $all = join '', map chr, 0 .. 255; (map { my $n = () = $all =~ /$_/g; $n } '[[:lower:]]', '[[:alnum:]]', '[[:space:]]', '[[:blank:]]', '[[:print:]]', '[[:graph:]]', '[[:cntrl:]]', '[[:word:]]', '[[:ascii:]]', '\h', '\H', '\v', '\V', '\d', '\D', '\w', '\W', '\s', '\S', '\N', '.', '[\h]', '[\H]', '[\v\d]', '[\V]', '[^\W\d]', '[\S\n]', '[\b]', '[a\-z]', '[]a]', '[^]]', '[a-]', '[\w-.]', '\x41', '[\x41-\x43]', '\101', '\e', '\cA', '\0', '[\n\t]', '\t', '[^\x00-\x7f]', '\xe9', '[\xe0-\xff]')
+#
+my $s = "aXb\nCd\r\n"; (map { $s =~ /$_/ ? "$&" : 'no' } 'a.b', '(?i)ax', '(?s)b.C', '(?m)^C', '(?i:AX)b', '(?-i)a', '(?^:X)', '(?#comment)X', '(?x) X  b # c', '\Ra?', 'b$', '\z', '\Z', '\AaX', 'd\b', '\BX', 'a{1}X{1,}', 'X{0,2}b', 'b{,3}', 'x{2', 'X*?b', 'a+?X??b', '(?<n>X)(?P<m>b)', "(?'q'X)", '(?:aX)?b', '[^\n]+', '(a|X)+', '(?:)', 'a||b', '^', '\.|X', '\/|a', '\-|b')
+#
+my $s = "AbC"; (map { $s =~ /$_/i ? "$&" : 'no' } 'abc', '[a-b]+', '[^a]', 'B', '\x61', '[[:lower:]]+') , ("a b" =~ /a b/x ? 1 : 0), ("a b" =~ /a\ b/x ? 1 : 0), ("a#b" =~ /a\#b/x ? 1 : 0), ("ab" =~ /a  # comment
+ b/x ? 1 : 0), ("ab" =~ /(a)(b)/n ? defined $1 ? 1 : 0 : 'no')
+#
+eval { my $p = '('; 'a' =~ /$p/ }; my $a1 = $@ =~ /^Unmatched \(/ ? 1 : $@; eval { my $p = '['; 'a' =~ /$p/ }; my $b1 = $@ =~ /^Unmatched \[/ ? 1 : $@; eval { my $p = '*'; 'a' =~ /$p/ }; my $c1 = $@ =~ /^Quantifier follows nothing/ ? 1 : $@; eval { my $p = 'a**'; 'a' =~ /$p/ }; my $d1 = $@ =~ /^Nested quantifiers/ ? 1 : $@; eval { my $p = ')'; 'a' =~ /$p/ }; my $e1 = $@ =~ /^Unmatched \)/ ? 1 : $@; eval { my $p = '[z-a]'; 'a' =~ /$p/ }; my $f1 = $@ =~ /^Invalid \[\] range/ ? 1 : $@; eval { my $p = '[[:foo:]]'; 'a' =~ /$p/ }; my $g1 = $@ =~ /^POSIX class \[:foo:\] unknown/ ? 1 : $@; ($a1, $b1, $c1, $d1, $e1, $f1, $g1)
+#
+(sprintf('%#g|%#.3g|%#G|%#.0f|%#o|%#b|%#X', 1, 100, 1e10, 3, 8, 5, 255), sprintf('%+d|% d|%+.1f|% .1f|%-+5d|%05.1f|%+s', 5, 5, 5, 5, 5, 2.5, 'x'), sprintf('%s|%d|%.0f|%e|%g|%5s|%-6s|%06d', 9**9**9, -9**9**9, 9**9**9, 9**9**9, -9**9**9, 9**9**9, 9**9**9, 1), sprintf('%vd|%vd|%vx', '1.2', '', 'AB'), sprintf('%c%c|%3c|%-3c|', 65, 255, 66, 67))
+#
+(sprintf('%u', -1), sprintf('%d', 1e19), sprintf('%d', -1e19), sprintf('%x', -1), sprintf('%i', '42abc'), sprintf('%o', 1e3), sprintf('%.5d', 42), sprintf('%+.3d', 7), sprintf('%.0d', 0), sprintf('%-8.3s|', 'abcdef'), sprintf('%08.2f', -3.14159), sprintf('%hd %ld %lld %hhd', 1, 2, 3, 4), sprintf('%2$*1$d', 6, 42), sprintf('%-*s|', 6, 'ab'), sprintf('%*s|', -6, 'ab'), sprintf('%.*s', -1, 'abc'), sprintf('%D %U %O %F', 1, 2, 8, 1.5), sprintf('%g', 1e-5), sprintf('%g', 123456789), sprintf('%.3g', 0.00012345), sprintf('%G', 1e-10), sprintf('%E', 12345.678), sprintf('%b', 10), sprintf('%B', 5), sprintf('%%|%5%|%-5%|'))
+#
+use POSIX qw(strftime); my @t = (5, 4, 3, 2, 0, 107, 2, 1); map { strftime("%$_", @t) } qw(Y C y G g V U W m d e H k I l M S p P j a A b h B u w F T X R r D x c n t %)
+#
+use POSIX; (POSIX::floor(1.5), POSIX::ceil(-1.5), fmod(-7, 3), strftime("%H:%M", 0, 30, 25, 1, 0, 100), POSIX::fmod(7.5, 2))
+#
+my @t = gmtime(0); my $s = gmtime(86400 * 365); my ($h) = (gmtime(3600 * 5))[2]; my @n = gmtime(-1); ("@t", $s, $h, "@n", scalar(gmtime(1e9)), "@{[gmtime('1.9')]}", scalar gmtime(-0.5))
+#
+my $w = ''; local $_ = 'topic'; my @d = (length, uc, lc, ord, defined, ucfirst, lcfirst, quotemeta, abs, int, hex, oct, chr(65)); my $t = "a\n"; chomp $t; my @c = ("x\n", "y\n"); my $n = chomp(@c); chop $t; my ($e, $f) = ("ab", "cd"); my $last = chop($e, $f); ("@d", $t, "@c", $n, $e, $f, $last)
+#
+my $x; undef $x; my @a = (1, 2); undef @a; my %h = (a => 1); undef %h; my @b = (1, 2); undef $b[0]; my $r = [1]; undef $r->[0]; (defined $x ? 1 : 0, scalar @a, scalar(keys %h), defined $b[0] ? 1 : 0, scalar @b, defined(undef) ? 1 : 0, defined($a[0]) ? 1 : 0, scalar(@$r))
+#
+my $r = [1, 2]; my $s = \$r; my $t = \$s; my @l = @$$s; my %h = (k => [5]); my $hr = \%h; ($$$s[0], ${$$s}[1], $$s->[1], "@l", ref $s, ref $t, $$hr{k}[0], "@{$$hr{k}}", "$$s->[0] $$$s[1] @$$s", $#$r, $#{$r}, $#{$$s}, "$#$r $#{$r} $#l", scalar(@{[1, 2, 3]}))
+#
+my $x; $$x = 5; my $y; push @{$y->{list}}, 1, 2; my $z; $z->[2]{k} = 1; my ($u, $v); @$u = (1, 2); %$v = (a => 1); my $n; my @e = @{$n || []}; my $c = () = %$v; ($$x, "@{$y->{list}}", scalar(@$z), "@$u", join(',', %$v), scalar @e, $c, exists $n->{q} ? 1 : 0, ref $n)
+#
+my $u; my $ok = eval { my @l = @$u; 1 } ? 1 : 0; my $n = eval { for (@$u) { 1 } 1 } ? 1 : 0; my $e = eval { my $c; $c->(); 1 } ? 1 : $@ =~ /^Can't use an undefined value as a subroutine reference/ ? 'undef' : $@; my $f = eval { my $c = [1]; $c->(); 1 } ? 1 : $@ =~ /^Not a CODE reference/ ? 'code' : $@; my $g = eval { my $c = {}; my @q = @$c; 1 } ? 1 : $@ =~ /^Not an ARRAY reference/ ? 'array' : $@; my $h = eval { my $c = []; my %q = %$c; 1 } ? 1 : $@ =~ /^Not a HASH reference/ ? 'hash' : $@; my $i = eval { my $c = []; my $q = $$c; 1 } ? 1 : $@ =~ /^Not a SCALAR reference/ ? 'scalar' : $@; ($ok, $n, $e, $f, $g, $h, $i)
+#
+my $v = eval { my @a = (1); $a[-3] = 1; 1 }; my $e1 = $@; $v = eval { sqrt(-1) }; my $e2 = $@; $v = eval { log(0) }; my $e3 = $@; $v = eval { 5 % 0 }; my $e4 = $@; $v = eval { my $s = 'abc'; substr($s, 5) = 'x'; 1 }; my $e5 = $@; $v = eval { for ("a" .. "b") { "ab" =~ /(a)/; $1 = 5 } }; my $e6 = $@; eval { die }; my $e7 = $@; eval { eval { die "x\n" }; die }; my $e8 = $@; ($e1, $e2, $e3, $e4, $e5, $e6, $e7, $e8)
+#
+my @r = map { my $x = $_; ($x) x 2 } 1, 2; my @s = map { +{ a => $_ } } 1; my @t = map { ; "$_" => 1 } 1, 2; my %u = map { ($_ => 1) } 'a'; my %v = map +($_ => 1), 'b'; my @w = map { lc } 'A', 'B'; my @x = map { { $_ => 1 } } 1; my $c = map { $_ } 1 .. 5; my @y = grep { !($_ % 2) } 1 .. 6; my @z = map { [$_, $_ * 2] } 1, 2; ("@r", $s[0]{a}, "@t", join(',', %u, %v), "@w", scalar(@x), $c, "@y", $z[1][1])
+#
+my @l = sort { $b->[0] <=> $a->[0] or $a->[1] cmp $b->[1] } [1, 'b'], [2, 'a'], [1, 'a']; my $by = sub { $b <=> $a }; my @s = sort $by 1, 3, 2; sub rev { $b cmp $a } my @t = sort rev qw(a c b); my @u = reverse sort { $a <=> $b } 10, 9, 8; my @v = sort { lc $a cmp lc $b } qw(B a C); my @w = sort { my $x = $a; my $y = $b; $x <=> $y } 3, 1; (join('|', map { "@$_" } @l), "@s", "@t", "@u", "@v", "@w", join(' ', sort(10, 9, 1)), join(' ', sort { $b cmp $a } 1, 10, 9))
+#
+my $i = 5; my @l = ($i++, $i, ++$i, $i--, -$i, +$i, !$i, ~0 == 18446744073709551615 ? 1 : 0, - - $i, -'abc', -"-abc", 5 <=> 3, 2 ** 3 ** 0, -2 ** 2, 7 . 8, "a" x 2 . "b", 1 . 1 + 1, 1 <=> 2 || 5, 0 || 'x', '' // 'y', 1 && 'z', (1, 2, 3)[1], 10 - 2 - 3, 2 + 3 . "5", 1 ? 2 ? 'a' : 'b' : 'c', 5 == 5.0, "1.0" == 1, !!0 eq '' ? 1 : 0); "@l"
+#
+my ($a1, $b1) = (1, 2); ($a1, $b1) = ($b1, $a1); my @arr = (1, 2, 3); ($arr[0], $arr[2]) = ($arr[2], $arr[0]); my ($x, @rest) = @arr; my ($p, $q, $z) = (1, 2); my $cnt = () = (5, 6, 7); my $n = (my ($m, $o) = (7, 8, 9)); @arr[0, 1] = (9, 8); my %h; @h{qw(a b)} = (1, 2); my ($f) = (4, 5); my $last = (4, 5)[-1]; ($h{c}, my $t) = (3, 4); (my $u = 'abc') =~ s/b/X/; ("$a1$b1", "@arr", $x, "@rest", defined $z ? 1 : 0, $cnt, $n, "$h{a}$h{b}$h{c}$t", $f, $last, $u)
+#
+for my $x (my @t = (1, 2)) { $x *= 2 } my @l = (1, 2, 3); $_ *= 2 for @l; for (my $i = 0, my $j = 10; $i < 3; $i++) { $j-- } my ($s, $k) = (0); foreach my $v (@l, 4) { $s += $v } for ('a' .. 'c') { $k .= $_ } for my $e (reverse @l) { $k .= $e } my $u = 0; for (1 .. 3) { for (1 .. 2) { $u++ } } my $w = ''; while (my $e = shift @l) { $w .= $e; last if $e > 3 } ("$s$k$u$w", "@l")
+#
+our ($g, @ga, %gh) = (1); $g = 5; @ga = (1, 2); %gh = (a => 1); { local $_ = 3; $g += $_ } sub inc { our $g; $g++ } inc(); $main::g += 10; use feature 'state'; sub ctr { state $n = 10; return $n++ } ctr(); (ctr(), $g, "@ga", $gh{a}, "@main::ga", ${main::g}, "${g}x", "@{ga}")
+#
+my $s = "x" . "-" x 3 . "y"; my $l = "a,b;c"; my @p = split /[,;]/, $l; my ($k, $v) = split /=/, 'key=val=x', 2; my @w = split ' ', ' a  b '; my @e = split //, ''; my @m = split /(-)|(,)/, 'a-b,c'; my @lim = split /,/, 'a,b,c,d', 2; my @neg = split /,/, 'a,,', -1; my @t = split 'x', 'axbxc'; my @any = split /\s*,\s*/, 'a , b,c'; my $re = qr/;/; my @q = split $re, 'a;b'; my @caret = split /^/, "a\nb\nc"; $_ = 'd e f'; my @def = split; my $cnt = () = split /,/, 'a,b,c'; ($s, "@p", "$k|$v", "@w", scalar(@e), join('|', map { defined $_ ? $_ : 'u' } @m), "@lim", scalar(@neg), "@t", "@any", "@q", scalar(@caret), "@def", $cnt)
+#
+my $s = 'abc'; my @subs = (substr($s, 1), substr($s, -2), substr($s, 0, -1), substr($s, 1, 1), substr($s, -2, 1), substr($s, 3), substr($s, 0, 0), substr($s, -3, 2)); my $t = 'hello world'; substr($t, 0, 5) = 'HELLO'; substr($t, -5) =~ s/world/W/ if 0; my $u = 'abcdef'; my $cut = substr($u, 1, 2, ''); lc(substr $u, 0, 1); my @i = (index('abc', 'c'), index('abc', 'z'), index('abcabc', 'b', 2), index('abc', ''), index('abc', '', 9), rindex('abcabc', 'b'), rindex('abcabc', 'b', 3), rindex('abc', ''), rindex('abc', 'a', -1), rindex('abc', '', -1), index('abc', 'a', -5)); (join('|', @subs), $t, $u, $cut, "@i")
+#
+my $t = 'hello'; (my $u = $t) =~ tr/a-y/b-z/; my $n = $t =~ tr/l//; (my $d = $t) =~ tr/l//d; (my $sq = 'aabbcc') =~ tr/a-c//s; (my $c = 'a1b2') =~ tr/a-z//cd; (my $m = 'abc') =~ tr/a-c/A-B/; (my $r = 'abc') =~ tr/abc/x/; my $ret = ($t =~ tr/a-z/A-Z/r); (my $cs = 'a  b') =~ tr/ //s; (my $e = "a\tb\\") =~ tr/\t\\/TB/; (my $rng = 'a-b') =~ tr/a\-b/123/; $_ = 'topic'; tr/o/0/; my $cc = ($t =~ tr/a-zA-Z//c); (my $cx = 'x1y2') =~ tr/a-z/*/c; y/t/T/; my $neg = $t !~ tr/z//; ($u, $n, $d, $sq, $c, $m, $r, $ret, $cs, $e, $rng, $_, $cc, $cx, $neg)
+#
+my $s = 'aaa'; my $n = ($s =~ s/a/b/); my $g = ($s =~ s/a/c/g); my $none = ($s =~ s/z/y/); (my $x = 'a.b.c') =~ s/\./-/g; (my $y = 'price 10') =~ s/(\d+)/$1 * 2/e; (my $z = 'a b') =~ s/(\w) (\w)/$2 $1/; my $r = 'abc' =~ s/b/X/r; (my $c = 'abc') =~ s/(?<l>b)/[$+{l}]/; (my $u = 'hello') =~ s/(\w+)/\u$1/; (my $v = 'hello') =~ s/l/\U$&/g; (my $w = "a\nb") =~ s/\n/ /; (my $q = 'a/b') =~ s{/}{::}; (my $p = 'x') =~ s'x'$y'; (my $e = 'aXbX') =~ s/X/my $k = 1; $k + 1/ge; $_ = 'foo'; s/o/0/; my @l = map { s/a/b/r } qw(a ba); (my $i = 'ABC') =~ s/b/x/i; ($n, $g, $none, $s, $x, $y, $z, $r, $c, $u, $v, $w, $q, $p, $e, $_, "@l", $i)
+#
+my @l = (1) x 3; my $x = '=' x 10; my @m = (0, 1) x 2; my @n = map { [(0) x 2] } 1 .. 2; my @z = (1, 2) x 0; my @o = (my @p = (1, 2)) x 2; my @w = qw(a b) x 2; ("@l$x@m", scalar(@n), scalar(@z), "@o", "@w", '-' x 2.7, 'a' x '2b', scalar((1, 2) x 2))
+#
+my @e = ('a' .. 'e', 'x' .. 'ab', '08' .. '11', 'zz' .. 'b', 2.5 .. 4.5, -2 .. 1, '1' .. '3', 'a' .. 'a', '' .. 'b', 5 .. 1, 'aa' .. 'ac', '09' .. '08'); (scalar(@e), "@e[0..9]", join(',', map { defined $_ ? $_ : 'u' } @e[-20 .. -1]))
+#
+my $a1 = "10" + "20"; my $b1 = "3 dogs" * "2"; my $c1 = "abc" . 5 + 3; my $d1 = 1_000 + 0x1f + 0b11 + 017 + 0o17; my $e1 = 1e3 + 1E-2 + .5 + 1.; my $f1 = 10 / 3; my $g1 = int(10 / 3); my $h1 = 2 ** 10; my $i1 = 2 ** -1; my $j1 = 2 ** 0.5; my $k1 = -7 / 2; my $l1 = 1e308 * 10; my $m1 = 9223372036854775807 + 1; my $n1 = 18446744073709551615 + 0; my $o1 = 0.1 + 0.2; my $p1 = 1e15 + 0.3; my $q1 = 1 / 7; my $r1 = 1e100; my $s1 = -0.0; my $t1 = 3.14e2; my $u1 = 1.10; my $v1 = 100000 * 100000; my $w1 = 99999999999999999999; ($a1, $b1, $c1, $d1, $e1, $f1, $g1, $h1, $i1, $j1, $k1, $l1, $m1, $n1, $o1, $p1, $q1, $r1, $s1, $t1, $u1, $v1, $w1)
+#
+('abc' lt 'abd' ? 1 : 0, 'a' cmp 'b', 'b' cmp 'a', 10 <=> 9, '10' cmp '9', 1 == 1.0 ? 1 : 0, 'a' eq "a" ? 1 : 0, 'a' ne 'b' ? 1 : 0, 5 != 5 ? 1 : 0, (1 < 2) + 1, (1 > 2) . 'x', !1 . 'y', defined(1 > 2) ? 1 : 0, 1 < 2 && 2 < 3 ? 'ok' : 'no', (2 <=> 'x') . '', 'abc' x -1, not(1) . 'n', (1 xor 1) . 'x', (1 xor 0) . 'x', 'a' le 'a' ? 1 : 0, 'b' ge 'a' ? 1 : 0, 'b' gt 'c' ? 1 : 0, 1 <= 1 ? 1 : 0, 1 >= 2 ? 1 : 0, 1 < 5 < 9 ? 'in' : 'out', 1 == 1 != 0 ? 'chain' : 'no')
+#
+my @stack; push @stack, 1, 2, 3; my $p = pop @stack; unshift @stack, 0; my $s = shift @stack; my @sp = splice(@stack, 0, 1); push @stack, (4, 5); my @copy = @stack; $copy[0] = 'c'; my @two = ([1, 2], [3, 4]); push @{$two[0]}, 9; my $len = push @stack, 6; my $ul = unshift @stack, 7, 8; my ($none) = splice(@stack, 10, 1); my @neg = splice(@stack, -2); my @ins = (1, 5); splice(@ins, 1, 0, 2, 3, 4); splice(@ins, 1, 2); my @all = splice(@ins); my $e = pop(@{[]}); my @del = splice(@two, 0, -1); ("$p$s", "@sp", "@stack", "@copy", $len, $ul, "@neg", "@all", scalar(@ins), scalar(@del), defined $e ? 1 : 0)
+#
+my %h = (one => 1, two => 2, three => 3); my @k = sort keys %h; my @v = sort { $a <=> $b } values %h; my %inv = reverse %h; my $n = keys %h; delete $h{one}; my $ex = exists $h{one} ? 1 : 0; my @s = @h{qw(two three)}; my ($first) = sort keys %h; $h{$_}++ for qw(two two new); my %m = (%h, x => 1); my %n = map { $_ => length } qw(a bb); while (my ($k, $v) = each %n) { $n{$k} = $v * 2 } my $d = delete $h{nosuch}; my @dl = delete @h{qw(two new)}; my %e; my $t = %e ? 'full' : 'empty'; my $hr = { %m, -opt => 1, 'a b' => 2 }; $h{a}{b} = 1; $h{'x y'} = 1; ("@k|@v|$inv{2}|$n|$ex|@s|$first", $m{two}, $n{bb}, defined $d ? 1 : 0, "@dl", $t, $hr->{-opt}, $$hr{'a b'}, $h{a}{b}, $h{"x y"}, scalar(%m) ? 1 : 0)
+#
+sub ctx { return wantarray ? 'list' : defined wantarray ? 'scalar' : 'void' } my @l = ctx(); my $s = ctx(); my ($p) = ctx(); my $t = [ctx()]->[0]; my $u = "@{[ctx()]}"; my $v = (ctx())[0]; my $w = ctx() . ''; my %h = (k => ctx()); my @m = (1, ctx()); my $x = (1, ctx())[1]; if (ctx() eq 'scalar') { $x .= '!' } sub lst { return (4, 5, 6) } sub arr { my @a = (4, 5, 6); return @a } my $y = lst(); my $z = arr(); my $cnt = () = lst(); sub nothing { return } my @no = nothing(); my $no = nothing(); sub imp { if ($_[0]) { 'yes' } else { 'no' } } sub un { unless ($_[0]) { 'u' } } ("@l", $s, $p, $t, $u, $v, $w, $h{k}, "@m", $x, $y, $z, $cnt, scalar(@no), defined $no ? 1 : 0, imp(1), imp(0), un(0), scalar(un(5)))
+#
+my @a = (1, 2, 3); my $str = "n: $#a last: $a[-1] $a[$#a] expr: @{[scalar @a]} ${\($a[0] + 1)}"; my %h = (k => { j => [7] }, 'two words' => 5); my $i = 1; my $o = [1, [2, 3]]; my $m = 'me@example.com'; my $e = "\$5.00 \@home 50% $a[$i] $a[$i-1] $a[-1] $h{k}{j}[0] $h{'k'}->{j}->[0] $h{'two words'} $o->[1][0] $$o[0] ${$o}[0] @{$o->[1]} @a[0,1] @h{'two words'} $i-1 $i->x ${i}th @{[ map { $_ * 2 } @a ]} $m \x{41}\x42\103\t|\\|\"|" . '$not @this \n' . "a" . "@{a}"; $e
+#
+my $x = 5; my $r = ''; if ($x > 3) { $r .= 'a' } elsif ($x > 1) { $r .= 'b' } else { $r .= 'c' } unless ($x == 5) { $r .= 'd' } else { $r .= 'e' } unless ($x) { 1 } elsif ($x == 5) { $r .= 'f' } $r .= 'g' if $x; $r .= 'h' unless $x; $r .= $x > 3 ? 'i' : 'j'; { my $x = 1; $r .= $x } do { $r .= 'k' } while (0); do { $r .= 'l' } until (1); $r .= do { 1; 'm' }; $r .= do { if ($x) { 'n' } else { 'o' } }; $r .= (sub { 'p' . shift })->('q'); my $y = $x == 5 && 'yes'; my @l = (1) x ($x == 5); $r . $y . "@l"
+#
+my $n = 0; OUTER: while (1) { while (1) { $n++; next OUTER if $n < 3; last OUTER } } my @r; ROW: for my $i (1 .. 3) { COL: for my $j (1 .. 3) { next ROW if $j > $i; push @r, "$i$j" } } my $k = 0; { $k++; last if $k > 5; $k++ } B: { last B; $k = 100 } my $t = 0; for (;;) { last if ++$t > 3 } my $w = 10; $w-- while $w > 5; $w++ until $w >= 8; my $u = 0; until ($u >= 2) { $u++; next } ($n, "@r", $k, $t, $w, $u)
+#
+my ($x, $y) = (3, 4); sub hyp { my ($a, $b) = @_; return sqrt($a ** 2 + $b ** 2) } sub named { my %o = (size => 1, @_); "$o{size}$o{color}" } sub modify { $_[0] = 'changed' } my $m = 'orig'; modify($m); sub count { scalar @_ } sub firstarg { shift } sub lastarg { pop } sub defaulted { my $v = shift // 'def'; my $w = @_ ? shift : 'none'; "$v$w" } my $anon = sub { my ($f, @r) = @_; $f->(@r) }; my @subs = map { my $n = $_; sub { $n * shift } } 1 .. 3; sub outer { my $v = shift; my $in = sub { $v . shift }; $in->('i') } sub rec { my ($n, $acc) = @_; $n ? rec($n - 1, $acc . $n) : $acc } (hyp($x, $y), named(color => 'red'), $m, count(1, (2, 3), ()), firstarg(5, 6), lastarg(5, 6), defaulted(), defaulted(0, 1), $anon->(\&hyp, 6, 8), $subs[2]->(5), outer('o'), rec(3, ''))
+#
+my $c = do { my $n = 0; sub { ++$n } }; $c->(); my ($p, $q) = do { my $v = 10; (sub { $v++ }, sub { $v }) }; $p->(); my @acc = map { my $t = $_; { get => sub { $t }, set => sub { $t = shift } } } 1, 2; $acc[0]{set}->(9); my %disp = (add => sub { $_[0] + $_[1] }, mul => sub { $_[0] * $_[1] }); my $fact; $fact = sub { my $n = shift; $n <= 1 ? 1 : $n * $fact->($n - 1) }; my $comp = sub { my ($f, $g) = @_; sub { $f->($g->(@_)) } }; my $cc = $comp->(sub { "f($_[0])" }, sub { "g($_[0])" }); my @x; for my $i (1 .. 3) { push @x, sub { $i } } my @w; { my $j = 0; while ($j < 2) { my $k = $j; push @w, sub { $k }; $j++ } } ($c->(), $q->(), $acc[0]{get}->(), $acc[1]{get}->(), $disp{add}->(2, 3), $disp{mul}->(2, 3), $fact->(5), $cc->('x'), join(',', map { $_->() } @x, @w))
+#
+my $e = eval { die "msg\n"; 1 }; my $m = $@; my $ok = eval { 42 }; my @l = eval { (1, 2, 3) }; my $line = eval { die "no newline" } || $@; eval { die { code => 404, list => [1] } }; my $code = ref $@ ? $@->{code} . $@->{list}[0] : ''; eval { eval { die "inner\n" }; $m .= "caught $@"; die "outer\n" }; my $o = $@; my $r = eval { return 'early'; 'late' }; sub thrower { die "from sub\n" } eval { thrower() }; my $s = $@; my $v = eval { 1 } || 'zero'; eval { my $x = 1; $x / 0 }; my $d = $@ =~ /division by zero/ ? 1 : 0; my $nest = eval { my $q = eval { die "a\n" } || 'recovered'; $q }; for my $i (1 .. 2) { eval { next if 0; die "loop$i\n" }; $m .= $@ } (defined $e ? 1 : 0, $m, $ok, "@l", $line, $code, $o, $r, $s, $v, $d, $nest)
+#
+die "stop here\n"
+#
+my $x = 1; die { a => 1 } if $x > 1; die "at line"
+#
+return (1, 2, 3); 5
+#
+my @r = (1, 2); return wantarray ? @r : 'scalar'
+#
+use strict; use warnings; my $x = 5; my @l = map { $_ * $x } 1 .. 3; "@l"
+#
+no strict; no warnings; use vars qw($v @w); $v = 1; @w = (2); use 5.010; use feature qw(say state); use v5.10; "$v@w"
+#
+my $y = 1; my $q = { x => 1, y => 2, s => 3, m => 4, q => 5 }; my %s = (y => 1, tr => 2); ($q->{x}, $q->{y}, $$q{s}, $q->{m}, $q->{q}, $s{y}, $s{tr}, (s => 1)[0], (y => 2)[0])
+#
+my $v = 0777 + 0xFF + 0b11 + 1_0; my $f = 1.5e3 + 1e+2 + 1E-1; my $big = 0xFFFFFFFFFFFFFFFF; my $sum = 0; $sum += $_ for 1 .. 10; ($v, $f, $big, $sum, __LINE__, __PACKAGE__, "\x{e9}" eq "\xe9" ? 1 : 0, length("\x{100}") > 0 ? 1 : 0, "\N{U+41}", "\101\x41", ord("\cZ"), "\a\e\f" eq "\x07\x1b\x0c" ? 1 : 0)
+#
+my ($x, $y) = split /,/, "1,,,"; my ($p) = split ' ', ' q r s'; my ($m, undef, $n) = split /,/, 'a,b'; my ($f, @r) = split /,/, 'a,b,,'; (defined $y ? 1 : 0, $p, defined $n ? 1 : 0, scalar @r)
+#
+'q' !~ s/z/y/r
+#
+my $r = eval { return 'early'; 'late' }; my @l = eval { return (1, 2); 3 }; sub f1 { my $x = eval { return (4, 5) }; for (1) { my $y = eval { return 7 } ; $x .= $y } return ($x, 'l') } my $s = f1(); my ($t) = f1(); my $n = eval { for (1 .. 3) { return $_ if $_ == 2 } 9 }; ($r, "@l", $s, $t, $n)
