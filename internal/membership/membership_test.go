@@ -344,3 +344,22 @@ func FuzzParseFenceLs(f *testing.F) {
 		}
 	})
 }
+
+func TestSelf(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status []run.Result
+		want   string
+		err    error
+	}{
+		{"usual", says(sample(t, "cman_tool-el5-status")), "node1", nil},
+		{"silent", says([]byte("Nodes: 2\n")), "", ErrAnswer},
+		{"no name", says([]byte("Node name: \n")), "", ErrAnswer},
+	} {
+		_, m := newTools(t, []string{"cman_tool"}, map[string][]run.Result{"cman_tool status": c.status})
+		got, err := m.(*cman).Self(context.Background())
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: %q, %v", c.name, got, err)
+		}
+	}
+}

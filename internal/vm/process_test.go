@@ -234,6 +234,37 @@ func TestStopWaitsForAnOrphanWithoutTheShare(t *testing.T) {
 	}
 }
 
+// A copied lbvm.id makes a node believe that it is another one: it must not boot that one's VMs, nor call them down.
+func TestCopiedIdentity(t *testing.T) {
+	m := newMachine(t)
+	if code := m.run("start"); code != 0 {
+		t.Fatalf("start: %d", code)
+	}
+	state := m.read("shared/lbvm/handoff/openvz-101/state")
+	// The other node: nothing runs there, and its boot is another.
+	if err := errors.Join(os.Remove(filepath.Join(m.root, "running")), os.RemoveAll(filepath.Join(m.root, "var/run/lbvm"))); err != nil {
+		t.Fatal(err)
+	}
+	m.write("proc/sys/kernel/random/boot_id", "boot of node2\n", 0o644)
+	m.write("usr/sbin/cman_tool", "#!/bin/sh\necho 'Node name: node2'\n", 0o755)
+	if code := m.run("start"); code != int(ocf.CodeGeneric) {
+		t.Errorf("start: exit %d", code)
+	}
+	if code := m.run("stop"); code != 0 { // nothing runs here
+		t.Errorf("stop: exit %d", code)
+	}
+	if calls := m.read("calls"); calls != "start\n" {
+		t.Errorf("vzctl was called with %q", calls)
+	}
+	if now := m.read("shared/lbvm/handoff/openvz-101/state"); now != state {
+		t.Errorf("the record is changed: %s", now)
+	}
+	m.write("usr/sbin/cman_tool", "#!/bin/sh\necho 'Node name: NODE1'\n", 0o755)
+	if code := m.run("start"); code != 0 {
+		t.Errorf("start under its own name: exit %d", code)
+	}
+}
+
 // As rgmanager calls it: start, status, and a status that has to look at the shared storage in a child.
 func TestAgentAsAProcess(t *testing.T) {
 	m := newMachine(t)

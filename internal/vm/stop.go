@@ -18,6 +18,8 @@ func (l *life) stop(ctx context.Context) error {
 	if err == nil && !done {
 		if err = l.lock(ctx); err == nil {
 			err = l.settle(ctx, stopTable())
+		} else if errors.Is(err, errNotMe) { // the record is not about this node
+			return l.stopAlone(ctx, err)
 		}
 	}
 	if err != nil {
