@@ -327,20 +327,14 @@ func (c *compiler) stmtBody(n *node) stmtFn {
 // returnStmt evaluates the value in the context of the call.
 func (c *compiler) returnStmt(n *node) stmtFn {
 	want := c.back
-	key := memoKey{n, want}
-	if f := c.memo[key]; f != nil {
-		return f
-	}
 	value := stmtFn(noValue)
 	if len(n.kids) > 0 {
 		value = c.result(n.kids[0], want)
 	}
-	f := func(m *machine) ctl {
+	return func(m *machine) ctl {
 		value(m)
 		return ctlReturn
 	}
-	c.remember(key, f)
-	return f
 }
 
 // escape turns the control statement of an expression into a panic that the loop or call catches.

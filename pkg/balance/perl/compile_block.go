@@ -320,7 +320,6 @@ func (c *compiler) comparer(by *node) scalarFn {
 				return m.retv
 			}
 		}
-		c.p.err(by.off, "Undefined subroutine in sort: "+by.name, "")
 	}
 	f := c.scalar(by)
 	return func(m *machine) Value {

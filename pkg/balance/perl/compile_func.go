@@ -58,9 +58,6 @@ func (c *compiler) function(n *node) scalarFn {
 	b := builtinFor(n.name)
 	at := c.at(n)
 	if b.one != nil {
-		if len(n.kids) == 0 { // interpolation makes these without an argument never
-			return func(*machine) Value { return Value{} }
-		}
 		f, arg := b.one, c.scalar(n.kids[0])
 		if op, number, any := argumentCheck(b.name); any {
 			arg = c.checked(n.kids[0], arg, op, number)

@@ -19,6 +19,7 @@ type group struct {
 	parts []*node
 	lit   []byte
 	from  int
+	first byte // u or l before it: for the first character of the whole
 }
 
 func (p *parser) interpolate(t token, from, to int, re bool) *node {
@@ -106,6 +107,9 @@ func (in *interpolation) pop() {
 	if len(g.parts) == 0 {
 		return
 	}
+	if g.first != 0 {
+		in.first = g.first
+	}
 	if len(g.parts) == 1 && g.parts[0].kind == nConst {
 		in.literal(foldString(g.fn, g.parts[0].val.str()))
 		return
@@ -150,7 +154,8 @@ func (in *interpolation) backslash(c byte) {
 		}
 		in.i += 2
 		in.flush()
-		in.groups = append(in.groups, group{fn: fn, from: in.i})
+		in.groups = append(in.groups, group{fn: fn, from: in.i, first: in.first})
+		in.first = 0
 		return
 	case 'E':
 		in.i += 2
@@ -160,6 +165,10 @@ func (in *interpolation) backslash(c byte) {
 		return
 	case 'u', 'l':
 		in.i += 2
+		if g := in.top(); (g.fn == "uc" || g.fn == "lc") && len(g.parts) == 0 && len(g.lit) == 0 { // \L\u is \u\L
+			g.first = c
+			return
+		}
 		in.first = c
 		return
 	}

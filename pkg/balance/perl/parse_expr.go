@@ -1,5 +1,7 @@
 package perl
 
+import "strings"
+
 // expr reads a whole expression, down to or and xor.
 func (p *parser) expr() *node {
 	p.enter(p.peek(true).off)
@@ -117,7 +119,11 @@ func (p *parser) assign() *node {
 		p.fail(l.off, "?: on the left of an assignment is not available in algorithms", "assign in each branch: if (...) { $x = ... } else { $y = ... }")
 	}
 	if !assignable(l) {
-		p.fail(l.off, "Can't modify this in an assignment: syntax error "+p.near(&t), "the left side of "+t.text+" is no variable; equal is written ==")
+		hint := "the left side of " + t.text + " is no variable; equal is written =="
+		if strings.HasPrefix(p.src[t.off:], "=<") {
+			hint = "less or equal is written <="
+		}
+		p.fail(l.off, "Can't modify this in an assignment: syntax error "+p.near(&t), hint)
 	}
 	r := p.assign()
 	n := p.join(nAssign, t.text, l, r)

@@ -365,6 +365,9 @@ func (p *parser) missing(n *node, t *token) string {
 	if h := p.operatorHint(t); h != "" {
 		return h
 	}
+	if before := strings.TrimRight(p.src[:t.off], " \t"); strings.HasSuffix(before, " NOT") {
+		return "operators are written in small letters: not"
+	}
 	if t.kind == tOp && t.text == ")" {
 		return "this ) has no ("
 	}

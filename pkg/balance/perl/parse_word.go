@@ -225,8 +225,21 @@ func (p *parser) declaration(t token) *node {
 		return p.node(node{kind: nLocal, off: t.off, end: x.end, kids: p.list(x)})
 	}
 	n := p.node(node{kind: nMy, off: t.off, end: t.end, name: t.text})
-	one := func() {
+	var one func()
+	one = func() {
 		v := *p.peek(true)
+		if n.paren && v.kind == tOp && v.text == "(" { // a list in the list is flattened
+			p.enter(v.off)
+			p.take()
+			for !p.isOp(true, ")") {
+				if one(); !p.accept(false, ",") {
+					break
+				}
+			}
+			p.expect(")", v.off)
+			p.leave()
+			return
+		}
 		if v.kind == tIdent && v.text == "undef" && n.paren {
 			p.take()
 			n.kids = append(n.kids, p.node(node{kind: nFunc, name: "undef", off: v.off, end: v.end}))

@@ -47,8 +47,6 @@ type regexError struct {
 	off        int // in the pattern
 }
 
-func (e *regexError) Error() string { return e.text }
-
 // compileRegex translates perl's pattern to RE2's.
 func compileRegex(src, flags string) (*regex, *regexError) {
 	if len(src) > maxPattern {
@@ -75,7 +73,7 @@ func compileRegex(src, flags string) (*regex, *regexError) {
 		return nil, &regexError{text: "limit: a pattern that counts or keeps too much", hint: "use smaller counts in {...}, and (?:...) for groups that nobody reads"}
 	}
 	re, e := regexp.Compile(out)
-	if e != nil {
+	if e != nil { // too large in RE2's own eyes
 		return nil, &regexError{text: regexText(e, src)}
 	}
 	return &regex{src: src, flags: kept, re: re, size: size * (t.groups + 2), groups: t.groups, names: t.names, dollar: t.dollar, cost: 4 + len(out)/2,
@@ -101,29 +99,16 @@ func patternSize(re *syntax.Regexp) int {
 	return min(n, 1<<20)
 }
 
-// regexText says RE2's complaint in perl's words where there are some.
+// regexText says RE2's complaint in perl's words where there are some; most are found before RE2 sees the pattern.
 func regexText(e error, src string) string {
 	se, ok := e.(*syntax.Error)
-	if !ok {
-		return e.Error()
-	}
-	switch se.Code {
-	case syntax.ErrMissingParen:
-		return "Unmatched ( in regex; marked by <-- HERE in m/" + src + "/"
-	case syntax.ErrUnexpectedParen:
-		return "Unmatched ) in regex; marked by <-- HERE in m/" + src + "/"
-	case syntax.ErrMissingBracket:
-		return "Unmatched [ in regex; marked by <-- HERE in m/" + src + "/"
-	case syntax.ErrMissingRepeatArgument:
-		return "Quantifier follows nothing in regex; marked by <-- HERE in m/" + src + "/"
-	case syntax.ErrInvalidRepeatOp:
-		return "Nested quantifiers in regex; marked by <-- HERE in m/" + src + "/"
-	case syntax.ErrInvalidRepeatSize:
+	switch {
+	case ok && se.Code == syntax.ErrInvalidRepeatSize:
 		return "Quantifier in {,} bigger than 1000 in regex m/" + src + "/"
-	case syntax.ErrInvalidCharRange:
-		return "Invalid [] range in regex m/" + src + "/"
+	case ok && se.Code == syntax.ErrInvalidRepeatOp:
+		return "Nested quantifiers in regex; marked by <-- HERE in m/" + src + "/"
 	}
-	return string(se.Code) + " in regex m/" + src + "/"
+	return "limit: " + e.Error()
 }
 
 // match is the last successful match: what $1, $& and @- read.

@@ -181,8 +181,11 @@ func (t *translator) quantifier() *regexError {
 			return t.refuse("a possessive quantifier")
 		}
 	}
-	if t.i < len(t.src) && (strings.IndexByte("*+?", t.src[t.i]) >= 0) {
-		return t.bad("Nested quantifiers")
+	if t.i < len(t.src) {
+		_, counts := count(t.src[t.i:])
+		if counts && t.src[t.i] == '{' || strings.IndexByte("*+?", t.src[t.i]) >= 0 {
+			return t.bad("Nested quantifiers")
+		}
 	}
 	return nil
 }

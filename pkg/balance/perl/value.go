@@ -102,17 +102,6 @@ func (v Value) Int64() int64 { return v.iv() }
 // String is the value as a string.
 func (v Value) String() string { return v.str() }
 
-// GoString shows the value with its kind, for test output.
-func (v Value) GoString() string {
-	switch v.k {
-	case kUndef:
-		return "undef"
-	case kPV:
-		return strconv.Quote(v.p.(string))
-	}
-	return v.str()
-}
-
 func (v Value) f() float64  { return math.Float64frombits(v.n) }
 func (v Value) isRef() bool { return v.k >= kArr }
 

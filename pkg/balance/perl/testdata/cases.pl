@@ -329,3 +329,47 @@ my ($x, $y) = split /,/, "1,,,"; my ($p) = split ' ', ' q r s'; my ($m, undef, $
 'q' !~ s/z/y/r
 #
 my $r = eval { return 'early'; 'late' }; my @l = eval { return (1, 2); 3 }; sub f1 { my $x = eval { return (4, 5) }; for (1) { my $y = eval { return 7 } ; $x .= $y } return ($x, 'l') } my $s = f1(); my ($t) = f1(); my $n = eval { for (1 .. 3) { return $_ if $_ == 2 } 9 }; ($r, "@l", $s, $t, $n)
+# corners
+(1e19 + 0, "1e19" + 0, "18446744073709551615" + 1, "-inf" + 0, "-nan" eq 'x' ? 1 : 0, "-0" + 0, "-0" * 1, 18446744073709551615 % -10, -3 ** 3, (-3) ** 3, (-2) ** 63, (-3) ** 39, 7 % 18446744073709551615, -7 % 18446744073709551615)
+#
+my @a = (1, 2, 3); my $v = eval { splice(@a, -9, 1); 1 } ? 'ok' : $@; my %h = (a => 1, b => 2); my $k = each %h; my $n = () = each %h; my $d = delete $h{zz}; my $x = delete $a[9]; my @dd = delete @a[5, 0]; my $dl = delete @h{'a'}; ($v, defined $k ? 1 : 0, $n, defined $d ? 1 : 0, defined $x ? 1 : 0, scalar @dd, defined $dl ? 1 : 0)
+#
+my (($p, $q), $r) = (1, 2, 3); ($p)
+#
+my ($x, ($y, $z)) = 5 if 0; my ($s, $t); ($s, ($t, my $u)) = (1, 2, 3); my (undef, $v) = (7, 8); "$s$t$u$v"
+#
+my $s = ''; for my $i (1 .. 5) { my @q = map { next if $_ == 3; $_ } $i; $s .= "@q" } my @f = grep { last if $_ > 5; $_ } (1, 2) for 1; my $g = do { my $t = 5; $t > 3 ? 'big' : 'small' }; my @e = map { my @p = ($_, 1); @p } 1, 2; ($s, $g, "@e")
+#
+use List::Util qw(reduce first any all none notall sum min); my $u = reduce { $a + $b } (); my $one = reduce { $a * $b } 5; my $f = first { $_ eq 'q' } qw(a b); my @x = (any { $_ } 0, 0) ? 'y' : 'n'; my $na = notall { $_ } 1, 0; (defined $u ? 1 : 0, $one, defined $f ? 1 : 0, "@x", $na ? 1 : 0, defined(sum()) ? 1 : 0, defined(min()) ? 1 : 0, (none { $_ > 5 } 1, 2) ? 1 : 0, (all { 1 } ()) ? 1 : 0, first(sub { $_ > 1 }, 1, 2, 3) // 'u')
+#
+my (@arr, %map) = (1, 2); sub usearr { push @arr, 9; $map{k} = 5; scalar @arr } usearr(); my $anon = sub { push @arr, 7; $map{j} = 6; "@arr" }; my $r = $anon->(); sub outer2 { my $v = shift; sub inner2 { 'in' } $v . inner2() } ("@arr", $r, join(',', map { "$_$map{$_}" } sort keys %map), outer2('o'))
+#
+my $x = 5; my $t = ($x > 3) ? do { 'a' } : 'b'; $x > 3 ? ($t .= 'c') : ($t .= 'd'); $x < 3 ? ($t .= 'e') : ($t .= 'f'); my @l = $x > 9 ? (1) : (2, 3); for my $e ($x < 3 ? @l : (7, 8)) { $t .= $e } sub v { return wantarray } my @w = (sort { $a <=> $b } 3, 1); sort { $a <=> $b } 1; my $last = $#{[]}; my $nn = @{[]} + 0; ("$t@l@w", $last, $nn)
+#
+$_ = 'rev'; my $r = reverse; my $s = reverse 'ab', 'cd'; my $c = () = reverse 1, 2; my @d = (defined @{[1]}[0] ? 1 : 0); my %e; my $sp = split /,/, 'a,b,c'; my $li = (localtime(0))[5] ? 1 : 0; srand(42); my $z = rand() < 1 ? 1 : 0; my $r2 = int(rand(1)); my $sr = srand(5); my $s0 = srand(0); ($r, $s, $c, "@d", $sp, $z, $r2, $sr, $s0)
+#
+srand(42); my @r = map { int(rand(1000)) } 1 .. 5; srand(1); push @r, map { sprintf '%.6f', rand(10) } 1 .. 3; "@r"
+#
+my @l = (my ($m, $n) = (1, 2)); my $c = my ($o) = (5, 6); for my $q (my $z = 4) { $q++; $o .= $z } my $t = 0; for (my ($i) = (3); $i; $i--) { $t += $i } for ((1, 2), (3)) { $t += $_ } foreach my $e ('a' .. 'c') { last if $e eq 'b'; $t .= $e } for my $v (5, 6, 7) { last if $v == 6; $t .= $v } my @u; $u[2] = 1; my $d = 0; for (@u) { $d++ unless defined } my $e = grep { !defined } @u[0, 1, 5]; ("@l", $c, $o, $t, $d, $e)
+#
+my $e2 = eval { for (1 .. 1e20) { last } 1 } ? 1 : $@; my $n = 0; for (9223372036854775806 .. 9223372036854775807) { $n++ } ($e2, $n)
+#
+my @w; { local $, = '-'; local $\ = "!"; local $" = '+'; my @l = (1, 2); push @w, "@l" } { local $_ = 'in'; push @w, $_ } my @m = (1, 2); push @w, "@m"; local $@ = 'kept'; push @w, $@; join ';', @w
+#
+my $p = 'b+'; my @r; for (1 .. 3) { push @r, "abbc" =~ /$p/ ? $& : '' } my $q = qr/x/ ? 1 : 0; my $n = ('abc' !~ /z/); my $s = 'aa'; my $o = $s =~ s/z/y/r; my $f = ($s !~ s/a/b/); (my $t = 'aab') =~ tr/aa/xy/; my @c = split "^", "a\nb"; my ($u) = 'k1' =~ /k(\d)?(z)?/; my @un = 'k' =~ /k(z)?/; my $pre = 'x' =~ /q/ ? $+ : 'none'; (scalar(@r), "@r", $q, $n, $o, $f ? 1 : 0, $t, scalar(@c), $u, defined $un[0] ? 1 : 0, $pre, scalar(@-) > 0 ? 1 : 0)
+#
+sub early { for my $i (1 .. 3) { while (1) { return "r$i" if $i == 2; last } } 'none' } sub tern { my $x = shift; $x ? return 'yes' : return 'no' } sub short { $_[0] or return 'zero'; 'nonzero' } sub andr { $_[0] and return 'and'; 'fall' } sub last_and { $_[0] && return 'la' } sub nested { { { return 'deep' } } } sub lastif { if ($_[0]) { return 'a' } elsif ($_[1]) { 'b' } else { 'c' } } (early(), tern(1), tern(0), short(0), short(1), andr(1), andr(0), last_and(1), scalar(last_and(0)), nested(), lastif(1), lastif(0, 1), lastif(0, 0))
+#
+my $u; my @l = @{$u->{list} || []}; my $n = scalar @{$u->{none} // []}; my $k = keys %{$u->{h}}; my $v = $u->{deep}[0]{x}; my @s = (sub { [1, 2] })->()->[1]; my $x = [[1, 2], [3]]->[0][1]; my $y = { a => [5] }->{a}[0]; my @z = @{[1, 2]}[0, 1]; my @hs = @{{ a => 1, b => 2 }}{qw(a b)}; my $ss = ${\ 'str'}; my $c = (sub { $_[0] })->(9); my %o = %{$u->{opt} || {}}; my $f = ("a", "b")[1]; my $g = (stat1())[0]; sub stat1 { (7, 8) } my ($q) = @{[map { $_ } 4, 5]}; my $un = $$u{nope}; (scalar(@l), $n, $k, defined $v ? 1 : 0, "@s", $x, $y, "@z@hs", $ss, $c, $f, $g, $q, join(',', sort keys %$u))
+#
+my $c = [sub { 'c0' }, sub { "c1@_" }]; my $h = { f => sub { "hf@_" }, g => { h => sub { 'deep' } } }; my %d = (x => sub { 'dx' }); my @a = (sub { 'a0' }); ($c->[0]->(), $c->[1](5), $h->{f}(6), $h->{g}{h}->(), $d{x}->(), $a[0]->(), &{$h->{f}}(1), &{$c->[0]}, &{sub { "@_" }}(3))
+#
+my $y = 'x'; my %h = (-foo => 1, +bar => 2, 'baz', 3, qux => 4,); my @l = (1, 2, , 3,); my %s = (if => 1, y => 2, q => 3, print => 4); my $z = -$y; my $w = - 'a'; ($h{-foo}, $h{bar}, $h{baz}, scalar(@l), $s{if}, $s{y}, $s{q}, $s{print}, $z, $w, -e1 => 5)
+#
+my @c = (oct('0o17'), oct('x1f'), oct('b101'), oct('o17'), oct(' 12'), hex('1_f'), hex('x1F'), hex(''), oct(''), hex('ffffffffffffffff'), 0xffff_ffff, chr(300) eq chr(300) ? 1 : 0, length(chr(200)), index('abc', 'bc', 5), rindex('abc', 'c', -5), substr('abc', 1, 9223372036854775807), sprintf('%.0g', 3.7), sprintf('%#.0g', 3.7), sprintf('% d', -3), sprintf('%+s', 'x'), sprintf('%'), sprintf('%5'), sprintf('abc%'), sprintf('%+d', 9 ** 9 ** 9), sprintf('%d', 'inf'), sprintf('%d', '  '), "\c[" eq "\e" ? 1 : 0, "\ca" eq "\x01" ? 1 : 0, "\b" eq chr(8) ? 1 : 0, "\x" eq "\0" ? 1 : 0, "\l\UABC", "\u\LABC\E", "\Qa.b\E.", "\Ex", "\LA\UB", "\L\uABC", "\U\lABC", "\u\LABC d\E", "x\LA\uB"); "@c"
+#
+my @t = (0, 0, 0, 1, 0, 100); use POSIX 'strftime'; (strftime('%s', gmtime(86400)), strftime('%z %Z', gmtime(0)), strftime('%Q%', @t), strftime('', @t), strftime('plain', @t))
+#
+my $x = 3; print STDERR '' if 0; my $v = (print '') ? 1 : 0; my @l = (1, 2, 3)[1 .. 2]; my @m = (1) x @l; my $str = "@{[ (1) x 2 ]}" . "-" x 3; my ($a1, $b1) = @{[5, 6]}; my $neg = - - 5; my $nots = !!5; my $chain = $x == 3 ? $x < 2 ? 'a' : 'b' : 'c'; my $r = $x =~ /^\d$/ && $x > 2; my $cat = 'a' . 1 + 2; my $un = not 0; my $xx = "a" lt "b" and 0; unless ($x == 4) { $v .= 'u' } ($v, "@l", "@m", $str, $a1, $b1, $neg, $nots, $chain, $r, $cat, $un, $xx)
+#
+my $s = 'The quick brown fox'; my ($f, $l) = $s =~ /^(\w+).*?(\w+)$/; my @w = $s =~ /(\w+)/g; my $c = () = $s =~ /o/g; my %len = map { $_ => length } @w; my ($long) = sort { $len{$b} <=> $len{$a} || $a cmp $b } keys %len; my $t = join ' ', map { ucfirst lc } reverse @w; my $pos = index $s, 'quick'; (my $u = $s) =~ s/(\w+)/<$1>/g; my @p; while ($s =~ /(\w)\w*/g) { push @p, $1 } my $v = $s =~ tr/a-z//; my @parts = split /\s+/, $s, 2; ($f, $l, scalar @w, $c, $long, $t, $pos, $u, "@p", $v, $parts[1])
