@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -142,6 +143,40 @@ func TestBoundsOfEdits(t *testing.T) {
 	bomb := "<!DOCTYPE a [<!ENTITY l0 \"lol\"><!ENTITY l1 \"&l0;&l0;&l0;\">]>\n<a/>"
 	d = parse(t, bomb)
 	if got, err := d.Apply(SetAttr{d.Root(), "x", "&l1;"}); err != nil || string(got.src) != strings.Replace(bomb, "<a/>", "<a x=\"&amp;l1;\"/>", 1) {
+		t.Error(err)
+	}
+}
+
+// A pipe has no size, and may have no writer: it ends, with what a writer has given it or with nothing.
+func TestLoadPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loaded := make(chan error, 1)
+	go func() {
+		_, err := Load(path)
+		loaded <- err
+	}()
+	select {
+	case err := <-loaded:
+		if err == nil || !strings.Contains(err.Error(), "no element") {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for a writer")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	go func() {
+		w.WriteString("<cluster>") // an error shows as a document that is cut
+		w.WriteString("</cluster>")
+		w.Close()
+	}()
+	if _, err := Load(fmt.Sprintf("/proc/self/fd/%d", r.Fd())); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 )
 
 // Document is a parsed cluster.conf. It does not change: Apply gives a new one. It may be used by many goroutines.
@@ -68,7 +69,7 @@ func Load(path string) (*Document, error) {
 
 // readFile reads no more than a byte over the limit, which parse refuses.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that nobody writes would hold us for ever
 	if err != nil {
 		return nil, fmt.Errorf("reading the cluster configuration: %w", err)
 	}

@@ -207,7 +207,7 @@ func (t *transaction) write() error {
 		return fmt.Errorf("updating %s: removing what a killed writer left: %w; nothing was changed", t.path, err)
 	}
 	if err := t.keep(); err != nil {
-		return fmt.Errorf("updating %s: keeping the file before: %w; it was not changed", t.path, err)
+		return fmt.Errorf("updating %s: keeping the file before: %w; nothing was changed", t.path, err)
 	}
 	err := atomicfile.Write(t.path, t.r.After.src, atomicfile.Options{At: t.late, System: t.o.sys})
 	if err == nil {
