@@ -20,6 +20,7 @@ import (
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/internal/sample"
 	"github.com/lbvm/lbvm/internal/term"
@@ -101,6 +102,11 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 	shared, err := w.shared(id)
 	if err != nil && !dry {
 		return err
+	}
+	if !dry {
+		if err := membership.CheckSelf(ctx, membership.CMAN(w.host, w.run), id.Member); err != nil {
+			return err
+		}
 	}
 	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run, Config: w.runningConfig}
 	at := w.clock.Now()

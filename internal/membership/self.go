@@ -2,9 +2,32 @@ package membership
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/lbvm/lbvm/internal/host"
 )
+
+// ErrNotMe says that lbvm.id names another node, as a copied one does. Whoever believed it would take that node's VMs
+// for its own, and tell the others that it had booted anew.
+var ErrNotMe = errors.New("this is another node")
+
+// CheckSelf is ErrNotMe where the cluster calls this node by another name than lbvm.id, which says member. Where the
+// cluster does not say, nobody contradicts.
+func CheckSelf(ctx context.Context, m Membership, member string) error {
+	x, ok := m.(interface {
+		Self(context.Context) (string, error)
+	})
+	if !ok {
+		return nil
+	}
+	name, err := x.Self(ctx)
+	if err != nil || strings.EqualFold(name, member) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s says %q, and the cluster calls it %q (was the file copied?): run lbm init --join here", ErrNotMe, host.IDFile, member, name)
+}
 
 // Self is what cman calls this node, where it answers: "Node name" of cman_tool status.
 func (c *cman) Self(ctx context.Context) (string, error) {

@@ -242,7 +242,7 @@ func (l *life) reach() (err error) {
 // lock publishes this node's boot, waits for the VM's lock and gives the driver a keeper that holds it. The boot
 // comes first: a record that names a boot which nobody can read would make this node look gone.
 func (l *life) lock(ctx context.Context) error {
-	if err := l.myself(ctx); err != nil {
+	if err := membership.CheckSelf(ctx, l.members, l.me); err != nil {
 		return err
 	}
 	if err := l.publishBoot(); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
@@ -18,7 +19,7 @@ func (l *life) stop(ctx context.Context) error {
 	if err == nil && !done {
 		if err = l.lock(ctx); err == nil {
 			err = l.settle(ctx, stopTable())
-		} else if errors.Is(err, errNotMe) { // the record is not about this node
+		} else if errors.Is(err, membership.ErrNotMe) { // the record is not about this node
 			return l.stopAlone(ctx, err)
 		}
 	}
