@@ -158,7 +158,7 @@ func (r *round) byRule(ctx context.Context, vm *VM, written string) Decision {
 func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d *Decision) {
 	trace := r.in.Trace != nil && r.in.Trace(vm.ID())
 	e := &r.eval
-	e.r, e.reads = r, nil
+	e.r, e.vm, e.reads = r, vm.ID(), nil
 	list := r.candidates(vm)
 	d.Considered = len(list)
 	for i := range list {
@@ -245,7 +245,7 @@ func (r *round) explain(ctx context.Context, vm *VM, rule *Rule, owner *node, d 
 	}
 	c := d.chosen()
 	if c != nil && c.Trace == nil && rule.Program.Deterministic() {
-		again, steps := Candidate{Node: c.Node}, evaluation{r: r}
+		again, steps := Candidate{Node: c.Node}, evaluation{r: r, vm: vm.ID()}
 		steps.run(ctx, rule, owner, r.nodes[c.Node], &again, true)
 		c.Trace = again.Trace
 	}

@@ -13,6 +13,7 @@ import (
 // functions that the rule calls.
 type evaluation struct {
 	r             *round
+	vm            string
 	owner, target *node
 	askedTarget   bool
 	said          Said
@@ -121,7 +122,7 @@ func (e *evaluation) run(ctx context.Context, rule *Rule, owner, target *node, c
 		c.Err = errOver
 		return
 	}
-	o := perl.Options{Host: e, Now: e.r.in.At, Zone: e.r.in.At.Location(), Out: &e.out}
+	o := perl.Options{Host: e, Now: e.r.in.At, Zone: e.r.in.At.Location(), Out: &e.out, VM: e.vm, Node: c.Node}
 	if trace {
 		c.Trace = &perl.Trace{}
 		o.Trace = c.Trace

@@ -82,15 +82,28 @@ func (d Diagnostic) Format() string {
 type RuntimeError struct {
 	Pos   Position
 	Text  string // what perl leaves in $@, with its line end
-	Limit string // steps, time, bytes, elements, depth or output when a limit ended the run
+	Limit string // steps, time, memory, bytes, elements, depth or output when a limit ended the run
 	Err   error  // what a host function returned, if that was the cause
+	VM    string // as Options has it, or the Position of the rule
+	Node  string
 }
 
 // Unwrap gives the host function's error.
 func (e *RuntimeError) Unwrap() error { return e.Err }
 
 func (e *RuntimeError) Error() string {
-	return fmt.Sprintf("%s: %s", e.Pos, strings.TrimRight(e.Text, "\n"))
+	text := strings.TrimRight(e.Text, "\n")
+	if e.Limit == "" || e.VM == "" && e.Node == "" {
+		return fmt.Sprintf("%s: %s", e.Pos, text)
+	}
+	whose := "algorithm"
+	if e.VM != "" {
+		whose += " of VM " + e.VM
+	}
+	if e.Node != "" {
+		whose += " on node " + e.Node
+	}
+	return fmt.Sprintf("%s: %s: %s", e.Pos, whose, text)
 }
 
 // source maps offsets of the rule's text to places in its file.

@@ -75,6 +75,31 @@ func TestLimitsAreSet(t *testing.T) {
 	}
 }
 
+// TestWhoseLimit: the error of a limit names the VM, the node and the loop or call that was under way; eval does not catch it.
+func TestWhoseLimit(t *testing.T) {
+	for code, want := range map[string]string{
+		"my $i = 0;\n\n  while (1) { $i++ }":            "lbvm.conf:12:3: algorithm of VM xen:web on node n2: limit: more than 1000 steps",
+		"sub f {\n f() }\neval { f() }; migrate()":      "lbvm.conf:11:2: algorithm of VM xen:web on node n2: limit: more than 20 nested calls",
+		"my $s = 'x';\n$s .= $s for 1..100; 1":          "lbvm.conf:11:1: algorithm of VM xen:web on node n2: limit: more than 5000 bytes in one string",
+		"my @l; for (;;) { push @l, 'x' x 1000 }":       "lbvm.conf:10:8: algorithm of VM xen:web on node n2: limit: more than 100000 bytes of values made",
+		"for (1..10) {\n print 'x' x 1000 }":            "lbvm.conf:10:1: algorithm of VM xen:web on node n2: limit: more than 4000 bytes of output",
+		"my @l = map { migrate(); (1) x 100 } 1..3; 1;": "lbvm.conf:10:15: algorithm of VM xen:web on node n2: limit: more than 200 elements in one list",
+	} {
+		prog, diags := Compile([]byte(code), Position{File: "lbvm.conf", Line: 10, VM: "default"}, testFuncs())
+		if prog == nil {
+			t.Fatal(code, diags)
+		}
+		o := Options{Host: &world{}, VM: "xen:web", Node: "n2", Limits: Limits{Steps: 1000, Bytes: 5000, Memory: 100_000, Elements: 200, Depth: 20, Output: 4000}}
+		if _, err := prog.Run(context.Background(), o); err == nil || err.Error() != want {
+			t.Errorf("%s\n got %v\nwant %s", code, err, want)
+		}
+	}
+	prog, _ := Compile([]byte("while (1) { }"), Position{File: "lbvm.conf", VM: "web"}, nil)
+	if _, err := prog.Run(context.Background(), Options{}); err == nil || err.Error() != "lbvm.conf:1:1: algorithm of VM web: limit: more than 1000000 steps" {
+		t.Error(err)
+	}
+}
+
 func TestContext(t *testing.T) {
 	prog, _ := Compile([]byte("while (1) { }"), Position{}, testFuncs())
 	ctx, cancel := context.WithCancel(context.Background())

@@ -17,9 +17,7 @@ func differs() map[string]string {
 		"sub-redefine": refused + ": perl would replace the balancer's function for the rest of its life",
 		"re5":          refused + ": back references and look-around need backtracking, which may never end",
 
-		"print1":    "perl's harness redirects print, but not print STDOUT; the engine has one output",
-		"infinite":  "perl never ends; the engine's limit does",
-		"infinite2": "the engine allows 1,000 nested calls",
+		"print1": "perl's harness redirects print, but not print STDOUT; the engine has one output",
 	}
 }
 
@@ -32,7 +30,7 @@ func TestOracle(t *testing.T) {
 	known := differs()
 	for _, c := range f.Cases {
 		t.Run(c.ID, func(t *testing.T) {
-			got := evaluate(c.Code, f.world(), time.Unix(f.Now, 0), zone, Limits{})
+			got := evaluate(c.Code, f.world(), time.Unix(f.Now, 0), zone, Limits{Depth: 5000})
 			diff := compareOracle(c, got)
 			why, isKnown := known[c.ID]
 			switch {
@@ -55,6 +53,12 @@ func compareOracle(c oracleCase, got outcome) string {
 	wantErr := ""
 	if c.Error != nil {
 		wantErr = *c.Error
+	}
+	if wantErr == "TIMEOUT\n" { // the oracle's clock stopped perl; here a limit does
+		if !strings.HasPrefix(got.err, "limit:") {
+			return "perl never ends"
+		}
+		return ""
 	}
 	if (wantErr != "") != (got.err != "") {
 		return "perl's error: " + wantErr

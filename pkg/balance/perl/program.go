@@ -87,6 +87,8 @@ type Options struct {
 	Out    io.Writer // what print writes; nil: nowhere
 	Warn   io.Writer // what warn and print STDERR write; nil: Out
 	Trace  *Trace    // nil costs nothing
+	VM     string    // whose algorithm it is, and for which node it runs: what the error of a limit names
+	Node   string
 }
 
 // Trace collects what was called, compared and decided, in order. It holds the first 10,000 steps.
@@ -249,7 +251,7 @@ func (p *Program) giveBack(m *machine) {
 
 func (m *machine) run(ctx context.Context, o Options, want Want) (v Value, list []Value, err error) {
 	if e := ctx.Err(); e != nil {
-		return v, nil, &RuntimeError{Pos: m.prog.src.at, Text: e.Error() + "\n", Limit: "time"}
+		return v, nil, &RuntimeError{Pos: m.prog.src.at, Text: e.Error() + "\n", Limit: "time", VM: o.VM, Node: o.Node}
 	}
 	m.prepare(ctx, o)
 	defer func() {
@@ -271,7 +273,10 @@ func (m *machine) run(ctx context.Context, o Options, want Want) (v Value, list 
 
 // failure turns what ended a run into its result.
 func (m *machine) failure(r any) (Value, []Value, error) {
-	e := &RuntimeError{Pos: m.prog.src.at}
+	e := &RuntimeError{Pos: m.prog.src.at, VM: m.opt.VM, Node: m.opt.Node}
+	if e.VM == "" {
+		e.VM = e.Pos.VM
+	}
 	switch x := r.(type) {
 	case *dieError:
 		e.Pos, e.Text, e.Err = m.prog.src.position(x.off), x.val.str(), x.err
