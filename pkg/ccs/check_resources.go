@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 const endsList = "the manager would drop it and everything behind it, and STOP what it dropped"
@@ -176,6 +177,8 @@ func (c *checker) complete(e Element, t *Type) bool {
 		if v, has := e.Attr(p.Name); !has || v == "" && p.Primary {
 			c.add(Fatal, e, endsList, "<%s> has no %s", e.Tag(), p.Name)
 			ok = false
+		} else if v == "" {
+			c.add(Warning, e, "the agent wants a value", "%s of <%s> is empty", p.Name, e.Tag())
 		}
 	}
 	return ok
@@ -250,5 +253,8 @@ func (c *checker) name(e Element, v string) {
 func (c *checker) text(e Element, what, v string) {
 	if strings.ContainsAny(v, `&<"`) {
 		c.add(Warning, e, "clustat and ccs_config_dump print it unescaped", "the %s %q holds one of & < \"", what, v)
+	}
+	if strings.ContainsFunc(v, unicode.IsControl) || strings.TrimSpace(v) != v {
+		c.add(Warning, e, "the cluster's tools print it as it is, and nobody can type it", "the %s %q begins or ends with white space, or holds a control character", what, v)
 	}
 }
