@@ -46,11 +46,11 @@ func Xen() []byte { return []byte(xen) }
 // LBVM is the metadata of the balancer's agent.
 func LBVM() []byte { return []byte(lbvm) }
 
-// PacemakerOpenVZ is OpenVZ as Pacemaker reads it, for ocf.WithPacemaker.
+// PacemakerOpenVZ is OpenVZ as Pacemaker reads it, for ocf.WithPacemakerFrom.
 func PacemakerOpenVZ() (ocf10, ocf11 []byte) { return []byte(openvz10), []byte(openvz11) }
 
-// PacemakerXen is Xen as Pacemaker reads it, for ocf.WithPacemaker.
+// PacemakerXen is Xen as Pacemaker reads it, for ocf.WithPacemakerFrom.
 func PacemakerXen() (ocf10, ocf11 []byte) { return []byte(xen10), []byte(xen11) }
 
-// PacemakerLBVM is LBVM as Pacemaker reads it, for ocf.WithPacemaker.
+// PacemakerLBVM is LBVM as Pacemaker reads it, for ocf.WithPacemakerFrom.
 func PacemakerLBVM() (ocf10, ocf11 []byte) { return []byte(lbvm10), []byte(lbvm11) }

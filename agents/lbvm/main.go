@@ -8,4 +8,6 @@ import (
 	_ "github.com/lbvm/lbvm/pkg/ocf/quick" // first of all
 )
 
-func main() { ocf.Main(metadata.LBVM(), lbvmagent.New(), ocf.WithPacemaker(metadata.PacemakerLBVM())) }
+func main() {
+	ocf.Main(metadata.LBVM(), lbvmagent.New(), ocf.WithPacemakerFrom(metadata.PacemakerLBVM))
+}

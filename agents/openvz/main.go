@@ -10,5 +10,5 @@ import (
 )
 
 func main() {
-	ocf.Main(metadata.OpenVZ(), vm.New("openvz"), ocf.WithPacemaker(metadata.PacemakerOpenVZ()))
+	ocf.Main(metadata.OpenVZ(), vm.New("openvz"), ocf.WithPacemakerFrom(metadata.PacemakerOpenVZ))
 }

@@ -9,4 +9,4 @@ import (
 	_ "github.com/lbvm/lbvm/pkg/ocf/quick" // first of all
 )
 
-func main() { ocf.Main(metadata.Xen(), vm.New("xen"), ocf.WithPacemaker(metadata.PacemakerXen())) }
+func main() { ocf.Main(metadata.Xen(), vm.New("xen"), ocf.WithPacemakerFrom(metadata.PacemakerXen)) }

@@ -14,13 +14,18 @@ import (
 type Option func(*settings)
 
 type settings struct {
-	ocf10, ocf11 []byte // metadata in Pacemaker's form
+	pacemaker func() (ocf10, ocf11 []byte) // metadata in Pacemaker's form; nil: it has to be made
 }
 
 // WithPacemaker gives the metadata in Pacemaker's form, made with PacemakerXML and PacemakerXML11 when the agent was
 // built. Without it that is made at each call. A manager that sets OCF_RA_VERSION_MINOR to 1 or more gets the second.
 func WithPacemaker(ocf10, ocf11 []byte) Option {
-	return func(s *settings) { s.ocf10, s.ocf11 = ocf10, ocf11 }
+	return WithPacemakerFrom(func() ([]byte, []byte) { return ocf10, ocf11 })
+}
+
+// WithPacemakerFrom is WithPacemaker for texts that are fetched only where they are asked for.
+func WithPacemakerFrom(texts func() (ocf10, ocf11 []byte)) Option {
+	return func(s *settings) { s.pacemaker = texts }
 }
 
 // Run answers one call of an agent and gives the exit code. It touches nothing of the process.
@@ -70,9 +75,13 @@ func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 
 func printMetadata(w World, d Dialect, xml []byte, s settings) Code {
 	if d != RGManager {
-		derived, derive := s.ocf10, PacemakerXML
+		var ocf10, ocf11 []byte
+		if s.pacemaker != nil {
+			ocf10, ocf11 = s.pacemaker()
+		}
+		derived, derive := ocf10, PacemakerXML
 		if atoi(w.Getenv("OCF_RA_VERSION_MINOR")) >= 1 {
-			derived, derive = s.ocf11, PacemakerXML11
+			derived, derive = ocf11, PacemakerXML11
 		}
 		if derived == nil {
 			var err error
