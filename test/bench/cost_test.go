@@ -19,7 +19,7 @@ const (
 	// comes when nothing of it is in the processor's caches, as every one here, does not reach it yet
 	// (docs/performance.md).
 	mostMetaData = 1.5
-	mostCheck    = 2.0
+	mostCheck    = 1.8
 )
 
 // most is what a row may cost.
