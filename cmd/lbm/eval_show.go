@@ -169,8 +169,8 @@ func valueText(values []perl.Value) string {
 	for _, v := range values {
 		s := v.GoString()
 		switch {
-		case trial.Show(v) != v.String():
-			s = trial.Show(v) // a reference
+		case v.Ref() != "":
+			s = v.Ref()
 		case s == "":
 			s = `"" (false)`
 		}

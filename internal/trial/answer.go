@@ -2,7 +2,6 @@ package trial
 
 import (
 	"errors"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/lbvm/lbvm/pkg/balance/perl"
@@ -48,18 +47,10 @@ func ErrorText(err error) string {
 
 // Show is a value as a string. A reference is what ref says of it, since its address is another each time.
 func Show(v perl.Value) string {
-	s := v.String()
-	if !strings.HasSuffix(s, ")") {
-		return s
+	if kind := v.Ref(); kind != "" {
+		return kind
 	}
-	shown := v.GoString() // a string stands in quotes here, a reference does not
-	if strings.HasPrefix(shown, "(?") {
-		return "Regexp"
-	}
-	if name, _, ok := strings.Cut(shown, "(0x"); ok && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
-		return name
-	}
-	return s
+	return v.String()
 }
 
 const hex = "0123456789abcdef"

@@ -102,6 +102,20 @@ func (v Value) Int64() int64 { return v.iv() }
 // String is the value as a string.
 func (v Value) String() string { return v.str() }
 
+// GoString shows the value as a program would write it: a string in quotes, undef, a number as it is.
+func (v Value) GoString() string {
+	switch v.k {
+	case kUndef:
+		return "undef"
+	case kPV:
+		return strconv.Quote(v.p.(string))
+	}
+	return v.str()
+}
+
+// Ref is what perl's ref says of the value: "ARRAY", "HASH", "Regexp"; "" for what is no reference.
+func (v Value) Ref() string { return v.refName() }
+
 func (v Value) f() float64  { return math.Float64frombits(v.n) }
 func (v Value) isRef() bool { return v.k >= kArr }
 
