@@ -90,6 +90,7 @@ func (w world) rules(ctx context.Context) (ccs.Rules, error) {
 		return nil, err
 	}
 	if len(agents) == 0 {
+		fmt.Fprintf(w.stderr, "lbm: warning: no agents are installed in %s: what the manager does is estimated from the usual ones\n", cluster.AgentDir)
 		return nil, nil
 	}
 	rules, notes := ccs.LoadRules(agents)

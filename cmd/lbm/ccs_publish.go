@@ -195,6 +195,7 @@ func (w world) preparePublication(c *cli.Context, before, after *ccs.Document, r
 
 // publish gives the file, whose text is doc, to the cluster and looks at what came of it.
 func (p *publication) publish(c *cli.Context, file string, doc *ccs.Document, wait bool) error {
+	since := p.w.clock.Now()
 	w := p.w
 	version, err := doc.Version()
 	if err != nil {
@@ -228,14 +229,14 @@ func (p *publication) publish(c *cli.Context, file string, doc *ccs.Document, wa
 	if !wait {
 		return nil
 	}
-	return p.await(c, version)
+	return p.await(c, version, since)
 }
 
 // slack is how long after lblog's minute its word of a member is waited for.
 const slack = 75 * time.Second
 
 // await waits until the facts of every online member show the version: another node's own is not to be asked from here.
-func (p *publication) await(c *cli.Context, version uint64) error {
+func (p *publication) await(c *cli.Context, version uint64, since time.Time) error {
 	w := p.w
 	ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
 	st, err := w.manager().Status(ctx)
@@ -260,16 +261,18 @@ func (p *publication) await(c *cli.Context, version uint64) error {
 	if err != nil {
 		return cli.Exit(fmt.Sprintf("%v; not verified on %s: check with cman_tool version there", err, strings.Join(left, ", ")), exitUnknown)
 	}
-	return w.awaitFacts(c.Context, shared, left, version)
+	return w.awaitFacts(c.Context, shared, left, version, since)
 }
 
-func (w world) awaitFacts(ctx context.Context, shared string, left []string, version uint64) error {
+// awaitFacts waits for what lblog measured after since: older facts may speak of another time's version.
+func (w world) awaitFacts(ctx context.Context, shared string, left []string, version uint64, since time.Time) error {
+	since = since.Truncate(time.Second) // as facts are stamped
 	end := w.clock.Now().Add(slack)
 	said := false
 	for {
 		left = slices.DeleteFunc(left, func(member string) bool {
 			f, err := host.ReadFacts(shared, member)
-			if err != nil || f.Config < version {
+			if err != nil || f.Config < version || f.At.Before(since) {
 				return false
 			}
 			fmt.Fprintf(w.stdout, "%s runs with version %d\n", member, f.Config)

@@ -191,7 +191,7 @@ func TestCCSRefusals(t *testing.T) {
 func (b *bench) ranWith(t *testing.T, version int, members ...string) {
 	t.Helper()
 	for _, m := range members {
-		b.write(t, "gfs/lbvm/nodes/"+m, fmt.Sprintf("format=1\nmember=%s\nboot=b\nat=2010-11-17T13:29:00Z\nconfig_version=%d\n", m, version))
+		b.write(t, "gfs/lbvm/nodes/"+m, fmt.Sprintf("format=1\nmember=%s\nboot=b\nat=2010-11-17T13:30:00Z\nconfig_version=%d\n", m, version))
 	}
 }
 
@@ -217,6 +217,23 @@ func TestCCSUpdate(t *testing.T) {
 			if !strings.Contains(b.out.String(), want) {
 				t.Errorf("%q is missing in\n%s", want, b.out.String())
 			}
+		}
+	})
+	t.Run("facts of before the publication tell nothing", func(t *testing.T) {
+		b, _ := shared(t)
+		b.ranWith(t, 4, x2)
+		b.write(t, "gfs/lbvm/nodes/"+x3, "format=1\nmember="+x3+"\nboot=b\nat=2010-11-17T13:29:59Z\nconfig_version=9\n")
+		fake := clock.NewFake(time.Unix(1290000600, 0))
+		b.world.clock = fake
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go func() {
+			for fake.AwaitSleeper(ctx) == nil {
+				fake.Advance(time.Second)
+			}
+		}()
+		if code := b.lbm("ccs", "bump", "--update", "--i-know"); code != exitUnknown || !strings.Contains(b.errors.String(), "not verified on "+x3) {
+			t.Errorf("%d %s", code, b.errors.String())
 		}
 	})
 	t.Run("a member that does not tell", func(t *testing.T) {
