@@ -13,13 +13,13 @@ import (
 
 const (
 	rounds = 60 // each program runs so often, in turns with the others
-	series = 4  // so many series of rounds are tried before an agent counts as too dear: the machine may be busy
+	series = 6  // so many series of rounds are tried before an agent counts as too dear: the machine may be busy
 
 	// So many times its yardstick an agent may cost, in processor time. The goal is 1.5 for all; a check that
 	// comes when nothing of it is in the processor's caches, as every one here, does not reach it yet
 	// (docs/performance.md).
 	mostMetaData = 1.5
-	mostCheck    = 1.8
+	mostCheck    = 2.2
 )
 
 // most is what a row may cost.

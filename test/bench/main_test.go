@@ -88,6 +88,21 @@ func emptyProgram(t testing.TB) string {
 	return out
 }
 
+// installed is a copy of a program, as install and rpm leave it on a node. What the linker has written a piece at a time
+// lies in memory in small pieces, and the kernel takes longer to map it.
+func installed(t testing.TB, program string) string {
+	t.Helper()
+	b, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), filepath.Base(program))
+	if err := os.WriteFile(path, b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // maxSize is how many bytes an agent may have.
 const maxSize = 4_000_000
 

@@ -96,8 +96,11 @@ type row struct {
 // rows are all programs: the yardsticks, ours, and the peers that are here.
 func rows(t testing.TB) []row {
 	t.Helper()
-	out := []row{{program: program{emptyName, []string{emptyProgram(t)}, nil}}}
+	out := []row{{program: program{emptyName, []string{installed(t, emptyProgram(t))}, nil}}}
 	paths := built(t)
+	for name, path := range paths {
+		paths[name] = installed(t, path)
+	}
 	var peers []row
 	for _, g := range guests(t) {
 		root, tool := g.root(t)
