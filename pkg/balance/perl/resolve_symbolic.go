@@ -2,8 +2,7 @@ package perl
 
 // textUse is what is known of a scalar from where it was first set to a text: refused is only what is certain.
 type textUse struct {
-	uses, plain int  // all uses; those that are an assigned text or a dereference
-	sure        bool // a text was there before all other uses
+	uses, plain int // all uses; those that are an assigned text or a dereference
 	at          *node
 }
 
