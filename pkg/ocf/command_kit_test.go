@@ -213,6 +213,9 @@ func (n node) env(params ...string) []string {
 	env := []string{RootVariable + "=" + n.root}
 	for _, p := range params {
 		env = append(env, keyPrefix+p)
+		if strings.HasPrefix(p, "CRM_meta_") { // the path is rgmanager's
+			env = append(env, DialectVariable+"="+Pacemaker.String())
+		}
 	}
 	return append(env, real.Env("kit", []real.Param{{Name: "name", Value: "k1"}}, 0)...)
 }

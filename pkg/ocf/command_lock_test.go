@@ -248,7 +248,7 @@ func TestDeadlineEndsTheWholeGroup(t *testing.T) {
 			n := newNode(t, `trap '' TERM; exec 9> alive >/dev/null 2>&1; (while :; do sleep 1000; done) & echo up >&9; while :; do sleep 1000; done`)
 			n.fifo("alive")
 			inTime(t, time.Second, 4*time.Second, func() {
-				agent := n.start("stop", "do="+do, "RGMANAGER_meta_timeout=4")
+				agent := n.start("stop", "do="+do, "CRM_meta_timeout=4000")
 				_, alive := n.line("alive")
 				if code := end(t, agent); code != 1 {
 					t.Errorf("exit %d", code)
