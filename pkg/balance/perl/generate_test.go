@@ -12,6 +12,7 @@ import (
 // Left out is where perl's answer depends on how a value was used before: whole floats
 // from 1e15 on print otherwise once they were used in a sum, ~ of a string works on
 // a number once it was used as one, as ++ and - do, and a list holds $@ itself, not its value.
+// So is $z .= ($x = f() . ”), which perl 5.36 makes one concatenation of and forgets to assign to $x.
 // So is %c of numbers beyond all characters, which kills perl.
 type generator struct {
 	r     *rand.Rand
@@ -137,7 +138,11 @@ func (g *generator) statement() string {
 	s := g.statement
 	switch g.r.Intn(20) {
 	case 0, 1, 2:
-		return g.target() + " " + g.pick("=", "+=", "-=", "*=", ".=", "||=", "&&=", "//=", "=") + " " + g.expr() + ";"
+		target, op, value := g.target(), g.pick("=", "+=", "-=", "*=", ".=", "||=", "&&=", "//=", "="), g.expr()
+		if op == ".=" && strings.HasPrefix(value, "($x = ") {
+			op = "="
+		}
+		return target + " " + op + " " + value + ";"
 	case 3:
 		return "if (" + g.expr() + ") { " + s() + " } elsif (" + g.expr() + ") { " + s() + " } else { " + s() + " }"
 	case 4:

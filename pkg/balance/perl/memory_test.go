@@ -3,6 +3,7 @@ package perl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 
 // TestMemory: whatever a program makes and keeps, the process holds no more than the limit says, and some room for the machine.
 func TestMemory(t *testing.T) {
-	const limit, room = 16 << 20, 12 << 20
+	const limit, room = 16 << 20, 8 << 20
 	var base, most uint64
 	turns := 0
 	look := func() {
@@ -22,6 +23,11 @@ func TestMemory(t *testing.T) {
 			most = held
 		}
 	}
+	var names []string
+	for i := 0; i < 60; i++ {
+		names = append(names, fmt.Sprint("$v", i))
+	}
+	manyVars := strings.Join(names, ", ")
 	funcs := append(testFuncs(), Func{Name: "turn", Max: 1, Call: func(Host, *Call) error {
 		if turns++; turns&(turns-1) == 0 || turns%20000 == 0 {
 			look()
@@ -48,6 +54,12 @@ func TestMemory(t *testing.T) {
 		"my @l; while (1) { turn(); my $s = 'ab' x 10; $s =~ /b/g; push @l, \\$s }",
 		"my @l; while (1) { turn(); 'abc' =~ /(?<n>b)/; push @l, {%+}, [@-] }",
 		"my @l; while (1) { turn(); $#l += 100 }",
+		"my (%h, $i); while (1) { turn(); $h{$i++} = 1 }",
+		"my (@l, $s, $z); $s = 'a' x 100000; $z = 'b' x 100000; while (1) { turn(); push @l, $s | $z }",
+		"my (@l, $s); $s = 'a' x 100000; while (1) { turn(); push @l, ++$s }",
+		"my (@l, $p); $p = 'y' x 1000; while (1) { turn(); my $c = 'x' x 200; $c .= $p for 1..100; push @l, $c }",
+		"my @l; my (" + manyVars + ") = 1; while (1) { turn(); push @l, sub { (" + manyVars + ") } }",
+		"my @l; sub g { my (" + manyVars + ") = @_; \\$v1 } while (1) { turn(); push @l, g() }",
 		"my @l; while (1) { turn(); my ($q, $r, @s, %t); push @l, \\$q, \\@s, \\%t }",
 		"my @l; while (1) { turn(); unshift @l, map { $_ } 1..20; splice(@l, 3, 1, 'a', 'b') }",
 	} {
@@ -67,6 +79,20 @@ func TestMemory(t *testing.T) {
 		if most > limit+room {
 			t.Errorf("%s: held %d MiB of %d", code, most>>20, limit>>20)
 		}
+	}
+}
+
+// TestNesting: deep expressions in deep recursion are stopped before the calls alone would be.
+func TestNesting(t *testing.T) {
+	calls := 0
+	funcs := append(testFuncs(), Func{Name: "turn", Call: func(Host, *Call) error { calls++; return nil }})
+	prog, diags := Compile([]byte("sub f { turn(); "+strings.Repeat("1+", 1900)+"f() } f()"), Position{}, funcs)
+	if prog == nil {
+		t.Fatal(diags)
+	}
+	var re *RuntimeError
+	if _, err := prog.Run(context.Background(), Options{}); !errors.As(err, &re) || re.Limit != "depth" || calls > 50 {
+		t.Errorf("%v after %d calls", err, calls)
 	}
 }
 

@@ -55,6 +55,11 @@ func TestAllErrors(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", c.code, strings.Join(got, "\n     "), c.want)
 		}
 	}
+	for _, code := range []string{"my $x = ;\nmy $z = $y;", "my $y = 1 +;\nif ($y) { 1 1 }", "sub f { ; report( }\nuse strict; $q = 1;"} {
+		if got := findings(code); strings.Contains(got, "never set") || strings.Contains(got, "neither") || strings.Contains(got, "Global symbol") {
+			t.Errorf("%s: a follower in\n%s", code, got)
+		}
+	}
 	if got := errorsIn(strings.Repeat("my $x = ;\n", 1000)); len(got) != maxErrors {
 		t.Errorf("%d errors are told of 1000", len(got))
 	}
