@@ -20,4 +20,11 @@
 // resolve.go turns names into slots, lint.go looks for traps, and compile*.go
 // makes closures that run.go executes. arith.go and number.go hold perl's
 // number rules, which are exact. Start reading at Compile in program.go.
+//
+// A broken text gives all its errors at once: recover.go reads on behind a
+// statement or a condition that makes no sense. What a run may take is bounded
+// by Limits; memory.go counts each value where it is made, so that a run never
+// holds more than Limits.Memory. Options.Trace asks for every comparison, match
+// and logical operator (trace.go), for which the rule is compiled a second time:
+// a run without it has nothing of it. The same holds for use warnings (warn.go).
 package perl
