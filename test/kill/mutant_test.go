@@ -33,8 +33,8 @@ const (
 
 func mutants() []mutant {
 	return []mutant{
-		{"a keeper without the lock", "internal/run/keeper.go",
-			[][2]string{{`p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, k.Lock)`, `_ = k.Lock`}},
+		{"a keeper without the locks", "internal/run/keeper.go",
+			[][2]string{{`p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, lock)`, `_ = lock`}},
 			[]string{"openvz start, cold", "openvz start, resume", "openvz stop, image", "xen stop, live ticket", "xen start, resume"},
 			[]string{"the lock is free while", "work at the same time", "double run"}},
 		{"the record is written after the tool", "internal/vm/boot.go",
