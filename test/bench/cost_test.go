@@ -15,19 +15,23 @@ const (
 	rounds = 60 // each program runs so often, in turns with the others
 	series = 6  // so many series of rounds are tried before an agent counts as too dear: the machine may be busy
 
-	// So many times its yardstick an agent may cost, in processor time. The goal is 1.5 for all; a check that
-	// comes when nothing of it is in the processor's caches, as every one here, does not reach it yet
-	// (docs/performance.md).
-	mostMetaData = 1.5
-	mostCheck    = 2.2
+	// So many times its yardstick an agent may cost, in processor time. The goal is 1.5 for all. meta-data keeps it; a
+	// check is at it on an idle machine, now a little above and now below (docs/performance.md), and dearer beside
+	// the other tests of `make test`, which keep the processors busy.
+	mostMetaData  = 1.5
+	mostCheck     = 1.7
+	mostCheckBusy = 2.2
 )
 
-// most is what a row may cost.
+// most is what a row may cost. The table is made on a machine that does nothing else.
 func (r row) most() float64 {
-	if r.tool == "" {
+	switch {
+	case r.tool == "":
 		return mostMetaData
+	case *tableFile != "":
+		return mostCheck
 	}
-	return mostCheck
+	return mostCheckBusy
 }
 
 // yardstick is the least that a row can cost.
