@@ -91,7 +91,7 @@ func (w world) main(ctx context.Context, args []string) int {
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
-	return cli.Exit(fmt.Sprintf("%v; see lbm %s --help", err, c.Command.Name), exitUsage)
+	return cli.Exit(fmt.Sprintf("%v; see %s --help", err, c.Command.HelpName), exitUsage)
 }
 
 func outputFlag() cli.Flag {
@@ -106,7 +106,7 @@ func wantsJSON(c *cli.Context) (bool, error) {
 	case "table":
 		return false, nil
 	default:
-		return false, cli.Exit(fmt.Sprintf("--output %q is neither table nor json; see lbm %s --help", o, c.Command.Name), exitUsage)
+		return false, cli.Exit(fmt.Sprintf("--output %q is neither table nor json; see %s --help", o, c.Command.HelpName), exitUsage)
 	}
 }
 
@@ -145,7 +145,7 @@ func (w world) missing(err error) error {
 
 // tooMany says what is wrong with more arguments than a command takes.
 func tooMany(c *cli.Context, what string) error {
-	return cli.Exit(fmt.Sprintf("%s; see lbm %s --help", what, c.Command.Name), exitUsage)
+	return cli.Exit(fmt.Sprintf("%s; see %s --help", what, c.Command.HelpName), exitUsage)
 }
 
 // resolve finds the VM that a person names: its name, TYPE:NAME, or the service that holds it and nothing else.

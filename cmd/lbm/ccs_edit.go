@@ -141,6 +141,20 @@ func one(d *ccs.Document, xpath string) (ccs.Element, error) {
 
 const xpathHelp = "XPATH is a path of element names with conditions, as \"//service[@name='web']/ip\"; it must select one element.\n\n"
 
+// editOne edits the one element that the first argument selects.
+func (w world) editOne(c *cli.Context, edit func(ccs.Element) (ccs.Edit, error)) error {
+	return w.edit(c, func(d *ccs.Document) (x edition, err error) {
+		e, err := one(d, c.Args().First())
+		if err != nil {
+			return x, err
+		}
+		x.about(e)
+		change, err := edit(e)
+		x.edits = []ccs.Edit{change}
+		return x, err
+	})
+}
+
 func (w world) ccsSet() *cli.Command {
 	return &cli.Command{
 		Name: "set", Usage: "give an attribute a value", ArgsUsage: "XPATH ATTR VALUE", Flags: editFlags(),
@@ -149,14 +163,11 @@ func (w world) ccsSet() *cli.Command {
 			if err := arguments(c, 3, 3); err != nil {
 				return err
 			}
-			return w.edit(c, func(d *ccs.Document) (x edition, err error) {
-				e, err := one(d, c.Args().Get(0))
+			return w.editOne(c, func(e ccs.Element) (ccs.Edit, error) {
 				if isVersion(e, c.Args().Get(1)) {
-					return x, errVersion
+					return nil, errVersion
 				}
-				x.about(e)
-				x.edits = []ccs.Edit{ccs.SetAttr{Element: e, Name: c.Args().Get(1), Value: c.Args().Get(2)}}
-				return x, err
+				return ccs.SetAttr{Element: e, Name: c.Args().Get(1), Value: c.Args().Get(2)}, nil
 			})
 		},
 	}
@@ -170,14 +181,11 @@ func (w world) ccsUnset() *cli.Command {
 			if err := arguments(c, 2, 2); err != nil {
 				return err
 			}
-			return w.edit(c, func(d *ccs.Document) (x edition, err error) {
-				e, err := one(d, c.Args().Get(0))
+			return w.editOne(c, func(e ccs.Element) (ccs.Edit, error) {
 				if isVersion(e, c.Args().Get(1)) {
-					return x, errVersion
+					return nil, errVersion
 				}
-				x.about(e)
-				x.edits = []ccs.Edit{ccs.RemoveAttr{Element: e, Name: c.Args().Get(1)}}
-				return x, err
+				return ccs.RemoveAttr{Element: e, Name: c.Args().Get(1)}, nil
 			})
 		},
 	}
@@ -206,13 +214,16 @@ func (w world) ccsInsert() *cli.Command {
 			}
 			return w.edit(c, func(d *ccs.Document) (x edition, err error) {
 				e, err := one(d, c.Args().Get(0))
+				if err != nil {
+					return x, err
+				}
 				if where == ccs.Into {
 					x.about(e)
 				} else {
 					x.about(e.Parent())
 				}
 				x.edits = []ccs.Edit{ccs.Insert{At: e, Where: where, XML: c.Args().Get(1)}}
-				return x, err
+				return x, nil
 			})
 		},
 	}
@@ -226,12 +237,7 @@ func (w world) ccsDelete() *cli.Command {
 			if err := arguments(c, 1, 1); err != nil {
 				return err
 			}
-			return w.edit(c, func(d *ccs.Document) (x edition, err error) {
-				e, err := one(d, c.Args().First())
-				x.about(e)
-				x.edits = []ccs.Edit{ccs.RemoveElement{Element: e}}
-				return x, err
-			})
+			return w.editOne(c, func(e ccs.Element) (ccs.Edit, error) { return ccs.RemoveElement{Element: e}, nil })
 		},
 	}
 }

@@ -147,6 +147,8 @@ func TestCCSRefusals(t *testing.T) {
 		{[]string{"unset", "/cluster", "config_version"}, exitRefused, "lbm ccs bump"},
 		{[]string{"rename", "service:web", "centos1"}, exitRefused, "the name is taken"},
 		{[]string{"rename", "nosuch", "x"}, exitRefused, `no service "nosuch"`},
+		{[]string{"insert", "--before", "//nosuch", "<x/>"}, exitRefused, "selects nothing"},
+		{[]string{"get", "//service", "-o", "xml"}, exitUsage, "see lbm ccs get --help"},
 		{[]string{"delete", "/cluster"}, exitRefused, "root element"},
 		{[]string{"addnode", "xen1.01100011.com"}, exitRefused, "is there already"},
 		{[]string{"addnode", "xen4", "--fence", "apc1"}, exitRefused, `no fence device "apc1"`},
