@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lbvm/lbvm/internal/real"
 )
 
 func writeBox(t testing.TB, path string, b []byte) {
@@ -139,9 +141,7 @@ func TestBoxCannotBeWritten(t *testing.T) {
 
 // A full disk: a new box leaves nothing behind, one that is there goes on. A read-only one stays as it is.
 func TestBoxOnAFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: only root can mount a small file system")
-	}
+	real.NeedRoot(t)
 	dir := t.TempDir()
 	if err := unix.Mount("none", dir, "tmpfs", 0, "size=600k,mode=755"); err != nil {
 		t.Skipf("skipped: mounting a small file system: %v", err)
@@ -190,9 +190,7 @@ func TestBoxOnAFullDisk(t *testing.T) {
 }
 
 func TestBoxOfNobody(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: only root can become nobody")
-	}
+	real.NeedRoot(t)
 	root := shortDir(t)
 	if err := errors.Join(os.Chmod(root, 0o755), os.MkdirAll(filepath.Join(root, "var/lib"), 0o755)); err != nil {
 		t.Fatal(err)

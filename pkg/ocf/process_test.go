@@ -39,9 +39,7 @@ func TestMetaDataProcess(t *testing.T) {
 }
 
 func TestMetaDataOfNobody(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: only root can become nobody")
-	}
+	real.NeedRoot(t)
 	// The test program must be readable to nobody, which the build's folder is not.
 	dir := shortDir(t)
 	if err := os.Chmod(dir, 0o755); err != nil {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lbvm/lbvm/internal/real"
 )
 
 // slackOf reads the timer slack of a thread.
@@ -20,9 +22,7 @@ func slackOf(t *testing.T, tid string) string {
 }
 
 func TestNapLonger(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can change the timer slack of another thread")
-	}
+	real.NeedRoot(t)
 	tid, err := secondThread()
 	if err != nil {
 		t.Fatal(err)
