@@ -3,25 +3,23 @@ package perl
 // A node is one piece of the tree. One type serves for all kinds, which keeps
 // the resolver and the lint rules short; the comments tell what the kids are.
 type node struct {
-	kind  nodeKind
-	off   int     // where it begins in the source
-	end   int     // just past it
-	name  string  // operator, function, variable or label
-	sigil byte    // of variables and dereferences
-	paren bool    // stood in parentheses
-	post  bool    // postfix ++, do {} while, statement modifier
-	not   bool    // !~, until, unless
-	warn  bool    // of a statement: use warnings is in force
-	must  bool    // use strict: the variable must be declared
-	val   Value   // of a constant
-	kids  []*node // see the kinds
-	regex *regexNode
-	sub   *subInfo
-
-	// set by the resolver
+	kind   nodeKind
+	sigil  byte    // of variables and dereferences
+	paren  bool    // stood in parentheses
+	post   bool    // postfix ++, do {} while, statement modifier
+	not    bool    // !~, until, unless
+	warn   bool    // of a statement: use warnings is in force
+	must   bool    // use strict: the variable must be declared
+	global bool    // a package variable; set by the resolver, as sym and slot
+	off    int     // where it begins in the source
+	end    int     // just past it
+	name   string  // operator, function, variable or label
+	val    Value   // of a constant
+	kids   []*node // see the kinds
+	regex  *regexNode
+	sub    *subInfo
 	sym    *symbol // nil for a package variable
 	slot   int     // in the frame, or among the package variables
-	global bool
 }
 
 type nodeKind uint8

@@ -74,3 +74,14 @@ func TestNoAllocations(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstRunKeepsNothing: a pool would keep a program that runs only once alive for two collections of garbage.
+func TestFirstRunKeepsNothing(t *testing.T) {
+	prog, _ := Compile([]byte("1 + 1"), Position{}, testFuncs())
+	if _, err := prog.Run(context.Background(), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if prog.pool.Get() != nil {
+		t.Error("the first run has left its machine in the pool")
+	}
+}

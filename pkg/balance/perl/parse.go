@@ -49,15 +49,21 @@ func (p *parser) host(name string) (int, bool) {
 	return 0, false
 }
 
-// nodes and lists are cut from larger pieces: a rule has many of them, and they live as long as each other.
+// nodes and lists are cut from larger pieces: a rule has many of them, and they live as long as each other. The first
+// piece is as large as the source lets expect.
 type arena struct {
-	nodes []node
-	kids  []*node
+	nodes  []node
+	kids   []*node
+	expect int // nodes
 }
+
+// bytesPerNode is how much source makes a node; half of the rules that people write have more.
+const bytesPerNode = 4
 
 func (a *arena) node(n node) *node {
 	if len(a.nodes) == cap(a.nodes) {
-		a.nodes = make([]node, 0, 32)
+		a.nodes = make([]node, 0, max(a.expect, 8))
+		a.expect = min(max(a.expect/4, 8), 64)
 	}
 	a.nodes = append(a.nodes, n)
 	return &a.nodes[len(a.nodes)-1]
@@ -66,7 +72,7 @@ func (a *arena) node(n node) *node {
 // list makes the kids of a node; who appends to them gets a copy.
 func (a *arena) list(kids ...*node) []*node {
 	if len(a.kids)+len(kids) > cap(a.kids) {
-		a.kids = make([]*node, 0, 64+len(kids))
+		a.kids = make([]*node, 0, min(a.expect, 64)+8+len(kids))
 	}
 	from := len(a.kids)
 	a.kids = append(a.kids, kids...)
@@ -79,6 +85,7 @@ type abort struct{}
 func newParser(src *source, funcs []Func) *parser {
 	p := &parser{source: src, funcs: funcs}
 	p.src, p.end = src.text, len(src.text)
+	p.arena.expect = min(len(src.text)/bytesPerNode, 256)
 	p.err = func(off int, text, hint string) { p.report(Error, "", off, text, hint) }
 	p.fail = func(off int, text, hint string) {
 		p.report(Error, "", off, text, hint)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -129,6 +130,7 @@ type Program struct {
 	globals  [3]int   // package scalars, arrays, hashes
 	usesRefs bool
 	pure     bool
+	ran      atomic.Bool // a run has ended
 	pool     sync.Pool
 
 	again  sync.Once
@@ -231,9 +233,13 @@ func (p *Program) forRun(o *Options) *Program {
 	return p.traced
 }
 
+// machine gives a machine for a run. The pool is not touched for the first one: what a pool holds outlives its program by
+// two collections of garbage, and many programs run only once.
 func (p *Program) machine() *machine {
-	if m, ok := p.pool.Get().(*machine); ok {
-		return m
+	if p.ran.Load() {
+		if m, ok := p.pool.Get().(*machine); ok {
+			return m
+		}
 	}
 	return newMachine(p)
 }
@@ -243,6 +249,10 @@ const keepBelow = 1 << 20
 
 // giveBack keeps the machine for the next run. One whose values may be referred to from outside is left to the collector.
 func (p *Program) giveBack(m *machine) {
+	if !p.ran.Load() {
+		p.ran.Store(true)
+		return
+	}
 	if !p.usesRefs && m.memory < keepBelow {
 		m.opt, m.ctx = Options{}, nil
 		p.pool.Put(m)
