@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/handoff/protocol"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
@@ -34,7 +34,7 @@ func (l *life) arrive(ctx context.Context, source string) error {
 	if err := l.lock(ctx); err != nil {
 		return err
 	}
-	return l.settle(ctx, arriveTable())
+	return l.settle(ctx, protocol.MigrateFrom())
 }
 
 // arriveAlone waits for the guest where nothing but the tool tells.
@@ -53,34 +53,6 @@ func (l *life) arriveAlone(ctx context.Context, source string) error {
 			return errors.Join(err, wait)
 		}
 	}
-}
-
-// arriveTable is what migrate_from does under the lock. The first row that fits counts. A guest that is here and was
-// not announced is for a start or a stop to judge.
-func arriveTable() []row {
-	return []row{
-		{"no program", func(v view) bool { return v.alien }, startAlien},
-		{"here, another has it", func(v view) bool {
-			return v.here() && v.other() && !v.announced()
-		}, refuseDouble},
-		{"here", func(v view) bool {
-			return v.guest == running && (v.announced() || v.is(handoff.NoRecord) || v.named() && !v.is(handoff.Suspending, handoff.Held))
-		}, startAdopt},
-		{"frozen", func(v view) bool { return v.guest == frozen && v.announced() }, startThaw},
-		{"announced", func(v view) bool { return v.announced() && v.guest != remains }, arriveWait},
-		{"not announced", func(view) bool { return true }, func(_ context.Context, l *life, v view) (bool, error) {
-			return false, fmt.Errorf("%s is %s here and its state is %s %s: it is not being sent to this node", l.vm, v.guest, v.st.Phase, whom(v.st))
-		}},
-	}
-}
-
-// arriveWait waits for what was sent.
-func arriveWait(ctx context.Context, l *life, v view) (bool, error) {
-	changed, err := l.awaitChange(ctx, v)
-	if err != nil || changed {
-		return true, err
-	}
-	return false, fmt.Errorf("%s has not arrived in hand-off %s: it is %s here", l.vm, v.st.Txn, v.guest)
 }
 
 // awaitSender waits without the lock for what is being sent here, until guest or record have changed or two thirds of

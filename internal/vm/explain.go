@@ -9,6 +9,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/handoff/protocol"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/pkg/ocf"
@@ -240,11 +241,11 @@ func (l *life) ticketText(v view) string {
 }
 
 // tellRow tells which row of a table fits.
-func (l *life) tellRow(r row) {
+func (l *life) tellRow(r protocol.Row) {
 	if l.explains == nil {
 		return
 	}
-	l.say("row %q of the %s table: %s", r.name, l.action, meaning(l.action, r.name))
+	l.say("row %q of the %s table: %s", r.Name, l.action, r.Words)
 }
 
 // leap is a clock on which waiting takes no time. After what the action may take it waits no more.

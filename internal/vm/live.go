@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/handoff/protocol"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/membership"
@@ -154,7 +155,7 @@ func (l *life) migrate(ctx context.Context, target string) error {
 	if err != nil {
 		return refuse(err)
 	}
-	if v.guest != running || !v.is(handoff.NoRecord) && !(v.is(handoff.Running) && v.mine()) {
+	if protocol.Find(protocol.Migrate(), v.facts()).Do != protocol.SendLive {
 		return refuse(fmt.Errorf("it is %s here and its state is %s %s", v.guest, v.st.Phase, whom(v.st)))
 	}
 	txn, err := l.newTxn()

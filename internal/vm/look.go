@@ -7,32 +7,28 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/handoff/protocol"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
-// class is what the guest is on this node, in the words of the tables. The zero value is unknown.
-type class int
+// class is what the guest is on this node, in the words of the tables.
+type class = protocol.Guest
 
 const (
-	unknown  class = iota
-	absent         // nothing of it is here, nothing is mounted
-	running        // it runs; by OpenVZ it may as well be frozen
-	frozen         // its memory is here and stands still
-	leaving        // it is being sent or saved
-	arriving       // all of its memory may be here, it does not run yet
-	torso          // its memory is not complete
-	remains        // mounted and down, half a copy, dead rows
-	classes
+	unknown  = protocol.Unknown
+	absent   = protocol.Absent
+	running  = protocol.Running
+	frozen   = protocol.Frozen
+	leaving  = protocol.Leaving
+	arriving = protocol.Arriving
+	torso    = protocol.Torso
+	remains  = protocol.Remains
 )
 
-var classNames = [classes]string{"unknown", "absent", "running", "frozen", "leaving", "arriving", "torso", "remains"}
-
-func (c class) String() string { return classNames[c] }
-
-// view is all that decides.
+// view is what an action has found.
 type view struct {
 	guest    class
 	st       handoff.State
@@ -47,42 +43,21 @@ type view struct {
 	alien    bool                // its tool is not installed, and the kernel can hold no such guest
 }
 
-func (v view) is(phases ...handoff.Phase) bool {
-	for _, p := range phases {
-		if v.st.Phase == p {
-			return true
-		}
+// facts are what of it decides.
+func (v view) facts() protocol.View {
+	return protocol.View{
+		Guest: v.guest, Phase: v.st.Phase, Mine: v.mine(), ToMe: v.toMe(), NodeGone: v.nodeGone, ToGone: v.toGone,
+		Image: v.image, Part: v.part, Sick: v.sick, Alien: v.alien,
 	}
-	return false
 }
 
-// here: the VM is on this node, whole.
-func (v view) here() bool { return v.guest == running || v.guest == frozen || v.guest == leaving }
-
-// named: the record names this node.
-func (v view) named() bool { return v.st.Names(v.me) }
+func (v view) is(phases ...handoff.Phase) bool { return v.facts().Is(phases...) }
 
 // mine: the record says that this node has the VM.
 func (v view) mine() bool { return v.st.Node == v.me }
 
 // toMe: the VM is announced to this node.
 func (v view) toMe() bool { return v.st.To == v.me }
-
-// nobody: the record names no node.
-func (v view) nobody() bool { return v.is(handoff.NoRecord, handoff.Down, handoff.Suspended) }
-
-// other: the record names a node that is neither this one nor proved gone.
-func (v view) other() bool {
-	switch {
-	case v.nobody() || v.named():
-		return false
-	case v.is(handoff.Sent):
-		return !v.toGone
-	case v.is(handoff.Sending) && !v.toMe():
-		return !v.nodeGone || !v.toGone
-	}
-	return !v.nodeGone
-}
 
 // classify reads the driver's answer in the light of the record.
 func classify(d hypervisor.Detail, st handoff.State, me string) class {
@@ -251,20 +226,12 @@ func (l *life) lookAtImage(v *view) (err error) {
 	return err
 }
 
-// row is one line of a table: what the guest is and what the record says, and what is done then.
-type row struct {
-	name string
-	when func(view) bool
-	// do acts. again asks for another look and another row; otherwise the action ends with err.
-	do func(ctx context.Context, l *life, v view) (again bool, err error)
-}
-
 // rounds bounds how often one action looks again.
 const rounds = 12
 
 // settle goes through a table until a row ends the action. An action that fails is in the journal too: it is what
 // the manager gives a service up for.
-func (l *life) settle(ctx context.Context, table []row) error {
+func (l *life) settle(ctx context.Context, table []protocol.Row) error {
 	err := l.goThrough(ctx, table)
 	if err != nil {
 		l.journal("failed", err.Error())
@@ -272,17 +239,15 @@ func (l *life) settle(ctx context.Context, table []row) error {
 	return err
 }
 
-func (l *life) goThrough(ctx context.Context, table []row) error {
+func (l *life) goThrough(ctx context.Context, table []protocol.Row) error {
 	for n := 0; n < rounds; n++ {
 		v, err := l.look(ctx)
 		if err != nil {
 			return err
 		}
-		r := find(table, v)
-		l.row = r.name
-		l.tellRow(r)
-		l.log(ocf.LevelInfo, l.action+": "+r.name, "state", v.st.Phase, "node", v.st.Node, "to", v.st.To)
-		again, err := r.do(ctx, l, v)
+		r := l.find(table, v)
+		l.log(ocf.LevelInfo, l.action+": "+r.Name, "state", v.st.Phase, "node", v.st.Node, "to", v.st.To)
+		again, err := l.do(ctx, r, v)
 		if err != nil || !again {
 			return err
 		}
@@ -291,14 +256,10 @@ func (l *life) goThrough(ctx context.Context, table []row) error {
 	return fmt.Errorf("%s: what is found changes again and again", l.vm)
 }
 
-// find is the row for a view. A view without one is refused.
-func find(table []row, v view) row {
-	for _, r := range table {
-		if r.when(v) {
-			return r
-		}
-	}
-	return row{name: "no row", do: func(_ context.Context, l *life, v view) (bool, error) {
-		return false, fmt.Errorf("%s is %s here and its state is %s: nothing is known to do", l.vm, v.guest, v.st.Phase)
-	}}
+// find is the row for a view.
+func (l *life) find(table []protocol.Row, v view) protocol.Row {
+	r := protocol.Find(table, v.facts())
+	l.row = r.Name
+	l.tellRow(r)
+	return r
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/handoff/protocol"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/metadata"
@@ -226,9 +227,9 @@ func TestArriveRows(t *testing.T) {
 			w.ok()
 		})
 	}
-	for _, r := range arriveTable() {
-		if !covered[r.name] {
-			t.Errorf("row %q has no test", r.name)
+	for _, r := range protocol.MigrateFrom() {
+		if !covered[r.Name] {
+			t.Errorf("row %q has no test", r.Name)
 		}
 	}
 }

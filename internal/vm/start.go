@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/handoff/protocol"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
@@ -21,7 +22,7 @@ func (l *life) start(ctx context.Context) error {
 	if err := l.lock(ctx); err != nil {
 		return err
 	}
-	return l.settle(ctx, startTable())
+	return l.settle(ctx, protocol.Start())
 }
 
 // startAlone starts where the cluster has no shared file system: the manager's ownership and fencing are the only guard.

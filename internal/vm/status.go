@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/handoff/protocol"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/run"
@@ -32,20 +33,17 @@ func (l *life) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch c := classify(d, handoff.State{}, ""); c {
-	case absent, torso:
+	c := classify(d, handoff.State{}, "")
+	switch r := protocol.Find(protocol.Status(), protocol.View{Guest: c, Known: known}); r.Do {
+	case protocol.AnswerAbsent:
 		return ocf.ErrNotRunning
-	case leaving: // it counts as running here until it has left
+	case protocol.AnswerRunning:
+		l.say("%s", r.Words)
 		return nil
-	case running, frozen, arriving:
-		if known && c != arriving {
-			l.say("this node has made it its own: the tool's word counts, and nothing else is looked at")
-			return nil
-		}
+	case protocol.Inquire:
 		return l.inquire(ctx)
-	default:
-		return fmt.Errorf("%s is down and has left %s behind", l.vm, c)
 	}
+	return fmt.Errorf("%s is down and has left %s behind", l.vm, c)
 }
 
 // inquire looks at the record, in a process that is left behind if the shared storage hangs.
@@ -127,7 +125,7 @@ func (l *life) inquiry(ctx context.Context) error {
 	// The sender holds the lock as long as its tool works: who gets it knows that the transfer is over.
 	err = l.tryLock()
 	if errors.Is(err, lockfile.ErrHeld) {
-		if v.announced() {
+		if v.facts().Announced() {
 			return ocf.ErrNotRunning
 		}
 		return nil // the next status adopts it
@@ -149,23 +147,17 @@ func (l *life) inquiry(ctx context.Context) error {
 
 // answer is what status says where there is nothing to adopt.
 func (v view) answer(l *life) (done bool, err error) {
-	switch {
-	case v.guest == absent, v.guest == torso, v.guest == arriving:
-		return true, ocf.ErrNotRunning
-	case v.guest == leaving:
+	switch protocol.Find(protocol.Inquiry(), v.facts()).Do {
+	case protocol.Adopt:
+		return false, nil
+	case protocol.AnswerRunning:
 		return true, nil
-	case v.guest == frozen && v.announced():
+	case protocol.AnswerAbsent:
 		return true, ocf.ErrNotRunning
-	case !v.here():
-		return true, fmt.Errorf("%s is %s here", l.vm, v.guest)
-	case v.other() && !v.announced():
-		_, err := refuseDouble(context.Background(), l, v)
-		return true, err
-	case v.guest == frozen:
-		return true, nil
+	case protocol.RefuseDouble:
+		return true, l.refuseDouble(v)
 	}
-	adoptable := v.is(handoff.NoRecord) || v.announced() || v.named() && !v.is(handoff.Suspending, handoff.Held)
-	return !adoptable, nil
+	return true, fmt.Errorf("%s is %s here", l.vm, v.guest)
 }
 
 // bare is status by the tool alone.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/handoff/protocol"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/pkg/ocf"
@@ -18,7 +19,7 @@ func (l *life) stop(ctx context.Context) error {
 	done, err := l.bystander(ctx)
 	if err == nil && !done {
 		if err = l.lock(ctx); err == nil {
-			err = l.settle(ctx, stopTable())
+			err = l.settle(ctx, protocol.Stop())
 		} else if errors.Is(err, membership.ErrNotMe) { // the record is not about this node
 			return l.stopAlone(ctx, err)
 		}
@@ -36,22 +37,22 @@ func (l *life) bystander(ctx context.Context) (done bool, err error) {
 	for n := 0; n < rounds; n++ {
 		v, err := l.look(ctx)
 		var record *recordError
-		if errors.As(err, &record) && v.guest == absent {
-			l.log(ocf.LevelError, "the hand-off record is not readable; nothing runs here", "error", err)
-			return true, nil
-		}
-		if err != nil {
+		if err != nil && !errors.As(err, &record) {
 			return false, err
 		}
-		switch {
-		case v.here() || v.named():
+		r := protocol.Find(protocol.Look(), v.facts())
+		switch r.Do {
+		case protocol.GoOn:
 			return false, nil
-		case v.guest == absent:
-			l.say("nothing of it is here, and the record does not name this node: nothing is touched, not even the lock")
+		case protocol.Nothing:
+			if err != nil {
+				l.log(ocf.LevelError, "the hand-off record is not readable; nothing runs here", "error", err)
+			}
+			l.say("%s", r.Words)
 			return true, nil
-		case v.guest == arriving && !v.announced():
-			return false, fmt.Errorf("%s is arriving here and its state is %s: left alone", l.vm, v.st.Phase)
-		case v.guest == arriving, v.guest == torso && v.announced() && !v.nodeGone:
+		case protocol.RefuseUnread:
+			return false, err
+		case protocol.AwaitSender:
 			// Pacemaker stops both sides of a migration at once: the source's stop ends what is arriving.
 			changed, err := l.awaitSender(ctx, v)
 			if err != nil {
@@ -62,8 +63,12 @@ func (l *life) bystander(ctx context.Context) (done bool, err error) {
 			}
 			l.patience = 0
 			continue
+		case protocol.DestroyAndLook:
+			l.log(ocf.LevelWarning, "removing what is left of a VM that is not this node's", "what", v.guest)
+		default:
+			_, err := l.do(ctx, r, v)
+			return false, err
 		}
-		l.log(ocf.LevelWarning, "removing what is left of a VM that is not this node's", "what", v.guest)
 		if err := l.destroy(ctx); err != nil {
 			return false, err
 		}
