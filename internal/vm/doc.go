@@ -5,9 +5,9 @@
 // on the new one, runs stop on every node when it starts, and gives a service up after any
 // stop that fails. Within that, a VM must never run twice and a memory image must never be
 // used twice. An action therefore looks first (look.go: what is the guest here, what does
-// the hand-off record say, who is proved gone), finds the one row of a table that fits
-// and does what the row says (deed.go, stop_table.go, start_table.go): cold.go, live.go, image.go,
-// boot.go, resume.go. Whatever is unknown counts as running; what no row knows is refused.
+// the hand-off record say, who is proved gone), finds the one row that fits
+// in a table of internal/handoff/protocol, and does what the row says (deed.go, stop_table.go,
+// start_table.go): cold.go, live.go, image.go, boot.go, resume.go. Whatever is unknown counts as running; what no row knows is refused.
 //
 // Pacemaker moves a VM in three steps: Migrate on the source, Arrive on the target (arrive.go), a stop on the source;
 // after one that failed it stops both. --explain does an action in words (explain.go): the same code, on a hand-off
