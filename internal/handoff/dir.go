@@ -22,6 +22,8 @@ type Dir struct {
 	// At, if set, is told of every durable step, before it ("state:running") and after it ("state:running:done").
 	// Its error is as if the step had failed.
 	At func(point string) error
+	// Within, if set, is told of the steps inside one replacement of a file as well ("state:running/rename").
+	Within func(point string) error
 
 	shared, path string
 	typ, vm      string
@@ -76,11 +78,7 @@ func (d *Dir) Lock(ctx context.Context, c clock.Clock, holder string) (*Locked, 
 	if err := d.make(); err != nil {
 		return nil, err
 	}
-	l, err := lockfile.Acquire(ctx, c, d.file("lock"), holder)
-	if err != nil {
-		return nil, fmt.Errorf("locking %s:%s: %w", d.typ, d.vm, err)
-	}
-	return &Locked{d, l}, nil
+	return d.locked(func() (*lockfile.Lock, error) { return lockfile.Acquire(ctx, c, d.file("lock"), holder) })
 }
 
 // TryLock is Lock that does not wait: lockfile.ErrHeld if another holds it.
@@ -88,10 +86,25 @@ func (d *Dir) TryLock(holder string) (*Locked, error) {
 	if err := d.make(); err != nil {
 		return nil, err
 	}
-	l, err := lockfile.Try(d.file("lock"), holder)
+	return d.locked(func() (*lockfile.Lock, error) { return lockfile.Try(d.file("lock"), holder) })
+}
+
+func (d *Dir) locked(take func() (*lockfile.Lock, error)) (*Locked, error) {
+	var l *lockfile.Lock
+	kept := false
+	defer func() { // also where At never returns
+		if l != nil && !kept {
+			l.Close()
+		}
+	}()
+	err := d.step("lock", func() (err error) {
+		l, err = take()
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("locking %s:%s: %w", d.typ, d.vm, err)
 	}
+	kept = true
 	return &Locked{d, l}, nil
 }
 
@@ -101,14 +114,16 @@ func (d *Dir) make() error {
 		path string
 		mode fs.FileMode
 	}{{filepath.Join(d.shared, Folder), 0o750}, {d.path, 0o700}} {
-		err := os.Mkdir(dir.path, dir.mode)
-		if errors.Is(err, fs.ErrExist) {
+		if _, err := os.Lstat(dir.path); err == nil {
 			continue
 		}
-		if err == nil {
-			err = atomicfile.FsyncDir(filepath.Dir(dir.path))
-		}
-		if err != nil {
+		err := d.step("folder", func() error {
+			if err := os.Mkdir(dir.path, dir.mode); err != nil {
+				return err
+			}
+			return atomicfile.FsyncDir(filepath.Dir(dir.path))
+		})
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("making the hand-off folder of %s:%s: %w", d.typ, d.vm, err)
 		}
 	}
@@ -171,10 +186,7 @@ func (l *Locked) Write(next State) (State, error) {
 	if err := next.check(); err != nil {
 		return State{}, fmt.Errorf("writing the state of %s:%s: %w", l.typ, l.vm, err)
 	}
-	err = l.step("state:"+next.Phase.String(), func() error {
-		return atomicfile.Write(l.file("state"), next.format(), atomicfile.Options{Mode: 0o600})
-	})
-	if err != nil {
+	if err := l.replace("state:"+next.Phase.String(), l.file("state"), next.format()); err != nil {
 		return State{}, fmt.Errorf("writing the state of %s:%s: %w", l.typ, l.vm, err)
 	}
 	return next, nil
@@ -196,10 +208,28 @@ func (d *Dir) step(point string, do func() error) error {
 	return nil
 }
 
-// move renames within the folder and makes it durable.
-func (d *Dir) move(from, to string) error {
-	if err := os.Rename(d.file(from), d.file(to)); err != nil {
-		return err
-	}
-	return atomicfile.FsyncDir(d.path)
+// replace is the durable step that gives a file its new content.
+func (l *Locked) replace(point, path string, text []byte) error {
+	return l.step(point, func() error {
+		o := atomicfile.Options{Mode: 0o600}
+		if l.Within != nil {
+			o.At = func(p atomicfile.Point) error { return l.Within(point + "/" + string(p)) }
+		}
+		return atomicfile.Write(path, text, o)
+	})
+}
+
+// move is the durable step that renames within the folder.
+func (l *Locked) move(point, from, to string) error {
+	return l.step(point, func() error {
+		if err := os.Rename(l.file(from), l.file(to)); err != nil {
+			return err
+		}
+		if l.Within != nil {
+			if err := l.Within(point + "/" + string(atomicfile.SyncDir)); err != nil {
+				return err
+			}
+		}
+		return atomicfile.FsyncDir(l.path)
+	})
 }

@@ -55,9 +55,7 @@ func (l *Locked) Part(txn string) (mem string, err error) {
 func (l *Locked) Note(txn string) error {
 	size, err := sizeOf(filepath.Join(l.file(partName(txn)), MemFile))
 	if err == nil {
-		err = l.step("note", func() error {
-			return atomicfile.Write(filepath.Join(l.file(partName(txn)), noteFile), []byte(strconv.FormatInt(size, 10)+"\n"), atomicfile.Options{Mode: 0o600})
-		})
+		err = l.replace("note", filepath.Join(l.file(partName(txn)), noteFile), []byte(strconv.FormatInt(size, 10)+"\n"))
 	}
 	if err != nil {
 		return fmt.Errorf("noting a complete dump: %w", err)
@@ -88,17 +86,19 @@ func (d *Dir) Noted(txn string) (bool, error) {
 func (l *Locked) Publish(txn string, m Meta) error {
 	part := l.file(partName(txn))
 	err := func() error {
-		size, err := fsyncFile(filepath.Join(part, MemFile))
+		var size int64
+		err := l.step("sync", func() (err error) {
+			size, err = fsyncFile(filepath.Join(part, MemFile))
+			return err
+		})
 		if err != nil {
 			return err
 		}
 		m.Txn, m.VM, m.Type, m.Size = txn, l.vm, l.typ, size
-		if err := l.step("meta", func() error {
-			return atomicfile.Write(filepath.Join(part, metaFile), m.format(), atomicfile.Options{Mode: 0o600})
-		}); err != nil {
+		if err := l.replace("meta", filepath.Join(part, metaFile), m.format()); err != nil {
 			return err
 		}
-		return l.step("publish", func() error { return l.move(partName(txn), imageName(txn)) })
+		return l.move("publish", partName(txn), imageName(txn))
 	}()
 	if err != nil {
 		return fmt.Errorf("publishing image %s: %w", txn, err)
@@ -112,7 +112,7 @@ func (l *Locked) Refresh(txn, fingerprint string) error {
 	m, err := readMeta(path)
 	if err == nil {
 		m.Fingerprint = fingerprint
-		err = l.step("refresh", func() error { return atomicfile.Write(path, m.format(), atomicfile.Options{Mode: 0o600}) })
+		err = l.replace("refresh", path, m.format())
 	}
 	if err != nil {
 		return fmt.Errorf("refreshing the fingerprint of image %s: %w", txn, err)
@@ -137,7 +137,7 @@ func (d *Dir) HasImage(txn string) (bool, error) {
 
 // Claim takes the published image for this node; nobody else can from then on. ErrNoImage if it is not there.
 func (l *Locked) Claim(txn, node string) error {
-	err := l.step("claim", func() error { return l.move(imageName(txn), claimName(txn, node)) })
+	err := l.move("claim", imageName(txn), claimName(txn, node))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("claiming image %s: %w", txn, ErrNoImage)
 	}
@@ -155,7 +155,7 @@ func (l *Locked) PutBack(st State, node string) error {
 		err = fmt.Errorf("the state is %s", now.Phase)
 	}
 	if err == nil {
-		err = l.step("putback", func() error { return l.move(claimName(st.Image, node), imageName(st.Image)) })
+		err = l.move("putback", claimName(st.Image, node), imageName(st.Image))
 	}
 	if err != nil {
 		return fmt.Errorf("putting image %s back: %w", st.Image, err)
@@ -212,12 +212,13 @@ func (l *Locked) retire(as string) error {
 	}
 	for _, name := range names {
 		to := as + "." + txnOf(name)
-		err := l.step(as, func() error {
-			if err := os.RemoveAll(l.file(to)); err != nil {
-				return err
-			}
-			return l.move(name, to)
-		})
+		var err error
+		if _, old := os.Lstat(l.file(to)); old == nil {
+			err = l.step("prune", func() error { return os.RemoveAll(l.file(to)) })
+		}
+		if err == nil {
+			err = l.move(as, name, to)
+		}
 		if err != nil {
 			return fmt.Errorf("taking %s out of use: %w", name, err)
 		}

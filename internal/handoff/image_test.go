@@ -172,7 +172,7 @@ func TestImageKilledAtEveryStep(t *testing.T) {
 	l := lock(t, open(t, share(t)))
 	l.At = func(p string) error { points = append(points, p); return nil }
 	must(t, life(l))
-	if len(points) != 16 {
+	if len(points) != 18 {
 		t.Fatalf("points %q", points)
 	}
 	for k, point := range points {

@@ -48,35 +48,52 @@ func (d *Dir) issue(t Ticket) (*Issued, error) {
 		return nil, err
 	}
 	defer desk.Close()
-	f, err := os.CreateTemp(d.path, tempPrefix)
-	if err != nil {
+	i, laid := &Issued{dir: d, t: t}, false
+	defer func() { // also where At never returns
+		if i.f != nil && !laid {
+			i.f.Close()
+		}
+	}()
+	err = d.step("ticket.draft", func() (err error) {
+		i.f, err = os.CreateTemp(d.path, tempPrefix)
+		return err
+	})
+	if i.f == nil {
 		return nil, err
 	}
-	i := &Issued{dir: d, t: t, f: f}
-	err = i.lay()
-	err = errors.Join(err, remove(f.Name()))
+	f := i.f
 	if err == nil {
-		err = atomicfile.FsyncDir(d.path)
+		err = i.lay()
+	}
+	err = errors.Join(err, d.step("ticket.undraft", func() error { return remove(f.Name()) }))
+	if err == nil {
+		err = d.step("ticket.sync", func() error { return atomicfile.FsyncDir(d.path) })
 	}
 	if err != nil {
-		return nil, errors.Join(err, i.unlink(), f.Close())
+		return nil, errors.Join(err, i.unlink())
 	}
+	laid = true
 	return i, nil
 }
 
 func (i *Issued) lay() error {
-	if _, err := i.f.Write(i.t.format()); err != nil {
-		return err
-	}
-	if err := i.f.Sync(); err != nil {
+	err := i.dir.step("ticket.fill", func() error {
+		if _, err := i.f.Write(i.t.format()); err != nil {
+			return err
+		}
+		return i.f.Sync()
+	})
+	if err != nil {
 		return err
 	}
 	// The lock before the name: whoever finds the ticket finds its relocator alive.
 	if err := syscall.Flock(int(i.f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return fmt.Errorf("locking the ticket: %w", err)
 	}
-	link := func() error { return os.Link(i.f.Name(), i.dir.file(ticketFile)) }
-	err := i.dir.step("ticket", link)
+	link := func() error {
+		return i.dir.step("ticket", func() error { return os.Link(i.f.Name(), i.dir.file(ticketFile)) })
+	}
+	err = link()
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -87,7 +104,7 @@ func (i *Issued) lay() error {
 	if held {
 		return ErrBusy
 	}
-	if err := remove(i.dir.file(ticketFile)); err != nil {
+	if err := i.dir.step("ticket.dead", func() error { return remove(i.dir.file(ticketFile)) }); err != nil {
 		return err
 	}
 	if err := link(); errors.Is(err, fs.ErrExist) {
@@ -124,7 +141,7 @@ func (i *Issued) unlink() error {
 	for _, name := range []string{ticketFile, usedFile, refusedPrefix + i.t.Txn} {
 		ours, err := i.same(name)
 		if err == nil && ours {
-			err = remove(i.dir.file(name))
+			err = i.dir.step("withdraw", func() error { return remove(i.dir.file(name)) })
 		}
 		errs = append(errs, err)
 	}

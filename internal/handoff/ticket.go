@@ -131,7 +131,7 @@ func (d *Dir) LiveTicket(me string, st State) (Ticket, error) {
 
 // Use consumes a ticket, before anything is done for it.
 func (l *Locked) Use(t Ticket) error {
-	if err := l.step("ticket.used", func() error { return l.move(ticketFile, usedFile) }); err != nil {
+	if err := l.move("ticket.used", ticketFile, usedFile); err != nil {
 		return fmt.Errorf("consuming the ticket: %w", err)
 	}
 	f, err := os.Open(l.file(usedFile))
@@ -151,7 +151,7 @@ func (l *Locked) Refuse(t Ticket) error {
 	if CheckTxn(txn) != nil {
 		txn = "unreadable"
 	}
-	err := l.step("ticket.refused", func() error { return l.move(ticketFile, refusedPrefix+txn) })
+	err := l.move("ticket.refused", ticketFile, refusedPrefix+txn)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("refusing the ticket: %w", err)
 	}

@@ -48,6 +48,8 @@ type Mover struct {
 	Log     logrus.FieldLogger
 	// Fresh is how old the facts of a node may be; 0 is two minutes.
 	Fresh time.Duration
+	// At, if set, is told of every durable step of the ticket, as handoff.Dir's is.
+	At func(point string) error
 }
 
 // Errors of Move and Finish. ErrRefused says that nothing was changed.
@@ -109,7 +111,12 @@ func (m Mover) ticket(p plan, r Request, txn string) (*handoff.Issued, error) {
 	if m.Shared == "" || p.state.Phase != handoff.Running {
 		return nil, nil
 	}
-	issued, err := handoff.IssueTicket(m.Shared, r.Type, r.VM, handoff.Ticket{
+	dir, err := handoff.Open(m.Shared, r.Type, r.VM)
+	if err != nil {
+		return nil, fmt.Errorf("%w: nothing was changed: %w", ErrRefused, err)
+	}
+	dir.At = m.At
+	issued, err := dir.Issue(handoff.Ticket{
 		VM: r.VM, Kind: p.kind, Txn: txn, Source: p.source, SourceSeq: p.state.Seq, Target: r.Target, Relocator: r.By,
 	})
 	if err != nil {

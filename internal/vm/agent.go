@@ -30,6 +30,11 @@ type Agent struct {
 	// At is told of every durable step and of every change of the guest, before and after it; its error is as if
 	// the step had failed.
 	At func(point string) error
+	// Within, if set, is told of the steps inside one replacement of a file as well.
+	Within func(point string) error
+	// Runner, if set, is put before whatever runs a command: run.System for what only asks, run.Keeper for what
+	// changes the guest.
+	Runner func(run.Runner) run.Runner
 	// Self is this program, by which status looks at the shared storage in a process that it can leave behind; with
 	// "" it looks by itself.
 	Self string
@@ -231,7 +236,7 @@ func (l *life) reach() (err error) {
 	if l.dir, err = handoff.Open(l.shared, l.a.Type, l.vm); err != nil {
 		return err
 	}
-	l.dir.At = l.a.At
+	l.dir.At, l.dir.Within = l.a.At, l.a.Within
 	l.files = l.dir
 	if l.explains != nil {
 		l.files = &imagined{life: l}
@@ -280,7 +285,7 @@ func (l *life) publishBoot() error {
 	if l.explains != nil {
 		return nil
 	}
-	if err := l.host.PublishBoot(l.shared, l.me); err != nil {
+	if err := l.point("boot", func() error { return l.host.PublishBoot(l.shared, l.me) }); err != nil {
 		return fmt.Errorf("publishing this node's boot: %w", err)
 	}
 	return nil
@@ -332,14 +337,16 @@ func (l *life) change(what string, do func() error) error {
 	if l.explains != nil {
 		return do()
 	}
-	if l.a.At != nil {
-		if err := l.a.At("tool:" + what); err != nil {
-			return err
-		}
+	return l.point("tool:"+what, do)
+}
+
+// point does something between two crash points.
+func (l *life) point(name string, do func() error) error {
+	if l.a.At == nil {
+		return do()
 	}
-	err := do()
-	if l.a.At != nil {
-		err = errors.Join(err, l.a.At("tool:"+what+":done"))
+	if err := l.a.At(name); err != nil {
+		return err
 	}
-	return err
+	return errors.Join(do(), l.a.At(name+":done"))
 }

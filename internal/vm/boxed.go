@@ -13,7 +13,12 @@ type boxed struct {
 	call *ocf.Call
 }
 
-func (l *life) boxed(r run.Runner) run.Runner { return boxed{r, l.call} }
+func (l *life) boxed(r run.Runner) run.Runner {
+	if l.a.Runner != nil {
+		r = l.a.Runner(r)
+	}
+	return boxed{r, l.call}
+}
 
 // Run notes the command before it runs as well: if this agent is killed meanwhile, that is what will be asked for.
 func (n boxed) Run(ctx context.Context, c run.Command) (run.Result, error) {

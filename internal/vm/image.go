@@ -247,7 +247,7 @@ func (l *life) syncDisks(g hypervisor.Guest) error {
 			continue
 		}
 		done[dir] = true
-		if err := syncFS(dir); err != nil {
+		if err := l.point("disks", func() error { return syncFS(dir) }); err != nil {
 			return fmt.Errorf("syncing the guest's disks: %w", err)
 		}
 	}

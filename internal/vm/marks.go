@@ -32,7 +32,7 @@ func (l *life) setHere() {
 	}
 	err := os.MkdirAll(l.host.Path(host.RunDir), 0o755)
 	if err == nil {
-		err = os.WriteFile(l.mark(hereMark), nil, 0o644)
+		err = l.point("here", func() error { return os.WriteFile(l.mark(hereMark), nil, 0o644) })
 	}
 	if err != nil {
 		l.log(ocf.LevelWarning, "a node-local mark cannot be written", "error", err)
@@ -45,7 +45,10 @@ func (l *life) clear(names ...string) {
 		return
 	}
 	for _, n := range names {
-		if err := os.Remove(l.mark(n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if !l.marked(n) {
+			continue
+		}
+		if err := l.point("unmark", func() error { return os.Remove(l.mark(n)) }); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			l.log(ocf.LevelWarning, "a node-local mark cannot be removed", "error", err)
 		}
 	}
