@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -180,8 +181,8 @@ func (w world) configuration(path string) ([]sample.Resource, string, error) {
 // listers are the hypervisors whose tools this node has.
 func (w world) listers() map[string]hypervisor.Lister {
 	out := map[string]hypervisor.Lister{}
-	for name, tool := range map[string]string{"openvz": "vzlist", "xen": "xm"} {
-		if _, err := w.host.Lookup(tool); err != nil {
+	for name, tools := range map[string][]string{"openvz": {"vzlist"}, "xen": {"xm", "xl"}} {
+		if !slices.ContainsFunc(tools, func(t string) bool { _, err := w.host.Lookup(t); return err == nil }) {
 			continue
 		}
 		d, err := hypervisor.New(name, hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run})

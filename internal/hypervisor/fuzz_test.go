@@ -44,12 +44,15 @@ func FuzzParseVZConf(f *testing.F) {
 	})
 }
 
-func FuzzParseXMList(f *testing.F) {
-	for _, b := range append(samples(f, "xm-*-list*"), samples(f, "xl-*-list*")...) {
-		f.Add(b, "vm1")
+func FuzzParseXenList(f *testing.F) {
+	for _, stack := range []toolstack{xm, xl} {
+		for _, b := range samples(f, stack+"-*-list*") {
+			f.Add(b, "vm1", stack == xl)
+		}
 	}
-	f.Fuzz(func(t *testing.T, b []byte, vm string) {
-		rows, err := parseXMList(b)
+	f.Fuzz(func(t *testing.T, b []byte, vm string, byXL bool) {
+		stack := map[bool]toolstack{false: xm, true: xl}[byXL]
+		rows, err := parseXenList(stack, b)
 		if err != nil || checkXenName(vm) != nil {
 			return
 		}
@@ -59,8 +62,15 @@ func FuzzParseXMList(f *testing.F) {
 				mine = append(mine, r)
 			}
 		}
+		d := detailOf(mine)
+		if d.Sick != "" && d.State != Remains {
+			t.Errorf("%+v of %q", d, b)
+		}
+		if d.State == Stopped && byXL {
+			t.Errorf("xl knows what is not there: %q", b)
+		}
 		// Whoever stands in the text as a word is never absent.
-		if d := detailOf(mine); d.State == Absent {
+		if d.State == Absent {
 			for _, line := range strings.Split(string(b), "\n")[1:] {
 				if w := strings.Fields(line); len(w) > 0 && w[0] == vm && !strings.HasPrefix(w[0], "Name") {
 					t.Errorf("%q is absent in %q", vm, b)
@@ -70,32 +80,34 @@ func FuzzParseXMList(f *testing.F) {
 	})
 }
 
-func FuzzParseXMInfo(f *testing.F) {
+func FuzzParseXenInfo(f *testing.F) {
 	for _, b := range samples(f, "xm-*-info") {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if info, err := parseXMInfo(b); err == nil && (info.freeMem < 0 || info.freeMem<<20 < 0) {
+		if info, err := parseXenInfo(b); err == nil && (info.freeMem < 0 || info.freeMem<<20 < 0) {
 			t.Errorf("%+v", info)
 		}
 	})
 }
 
-func FuzzParseXMConfig(f *testing.F) {
-	for _, c := range xenConfigs() {
+func FuzzParseXenConfig(f *testing.F) {
+	for _, c := range append(xenConfigs(), xlConfigs()...) {
 		f.Add([]byte(c.text))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		g, err := xenGuest(b, host.Host{})
-		if err != nil {
-			return
-		}
-		if g.Mem < 0 {
-			t.Errorf("%+v", g)
-		}
-		for _, w := range g.Witnesses {
-			if !strings.HasPrefix(w.Path, "/") {
-				t.Errorf("%+v", w)
+		for _, stack := range []toolstack{xm, xl} {
+			g, err := xenGuest(stack, b, host.Host{})
+			if err != nil {
+				continue
+			}
+			if g.Mem < 0 {
+				t.Errorf("%s: %+v", stack, g)
+			}
+			for _, w := range g.Witnesses {
+				if !strings.HasPrefix(w.Path, "/") {
+					t.Errorf("%s: %+v", stack, w)
+				}
 			}
 		}
 	})

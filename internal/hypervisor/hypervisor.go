@@ -7,7 +7,8 @@
 //
 // The tools do not tell everything. Whoever decides must know what they leave out:
 //
-//   - OpenVZ: a guest frozen by a checkpoint is Running; nothing shows that it is frozen.
+//   - OpenVZ: a guest frozen by a checkpoint is Running; nothing shows that it is frozen, but
+//     for vzctl 7, by which it is Paused.
 //     Thaw of a guest that was not frozen succeeds and changes nothing.
 //   - Xen by xm: a copy that xend receives stands in the list under the plain name from
 //     its first page on, paused or with no letter at all, and nothing says whether its
@@ -15,7 +16,7 @@
 //     without any letter is Running here, because an idle guest looks the same; its Detail
 //     says NeverRan. Where the hand-off announces a VM to this node, NeverRan means that it
 //     is still arriving, whatever State says.
-//   - Xen: migrating-NAME and NAME--migratedaway are Migrating. If no tool is at work on
+//   - Xen: migrating-NAME, NAME--migratedaway and, by xl, a suspended NAME are Migrating. If no tool is at work on
 //     them (the lock says so) they are half a copy, which Destroy removes.
 //   - Xen: NAME--incoming is a Torso: it cannot be seen whether all of it is here.
 package hypervisor
@@ -102,6 +103,8 @@ type Detail struct {
 	Letters string
 	// Foreign says that a dump lies at the tool's own place, where nobody of ours puts one (OpenVZ). Start moves it away.
 	Foreign bool
+	// Sick is why the guest that is here cannot be in order, where that is known: its memory is not worth keeping.
+	Sick string
 	// NoProgram says that the tool is not installed, and that the kernel of this node can hold no guest: it is
 	// Absent, and cannot be started.
 	NoProgram bool
@@ -180,13 +183,13 @@ type Tools struct {
 	Note func(text string)
 }
 
-// New is the driver of that name: "openvz" (vzctl) or "xen" (xm).
+// New is the driver of that name: "openvz" (vzctl) or "xen" (xm or xl, as the node has it).
 func New(name string, t Tools) (Driver, error) {
 	switch name {
 	case "openvz":
 		return &openVZ{tools: t.played(playVZ)}, nil
 	case "xen":
-		return &xen{tools: t.played(playXM)}, nil
+		return &xen{tools: t.played(playXen)}, nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrUnknownDriver, name)
 }

@@ -160,7 +160,7 @@ func (o *openVZ) Shutdown(ctx context.Context, vm string) error {
 	if err != nil {
 		return err
 	}
-	if d.State == Running {
+	if d.State == Running || d.State == Paused { // vzctl 7, by which it can be seen, thaws it first
 		if err := o.retryLocked(ctx, "stop", vm); err != nil {
 			return err
 		}
@@ -185,7 +185,7 @@ func (o *openVZ) Destroy(ctx context.Context, vm string) error {
 		switch {
 		case err != nil:
 			last = err
-		case d.State == Running:
+		case d.State == Running || d.State == Paused:
 			// Killing by the checkpoint ends a frozen container at once and refuses one that is not frozen; stop
 			// would wait for a frozen one in vain.
 			if last = o.Kill(ctx, vm); last != nil {

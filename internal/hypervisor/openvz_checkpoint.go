@@ -58,7 +58,7 @@ func (o *openVZ) Unmount(ctx context.Context, vm string) error {
 	if s.Clean() {
 		return nil
 	}
-	if s == Running {
+	if s == Running || s == Paused {
 		return fmt.Errorf("unmounting %s: it runs", vm)
 	}
 	tool := o.umount(ctx, vm)

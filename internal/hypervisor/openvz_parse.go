@@ -12,12 +12,13 @@ import (
 
 // vzStatus is what `vzctl status` says.
 type vzStatus struct {
-	line                               string
-	exist, mounted, running, suspended bool
+	line                                       string
+	exist, mounted, running, suspended, frozen bool
 }
 
 // parseVZStatus reads `CTID 101 exist mounted running`, with VEID before 3.0.23, and with `suspended` behind it
-// where a dump lies at the default place (3.0.24 and later). The exit code says nothing.
+// where a dump lies at the default place (3.0.24 and later). vzctl 7 says VEID again, and `paused` for running or `suspended`
+// for down. The exit code says nothing.
 func parseVZStatus(out []byte, vm string) (vzStatus, error) {
 	var s vzStatus
 	bad := fmt.Errorf("%w: vzctl status: %s", ErrAnswer, quoteStart(out))
@@ -28,6 +29,12 @@ func parseVZStatus(out []byte, vm string) (vzStatus, error) {
 	w := strings.Fields(s.line)
 	if len(w) < 5 || len(w) > 6 || w[0] != "CTID" && w[0] != "VEID" || w[1] != vm {
 		return vzStatus{}, bad
+	}
+	switch w[0] + " " + w[4] { // only vzctl 7
+	case "VEID paused":
+		w[4], s.frozen = "running", true
+	case "VEID suspended":
+		w[4], s.suspended = "down", true
 	}
 	for _, word := range []struct {
 		got, yes, no string
@@ -50,6 +57,8 @@ func parseVZStatus(out []byte, vm string) (vzStatus, error) {
 // state says Absent for `deleted unmounted down`, which still has to be proved.
 func (s vzStatus) state() State {
 	switch {
+	case s.running && s.frozen:
+		return Paused
 	case s.running:
 		return Running
 	case s.mounted:
@@ -77,7 +86,7 @@ func parseVZList(out []byte) ([]host.GuestFact, error) {
 		}
 		g := host.GuestFact{Type: "openvz", Name: w[0], State: w[1], CPU: -1}
 		switch w[1] {
-		case "running", "stopped", "mounted", "suspended":
+		case "running", "stopped", "mounted", "suspended", "paused": // the last by vzctl 7
 		default:
 			return nil, fmt.Errorf("%w: vzlist: %s", ErrAnswer, quoteStart(sc.Bytes()))
 		}

@@ -31,6 +31,9 @@ func TestParseVZStatus(t *testing.T) {
 		{"vzctl-4.11-status-deleted", "101", Absent, false},
 		{"vzctl-4.11-status-deleted-running", "101", Running, false},
 		{"vzctl-7.0-status-running", uuid, Running, false},
+		{"vzctl-7.0-status-paused", "101", Paused, false},
+		{"vzctl-7.0-status-suspended", "101", Stopped, true},
+		{"vzctl-7.0-status-down", "101", Stopped, false},
 	} {
 		s, err := parseVZStatus(sample(t, c.file), c.vm)
 		if err != nil || s.state() != c.want || s.suspended != c.foreign {
@@ -70,7 +73,7 @@ func TestParseVZList(t *testing.T) {
 }
 
 func TestParseVZVersion(t *testing.T) {
-	for file, want := range map[string]string{"vzctl-3.0.22-version": "3.0.22", "vzctl-4.11-version": "4.11.1"} {
+	for file, want := range map[string]string{"vzctl-3.0.22-version": "3.0.22", "vzctl-4.11-version": "4.11.1", "vzctl-7.0-version": "7.0.194"} {
 		if got, err := parseVZVersion(sample(t, file)); got != want || err != nil {
 			t.Errorf("%s: %q, %v", file, got, err)
 		}

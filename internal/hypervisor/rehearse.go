@@ -116,9 +116,9 @@ func playVZ(r *Rehearsal, argv []string) (run.Result, bool) {
 	return run.Result{}, true
 }
 
-// playXM answers as xm does.
-func playXM(r *Rehearsal, argv []string) (run.Result, bool) {
-	if argv[0] != xm || len(argv) < 2 {
+// playXen answers as xm and xl do.
+func playXen(r *Rehearsal, argv []string) (run.Result, bool) {
+	if argv[0] != xm && argv[0] != xl || len(argv) < 2 {
 		return run.Result{}, false
 	}
 	switch argv[1] {

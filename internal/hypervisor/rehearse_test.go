@@ -61,7 +61,7 @@ func TestRehearsalTellsWhatIsRun(t *testing.T) {
 		var lists [2][]string
 		for i, rehearse := range []bool{false, true} {
 			tool := &Rehearsal{VM: vm, running: c.running && !c.frozen, mounted: c.running}
-			play := map[string]player{"openvz": playVZ, "xen": playXM}[c.typ]
+			play := map[string]player{"openvz": playVZ, "xen": playXen}[c.typ]
 			s := newStage(t, func(argv []string) run.Result {
 				if c.frozen && argv[1] == "list" && !tool.running {
 					return says("Name ID Mem(MiB) VCPUs State Time(s)\nDomain-0 0 512 1 r----- 9.0\nw 3 64 1 --p--- 9.0\n")

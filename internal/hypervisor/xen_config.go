@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/lbvm/lbvm/internal/host"
 )
@@ -27,7 +26,7 @@ func (x *xen) Guest(ctx context.Context, vm string, params map[string]string) (G
 	if err != nil {
 		return Guest{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	g, err := xenGuest(b, x.tools.Host)
+	g, err := xenGuest(x.tool(), b, x.tools.Host)
 	if err != nil {
 		return Guest{}, fmt.Errorf("%w: %s: %w", ErrConfig, path, err)
 	}
@@ -39,7 +38,7 @@ func (x *xen) Guest(ctx context.Context, vm string, params map[string]string) (G
 }
 
 // xenGuest takes name, memory and disks out of a configuration.
-func xenGuest(b []byte, h host.Host) (Guest, error) {
+func xenGuest(t toolstack, b []byte, h host.Host) (Guest, error) {
 	values, err := parsePython(b, "name", "memory", "disk")
 	if err != nil {
 		return Guest{}, err
@@ -66,7 +65,11 @@ func xenGuest(b []byte, h host.Host) (Guest, error) {
 		return Guest{}, fmt.Errorf("line %d: disk is not a list of plain strings", v.line)
 	}
 	for _, d := range v.list {
-		w, ok, err := diskWitness(d, h)
+		witness := diskWitness
+		if t == xl {
+			witness = xlDiskWitness
+		}
+		w, ok, err := witness(d, h)
 		if err != nil {
 			return Guest{}, fmt.Errorf("line %d: %w", v.line, err)
 		}
@@ -75,37 +78,4 @@ func xenGuest(b []byte, h host.Host) (Guest, error) {
 		}
 	}
 	return g, nil
-}
-
-// diskWitness reads TYPE:PATH,DEVICE[:cdrom],MODE. A disk that the guest cannot write tells nothing, and one that is
-// no path of this node (drbd:, nbd:, iscsi:) has nothing to look at.
-func diskWitness(disk string, h host.Host) (Witness, bool, error) {
-	part := strings.Split(disk, ",")
-	if len(part) < 3 {
-		return Witness{}, false, fmt.Errorf("disk %q is not TYPE:PATH,DEVICE,MODE", disk)
-	}
-	mode := strings.TrimSpace(part[2])
-	typ, path, ok := strings.Cut(strings.TrimSpace(part[0]), ":")
-	if !strings.HasPrefix(mode, "w") {
-		return Witness{}, false, nil
-	}
-	if !ok {
-		return Witness{}, false, fmt.Errorf("disk %q does not begin with its type", disk)
-	}
-	switch typ {
-	case "phy":
-		if !strings.HasPrefix(path, "/") {
-			path = "/dev/" + path
-		}
-		return Witness{Path: h.Path(path), Block: true}, true, nil
-	case "tap", "tap2": // tap:aio:/path, tap:tapdisk:aio:/path
-		path = path[strings.LastIndexByte(path, ':')+1:]
-	case "file":
-	default:
-		return Witness{}, false, nil
-	}
-	if !strings.HasPrefix(path, "/") {
-		return Witness{}, false, fmt.Errorf("disk %q does not name an absolute path", disk)
-	}
-	return Witness{Path: h.Path(path)}, true, nil
 }

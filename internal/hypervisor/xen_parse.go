@@ -10,14 +10,14 @@ import (
 
 const dom0Name = "Domain-0"
 
-// xenRow is one line of `xm list`.
+// xenRow is one line of `xm list` or `xl list`.
 type xenRow struct {
 	name    string
 	id      int   // -1 where xend only knows the configuration
 	mem     int64 // MiB
-	letters string
+	letters letters
 	time    float64 // processor seconds
-	unclear bool    // xend itself does not know its number or state at this moment
+	unclear bool    // the tool itself does not know its number or state at this moment
 	line    string
 }
 
@@ -61,30 +61,58 @@ func (r xenRow) belongs(vm string) bool {
 	return name == vm
 }
 
+// letters are a domain's state: rbpscd, each in its place or a dash; five of them in the oldest versions. In the fifth
+// place xl says why a domain ended: r reboot, s suspended, c crashed, w watchdog, S soft reset.
+type letters string
+
+func (l letters) at(i int, c byte) bool { return i < len(l) && l[i] == c }
+
+func (l letters) ran() bool       { return l.at(0, 'r') || l.at(1, 'b') }
+func (l letters) paused() bool    { return l.at(2, 'p') }
+func (l letters) ended() bool     { return l.at(3, 's') }
+func (l letters) suspended() bool { return l.at(3, 's') && l.at(4, 's') }
+func (l letters) crashed() bool   { return l.at(4, 'c') }
+func (l letters) dying() bool     { return l.at(5, 'd') }
+
+func (l letters) valid(t toolstack) bool {
+	if len(l) != 6 && (len(l) != 5 || t == xl) {
+		return false
+	}
+	for i := range len(l) {
+		switch c := l[i]; {
+		case c == '-', c == "rbpscd"[i]:
+		case t == xl && i == 4 && strings.IndexByte("rswS", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // neverRan: no processor time and not on a processor. A domain that is still being received looks like this. A
 // blocked one has run.
-func (r xenRow) neverRan() bool {
-	return r.id > 0 && r.time == 0 && !strings.ContainsAny(r.letters, "rb")
-}
+func (r xenRow) neverRan() bool { return r.id > 0 && r.time == 0 && !r.letters.ran() }
 
 func (r xenRow) state() State {
 	part, _ := r.role()
-	switch {
+	switch l := r.letters; {
 	case r.unclear:
 		return Unknown
 	case r.id < 0:
 		return Stopped
-	case part == zombie, strings.ContainsAny(r.letters, "cd"):
+	case part == zombie, l.crashed(), l.dying():
 		return Remains
 	case part == incoming:
 		return Torso
 	case part == leaving, part == away: // `s` is part of leaving: it is suspended for the last pages
 		return Migrating
-	case strings.Contains(r.letters, "s"):
+	case l.suspended(): // xl does not rename for that
+		return Migrating
+	case l.ended():
 		return Remains
-	case strings.Contains(r.letters, "p") && r.neverRan():
+	case l.paused() && r.neverRan():
 		return Arriving
-	case strings.Contains(r.letters, "p"):
+	case l.paused():
 		return Paused
 	}
 	return Running
@@ -100,7 +128,10 @@ func detailOf(rows []xenRow) Detail {
 	for _, s := range rank {
 		for _, r := range rows {
 			if r.state() == s {
-				d.State, d.Letters, d.NeverRan = s, r.letters, r.neverRan()
+				d.State, d.Letters, d.NeverRan = s, string(r.letters), r.neverRan()
+				if s == Remains && r.letters.crashed() {
+					d.Sick = "it crashed"
+				}
 				return d
 			}
 		}
@@ -108,11 +139,11 @@ func detailOf(rows []xenRow) Detail {
 	return d
 }
 
-// parseXMList reads `xm list`. Columns are found from the right, since a long name shifts them; a row without
+// parseXenList reads `xm list` or `xl list`. Columns are found from the right, since a long name shifts them; a row without
 // number and state is a domain that xend only knows. One line that is no row makes the whole answer useless: it might
 // be the guest that is asked for. dom0 is in every list, so one without it was cut off.
-func parseXMList(out []byte) ([]xenRow, error) {
-	bad := func(line string) error { return fmt.Errorf("%w: xm list: %s", ErrAnswer, quoteStart([]byte(line))) }
+func parseXenList(t toolstack, out []byte) ([]xenRow, error) {
+	bad := func(line string) error { return fmt.Errorf("%w: %s list: %s", ErrAnswer, t, quoteStart([]byte(line))) }
 	if !bytes.HasSuffix(out, []byte("\n")) {
 		return nil, bad(string(out))
 	}
@@ -130,7 +161,7 @@ func parseXMList(out []byte) ([]xenRow, error) {
 			header = true
 			continue
 		}
-		r, ok := parseXenRow(line)
+		r, ok := parseXenRow(t, line)
 		if !ok {
 			return nil, bad(line)
 		}
@@ -143,7 +174,7 @@ func parseXMList(out []byte) ([]xenRow, error) {
 	return rows, nil
 }
 
-func parseXenRow(line string) (xenRow, bool) {
+func parseXenRow(t toolstack, line string) (xenRow, bool) {
 	w := strings.Fields(line)
 	r := xenRow{id: -1, line: strings.Join(w, " ")}
 	if n := len(w); n > 0 && strings.HasPrefix(w[n-1], "s:") { // a security label, in the oldest versions
@@ -155,10 +186,13 @@ func parseXenRow(line string) (xenRow, bool) {
 		if err != nil {
 			return r, false
 		}
-		r.id, r.letters = id, w[4]
-		r.unclear = id < 0 || !validLetters(r.letters)
+		r.id, r.letters = id, letters(w[4])
+		r.unclear = id < 0 || !r.letters.valid(t)
 		w = []string{w[0], w[2], w[3], w[5]}
 	case 4: // name mem vcpus time
+		if t == xl { // which lists what is there, and nothing else
+			return r, false
+		}
 	default:
 		return r, false
 	}
@@ -172,19 +206,14 @@ func parseXenRow(line string) (xenRow, bool) {
 	return r, true
 }
 
-// validLetters: rbpscd, each in its place or a dash; five of them in the oldest versions.
-func validLetters(s string) bool {
-	return (len(s) == 5 || len(s) == 6) && strings.Trim(s, "-rbpscd") == ""
-}
-
-// xenInfo is what we need of `xm info`.
+// xenInfo is what we need of `xm info` or `xl info`, which say the same.
 type xenInfo struct {
 	version string
 	freeMem int64 // MiB
 }
 
-// parseXMInfo reads `key : value` lines.
-func parseXMInfo(out []byte) (xenInfo, error) {
+// parseXenInfo reads `key : value` lines.
+func parseXenInfo(out []byte) (xenInfo, error) {
 	values := map[string]string{}
 	for _, line := range strings.Split(string(out), "\n") {
 		if key, value, ok := strings.Cut(line, ":"); ok {
@@ -194,7 +223,7 @@ func parseXMInfo(out []byte) (xenInfo, error) {
 	major, minor, extra := values["xen_major"], values["xen_minor"], values["xen_extra"]
 	free, err := strconv.ParseInt(values["free_memory"], 10, 43)
 	if major == "" || minor == "" || err != nil || free < 0 {
-		return xenInfo{}, fmt.Errorf("%w: xm info: %s", ErrAnswer, quoteStart(out))
+		return xenInfo{}, fmt.Errorf("%w: xen info: %s", ErrAnswer, quoteStart(out))
 	}
 	return xenInfo{version: major + "." + minor + extra, freeMem: free}, nil
 }

@@ -58,7 +58,7 @@ func TestParseXMList(t *testing.T) {
 		{"xl-4.1-list", "vm1", Running, false},
 		{"xl-4.1-list", "vm2", Absent, false},
 	} {
-		rows, err := parseXMList(sample(t, c.file))
+		rows, err := parseXenList(stackIn(c.file), sample(t, c.file))
 		if err != nil {
 			if c.want != Unknown {
 				t.Errorf("%s: %v", c.file, err)
@@ -79,15 +79,15 @@ func TestNeverRan(t *testing.T) {
 	}{
 		{"------", 0, true}, {"--p---", 0, true}, {"-----", 0, true}, {"-b----", 0, false}, {"r-----", 0, false}, {"------", 0.1, false}, {"--p---", 3, false},
 	} {
-		if got := (xenRow{name: "a", id: 3, letters: c.letters, time: c.time}).neverRan(); got != c.want {
+		if got := (xenRow{name: "a", id: 3, letters: letters(c.letters), time: c.time}).neverRan(); got != c.want {
 			t.Errorf("%s %v: %v", c.letters, c.time, got)
 		}
 	}
 }
 
 func TestTheMostAliveRowDecides(t *testing.T) {
-	row := func(name, letters string, id int) xenRow {
-		return xenRow{name: name, letters: letters, id: id, time: 5, line: name}
+	row := func(name, state string, id int) xenRow {
+		return xenRow{name: name, letters: letters(state), id: id, time: 5, line: name}
 	}
 	for _, c := range []struct {
 		rows []xenRow
@@ -133,7 +133,7 @@ func TestParseXMListRefuses(t *testing.T) {
 		"words":           "Error: Unable to connect to xend: Connection refused. Is xend running?\n",
 		"no dom0":         first + "\nvm1                                        7   512     1     -b----    812.3\n",
 	} {
-		if rows, err := parseXMList([]byte(text)); !errors.Is(err, ErrAnswer) {
+		if rows, err := parseXenList(xm, []byte(text)); !errors.Is(err, ErrAnswer) {
 			t.Errorf("%s: %d rows, %v", name, len(rows), err)
 		}
 	}
@@ -236,8 +236,8 @@ func (x *xend) play(argv []string) run.Result {
 	return run.Result{}
 }
 
-func vmRow(name, letters string, time float64) xenRow {
-	return xenRow{name: name, id: 5, letters: letters, time: time}
+func vmRow(name, state string, time float64) xenRow {
+	return xenRow{name: name, id: 5, letters: letters(state), time: time}
 }
 
 func TestXenLife(t *testing.T) {
@@ -474,7 +474,7 @@ disk = [
 
 func TestXenConfig(t *testing.T) {
 	for _, c := range xenConfigs() {
-		g, err := xenGuest([]byte(c.text), host.Host{})
+		g, err := xenGuest(xm, []byte(c.text), host.Host{})
 		if c.bad != "" {
 			if err == nil || !strings.Contains(err.Error(), c.bad) {
 				t.Errorf("%s: %+v, %v", c.name, g, err)
