@@ -33,10 +33,13 @@ lint:
 	GOARCH=386 go vet ./...
 	go run $(STATICCHECK) ./...
 
-# Tables: what the agents cost beside their peers (about a minute; docs/performance.md), then our own benchmarks.
+# Tables (docs/performance.md): what the agents cost beside their peers, and the rule engine beside perl (about a minute
+# each); then our own benchmarks.
 bench: build
 	@LBVM_BIN=$(CURDIR)/bin go test -count=1 -run '^TestCost$$' ./test/bench -table=$(CURDIR)/bin/cost.txt >bin/cost.log 2>&1 || { cat bin/cost.log; exit 1; }
 	@cat bin/cost.txt
+	@LBVM_BIN=$(CURDIR)/bin go test -count=1 -timeout 20m -run '^TestRules$$' ./test/bench -table=$(CURDIR)/bin/rules.txt >bin/rules.log 2>&1 || { cat bin/rules.log; exit 1; }
+	@echo; cat bin/rules.txt
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./pkg/... ./internal/... ./agents/... ./cmd/... | grep -E '^(Benchmark|pkg:)' | sed 's/^pkg: github.com\/lbvm\/lbvm\//\n/'
 
 # The long proofs of pkg/ccs: random edits, how much of the parsers the corpus reaches, planted bugs. Then every fuzz

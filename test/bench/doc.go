@@ -3,6 +3,6 @@
 //
 // The yardstick of a status check is the tool alone plus the start of an empty Go program; that of meta-data is the
 // empty program. The peers are the unmodified agents of Debian's resource-agents, where they are installed. All run
-// in turns, so that a busy machine is busy for each of them. `make bench` prints the table; docs/performance.md says
-// how to read it.
+// in turns, so that a busy machine is busy for each of them. The rule engine is measured the same way beside perl
+// (TestRules). `make bench` prints the tables; docs/performance.md says how to read them.
 package bench

@@ -20,6 +20,7 @@ type node struct {
 	sub    *subInfo
 	sym    *symbol // nil for a package variable
 	slot   int     // in the frame, or among the package variables
+	has    uint64  // the kinds of this node and of all below it, a bit each, not looking into subs; 0: not counted
 }
 
 type nodeKind uint8
@@ -81,6 +82,8 @@ const (
 	nNop                       //
 )
 
+const _ = uint(63 - nNop) // node.has has a bit for each
+
 // regexNode is what a match, substitution or transliteration carries.
 type regexNode struct {
 	pattern *node  // nConst or nInterp
@@ -106,7 +109,6 @@ type subInfo struct {
 	outer    *subInfo
 	slots    [3]int // scalars, arrays, hashes of a frame
 	captures []capture
-	symbols  []*symbol
 	matches  bool // holds a regex: the captures are restored at its end
 	height   int  // how deep its expressions and blocks lie in each other
 	index    int
@@ -145,6 +147,16 @@ func (n *node) each(f func(*node)) {
 			f(n.regex.repl)
 		}
 	}
+}
+
+// kinds is has; what was made after parsing is counted here.
+func (n *node) kinds() uint64 {
+	if n.has != 0 || n.kind == nAnonSub || n.kind == nSub {
+		return n.has
+	}
+	set := uint64(1) << n.kind
+	n.each(func(k *node) { set |= k.kinds() })
+	return set
 }
 
 func (n *node) isVar(sigil byte) bool { return n != nil && n.kind == nVar && n.sigil == sigil }

@@ -30,7 +30,7 @@ type proto struct {
 	matches  bool
 	height   int
 	body     stmtFn
-	info     *subInfo
+	within   *proto // the sub that it stands in, if that is not the main program
 }
 
 // code is a sub with the variables that it closes over.
@@ -94,7 +94,10 @@ func compileProgram(p *parser, r *resolver, main *subInfo, tracing bool) (prog *
 	c := &compiler{p: p, r: r, tracing: tracing}
 	c.prog = &Program{src: p.source, funcs: p.funcs, usesRefs: r.usesRefs, pure: !r.random && !r.output && !p.warned}
 	for _, s := range r.all {
-		s.code = &proto{name: s.name, index: s.index, slots: s.slots, captures: s.captures, matches: s.matches, height: s.height, info: s}
+		s.code = &proto{name: s.name, index: s.index, slots: s.slots, captures: s.captures, matches: s.matches, height: s.height}
+		if s.outer != nil && s.outer.outer != nil {
+			s.code.within = s.outer.code // it comes before s in r.all
+		}
 		c.prog.protos = append(c.prog.protos, s.code)
 	}
 	for name, n := range r.subs {
@@ -206,22 +209,11 @@ func localized(n *node, body stmtFn) stmtFn {
 
 // holds tells whether one of the kinds is below n, not looking into subs.
 func holds(n *node, kinds ...nodeKind) bool {
-	found := false
-	var look func(*node)
-	look = func(n *node) {
-		if found || n.kind == nAnonSub || n.kind == nSub {
-			return
-		}
-		for _, k := range kinds {
-			if n.kind == k {
-				found = true
-				return
-			}
-		}
-		n.each(look)
+	var asked uint64
+	for _, k := range kinds {
+		asked |= 1 << k
 	}
-	look(n)
-	return found
+	return n.kinds()&asked != 0
 }
 
 // control tells whether n leaves the flow of the program.

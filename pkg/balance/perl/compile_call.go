@@ -198,8 +198,8 @@ func (m *machine) bindSubs() {
 			continue
 		}
 		f := m.f
-		if p.info.outer.outer != nil {
-			f = m.newFrame(p.info.outer.code)
+		if p.within != nil {
+			f = m.newFrame(p.within)
 		}
 		m.codes[p.index] = p.bind(f)
 	}

@@ -40,10 +40,10 @@ func (c *compiler) tail(n *node, want Want) stmtFn {
 // shortTail compiles X and return, X or next at the end of a block.
 func (c *compiler) shortTail(n *node, want Want) stmtFn {
 	left, set, right := c.scalar(n.kids[0]), c.setResult(want), c.tail(n.kids[1], want)
-	and, word := n.kind == nAnd, wording(n.kids[0])
+	and, word, tracing := n.kind == nAnd, wording(n.kids[0]), c.tracing
 	return func(m *machine) ctl {
 		v := left(m)
-		if c.tracing {
+		if tracing {
 			m.traceValue(n, word(v), word(v), "")
 		}
 		if v.Bool() == and {

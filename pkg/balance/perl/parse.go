@@ -37,6 +37,7 @@ type parser struct {
 	broken   bool // a piece could not be read: what the rest says of names is not to be trusted
 	given    bool // too many errors: give up
 	unclosed bool // a bracket is open at the end
+	named    bool // there are named subs
 }
 
 // host finds a host function.
@@ -311,15 +312,22 @@ func (p *parser) hostNames() []string {
 }
 
 // height is how deep the tree below n is, without its subs, which have their own; -1 if that is too deep. The parser's
-// recursion is bounded; this bounds what was read in a loop, for those who walk the tree and for the stack of a run.
+// recursion is bounded; this bounds what was read in a loop, for those who walk the tree and for the stack of a run. On the
+// way it notes what kinds there are.
 func (p *parser) height(n *node) int {
-	h, ok := 0, true
-	down := func(k *node) {
+	h, ok, has := 0, true, uint64(1)<<n.kind
+	n.each(func(k *node) {
 		x := p.height(k)
 		ok = ok && x >= 0
 		h = max(h, x)
+		has |= k.has
+	})
+	if n.kind == nSub {
+		p.named = true
 	}
-	n.each(down)
+	if n.kind != nSub && n.kind != nAnonSub {
+		n.has = has
+	}
 	if n.sub != nil {
 		x := p.height(n.sub.body)
 		ok = ok && x >= 0

@@ -51,7 +51,9 @@ func newResolver(p *parser) *resolver {
 func (r *resolver) program(root *node) *subInfo {
 	r.sub = &subInfo{name: "main", body: root}
 	r.all = []*subInfo{r.sub}
-	r.hoist(root)
+	if r.p.named {
+		r.hoist(root)
+	}
 	for _, s := range root.kids {
 		r.top = s
 		r.walk(s)
@@ -254,7 +256,6 @@ func (r *resolver) declare(n *node) {
 			kind := slotKind(k.sigil)
 			s.slot = r.sub.slots[kind]
 			r.sub.slots[kind]++
-			r.sub.symbols = append(r.sub.symbols, s)
 			k.slot = s.slot
 		}
 		k.sym = s
