@@ -268,6 +268,8 @@ func (in *interpolation) base() *node {
 			p.take()
 			if u.kind == tCast {
 				ref = in.p.node(node{kind: nDeref, sigil: '$', off: u.off, end: u.end, kids: in.p.list(p.castRef(u))})
+			} else if u.kind != tVar {
+				p.syntax(&u, "a variable's name is missing")
 			} else {
 				ref = p.special(p.newVar(u, '$'))
 			}

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestLoad: what else is wrong in a text, or left out, and what is said of it.
-func TestLoad(t *testing.T) {
-	for code, want := range map[string]string{
+// refusedTexts are texts with something wrong or left out, and what is said of it.
+func refusedTexts() map[string]string {
+	return map[string]string{
 		// perl's own errors
 		"0b12":                              "Illegal binary digit '2'",
 		"my $x = 1; $x = ($x;":              "is not closed",
@@ -55,7 +55,7 @@ func TestLoad(t *testing.T) {
 		"sort nosuch 1, 2":        "Undefined subroutine &main::nosuch",
 		"sqrt(1, 2)":              "Too many arguments for sqrt",
 		"use strict; my $x = @y;": "Global symbol \"@y\" requires explicit package name",
-		"@{":                      "Missing right curly", "@$5x": "is missing", "$$": "",
+		"\"$#$ \"":                "a variable's name is missing", "@{": "Missing right curly", "@$5x": "is missing", "$$": "",
 		// what is left out
 		"sub Foo::f { 1 }": "a sub of another package is not available", "sub f : lvalue { 1 }": "attributes of subs are not available", "sub f;": "a forward declaration",
 		"print {*STDOUT} 1": "print to a file handle is not available", "getpwnam('x')": "out of reach", "crypt('a', 'b')": "the function crypt is not available",
@@ -69,7 +69,12 @@ func TestLoad(t *testing.T) {
 		// hints
 		"migrate() if 1 <> 2": "not equal is written !=", "migrate() if $x = > 5": "is the operator written >=", "migrate() if NOT 1": "small letters: not", "my $x = 5 =! 6": "",
 		"$hash{a}} = 1;": "Unmatched right curly", "my $x = 1 +;": "a value is missing", "if ($x) { 1 } else { 2 ": "Missing right curly", "while ($x { 1 }": "is not closed",
-	} {
+	}
+}
+
+// TestLoad: what else is wrong in a text, or left out, and what is said of it.
+func TestLoad(t *testing.T) {
+	for code, want := range refusedTexts() {
 		got := findings(code)
 		if !strings.Contains(got, want) {
 			t.Errorf("%q: no %q in\n%s", code, want, got)

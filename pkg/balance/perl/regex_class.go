@@ -222,11 +222,11 @@ func inShorthand(e, b byte) bool {
 
 // posix reads [:alpha:] and its kin.
 func (t *translator) posix(set *[256]bool) (bool, *regexError) {
-	end := strings.Index(t.src[t.i:], ":]")
-	if t.src[t.i+1] != ':' || end < 0 {
+	name, _, ends := strings.Cut(t.src[t.i+2:], ":]")
+	if t.src[t.i+1] != ':' || !ends {
 		return false, nil
 	}
-	name := t.src[t.i+2 : t.i+end]
+	after := t.i + 2 + len(name) + 2
 	neg := strings.HasPrefix(name, "^")
 	name = strings.TrimPrefix(name, "^")
 	test := posixClass(name)
@@ -241,7 +241,7 @@ func (t *translator) posix(set *[256]bool) (bool, *regexError) {
 			set[b] = true
 		}
 	}
-	t.i += end + 2
+	t.i = after
 	return true, nil
 }
 

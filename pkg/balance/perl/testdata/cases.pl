@@ -373,3 +373,7 @@ my @t = (0, 0, 0, 1, 0, 100); use POSIX 'strftime'; (strftime('%s', gmtime(86400
 my $x = 3; print STDERR '' if 0; my $v = (print '') ? 1 : 0; my @l = (1, 2, 3)[1 .. 2]; my @m = (1) x @l; my $str = "@{[ (1) x 2 ]}" . "-" x 3; my ($a1, $b1) = @{[5, 6]}; my $neg = - - 5; my $nots = !!5; my $chain = $x == 3 ? $x < 2 ? 'a' : 'b' : 'c'; my $r = $x =~ /^\d$/ && $x > 2; my $cat = 'a' . 1 + 2; my $un = not 0; my $xx = "a" lt "b" and 0; unless ($x == 4) { $v .= 'u' } ($v, "@l", "@m", $str, $a1, $b1, $neg, $nots, $chain, $r, $cat, $un, $xx)
 #
 my $s = 'The quick brown fox'; my ($f, $l) = $s =~ /^(\w+).*?(\w+)$/; my @w = $s =~ /(\w+)/g; my $c = () = $s =~ /o/g; my %len = map { $_ => length } @w; my ($long) = sort { $len{$b} <=> $len{$a} || $a cmp $b } keys %len; my $t = join ' ', map { ucfirst lc } reverse @w; my $pos = index $s, 'quick'; (my $u = $s) =~ s/(\w+)/<$1>/g; my @p; while ($s =~ /(\w)\w*/g) { push @p, $1 } my $v = $s =~ tr/a-z//; my @parts = split /\s+/, $s, 2; ($f, $l, scalar @w, $c, $long, $t, $pos, $u, "@p", $v, $parts[1])
+# found by fuzzing
+join '|', "a:b[c" =~ /[[:]/g
+#
+my @l = "x[:y:]z" =~ /[[:][:]]/g; "@l"
