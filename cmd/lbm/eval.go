@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -122,6 +123,15 @@ func (w world) program(q evalQuery) (code, name string, ok bool, err error) {
 
 const maxCode = 1 << 20
 
+// asksNothing is the warning that neither migrate() nor report() occurs.
+const asksNothing = "W12"
+
+// isExpression tells whether the code is to give a value and is no rule: it stands on the command line and does not end in
+// a semicolon.
+func (q evalQuery) isExpression() bool {
+	return q.code != nil && *q.code != "-" && !strings.HasSuffix(strings.TrimSpace(*q.code), ";")
+}
+
 // instant reads --at in the zone of zone.
 func (q evalQuery) instant(zone *time.Location) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, q.at); err == nil {
@@ -167,7 +177,7 @@ func (w world) evalFixture(ctx context.Context, q evalQuery) error {
 	}
 	shown := evaluation{At: f.Now}
 	program, diags := trial.Compile(code, name)
-	shown.found(code, diags)
+	shown.found(code, diags, q.isExpression())
 	if program != nil {
 		var trace *perl.Trace
 		if q.trace || q.asJSON {
@@ -194,10 +204,10 @@ func (e *evaluation) add(t tried) {
 	e.Runs = append(e.Runs, t)
 }
 
-// found takes what the compiler says, but for the warning that nothing is asked for: an expression asks for nothing.
-func (e *evaluation) found(code string, diags []perl.Diagnostic) {
+// found takes what the compiler says. An expression asks for nothing, and is not warned that it does not.
+func (e *evaluation) found(code string, diags []perl.Diagnostic, expression bool) {
 	for _, d := range diags {
-		if d.Code == "W12" {
+		if expression && d.Code == asksNothing {
 			continue
 		}
 		x := conf.Diagnostic{Severity: conf.Warning, File: d.Pos.File, Line: d.Pos.Line, Col: d.Pos.Col, Text: d.Text, Hint: d.Hint, Source: conf.Line([]byte(code), d.Pos.Line)}

@@ -32,19 +32,8 @@ func pageBench(t *testing.T, page string) *bench {
 	b.world.stderr = &b.out // as on a terminal
 	b.write(t, "gfs/lbresources.conf", "resource cpu { builtin cpu; }\nresource ram { builtin ram; }\n")
 	b.write(t, "etc/cluster/lbresources.conf", "resource cpu { builtin cpu; }\nresource ram { builtin ram; }\n")
-	back, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	if err := os.Chdir(dir); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.Chdir(back); err != nil {
-			t.Fatal(err)
-		}
-	})
+	chdir(t, dir)
 	for _, m := range regexp.MustCompile("(?ms)^```(?:perl|json|conf) (\\S+)\n(.*?)^```$").FindAllStringSubmatch(page, -1) {
 		if err := os.WriteFile(filepath.Join(dir, m[1]), []byte(m[2]), 0o644); err != nil {
 			t.Fatal(err)

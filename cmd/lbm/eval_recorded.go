@@ -64,7 +64,7 @@ func (w world) evalRecorded(ctx context.Context, q evalQuery) error {
 			return fmt.Errorf("reading the configuration: %w", err)
 		}
 	}
-	shown.found(string(src), diags)
+	shown.found(string(src), diags, q.isExpression())
 	if program == nil {
 		return w.showEvaluation(shown, q, string(src))
 	}

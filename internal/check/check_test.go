@@ -69,7 +69,7 @@ default { algorithm { if ((1 > 0) { migrate(); } } }
 			`error lbvm.conf:1:14 [] [] cluster.conf has no VM "nosuch"`,
 			"error lbvm.conf:2:10 [] [] interval: \"5\" is not a time",
 			"warning lbvm.conf:5:26 [101] [W1] the comparison stands inside min()",
-			"warning lbvm.conf:5:26 [101] [W5] ", "error lbvm.conf:9:26 [default] [] syntax error: the ( opened in line 9", "error /etc/cluster/lbresources.conf:1:24 [] [] unknown built-in sampler \"gpu\"", "error /etc/cluster/lbresources.conf:2:24 [] [] "}},
+			"error lbvm.conf:9:26 [default] [] syntax error: the ( opened in line 9", "error /etc/cluster/lbresources.conf:1:24 [] [] unknown built-in sampler \"gpu\"", "error /etc/cluster/lbresources.conf:2:24 [] [] "}},
 		{"a resource that is not defined", "balance 101;\ndefault { algorithm { report() if max(res2('gpu', 5)) > 1; } }", resources, Input{}, []string{`error lbvm.conf:2:`}},
 		{"no lbresources.conf", "resources /nowhere;\nbalance 101;\ndefault { " + rule + " }", "", Input{}, []string{"error lbvm.conf:1:11 [] [] the resources cannot be read"}},
 		{"a VM without a rule", "balance 101, db;\n101 { " + rule + " }", resources, Input{Machines: machines()}, []string{`warning lbvm.conf:1:14 [] [] VM "db" has no rule`}},

@@ -78,7 +78,7 @@ if ((average(res('cpu',5)) > 0.60 && min(res2('ram',2)) > 512) &&
 func TestWhy(t *testing.T) {
 	p, _ := decideRule(t, "if (average(res('cpu',5)) > 0.70 && average(res2('cpu',2)) < 0.40)\n{\n   migrate();\n}")
 	d := p.Decisions[0]
-	want := "lbvm.conf:6 said migrate as average(res('cpu',5)) > 0.70 (0.9 > 0.7), average(res2('cpu',2)) < 0.40 (0.1 < 0.4)"
+	want := "lbvm.conf:6 said migrate as average(res('cpu',5)) > 0.70 (0.9 > 0.70), average(res2('cpu',2)) < 0.40 (0.1 < 0.40)"
 	if d.Why != want {
 		t.Errorf("got  %s\nwant %s", d.Why, want)
 	}

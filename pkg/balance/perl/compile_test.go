@@ -146,6 +146,9 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("%s: no %s %q in %v", c.code, c.id, c.text, diags)
 		}
 	}
+	if _, diags := Compile([]byte("migrate() if min(res('cpu',5) > 0.5)"), Position{}, testFuncs()); len(diags) != 1 {
+		t.Errorf("one mistake has one warning: %v", diags)
+	}
 	for _, clean := range []string{
 		"if (average(res('cpu',5)) > 0.70)\n{\n   migrate();\n}",
 		hours + "if ((average(res('cpu',5)) > 0.60 && min(res2('ram',2)) > 512) &&\n    ($hour >= 8 && $hour <= 20))\n{\n   migrate();\n}",

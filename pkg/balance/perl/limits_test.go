@@ -184,7 +184,7 @@ func TestTrace(t *testing.T) {
 	}
 	want := `res('cpu',5) | res('cpu', 5) | 0.91 0.85 0.72 0.66 0.61
 average(res('cpu',5)) | average(res('cpu',5)) | 0.75
-average(res('cpu',5)) > 0.70 | 0.75 > 0.7 | true
+average(res('cpu',5)) > 0.70 | 0.75 > 0.70 | true
 1 < 2 | 1 < 2 | true
 average(res('cpu',5)) > 0.70 && 1 < 2 | true && true | true
 migrate() | migrate() | 1
@@ -195,7 +195,7 @@ migrate() | migrate() | 1
 	if s := tr.Steps[0]; s.Line != 7 || s.Col != 15 || s.EndLine != 7 || s.EndCol != 27 || s.Kind != Called {
 		t.Errorf("step at %d:%d to %d:%d", s.Line, s.Col, s.EndLine, s.EndCol)
 	}
-	if s := tr.Steps[2]; s.Kind != Compared || strings.Join(s.Operands, "|") != "0.75|0.7" {
+	if s := tr.Steps[2]; s.Kind != Compared || strings.Join(s.Operands, "|") != "0.75|0.70" {
 		t.Errorf("%+v", s)
 	}
 }
@@ -213,7 +213,9 @@ func TestTraceSteps(t *testing.T) {
 		"my $i = 1; $i == 1 or return 5; $i == 2 and return 6; 7":                                 "1 == 1 → true; true or ... → true; 1 == 2 → false; false and ... → false",
 		"my $i = 1; my @l = ($i == 1 && (1, 2)); 1":                                               "1 == 1 → true; true && ... → true",
 		"my $i = 'a'; sub f { $_[0] eq 'a' or return 1; } unless (f($i)) { 1 } $i ne 'b' ? 1 : 2": "'a' eq 'a' → true; true or ... → true; not true → false; 'a' ne 'b' → true",
-		"my $s = 'aa'; my $n = 0; $n++ while $s =~ /a/g; 1":                                       "'aa' =~ /a/g → true; 'aa' =~ /a/g → true; 'aa' =~ /a/g → false",
+		"my $n = 5; 0.70 < $n; $n < 1e3; $n != 010; $n < 0x10; $n < 1_000; $n == '5.0'; -1.50 < $n; 1": "0.70 < 5 → true; 5 < 1e3 → true; 5 != 8 → true; 5 < 16 → true; 5 < 1000 → true; " +
+			"5 == 5.0 → true; -1.50 < 5 → true",
+		"my $s = 'aa'; my $n = 0; $n++ while $s =~ /a/g; 1": "'aa' =~ /a/g → true; 'aa' =~ /a/g → true; 'aa' =~ /a/g → false",
 	} {
 		prog, diags := Compile([]byte(code), Position{}, testFuncs())
 		if prog == nil {

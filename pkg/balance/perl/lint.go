@@ -13,6 +13,7 @@ type linter struct {
 	words    map[string]int  // package variables: where they are read first
 	written  map[string]bool
 	declared []*node
+	inside   *node // the comparison that W1 was said of
 	verdict  bool
 	sorts    bool
 }
@@ -172,6 +173,7 @@ func (l *linter) call(n *node) {
 	case Aggregate:
 		for _, k := range n.kids {
 			if x := bare(k); x.kind == nBinary && comparison(x.name) != nil {
+				l.inside = x
 				l.warn("W1", x.off, fmt.Sprintf("the comparison stands inside %s(): it compares one value and %s() sees only true or false", n.name, n.name),
 					fmt.Sprintf("write %s(%s) %s %s", n.name, l.text(x.kids[0]), x.name, l.text(x.kids[1])))
 			}
@@ -224,6 +226,7 @@ func turned(op string) string {
 // listOperand sees a list where one number is compared.
 func (l *linter) listOperand(n, x, other *node) {
 	switch {
+	case n == l.inside: // the list belongs to the function around it
 	case l.role(x) == Series:
 		l.warn("W5", x.off, x.name+"() gives a list: here only its last value, the oldest, is compared", "choose: average("+l.text(x)+"), max(...), min(...) or ("+l.text(x)+")[0]")
 	case x.kind == nVar && x.sigil == '@' && other.isConst():

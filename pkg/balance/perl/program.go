@@ -104,8 +104,8 @@ type Step struct {
 	Line, Col       int      // where it begins
 	EndLine, EndCol int      // just behind its end
 	Source          string   // as written: average(res('cpu',5)) > 0.70
-	Operands        []string // as literals: 0.83, 0.7; what a logical operator did not look at is missing
-	Text            string   // with its values: 0.83 > 0.7
+	Operands        []string // as literals: 0.83, 0.70; what a logical operator did not look at is missing
+	Text            string   // with its values: 0.83 > 0.70
 	Result          string   // true, false, or the value
 }
 

@@ -57,8 +57,20 @@ func literal(v Value) string {
 	return show(v)
 }
 
+// sideText shows what was compared; a plain number stays as its author wrote it: 0.70.
+func (m *machine) sideText(n *node, v Value) string {
+	if !n.isConst() || !v.IsNumber() {
+		return literal(v)
+	}
+	text := m.written(n)
+	if x, whole := grok(text); !whole || x.str() != v.str() { // 0x10, 1_000, 010, '5'
+		return literal(v)
+	}
+	return text
+}
+
 func (m *machine) traceCompare(n *node, a, b Value, result string) {
-	left, right := literal(a), literal(b)
+	left, right := m.sideText(n.kids[0], a), m.sideText(n.kids[1], b)
 	m.trace(Compared, n, []string{left, right}, left+" "+n.name+" "+right, result)
 }
 

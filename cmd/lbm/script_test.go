@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestScripts runs the scripts of testdata. A script is a txtar archive: files of the working folder (those named root/PATH
+// lie on the node), and last the file console, which shows commands and what they print. `$ lbm check x.conf` runs lbm;
+// `< NAME` at the end of the line gives it a file for its standard input. Behind what it prints stand the lines of standard
+// error, each with `! ` before it, and its exit code in brackets. UPDATE=1 writes console anew.
+func TestScripts(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, path := range scripts {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) { script(t, path) })
+	}
+}
+
+func script(t *testing.T, path string) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, nil)
+	chdir(t, t.TempDir())
+	files, console, found := strings.Cut(string(src), "\n-- console --\n")
+	if !found {
+		t.Fatal("the script has no console")
+	}
+	marks := regexp.MustCompile(`(?m)^-- (\S+) --\n`).FindAllStringSubmatchIndex(files+"\n", -1)
+	for i, m := range marks {
+		end := len(files) + 1
+		if i+1 < len(marks) {
+			end = marks[i+1][0]
+		}
+		name, text := files[m[2]:m[3]], (files + "\n")[m[1]:end]
+		if onNode, ok := strings.CutPrefix(name, "root/"); ok {
+			b.write(t, onNode, text)
+		} else if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var now strings.Builder
+	for _, line := range strings.Split(console, "\n") {
+		command, ok := strings.CutPrefix(line, "$ lbm ")
+		if !ok {
+			continue
+		}
+		command, input, fed := strings.Cut(command, " < ")
+		b.stdin = strings.NewReader("")
+		if fed {
+			text, err := os.ReadFile(input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.stdin = strings.NewReader(string(text))
+		}
+		code := b.lbm(words(t, command)...)
+		fmt.Fprintf(&now, "%s\n%s", line, b.out.String())
+		for _, e := range strings.SplitAfter(b.errors.String(), "\n") {
+			if e != "" {
+				now.WriteString("! " + e)
+			}
+		}
+		fmt.Fprintf(&now, "[%d]\n", code)
+	}
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(files+"\n-- console --\n"+now.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(console, now.String()); diff != "" || now.Len() == 0 {
+		t.Errorf("(-script +lbm):\n%s", diff)
+	}
+}
+
+// chdir changes the working folder until the test ends.
+func chdir(t *testing.T, dir string) {
+	t.Helper()
+	back, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chdir(dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.Chdir(back); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
