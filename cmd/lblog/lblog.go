@@ -26,6 +26,7 @@ import (
 	"github.com/lbvm/lbvm/internal/sample"
 	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
+	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // world is what the program works with.
@@ -33,6 +34,7 @@ type world struct {
 	host           host.Host
 	clock          clock.Clock
 	run            run.Runner
+	machine        func() (string, error) // nil: the kernel is asked
 	stdout, stderr io.Writer
 }
 
@@ -109,10 +111,11 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 			return err
 		}
 	}
-	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run, Config: w.runningConfig}
+	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run, Config: w.runningConfig, Machine: w.machine}
 	at := w.clock.Now()
 	readings := s.Measure(ctx, resources)
 	facts, factsErr := s.Facts(ctx, id.Member, w.listers())
+	factsErr = errors.Join(factsErr, w.fitness(ctx, s, &facts))
 	if dry {
 		return w.show(readings, factsErr)
 	}
@@ -125,6 +128,36 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 		}
 	}
 	return w.failures(readings, factsErr)
+}
+
+// fitness adds what a relocator asks of this node.
+func (w world) fitness(ctx context.Context, s sample.Sampler, f *host.Facts) error {
+	vms, err := w.machines()
+	needers := map[string]hypervisor.Needer{}
+	for name, d := range w.drivers() {
+		if n, ok := d.(hypervisor.Needer); ok {
+			needers[name] = n
+		}
+	}
+	return errors.Join(err, s.Fitness(ctx, f, vms, needers))
+}
+
+// machines are the VMs of this node's cluster.conf; none where there is no such file.
+func (w world) machines() ([]sample.VM, error) {
+	d, err := ccs.Load(w.host.Path(host.ClusterXML))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []sample.VM
+	for _, x := range cluster.Machines(d) {
+		if host.CheckName(x.VM) == nil {
+			out = append(out, sample.VM{Type: x.VMType, Name: x.VM, Params: x.Params})
+		}
+	}
+	return out, nil
 }
 
 // runningConfig is the version of cluster.conf with which this node runs; 0 where no cman is installed.
@@ -178,9 +211,20 @@ func (w world) configuration(path string) ([]sample.Resource, string, error) {
 	return out, file.Paths.LogDir, nil
 }
 
-// listers are the hypervisors whose tools this node has.
+// listers are the hypervisors that can tell what runs here.
 func (w world) listers() map[string]hypervisor.Lister {
 	out := map[string]hypervisor.Lister{}
+	for name, d := range w.drivers() {
+		if l, ok := d.(hypervisor.Lister); ok {
+			out[name] = l
+		}
+	}
+	return out
+}
+
+// drivers are those of the hypervisors whose tools this node has.
+func (w world) drivers() map[string]hypervisor.Driver {
+	out := map[string]hypervisor.Driver{}
 	for name, tools := range map[string][]string{"openvz": {"vzlist"}, "xen": {"xm", "xl"}} {
 		if !slices.ContainsFunc(tools, func(t string) bool { _, err := w.host.Lookup(t); return err == nil }) {
 			continue
@@ -189,9 +233,7 @@ func (w world) listers() map[string]hypervisor.Lister {
 		if err != nil {
 			continue // a name of ours that New does not know: its own tests would fail
 		}
-		if l, ok := d.(hypervisor.Lister); ok {
-			out[name] = l
-		}
+		out[name] = d
 	}
 	return out
 }

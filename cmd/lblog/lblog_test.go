@@ -159,7 +159,7 @@ func at(t *testing.T, root string) (world, *bytes.Buffer, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	return world{host: h, clock: still{time.Unix(1195668541, 0).UTC()}, run: run.System{}, stdout: &out, stderr: &errs}, &out, &errs
+	return world{host: h, clock: still{time.Unix(1195668541, 0).UTC()}, run: run.System{}, machine: func() (string, error) { return "x86_64", nil }, stdout: &out, stderr: &errs}, &out, &errs
 }
 
 func write(t *testing.T, path, text string) {

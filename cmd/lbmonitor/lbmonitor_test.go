@@ -58,6 +58,7 @@ func (m *manager) Move(_ context.Context, _, target string, _ bool) error {
 	return m.move(target)
 }
 func (m *manager) Enable(context.Context, string, string) error { return errors.New("nobody enables") }
+func (m *manager) Restart(context.Context, string) error        { return errors.New("nobody restarts") }
 func (m *manager) Disable(context.Context, string) error        { return errors.New("nobody disables") }
 
 const lbvmConf = `sharedstorage /shared;
@@ -108,7 +109,9 @@ func newFixture(t *testing.T) *fixture {
 			fmt.Fprintf(&b, "%d %s\n", noon().Add(-20*time.Second-time.Duration(i)*time.Minute).Unix(), value)
 		}
 		f.write("shared/lbvm/log/"+node+"-cpu", b.String())
-		facts := host.Facts{Member: node, Boot: "boot-" + node, At: noon().Add(-20 * time.Second), Cores: 4, MemTotal: 8 << 30, MemFree: 4 << 30}
+		facts := host.Facts{Member: node, Boot: "boot-" + node, At: noon().Add(-20 * time.Second), Cores: 4, MemTotal: 8 << 30, MemFree: 4 << 30,
+			Arch: "x86_64", Kernel: "2.6.32", CPUFlags: []string{"fpu"}, Lists: []string{"openvz"}, Tools: map[string]string{"vzctl": "3.0.30"},
+			VMs: []host.VMFact{{Type: "openvz", Name: "101", Mem: 1 << 30}}}
 		if err := host.WriteFacts(filepath.Join(f.root, "shared"), facts); err != nil {
 			t.Fatal(err)
 		}

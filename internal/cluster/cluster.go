@@ -52,7 +52,8 @@ type Service struct {
 	Partial    bool // a part that does not matter to the service is stopped: it may be this VM
 	Live       bool // stands directly below <rm>, without children, and its type can migrate
 	MayRun     []Placement
-	Since      time.Time // of the last start, stop or failure; zero where unknown. A live migration does not show.
+	Params     map[string]string // of the VM in cluster.conf
+	Since      time.Time         // of the last start, stop or failure; zero where unknown. A live migration does not show.
 }
 
 // Placement is a node on which a service may run: online, its manager running, and allowed by the failover
@@ -87,6 +88,8 @@ type Manager interface {
 	Enable(ctx context.Context, service, target string) error
 	// Disable stops a service and keeps it stopped.
 	Disable(ctx context.Context, service string) error
+	// Restart stops a service and starts it where it was.
+	Restart(ctx context.Context, service string) error
 }
 
 // Publisher makes a cluster.conf the running one of the whole cluster.

@@ -116,7 +116,7 @@ func services(d *ccs.Document, r report) []Service {
 			x := g.service(s.ID(), vm.Type, vm.Name)
 			t, known := rules.Find(s.Type)
 			x.Live = known && t.Declares("migrate") && len(s.Children) == 0
-			x.MayRun = may
+			x.MayRun, x.Params = may, vm.Attrs
 			out = append(out, x)
 		}
 	}
@@ -191,6 +191,15 @@ func (m *rgmanager) Disable(ctx context.Context, service string) error {
 		return fmt.Errorf("%s: %w; nothing was changed", op, err)
 	}
 	return m.change(ctx, op, service, "", "-d", service)
+}
+
+// Restart asks clusvcadm. A start that fails in place leads to the other members.
+func (m *rgmanager) Restart(ctx context.Context, service string) error {
+	op := "restarting " + service
+	if err := checkID(service); err != nil {
+		return fmt.Errorf("%s: %w; nothing was changed", op, err)
+	}
+	return m.change(ctx, op, service, "", "-R", service)
 }
 
 // target makes sure that a node of exactly that name can take a service.

@@ -26,6 +26,23 @@ type Facts struct {
 	Guests   []GuestFact
 	Tools    map[string]string // tool -> version
 	Config   uint64            // config_version with which the node runs; 0 unknown
+	Arch     string            // of the machine: x86_64
+	Kernel   string            // its release
+	CPUFlags []string          // what every processor can do
+	Bridges  []string          // network bridges
+	Lists    []string          // types whose guests are all in Guests
+	Listens  map[string]string // type -> ADDRESS:PORT at which running guests are taken, or ListensNot
+	VMs      []VMFact          // the VMs of cluster.conf as this node sees them
+}
+
+// ListensNot says that a node takes no running guests.
+const ListensNot = "off"
+
+// VMFact tells whether a node could start a VM.
+type VMFact struct {
+	Type, Name string
+	Mem        int64    // bytes, as configured; 0 unknown
+	Lacks      []string // what is missing here, in words; empty: nothing is
 }
 
 // GuestFact is one guest that the node runs.
@@ -98,6 +115,26 @@ func (f Facts) format() []byte {
 	for _, tool := range sortedKeys(f.Tools) {
 		add("tool", tool+" "+f.Tools[tool])
 	}
+	for _, x := range []struct{ key, value string }{{"arch", f.Arch}, {"kernel", f.Kernel}, {"cpu_flags", strings.Join(f.CPUFlags, " ")}} {
+		if x.value != "" {
+			add(x.key, x.value)
+		}
+	}
+	for _, b := range f.Bridges {
+		add("bridge", b)
+	}
+	for _, t := range f.Lists {
+		add("lists", t)
+	}
+	for _, t := range sortedKeys(f.Listens) {
+		add("listens", t+" "+f.Listens[t])
+	}
+	for _, v := range f.VMs {
+		add("vm", fmt.Sprintf("%s:%s %d", v.Type, v.Name, v.Mem))
+		for _, lack := range v.Lacks {
+			add("lacks", strings.Join(strings.Fields(lack), " "))
+		}
+	}
 	for _, g := range f.Guests {
 		state := strings.Join(strings.Fields(g.State), "-")
 		if state == "" {
@@ -116,7 +153,7 @@ func parseFacts(b []byte) (Facts, error) {
 	if v := p.Get("format"); v != "1" {
 		return Facts{}, fmt.Errorf("format %q is not known", v)
 	}
-	f := Facts{Member: p.Get("member"), Boot: p.Get("boot"), Tools: map[string]string{}}
+	f := Facts{Member: p.Get("member"), Boot: p.Get("boot"), Tools: map[string]string{}, Listens: map[string]string{}}
 	if f.Member == "" || f.Boot == "" {
 		return Facts{}, errors.New("member= or boot= is missing")
 	}
@@ -145,6 +182,15 @@ func parseFacts(b []byte) (Facts, error) {
 		name, version, _ := strings.Cut(v, " ")
 		f.Tools[name] = version
 	}
+	f.Arch, f.Kernel, f.CPUFlags = p.Get("arch"), p.Get("kernel"), strings.Fields(p.Get("cpu_flags"))
+	f.Bridges, f.Lists = p.All("bridge"), p.All("lists")
+	for _, v := range p.All("listens") {
+		typ, at, _ := strings.Cut(v, " ")
+		f.Listens[typ] = at
+	}
+	if f.VMs, err = parseVMs(p); err != nil {
+		errs = append(errs, err)
+	}
 	for _, v := range p.All("guest") {
 		g, err := parseGuest(v)
 		if err != nil {
@@ -154,6 +200,30 @@ func parseFacts(b []byte) (Facts, error) {
 		f.Guests = append(f.Guests, g)
 	}
 	return f, errors.Join(errs...)
+}
+
+// parseVMs reads `vm=TYPE:NAME BYTES` lines, each with the `lacks=` lines behind it.
+func parseVMs(p keyval.Pairs) ([]VMFact, error) {
+	var out []VMFact
+	for _, x := range p {
+		switch x.Key {
+		case "vm":
+			name, mem, _ := strings.Cut(x.Value, " ")
+			typ, name, ok := strings.Cut(name, ":")
+			n, err := strconv.ParseInt(mem, 10, 64)
+			if err := errors.Join(err, CheckName(name)); err != nil || !ok || n < 0 {
+				return nil, fmt.Errorf("vm=%q is not TYPE:NAME BYTES", x.Value)
+			}
+			out = append(out, VMFact{Type: typ, Name: name, Mem: n})
+		case "lacks":
+			if len(out) == 0 {
+				return nil, fmt.Errorf("lacks=%q belongs to no VM", x.Value)
+			}
+			last := &out[len(out)-1]
+			last.Lacks = append(last.Lacks, x.Value)
+		}
+	}
+	return out, nil
 }
 
 func parseGuest(v string) (GuestFact, error) {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"crypto/sha256"
 	_ "embed" // for the go:embed line
 	"fmt"
 	"path/filepath"
@@ -31,6 +32,7 @@ func (b *builder) node(name string, c clock.Scaled) {
 		b.dir(at(d))
 	}
 	b.file(at("etc/hostname"), name+"\n", 0o644)
+	b.file(at("etc/hosts"), b.hosts(), 0o644)
 	b.file(at(clock.File), string(c.Format()), 0o644)
 	b.file(at(host.ClusterXML), b.clusterConf(), 0o640)
 	b.file(at("etc/vz/vz.conf"), "# The defaults of this node's containers.\nVIRTUOZZO=yes\nDUMPDIR=/vz/dump\nVE_ROOT=/vz/root/$VEID\nVE_PRIVATE=/vz/private/$VEID\n", 0o644)
@@ -62,6 +64,21 @@ func (b *builder) node(name string, c clock.Scaled) {
 		id.Member = name
 		b.keep(h.WriteIdentity(id))
 	}
+}
+
+// relocationPort is where a node takes running domains.
+const relocationPort = "8002"
+
+const xendConf = "(xend-relocation-server yes)\n(xend-relocation-port " + relocationPort + ")\n(xend-relocation-address '')\n(xend-relocation-hosts-allow '')\n"
+
+// hosts gives each node an address of the machine's own, other ones in each lab.
+func (b *builder) hosts() string {
+	var s strings.Builder
+	sum := sha256.Sum256([]byte(b.id.UUID))
+	for i, n := range b.o.Nodes {
+		fmt.Fprintf(&s, "127.%d.%d.%d\t%s\n", 1+sum[0]%254, sum[1], 1+i, n)
+	}
+	return s.String()
 }
 
 // clusterConf is the configuration that every node begins with.

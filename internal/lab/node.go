@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"sort"
@@ -62,6 +63,9 @@ func RunNode(ctx context.Context, l Layout, node string, guestProgram string, to
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", l.NodeSocket(node), err)
 	}
+	if err := n.relocation(life); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	var procErr error
 	n.wg.Add(1)
 	go func() {
@@ -75,6 +79,37 @@ func RunNode(ctx context.Context, l Layout, node string, guestProgram string, to
 	n.killAll()
 	n.wg.Wait()
 	return errors.Join(err, procErr)
+}
+
+// relocation is the port at which others take the node for one that receives running domains. Domains do not pass
+// through it: the emulated tools have their own way.
+func (n *Node) relocation(life context.Context) error {
+	b, err := os.ReadFile(n.Path("/etc/hosts"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		w := strings.Fields(line)
+		if len(w) != 2 || w[1] != n.Name {
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort(w[0], relocationPort))
+		if err != nil {
+			return fmt.Errorf("listening for domains: %w", err)
+		}
+		stop := context.AfterFunc(life, func() { _ = l.Close() })
+		n.Go(func(context.Context) {
+			defer stop()
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_ = c.Close() // that it was there to answer is all
+			}
+		})
+	}
+	return err
 }
 
 // Life is the daemon's own context: what xend or a kernel does goes on when the caller is killed.

@@ -15,6 +15,7 @@ const (
 	memSystem  = 512 << 20 // what the node itself takes
 	userHz     = 100
 	procEvery  = 200 * time.Millisecond
+	release    = "2.6.32-042stab145.3"
 )
 
 // proc keeps the files below a node's proc. Counters run in the lab's time.
@@ -119,10 +120,11 @@ func (p *proc) files() map[string]string {
 		return fmt.Sprintf("%6s: %d %d 0 0 0 0 0 0 %d %d 0 0 0 0 0 0\n", name, n*800, n, n*600, n)
 	}
 	return map[string]string{
-		"stat":    stat.String(),
-		"cpuinfo": cpuinfo.String(),
-		"uptime":  fmt.Sprintf("%.2f %.2f\n", up, p.idle),
-		"loadavg": fmt.Sprintf("%.2f %.2f %.2f %d/100 1000\n", p.load[0], p.load[1], p.load[2], runnable),
+		"stat":                 stat.String(),
+		"cpuinfo":              cpuinfo.String(),
+		"sys/kernel/osrelease": release + "\n",
+		"uptime":               fmt.Sprintf("%.2f %.2f\n", up, p.idle),
+		"loadavg":              fmt.Sprintf("%.2f %.2f %.2f %d/100 1000\n", p.load[0], p.load[1], p.load[2], runnable),
 		"meminfo": fmt.Sprintf("MemTotal:       %8d kB\nMemFree:        %8d kB\nMemAvailable:   %8d kB\nBuffers:        %8d kB\n"+
 			"Cached:         %8d kB\nSwapTotal:      %8d kB\nSwapFree:       %8d kB\n", memTotal>>10, free>>10, free>>10, 0, 0, 0, 0),
 		"diskstats": fmt.Sprintf("   8       0 sda %d 0 %d %d %d 0 %d %d 0 %d %d\n",

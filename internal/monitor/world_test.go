@@ -73,7 +73,9 @@ func newWorld(t *testing.T) *world {
 			{ID: "openvz:102", VM: "102", VMType: "openvz", Owner: "node1", State: cluster.Started, MayRun: all, Since: since},
 		}}
 	for _, n := range []string{"node1", "node2", "node3"} {
-		f := host.Facts{Member: n, Boot: "boot-" + n, At: noon().Add(-20 * time.Second), Cores: 4, MemTotal: 8 << 30, MemFree: 4 << 30}
+		f := host.Facts{Member: n, Boot: "boot-" + n, At: noon().Add(-20 * time.Second), Cores: 4, MemTotal: 8 << 30, MemFree: 4 << 30,
+			Arch: "x86_64", Kernel: "2.6.32", CPUFlags: []string{"fpu"}, Lists: []string{"openvz"}, Tools: map[string]string{"vzctl": "3.0.30"},
+			VMs: []host.VMFact{{Type: "openvz", Name: "101", Mem: 1 << 30}, {Type: "openvz", Name: "102", Mem: 1 << 30}}}
 		if err := host.WriteFacts(filepath.Join(w.root, "shared"), f); err != nil {
 			t.Fatal(err)
 		}
@@ -285,6 +287,7 @@ func (m *manager) Move(ctx context.Context, service, target string, _ bool) erro
 }
 
 func (m *manager) Enable(context.Context, string, string) error { return errors.New("nobody enables") }
+func (m *manager) Restart(context.Context, string) error        { return errors.New("nobody restarts") }
 func (m *manager) Disable(context.Context, string) error        { return errors.New("nobody disables") }
 
 // mover is a Mover that does what a test says.

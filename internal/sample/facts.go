@@ -30,7 +30,7 @@ func (s Sampler) Facts(ctx context.Context, member string, listers map[string]hy
 		errs = append(errs, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(listers)) {
-		if err := ask(ctx, listers[name], &f); err != nil {
+		if err := ask(ctx, name, listers[name], &f); err != nil {
 			errs = append(errs, fmt.Errorf("asking %s: %w", name, err))
 		}
 	}
@@ -67,7 +67,7 @@ func (s Sampler) machine(f *host.Facts) error {
 	return nil
 }
 
-func ask(ctx context.Context, l hypervisor.Lister, f *host.Facts) error {
+func ask(ctx context.Context, typ string, l hypervisor.Lister, f *host.Facts) error {
 	// Under a hypervisor of its own, the machine's memory is not what /proc/meminfo of this node says.
 	free, err := l.FreeMemory(ctx)
 	switch {
@@ -80,7 +80,7 @@ func ask(ctx context.Context, l hypervisor.Lister, f *host.Facts) error {
 	if err = errors.Join(err, gerr); err != nil {
 		return err
 	}
-	f.Guests = append(f.Guests, guests...)
+	f.Guests, f.Lists = append(f.Guests, guests...), append(f.Lists, typ)
 	tool, version, err := l.Version(ctx)
 	if err != nil {
 		return err

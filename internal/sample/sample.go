@@ -58,6 +58,8 @@ type Sampler struct {
 	Run   run.Runner
 	// Config gives the config_version with which this node runs; nil: nobody asks.
 	Config func(context.Context) (uint64, error)
+	// Machine names the kind of machine; nil: the kernel is asked.
+	Machine func() (string, error)
 }
 
 // ErrValue says that a command did not print one number.

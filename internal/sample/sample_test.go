@@ -237,7 +237,7 @@ func TestFacts(t *testing.T) {
 		t.Errorf("the silent hypervisor was not told: %v", err)
 	}
 	want := host.Facts{Member: "node1", Boot: "boot-1", At: c.now, Cores: 2, MemTotal: 4096000 << 10, MemFree: 1 << 30,
-		Guests: []host.GuestFact{guest}, Tools: map[string]string{"xm": "3.0"}}
+		Guests: []host.GuestFact{guest}, Tools: map[string]string{"xm": "3.0"}, Lists: []string{"xen"}}
 	if diff := cmp.Diff(want, f); diff != "" {
 		t.Error(diff)
 	}
