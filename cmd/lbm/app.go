@@ -49,6 +49,10 @@ func (w world) main(ctx context.Context, args []string) int {
 			"   lbm init --shared /gfs      make a cluster ready, once\n" +
 			"   lbm -l                      where is what\n" +
 			"   lbm migrate 101 node2       hand a running VM to another node\n" +
+			"   lbm restart 101             boot it anew\n" +
+			"   lbm repair 101              bring its service back to where it is\n" +
+			"   lbm confirm-down 101 node2  node2 is off: let its VM start elsewhere\n" +
+			"   lbm take 101                before it is started by hand on this node\n" +
 			"   lbm history 101             what happened to it\n" +
 			"   lbm blackbox                what this node's agents did last\n" +
 			"   lbm check                   is lbvm.conf right?\n" +
@@ -58,7 +62,7 @@ func (w world) main(ctx context.Context, args []string) int {
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.migrateCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.ccsCommand()},
+		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.ccsCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -240,8 +241,14 @@ torn li`)
 }
 
 func TestMigrateRefusals(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
 	fresh := func(b *bench, node string, at int64) {
-		b.write(t, "gfs/lbvm/nodes/"+node, fmt.Sprintf("format=1\nmember=%s\nboot=b\nat=%s\nmem_total_bytes=1000\nmem_free_bytes=1000\n", node, time.Unix(at, 0).UTC().Format(time.RFC3339)))
+		b.write(t, "gfs/lbvm/nodes/"+node, fmt.Sprintf("format=1\nmember=%s\nboot=b\nat=%s\nmem_total_bytes=1000\nmem_free_bytes=1000\narch=x86_64\nkernel=2.6.32\ncpu_flags=fpu\nlists=xen\nlistens=xen 127.0.0.1:%d\nvm=xen:centos1 500\ntool=xm 3.1.2\n", node, time.Unix(at, 0).UTC().Format(time.RFC3339), port))
 	}
 	const x1, x2, x3 = "xen1.01100011.com", "xen2.01100011.com", "xen3.01100011.com"
 	for _, c := range []struct {
@@ -256,7 +263,7 @@ func TestMigrateRefusals(t *testing.T) {
 		{"offline", map[string]string{"xen3": "offline"}, []string{"centos2", x3}, 1290000590, "offline"},
 		{"there already", nil, []string{"centos1", x1}, 1290000590, "already"},
 		{"domain", nil, []string{"centos1", x3}, 1290000590, "failover domain"},
-		{"silent node", nil, []string{"centos2", x1}, 1290000000, "old: does lblog run there?"},
+		{"silent node", nil, []string{"centos2", x1}, 1290000000, "old, and may be 2m0s: does lblog run there?"},
 		{"disabled", map[string]string{"service:web": `state="119" state_str="disabled" flags="0" flags_str="" owner="none" last_owner="none"`}, []string{"101", x1}, 1290000590, "disabled, not started"},
 		{"frozen", map[string]string{"service:web": `state="112" state_str="started" flags="1" flags_str="frozen" owner="xen3.01100011.com" last_owner="none"`}, []string{"101", x1}, 1290000590, "frozen"},
 	} {
@@ -276,6 +283,7 @@ func TestMigrateRefusals(t *testing.T) {
 		})
 	}
 	b := ready(t, nil)
+	fresh(b, x1, 1290000590)
 	fresh(b, x2, 1290000590)
 	for _, args := range [][]string{{"--dry-run", "xen:centos1", x2}, {"xen:centos1", x2, "-n"}, {"xen:centos1", "--dry-run", "--", x2}} {
 		if code := b.lbm(append([]string{"migrate"}, args...)...); code != 0 || !strings.Contains(b.out.String(), "can be moved from "+x1+" to "+x2) {

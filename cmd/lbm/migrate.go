@@ -1,98 +1,123 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
-	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
 
-	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/move"
-	"github.com/lbvm/lbvm/pkg/balance"
+	"github.com/lbvm/lbvm/internal/term"
 )
 
 func (w world) migrateCommand() *cli.Command {
 	return &cli.Command{
 		Name: "migrate", Usage: "hand a running VM to another node", ArgsUsage: "VM NODE",
 		Description: "Asks the cluster manager to relocate the VM's service, with the instruction that keeps its memory,\n" +
-			"and verifies where it has come to run. Checks come first: a node that is offline, forbidden by the\n" +
-			"failover domain, too small or silent is refused, and nothing is changed.\n\n" +
+			"and verifies where it has come to run. Checks come first, from what the nodes publish of themselves:\n" +
+			"what is not fit, or not known, is refused, and nothing is changed. --dry-run shows every check.\n\n" +
+			"--method says how the manager is asked. `ticket` relocates (clusvcadm -r) and tells the stop on the\n" +
+			"source how the memory shall pass; it works for every VM. `manager` is the manager's own live migration\n" +
+			"(clusvcadm -M) of a VM that stands directly below <rm>. `auto` takes ticket, and manager only where the\n" +
+			"cluster has no shared storage.\n\n" +
 			"   lbm migrate 101 node2\n" +
-			"   lbm migrate --dry-run xen:web1 node3\n\n" +
-			"Exit codes: 0 it runs on NODE, 1 failed, 3 refused, 4 not verified, 5 it runs elsewhere.",
+			"   lbm migrate --dry-run xen:web1 node3\n" +
+			"   lbm migrate --method=manager web1 node3\n\n" +
+			"Exit codes: 0 it runs on NODE, 1 failed, 2 usage, 3 refused and nothing changed, 4 not verified,\n5 it runs elsewhere, 130 interrupted before anything was begun.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check only"},
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check only, and show every check"},
+			&cli.StringFlag{Name: "method", Value: "auto", Usage: "`HOW`: auto, ticket or manager"},
+			outputFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 2 {
 				return tooMany(c, "lbm migrate needs a VM and a node")
 			}
-			return w.migrate(c, c.Args().Get(0), c.Args().Get(1), c.Bool("dry-run"))
+			method, ok := map[string]move.Method{"auto": move.Auto, "ticket": move.ByTicket, "manager": move.ByManager}[c.String("method")]
+			if !ok {
+				return tooMany(c, fmt.Sprintf("--method %q is none of auto, ticket and manager", c.String("method")))
+			}
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			return w.migrate(c, c.Args().Get(0), c.Args().Get(1), method, asJSON)
 		},
 	}
 }
 
-// stale is how old facts may be: as old as samples, since lblog writes both. 0, the mover's own measure, where lbvm.conf
-// does not tell.
-func (w world) stale() time.Duration {
+// fresh is how old the facts of a node may be: two runs of lblog. 0, the mover's own measure, where lbvm.conf does not tell.
+func (w world) fresh() time.Duration {
 	file, err := w.configuration()
 	if err != nil {
 		fmt.Fprintln(w.stderr, "lbm:", err)
 		return 0
 	}
-	return file.Stale
+	return min(file.Stale, 2*file.Interval)
 }
 
-func (w world) migrate(c *cli.Context, vm, target string, dry bool) error {
-	id, err := w.host.Identity()
+func (w world) migrate(c *cli.Context, vm, target string, method move.Method, asJSON bool) error {
+	g, err := w.ground(c.Context, vm)
 	if err != nil {
-		return cli.Exit(err, exitRefused)
+		return err
 	}
-	shared, err := w.host.SharedDir(id)
-	if err != nil && !errors.Is(err, host.ErrNotShared) {
-		return cli.Exit(fmt.Sprintf("%v; nothing was changed", err), exitRefused)
+	r := g.request("asked for")
+	r.Target, r.Method = target, method
+	if c.Bool("dry-run") {
+		return w.showChecks(c, g, r, asJSON)
 	}
-	st, err := w.manager().Status(c.Context)
-	if err != nil {
-		return cli.Exit(fmt.Sprintf("%v; nothing was changed", err), exitRefused)
+	if err := g.mover.Check(c.Context, r); err != nil {
+		return ended(err)
 	}
-	svc, err := resolve(st, vm)
-	if err != nil {
-		return cli.Exit(fmt.Sprintf("%v; nothing was changed", err), exitRefused)
+	if !asJSON {
+		fmt.Fprintf(w.stdout, "moving %s from %s to %s ...\n", g.ref(), g.svc.Owner, target)
 	}
-	log := logrus.New()
-	log.SetOutput(w.stderr)
-	log.SetLevel(logrus.ErrorLevel) // what a move came to is said below
-	m := move.Mover{Manager: w.manager(), Shared: shared, Clock: w.clock, Wait: w.wait, Log: log,
-		Fresh: w.stale(), Journal: balance.OpenJournal(filepath.Join(w.host.Path(id.LogDir), balance.JournalName))}
-	r := move.Request{Type: svc.VMType, VM: svc.VM, Target: target, By: "lbm", Why: "asked for on " + id.Member}
-	if err := m.Check(c.Context, r); err != nil {
-		return cli.Exit(err, exitRefused)
-	}
-	if dry {
-		fmt.Fprintf(w.stdout, "%s:%s can be moved from %s to %s\n", svc.VMType, svc.VM, svc.Owner, target)
-		return nil
-	}
-	fmt.Fprintf(w.stdout, "moving %s:%s from %s to %s ...\n", svc.VMType, svc.VM, svc.Owner, target)
-	told := context.AfterFunc(c.Context, func() {
-		fmt.Fprintln(w.stderr, "lbm: interrupted: what has begun is watched to its end ...")
-	})
-	rec, err := m.Move(c.Context, r)
+	told := w.watching(c.Context)
+	rec, err := g.mover.Move(c.Context, r)
 	told()
-	switch {
-	case err == nil:
-		fmt.Fprintf(w.stdout, "%s runs on %s after %s, memory %s\n", rec.VM, rec.Owner, rec.End.Sub(rec.Begin).Round(100*time.Millisecond), rec.Memory)
-		return nil
-	case errors.Is(err, move.ErrRefused):
-		return cli.Exit(err, exitRefused)
-	case errors.Is(err, move.ErrElsewhere):
-		return cli.Exit(err, exitPartly)
-	case errors.Is(err, move.ErrUnverified):
-		return cli.Exit(fmt.Sprintf("%v; unknown: check with clustat and lbm list", err), exitUnknown)
+	return w.tellMove(rec, err, asJSON, "runs on "+rec.Owner)
+}
+
+// preflightRow is a line of a dry run.
+type preflightRow struct {
+	Name    string `json:"check"`
+	Outcome string `json:"outcome"` // ok, refused or skipped
+	Text    string `json:"text"`
+}
+
+func (w world) showChecks(c *cli.Context, g ground, r move.Request, asJSON bool) error {
+	list, err := g.mover.Checks(c.Context, r)
+	rows := []preflightRow{}
+	var cells [][]string
+	for _, x := range list {
+		outcome := "ok"
+		switch {
+		case x.Skipped:
+			outcome = "skipped"
+		case !x.OK:
+			outcome = "refused"
+		}
+		rows = append(rows, preflightRow{x.Name, outcome, x.Text})
+		cells = append(cells, []string{x.Name, outcome, x.Text})
 	}
-	return cli.Exit(fmt.Sprintf("%v; check with clustat and lbm list", err), exitFailed)
+	if asJSON {
+		if jerr := term.JSON(w.stdout, struct {
+			VM     string         `json:"vm"`
+			From   string         `json:"from"`
+			To     string         `json:"to"`
+			Fit    bool           `json:"fit"`
+			Checks []preflightRow `json:"checks"`
+		}{g.ref(), g.svc.Owner, r.Target, err == nil, rows}); jerr != nil {
+			return jerr
+		}
+		return ended(err)
+	}
+	if terr := term.Table(w.stdout, []string{"CHECK", "OUTCOME", "WHAT WAS FOUND"}, cells); terr != nil {
+		return terr
+	}
+	if err != nil {
+		return ended(err)
+	}
+	fmt.Fprintf(w.stdout, "\n%s can be moved from %s to %s; nothing was changed\n", g.ref(), g.svc.Owner, r.Target)
+	return nil
 }

@@ -115,6 +115,20 @@ func (i *Issued) lay() error {
 	return nil
 }
 
+// Relocating tells whether a relocator that lives has laid a ticket for the VM, consumed or not.
+func Relocating(shared, typ, vm string) (bool, error) {
+	d, err := Open(shared, typ, vm)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range []string{ticketFile, usedFile} {
+		if held, err := heldOrGone(d.file(name)); held || err != nil {
+			return held, err
+		}
+	}
+	return false, nil
+}
+
 // Ticket is what was issued.
 func (i *Issued) Ticket() Ticket { return i.t }
 

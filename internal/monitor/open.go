@@ -84,9 +84,10 @@ func (m Monitor) openUnlocked() (*opened, error) {
 	return o, nil
 }
 
-// mover makes the moves of a pass. Facts are as old as samples may be: lblog writes both.
+// mover makes the moves of a pass. Facts may be two intervals old, and never older than samples: lblog writes both.
 func (m Monitor) mover(o *opened) Mover {
-	mover := move.Mover{Manager: m.Manager, Shared: o.shared, Clock: m.Clock, Wait: m.Wait, Journal: o.journal, Log: m.Log, Fresh: o.config.Rails.Stale}
+	rails := o.config.Rails
+	mover := move.Mover{Manager: m.Manager, Shared: o.shared, Clock: m.Clock, Wait: m.Wait, Journal: o.journal, Log: m.Log, Fresh: min(rails.Stale, 2*rails.Interval)}
 	if m.Mover != nil {
 		return m.Mover(mover)
 	}

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -29,13 +30,26 @@ type Manager interface {
 	Move(ctx context.Context, service, target string, live bool) error
 	Enable(ctx context.Context, service, target string) error
 	Disable(ctx context.Context, service string) error
+	Restart(ctx context.Context, service string) error
 }
+
+// Method is how the manager is asked to move a VM.
+type Method string
+
+// The methods. Auto is ByTicket where the cluster has shared storage. Without it nothing could tell the stop on the
+// source that the memory shall pass: there a VM that the manager can migrate by itself goes ByManager.
+const (
+	Auto      Method = ""
+	ByTicket  Method = "ticket"  // relocate, with a ticket for the stop on the source
+	ByManager Method = "manager" // the manager's own live migration (clusvcadm -M): top-level VMs only
+)
 
 // Request is a move to be made.
 type Request struct {
 	Type, VM string
 	Target   string
 	By, Why  string // for the journal: who asked, and for what reason
+	Method   Method
 }
 
 // Mover moves VMs.
@@ -50,6 +64,10 @@ type Mover struct {
 	Fresh time.Duration
 	// At, if set, is told of every durable step of the ticket, as handoff.Dir's is.
 	At func(point string) error
+	// Gone affirms that what a node had in a boot is over (membership.Gone); nil: nobody is gone.
+	Gone func(ctx context.Context, node, boot string, left bool) (bool, error)
+	// Dial connects to the port on which a target takes running guests; nil is the net's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Errors of Move and Finish. ErrRefused says that nothing was changed.
@@ -70,6 +88,7 @@ const (
 	requestLimit = 15 * time.Minute
 	verifyLimit  = 10 * time.Minute // while the manager is still at it
 	settleLimit  = 30 * time.Second // while manager and record contradict each other, or say nothing
+	arriveLimit  = 2 * time.Minute  // the same, where the target's next status check makes them agree
 	steadyLimit  = 2 * time.Second
 	settleStep   = 200 * time.Millisecond
 )
@@ -81,6 +100,11 @@ func (m Mover) Move(ctx context.Context, r Request) (balance.Move, error) {
 	if err != nil {
 		return balance.Move{}, err
 	}
+	return m.carryOut(ctx, p, r)
+}
+
+// carryOut makes what was planned.
+func (m Mover) carryOut(ctx context.Context, p plan, r Request) (balance.Move, error) {
 	txn, err := handoff.NewTxn()
 	if err != nil {
 		return balance.Move{}, err
@@ -106,7 +130,8 @@ func (m Mover) Move(ctx context.Context, r Request) (balance.Move, error) {
 }
 
 // ticket lays the instruction for the source's stop. Without a record there is nothing that a ticket could refer
-// to: the stop then does what its technology does by itself.
+// to: the stop then does what its technology does by itself. A migration by the manager reads no ticket; there it keeps
+// other relocators away, and is void as soon as the agent has written the record.
 func (m Mover) ticket(p plan, r Request, txn string) (*handoff.Issued, error) {
 	if m.Shared == "" || p.state.Phase != handoff.Running {
 		return nil, nil
@@ -173,7 +198,10 @@ func (m Mover) request(ctx context.Context, p plan, r Request, issued *handoff.I
 func (m Mover) ask(ctx context.Context, p plan, r Request) error {
 	ctx, cancel := m.Wait.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	return m.Manager.Move(ctx, p.service.ID, r.Target, false)
+	if p.restart {
+		return m.Manager.Restart(ctx, p.service.ID)
+	}
+	return m.Manager.Move(ctx, p.service.ID, r.Target, p.byManager)
 }
 
 func said(err error) string {

@@ -44,7 +44,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"no manager there", func(w *world) { w.mgr.status.Members[1].Manager = false }, "node2", "does not run the cluster manager"},
 		{"outside the domain", func(w *world) { w.service("101").MayRun = []cluster.Placement{{Node: "node1"}, {Node: "node3"}} }, "node2", "failover domain"},
 		{"no facts", func(w *world) { w.remove("lbvm/nodes/node2") }, "node2", "published no facts"},
-		{"only a boot", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = time.Time{} }) }, "node2", "not been measured"},
+		{"only a boot", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = time.Time{} }) }, "node2", "say nothing since it came up"},
 		{"old facts", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = w.clock.now.Add(-3 * time.Minute) }) }, "node2", "3m0s old"},
 		{"facts of tomorrow", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = w.clock.now.Add(24 * time.Hour) }) }, "node2", "24h0m0s from now"},
 		{"the name is taken", func(w *world) {
@@ -54,7 +54,7 @@ func TestCheckRefuses(t *testing.T) {
 			w.facts("node2", func(f *host.Facts) { f.Guests = []host.GuestFact{{Type: "xen", Name: "101", State: "running"}} })
 		}, "node2", ""},
 		{"too small", func(w *world) { w.facts("node2", func(f *host.Facts) { f.MemFree = 1<<30 - 1 }) }, "node2", "MiB free"},
-		{"unknown memory", func(w *world) { w.facts("node2", func(f *host.Facts) { f.MemFree, f.MemTotal = 0, 0 }) }, "node2", ""},
+		{"unknown memory", func(w *world) { w.facts("node2", func(f *host.Facts) { f.MemFree, f.MemTotal = 0, 0 }) }, "node2", "does not say how much memory it has free"},
 		{"in passage", func(w *world) {
 			txn := strings.Repeat("ab", 16)
 			w.record("openvz", "101", handoff.State{Phase: handoff.Suspending, Node: "node1", Boot: "boot-1", Image: txn, Txn: txn})

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
-	"time"
 
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -20,17 +18,34 @@ type plan struct {
 	state   handoff.State
 	kind    handoff.Kind
 	known   bool // service and state are from before the move
+
+	byManager bool // by the manager's own migration
+	restart   bool // in place, cold
+	repair    bool // anywhere is right
 }
 
-// kindOf says how a technology's VMs pass. Xen's run on while they move.
-func kindOf(typ string) handoff.Kind {
-	if typ == "xen" {
+// kindOf says how a VM passes. Xen's run on while they move.
+func kindOf(svc cluster.Service, shared bool) handoff.Kind {
+	switch {
+	case svc.Params["on_stop"] == "shutdown":
+		return handoff.Cold
+	case svc.VMType == "xen" && (shared || svc.Live):
 		return handoff.Live
+	case !shared: // nothing could keep its memory
+		return handoff.Cold
 	}
 	return handoff.Image
 }
 
-const defaultFresh = 2 * time.Minute
+// Check is one question of the preflight and its answer.
+type Check struct {
+	Name string
+	OK   bool
+	// Text is what was found: where OK is false, why the move is refused, with its cure.
+	Text string
+	// Skipped says that it was not asked: it does not matter here, or what it needs is not known.
+	Skipped bool
+}
 
 // Check looks whether the move can succeed, and changes nothing. Its error is ErrRefused with the reason.
 func (m Mover) Check(ctx context.Context, r Request) error {
@@ -38,61 +53,168 @@ func (m Mover) Check(ctx context.Context, r Request) error {
 	return err
 }
 
+// Checks is Check that goes on behind a refusal as far as it can, and gives every question with its answer.
+func (m Mover) Checks(ctx context.Context, r Request) ([]Check, error) {
+	c := &checks{all: true}
+	_, err := m.preflight(ctx, r, c)
+	if err != nil {
+		err = fmt.Errorf("%w: nothing was changed: %w", ErrRefused, err)
+	}
+	return c.list, err
+}
+
 func (m Mover) checked(ctx context.Context, r Request) (plan, error) {
-	p, err := m.preflight(ctx, r)
+	p, err := m.preflight(ctx, r, &checks{})
 	if err != nil {
 		return p, fmt.Errorf("%w: nothing was changed: %w", ErrRefused, err)
 	}
 	return p, nil
 }
 
-func (m Mover) preflight(ctx context.Context, r Request) (plan, error) {
-	if err := errors.Join(host.CheckName(r.VM), host.CheckName(r.Target)); err != nil {
-		return plan{}, err
+// checks collects answers. Without all the first refusal ends them.
+type checks struct {
+	all  bool
+	list []Check
+	err  error // the first refusal
+}
+
+// over tells whether nothing is asked any more.
+func (c *checks) over() bool { return c.err != nil && !c.all }
+
+// ask asks, unless it is over, and tells whether the answer was yes.
+func (c *checks) ask(name string, question func() (found string, err error)) bool {
+	if c.over() {
+		return false
 	}
-	st, err := m.Manager.Status(ctx)
+	text, err := question()
 	if err != nil {
-		return plan{}, err
+		text = err.Error()
+		if c.err == nil {
+			c.err = err
+		}
 	}
-	if !st.Quorate {
-		return plan{}, errors.New("the cluster has no quorum")
+	c.list = append(c.list, Check{Name: name, OK: err == nil, Text: text})
+	return err == nil
+}
+
+func (c *checks) skip(why string, names ...string) {
+	for _, n := range names {
+		c.list = append(c.list, Check{Name: n, Skipped: true, Text: why})
 	}
+}
+
+func (m Mover) preflight(ctx context.Context, r Request, c *checks) (plan, error) {
+	var st cluster.Status
+	var p plan
+	if !c.ask("names", func() (string, error) {
+		return r.Type + ":" + r.VM + " to " + r.Target, errors.Join(host.CheckName(r.VM), host.CheckName(r.Target))
+	}) {
+		return p, c.err
+	}
+	if !c.ask("cluster manager", func() (_ string, err error) {
+		if st, err = m.Manager.Status(ctx); err == nil && !st.Quorate {
+			err = errors.New("the cluster has no quorum")
+		}
+		return "answers, with quorum", err
+	}) {
+		return p, c.err
+	}
+	if !c.ask("service", func() (_ string, err error) {
+		p, err = m.owned(st, r)
+		if err == nil && p.service.Owner == r.Target {
+			err = fmt.Errorf("%s is on %s already", p.service.ID, r.Target)
+		}
+		return fmt.Sprintf("%s is started on %s", p.service.ID, p.source), err
+	}) && p.service.ID == "" {
+		return p, c.err
+	}
+	c.ask("method", func() (string, error) { return p.method(r.Method, m.Shared != "") })
+	c.ask("target", func() (string, error) {
+		return r.Target + " is online, runs the cluster manager, and its failover domain allows it", targetFit(st, p.service, r.Target)
+	})
+	if m.Shared == "" {
+		c.skip("there is no shared storage on which it could be told", "relocation", "record", "facts")
+		return p, c.err
+	}
+	c.ask("relocation", func() (string, error) {
+		busy, err := handoff.Relocating(m.Shared, r.Type, r.VM)
+		if err == nil && busy {
+			err = fmt.Errorf("%w: wait for its end (lbm history %s)", handoff.ErrBusy, r.VM)
+		}
+		return "nobody else is moving it", err
+	})
+	m.askFacts(ctx, r, p.source, p.kind, c)
+	c.ask("record", func() (_ string, err error) {
+		p.state, err = m.recordOf(r, p.source)
+		return "its hand-off record says " + words(p.state), err
+	})
+	return p, c.err
+}
+
+// owned finds the VM's service, started and whole on a node.
+func (m Mover) owned(st cluster.Status, r Request) (plan, error) {
 	svc, ok := find(st, r)
 	if !ok {
 		return plan{}, fmt.Errorf("no service of the cluster holds %s:%s", r.Type, r.VM)
 	}
-	p := plan{service: svc, source: svc.Owner, kind: kindOf(r.Type), known: true}
+	p := plan{service: svc, source: svc.Owner, kind: kindOf(svc, m.Shared != ""), known: true}
 	switch {
+	case !st.Quorate:
+		return p, errors.New("the cluster has no quorum")
 	case svc.State != cluster.Started || svc.Owner == "":
-		return p, fmt.Errorf("%s is %s, not started", svc.ID, svc.State)
+		return p, fmt.Errorf("%s is %s, not started (lbm repair %s may help)", svc.ID, svc.State, r.VM)
 	case svc.Frozen:
 		return p, fmt.Errorf("%s is frozen (clusvcadm -U %s lets it go)", svc.ID, svc.ID)
 	case svc.Partial:
 		return p, fmt.Errorf("a part of %s is stopped, maybe %s:%s", svc.ID, r.Type, r.VM)
-	case svc.Owner == r.Target:
-		return p, fmt.Errorf("%s is on %s already", svc.ID, r.Target)
-	}
-	if err := targetFit(st, svc, r.Target); err != nil {
-		return p, err
-	}
-	if m.Shared == "" {
-		return p, nil
-	}
-	if err := m.targetFacts(r, p.source); err != nil {
-		return p, err
-	}
-	p.state, err = handoff.ReadState(m.Shared, r.Type, r.VM)
-	if err != nil {
-		return p, err
-	}
-	switch ph := p.state.Phase; {
-	case ph == handoff.NoRecord: // it was started before LBVM came: its stop hands it over all the same
-	case ph != handoff.Running:
-		return p, fmt.Errorf("its hand-off record says %s, not running", ph)
-	case p.state.Node != p.source:
-		return p, fmt.Errorf("its hand-off record says that it runs on %s, the cluster manager says %s", p.state.Node, p.source)
 	}
 	return p, nil
+}
+
+// recordOf is the record of a VM that runs on source, or is started there and has none.
+func (m Mover) recordOf(r Request, source string) (handoff.State, error) {
+	st, err := handoff.ReadState(m.Shared, r.Type, r.VM)
+	if err != nil {
+		return st, err
+	}
+	switch ph := st.Phase; {
+	case ph == handoff.NoRecord: // it was started before LBVM came: its stop hands it over all the same
+	case ph != handoff.Running:
+		return st, fmt.Errorf("its hand-off record says %s, not running", ph)
+	case st.Node != source:
+		return st, fmt.Errorf("its hand-off record says that it runs on %s, the cluster manager says %s", st.Node, source)
+	}
+	return st, nil
+}
+
+// method decides how the manager is asked, and says why.
+func (p *plan) method(want Method, shared bool) (string, error) {
+	if want == Auto {
+		want = ByTicket
+		if !shared && p.service.Live && p.kind == handoff.Live {
+			want = ByManager
+		}
+	}
+	switch {
+	case want != ByManager && shared:
+		return fmt.Sprintf("relocation with a ticket, %s", kindText(p.kind)), nil
+	case want != ByManager:
+		return "relocation; without shared storage its memory is lost", nil
+	case !p.service.Live:
+		return "", fmt.Errorf("%s cannot be migrated by the cluster manager: only a VM that stands directly below <rm>, alone, and whose agent can migrate; use --method=ticket", p.service.ID)
+	}
+	p.byManager, p.kind = true, handoff.Live
+	return "live migration by the cluster manager (clusvcadm -M)", nil
+}
+
+func kindText(k handoff.Kind) string {
+	switch k {
+	case handoff.Live:
+		return "live"
+	case handoff.Image:
+		return "with its memory in an image"
+	}
+	return "cold: on_stop says shutdown"
 }
 
 func find(st cluster.Status, r Request) (cluster.Service, bool) {
@@ -125,52 +247,4 @@ func targetFit(st cluster.Status, svc cluster.Service, target string) error {
 		return fmt.Errorf("the failover domain of %s does not allow node %s", svc.ID, target)
 	}
 	return fmt.Errorf("%q is no node of this cluster: they are %s", target, strings.Join(names, ", "))
-}
-
-// targetFacts looks at what the target published: is it alive, is the name free there, does the guest fit.
-func (m Mover) targetFacts(r Request, source string) error {
-	fresh := m.Fresh
-	if fresh == 0 {
-		fresh = defaultFresh
-	}
-	f, err := host.ReadFacts(m.Shared, r.Target)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("node %s has published no facts: does lblog run there?", r.Target)
-	}
-	if err != nil {
-		return err
-	}
-	if f.At.IsZero() {
-		return fmt.Errorf("node %s has not been measured since it came up: does lblog run there?", r.Target)
-	}
-	switch age := m.Clock.Now().Sub(f.At); {
-	case age > fresh:
-		return fmt.Errorf("the facts of node %s are %s old: does lblog run there?", r.Target, age.Round(time.Second))
-	case age < -fresh: // how old they are nobody can tell
-		return fmt.Errorf("the facts of node %s are of %s from now: do the clocks agree?", r.Target, (-age).Round(time.Second))
-	}
-	for _, g := range f.Guests {
-		if g.Type == r.Type && g.Name == r.VM {
-			return fmt.Errorf("node %s said %s ago that it has a %s:%s (%s): if it has left since, try again after the next lblog",
-				r.Target, m.Clock.Now().Sub(f.At).Round(time.Second), g.Type, g.Name, g.State)
-		}
-	}
-	return m.fits(r, source, f)
-}
-
-// fits compares the guest's memory with what the target has free, where both are known.
-func (m Mover) fits(r Request, source string, target host.Facts) error {
-	if target.MemFree == 0 {
-		return nil
-	}
-	f, err := host.ReadFacts(m.Shared, source)
-	if err != nil {
-		return nil //nolint:nilerr // what the source does not say is unknown, and no reason to keep the VM there
-	}
-	for _, g := range f.Guests {
-		if g.Type == r.Type && g.Name == r.VM && g.Mem > target.MemFree {
-			return fmt.Errorf("it has %d MiB, and node %s has %d MiB free", g.Mem>>20, r.Target, target.MemFree>>20)
-		}
-	}
-	return nil
 }

@@ -27,7 +27,10 @@ type found struct {
 func (m Mover) verify(ctx context.Context, p plan, r Request) (found, error) {
 	ctx, cancel := m.Wait.WithTimeout(ctx, verifyLimit)
 	defer cancel()
-	enabled := false
+	enabled, patience := false, settleLimit
+	if p.byManager { // nothing was run on the target
+		patience = arriveLimit
+	}
 	for steady, waited := time.Duration(0), time.Duration(0); ; {
 		svc, st, err := m.look(ctx, r)
 		now, moving := found{}, true
@@ -47,7 +50,7 @@ func (m Mover) verify(ctx context.Context, p plan, r Request) (found, error) {
 		default:
 			steady += settleStep
 		}
-		if steady >= steadyLimit || waited >= settleLimit {
+		if steady >= steadyLimit || waited >= patience {
 			return now, err
 		}
 		if wait := m.Wait.Sleep(ctx, settleStep); wait != nil {
@@ -90,8 +93,15 @@ func judge(svc cluster.Service, st handoff.State, p plan, r Request) (f found, m
 			f.text = fmt.Sprintf("the service is started on %s, and the record says %s", svc.Owner, words(st))
 			return f, true
 		}
+		if p.restart && svc.Owner == p.source {
+			return restarted(svc, st, p), false
+		}
 		f.memory = memory(st, p)
 		f.text = "it runs on " + svc.Owner
+		if p.repair {
+			f.outcome = balance.OutcomeMoved
+			return f, false
+		}
 		switch svc.Owner {
 		case r.Target:
 			f.outcome = balance.OutcomeMoved

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -27,6 +28,9 @@ type world struct {
 	mgr    *manager
 	log    *memoryJournal
 	mover  Mover
+
+	dialled []string
+	deaf    error // of Dial
 }
 
 func newWorld(t *testing.T) *world {
@@ -51,7 +55,16 @@ func newWorld(t *testing.T) *world {
 	w.record("xen", "web1", handoff.State{Phase: handoff.Running, Node: "node1", Boot: "boot-1"})
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	w.mover = Mover{Manager: w.mgr, Shared: w.shared, Clock: w.clock, Wait: w.clock, Journal: w.log, Log: log}
+	w.mover = Mover{Manager: w.mgr, Shared: w.shared, Clock: w.clock, Wait: w.clock, Journal: w.log, Log: log,
+		Dial: func(_ context.Context, network, address string) (net.Conn, error) {
+			w.dialled = append(w.dialled, network+" "+address)
+			if w.deaf != nil {
+				return nil, w.deaf
+			}
+			here, there := net.Pipe()
+			t.Cleanup(func() { _ = there.Close() })
+			return here, nil
+		}}
 	return w
 }
 
@@ -68,7 +81,9 @@ func (w *world) service(vm string) *cluster.Service {
 
 func (w *world) facts(node string, change func(*host.Facts)) {
 	w.t.Helper()
-	f := host.Facts{Member: node, Boot: "boot-" + node, At: w.clock.now.Add(-30 * time.Second), Cores: 4, MemTotal: 8 << 30, MemFree: 4 << 30}
+	f := host.Facts{Member: node, Boot: "boot-" + node, At: w.clock.now.Add(-30 * time.Second), Cores: 4, MemTotal: 8 << 30, MemFree: 4 << 30,
+		Arch: "x86_64", Kernel: "2.6.32-754.el6", CPUFlags: []string{"fpu", "sse2"}, Lists: []string{"openvz", "xen"}, Tools: map[string]string{"vzctl": "3.0.30", "xm": "3.1.2"},
+		Listens: map[string]string{"xen": ":8002"}, VMs: []host.VMFact{{Type: "openvz", Name: "101"}, {Type: "xen", Name: "web1", Mem: 2 << 30}}}
 	if node == "node1" {
 		f.Guests = []host.GuestFact{{Type: "openvz", Name: "101", State: "running", Mem: 1 << 30}, {Type: "xen", Name: "web1", State: "running", Mem: 2 << 30}}
 	}
@@ -171,12 +186,15 @@ func (w *world) tickets(typ, vm string) []string {
 
 // manager is a cluster manager that does what a test says.
 type manager struct {
-	mu     sync.Mutex
-	status cluster.Status
-	err    error // of Status
-	move   func(ctx context.Context, service, target string) error
-	enable func(service, target string) error
-	asked  []string
+	mu      sync.Mutex
+	status  cluster.Status
+	err     error // of Status
+	move    func(ctx context.Context, service, target string) error
+	enable  func(service, target string) error
+	restart func(service string) error
+	disable func(service string) error
+	live    bool // of the last Move
+	asked   []string
 }
 
 func (m *manager) Status(ctx context.Context) (cluster.Status, error) {
@@ -196,7 +214,8 @@ func (m *manager) note(what string) {
 	m.asked = append(m.asked, what)
 }
 
-func (m *manager) Move(ctx context.Context, service, target string, _ bool) error {
+func (m *manager) Move(ctx context.Context, service, target string, live bool) error {
+	m.live = live
 	m.note("move " + service + " " + target)
 	return m.move(ctx, service, target)
 }
@@ -208,7 +227,15 @@ func (m *manager) Enable(_ context.Context, service, target string) error {
 
 func (m *manager) Disable(_ context.Context, service string) error {
 	m.note("disable " + service)
-	return nil
+	if m.disable == nil {
+		return nil
+	}
+	return m.disable(service)
+}
+
+func (m *manager) Restart(_ context.Context, service string) error {
+	m.note("restart " + service)
+	return m.restart(service)
 }
 
 // memoryJournal keeps what was appended.

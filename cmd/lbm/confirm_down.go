@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/amend"
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/term"
+)
+
+func (w world) confirmDownCommand() *cli.Command {
+	return &cli.Command{
+		Name: "confirm-down", Usage: "confirm that a node is off, so that a VM which it had may start elsewhere", ArgsUsage: "VM NODE",
+		Description: "A VM is started elsewhere only when the node that had it is proved gone: it was fenced, or has booted\n" +
+			"anew. Where neither can be (no fence device, a node that left the cluster in order), this command takes\n" +
+			"your word. GO AND LOOK FIRST: the power of NODE is off, or nothing of the VM runs there. If it does run,\n" +
+			"it will run twice, and its disks will be destroyed.\n\n" +
+			"It is refused while NODE is a member, and while the cluster has no quorum. A whole memory image stays\n" +
+			"in use. It starts nothing: lbm repair VM, or clusvcadm -e, does that.\n\n" +
+			"   lbm confirm-down 101 node2\n   lbm confirm-down --dry-run xen:web1 node2\n   lbm confirm-down --yes 101 node2      for scripts that have switched it off\n\n" +
+			"Exit codes: 0 done, or the record named nobody already, 1 failed, 2 usage, 3 refused and nothing changed,\n130 interrupted, nothing changed.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "yes", Usage: "confirm without a question"},
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would become of the record"},
+			outputFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			if c.NArg() != 2 {
+				return tooMany(c, "lbm confirm-down needs a VM and a node")
+			}
+			node := c.Args().Get(1)
+			if err := host.CheckName(node); err != nil {
+				return tooMany(c, err.Error())
+			}
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			a, err := w.amender("lbm confirm-down", true)
+			if err != nil {
+				return err
+			}
+			typ, vm, err := w.namedVM(c.Args().First())
+			if err != nil {
+				return err
+			}
+			plan, err := a.ConfirmDown(c.Context, typ, vm, node)
+			if err != nil || c.Bool("dry-run") || !plan.Done() {
+				return w.tellChange(plan, err, asJSON, true)
+			}
+			if !c.Bool("yes") {
+				err := w.confirm(c.Context, fmt.Sprintf("The record of %s:%s says %s. It would say %s, and the VM could be started on another node.\n"+
+					"If %s is not off and the VM runs there, it will run twice and its disks will be destroyed.\n"+
+					"Have you seen that %s is off?", typ, vm, amend.Place(plan.Before), amend.Place(plan.After), node, node), node)
+				if err != nil {
+					return err
+				}
+			}
+			if err := c.Context.Err(); err != nil {
+				return cli.Exit("interrupted: nothing was changed", exitInterrupted)
+			}
+			a.Dry = false
+			done, err := a.ConfirmDown(c.Context, typ, vm, node)
+			return w.tellChange(done, err, asJSON, false)
+		},
+	}
+}
+
+// tellChange prints what became of a record.
+func (w world) tellChange(x amend.Change, err error, asJSON, dry bool) error {
+	switch {
+	case errors.Is(err, amend.ErrRefused):
+		return refused(err)
+	case err != nil:
+		return cli.Exit(err, exitFailed)
+	case asJSON:
+		return term.JSON(w.stdout, struct {
+			VM      string `json:"vm"`
+			Before  string `json:"before"`
+			After   string `json:"after"`
+			Changed bool   `json:"changed"`
+		}{x.Type + ":" + x.VM, amend.Place(x.Before), amend.Place(x.After), x.Done() && !dry})
+	case !x.Done():
+		fmt.Fprintf(w.stdout, "the record of %s:%s says %s; nothing was changed\n", x.Type, x.VM, amend.Place(x.Before))
+	case dry:
+		fmt.Fprintf(w.stdout, "the record of %s:%s says %s and would say %s; nothing was changed\n", x.Type, x.VM, amend.Place(x.Before), amend.Place(x.After))
+	default:
+		fmt.Fprintf(w.stdout, "the record of %s:%s said %s and says %s\n", x.Type, x.VM, amend.Place(x.Before), amend.Place(x.After))
+		if x.After.Phase != handoff.Running {
+			fmt.Fprintf(w.stdout, "start it by: lbm repair %s\n", x.VM)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/sirupsen/logrus"
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/amend"
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/membership"
+	"github.com/lbvm/lbvm/internal/move"
+	"github.com/lbvm/lbvm/pkg/balance"
+	"github.com/lbvm/lbvm/pkg/ccs"
+)
+
+// ground is what a command on one VM stands on.
+type ground struct {
+	id     host.Identity
+	shared string // joined with the root, its marker seen; "" where the cluster has none
+	svc    cluster.Service
+	mover  move.Mover
+}
+
+// ref is TYPE:VM.
+func (g ground) ref() string { return g.svc.VMType + ":" + g.svc.VM }
+
+// request is what a Mover is asked, but for the target.
+func (g ground) request(why string) move.Request {
+	return move.Request{Type: g.svc.VMType, VM: g.svc.VM, By: "lbm", Why: why + " on " + g.id.Member}
+}
+
+// place finds this node's cluster and its shared storage.
+func (w world) place() (host.Identity, string, error) {
+	id, err := w.host.Identity()
+	if err != nil {
+		return id, "", refused(err)
+	}
+	shared, err := w.host.SharedDir(id)
+	if err != nil && !errors.Is(err, host.ErrNotShared) {
+		return id, "", refused(err)
+	}
+	return id, shared, nil
+}
+
+// ground finds the VM that a person names, and all that is needed to ask for its move.
+func (w world) ground(ctx context.Context, vm string) (ground, error) {
+	id, shared, err := w.place()
+	if err != nil {
+		return ground{}, err
+	}
+	st, err := w.manager().Status(ctx)
+	if err != nil {
+		return ground{}, refused(err)
+	}
+	g := ground{id: id, shared: shared}
+	if g.svc, err = resolve(st, vm); err != nil {
+		return g, refused(err)
+	}
+	log := logrus.New()
+	log.SetOutput(w.stderr)
+	log.SetLevel(logrus.ErrorLevel) // what a request came to is said by the command
+	members := membership.CMAN(w.host, w.run)
+	g.mover = move.Mover{Manager: w.manager(), Shared: shared, Clock: w.clock, Wait: w.wait, Log: log,
+		Fresh: w.fresh(), Journal: balance.OpenJournal(filepath.Join(w.host.Path(id.LogDir), balance.JournalName)),
+		Gone: func(ctx context.Context, node, boot string, left bool) (bool, error) {
+			return membership.Gone(ctx, members, shared, node, boot, left)
+		}}
+	return g, nil
+}
+
+// amender changes hand-off records for a command. Without shared storage there are none.
+func (w world) amender(by string, dry bool) (amend.Amender, error) {
+	id, shared, err := w.place()
+	if err == nil && shared == "" {
+		err = refused(fmt.Errorf("%w: there are no hand-off records", host.ErrNotShared))
+	}
+	return amend.Amender{Host: w.host, ID: id, Shared: shared, Members: membership.CMAN(w.host, w.run),
+		Clock: w.clock, Wait: w.wait, By: by, Dry: dry}, err
+}
+
+// namedVM finds the VM that a person names in this node's cluster.conf, without asking the cluster manager, which may
+// be in trouble itself. A VM that has been taken out of the file is found by its full name TYPE:VM.
+func (w world) namedVM(name string) (typ, vm string, err error) {
+	d, err := ccs.Load(w.host.Path(host.ClusterXML))
+	if err != nil {
+		return "", "", refused(err)
+	}
+	svc, err := resolve(cluster.Status{Services: cluster.Machines(d)}, name)
+	if err == nil {
+		return svc.VMType, svc.VM, nil
+	}
+	if typ, vm, ok := strings.Cut(name, ":"); ok && errors.Join(host.CheckName(typ), host.CheckName(vm)) == nil {
+		return typ, vm, nil
+	}
+	return "", "", refused(err)
+}
+
+// confirm asks a person to type a word. Whoever types another, or cannot be asked, has refused.
+func (w world) confirm(ctx context.Context, question, word string) error {
+	fmt.Fprintf(w.stdout, "%s\nType %s to go on: ", question, word)
+	answer := make(chan string, 1)
+	go func() {
+		line, err := bufio.NewReader(io.LimitReader(w.stdin, 4096)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			line = ""
+		}
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case got := <-answer:
+		if got == word {
+			return nil
+		}
+		fmt.Fprintln(w.stdout)
+		return cli.Exit("not confirmed: nothing was changed (--yes confirms without a question)", exitRefused)
+	case <-ctx.Done():
+		fmt.Fprintln(w.stdout)
+		return cli.Exit("interrupted: nothing was changed", exitInterrupted)
+	}
+}
+
+// ended turns what a Mover's request came to into an exit code, and tells what to look at.
+func ended(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, move.ErrRefused) && errors.Is(err, context.Canceled):
+		return cli.Exit(err, exitInterrupted)
+	case errors.Is(err, move.ErrRefused):
+		return refused(err)
+	case errors.Is(err, move.ErrElsewhere):
+		return cli.Exit(fmt.Sprintf("%v; changed so far: it runs there; check with lbm list", err), exitPartly)
+	case errors.Is(err, move.ErrUnverified):
+		return cli.Exit(fmt.Sprintf("%v; unknown: check with clustat and lbm list", err), exitUnknown)
+	}
+	return cli.Exit(fmt.Sprintf("%v; unknown: check with clustat and lbm list; lbm repair may help", err), exitFailed)
+}
+
+// watching says, when a person interrupts, that what has begun is not cut off.
+func (w world) watching(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		fmt.Fprintln(w.stderr, "lbm: interrupted: what has begun is watched to its end ...")
+	})
+}

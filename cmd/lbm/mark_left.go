@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/amend"
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/hypervisor"
+)
+
+// markLeftCommand is for the init script that stops between rgmanager and cman.
+func (w world) markLeftCommand() *cli.Command {
+	return &cli.Command{
+		Name: "mark-left", Usage: "note which VMs stay on this node while it leaves the cluster", Hidden: true,
+		Description: "The init script calls it when rgmanager has stopped and before cman does. A VM that still runs here,\n" +
+			"because its service is frozen or it was started by hand, gets a note in its hand-off record: no other node\n" +
+			"starts it until this one has booted anew, or an administrator has run lbm confirm-down.\n\n" +
+			"   lbm mark-left\n   lbm mark-left --dry-run\n\n" +
+			"Exit codes: 0 done, 1 failed for some, 2 usage, 3 refused and nothing changed.",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be noted"}, outputFlag()},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return tooMany(c, "lbm mark-left takes no arguments")
+			}
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			dry := c.Bool("dry-run")
+			a, err := w.amender("lbm mark-left", dry)
+			if err != nil {
+				return err
+			}
+			done, err := a.Leaving(c.Context, func(typ string) (amend.Looker, error) {
+				return hypervisor.New(typ, hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run})
+			})
+			for _, x := range done {
+				if terr := w.tellChange(x, nil, asJSON, dry); terr != nil {
+					return terr
+				}
+			}
+			switch {
+			case err == nil:
+				return nil
+			case len(done) == 0 && errors.Is(err, amend.ErrRefused):
+				return refused(err)
+			case len(done) == 0:
+				return cli.Exit(fmt.Sprintf("%v; nothing was changed", err), exitFailed)
+			}
+			return cli.Exit(fmt.Sprintf("%v; changed so far: the records above", err), exitFailed)
+		},
+	}
+}

@@ -1,0 +1,84 @@
+package amend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/hypervisor"
+)
+
+// Looker tells what a VM is on this node.
+type Looker interface {
+	State(ctx context.Context, vm string) (hypervisor.State, error)
+}
+
+// Leaving notes in the record of each VM that stays on this node that the node leaves the cluster in order. Nothing
+// will fence it then, and a fencing of earlier does not speak for it: without the note the others could start what
+// runs on here. The cluster manager has stopped what it stops; what is left is frozen, or was started by hand. look
+// gives the technology of a type. A VM of which nobody knows whether it is here is noted too. What failed is told in
+// the error; the others are noted all the same.
+func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, error)) ([]Change, error) {
+	boot, err := a.Host.BootID()
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	records, err := handoff.Records(a.Shared)
+	var out []Change
+	errs := []error{err}
+	for _, st := range records {
+		if st.Node != a.ID.Member && st.To != a.ID.Member || st.Left && st.Boot == boot {
+			continue
+		}
+		here, err := present(ctx, look, st)
+		if err == nil && !here {
+			continue
+		}
+		c, err := a.leaveWith(ctx, st, boot)
+		if err == nil {
+			out = append(out, c)
+		}
+		errs = append(errs, err)
+	}
+	return out, errors.Join(errs...)
+}
+
+// present tells whether the VM is here. Unknown counts as here, and is no error.
+func present(ctx context.Context, look func(string) (Looker, error), st handoff.State) (bool, error) {
+	l, err := look(st.Type)
+	if err != nil {
+		return true, nil //nolint:nilerr // a type that we cannot ask about may run here
+	}
+	s, err := l.State(ctx, st.VM)
+	if err != nil {
+		return true, nil //nolint:nilerr // as above
+	}
+	return !s.Clean(), nil
+}
+
+func (a Amender) leaveWith(ctx context.Context, seen handoff.State, boot string) (Change, error) {
+	return a.change(ctx, seen.Type, seen.VM, func(_ context.Context, st handoff.State) (handoff.State, string, error) {
+		const why = "its node leaves the cluster with the VM on it"
+		switch {
+		case st.Node == a.ID.Member && st.Boot == boot:
+			next := st
+			next.Left = true
+			return next, why, nil
+		case st.Phase == handoff.Sent && st.To == a.ID.Member, st.Phase == handoff.Sending && st.To == a.ID.Member:
+			// It has arrived, or is arriving: its sender has let go of the lock, so its tool has ended.
+			return handoff.State{VM: st.VM, Type: st.Type, Seq: st.Seq, Phase: handoff.Running, Node: a.ID.Member, Boot: boot, Txn: st.Txn, Left: true}, why, nil
+		case st.Node == a.ID.Member: // of an earlier boot, and yet something is here
+			return handoff.State{VM: st.VM, Type: st.Type, Seq: st.Seq, Phase: handoff.Running, Node: a.ID.Member, Boot: boot, Left: true}, why, nil
+		}
+		return st, why, refuse("its record says %s now", Place(st))
+	}, func(l *handoff.Locked, before, next handoff.State) (handoff.State, error) {
+		if before.Phase == next.Phase && before.Boot == next.Boot {
+			return l.Leave(next.Node, next.Boot, next.Why, next.Agent)
+		}
+		if err := l.Discard(); err != nil {
+			return handoff.State{}, fmt.Errorf("taking over what is here: %w", err)
+		}
+		return l.Write(next)
+	})
+}

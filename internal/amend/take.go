@@ -1,0 +1,38 @@
+package amend
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+)
+
+// Take makes the record say that the VM runs on this node, before a person starts it here by hand: agents elsewhere
+// do not see a guest that was started so. Its images go out of use, since they will be older than its disks. That
+// its service is disabled is for the caller to see to. It is refused while another node may have the VM.
+func (a Amender) Take(ctx context.Context, typ, vm string) (Change, error) {
+	boot, err := a.Host.BootID()
+	if err != nil {
+		return Change{Type: typ, VM: vm}, refuse("%w", err)
+	}
+	return a.change(ctx, typ, vm, func(ctx context.Context, st handoff.State) (handoff.State, string, error) {
+		const why = "taken to be started by hand"
+		if who, err := a.blame(ctx, st); who != "" {
+			doubt := ""
+			if err != nil {
+				doubt = fmt.Sprintf(" (%v)", err)
+			}
+			return st, why, refuse("its record says %s, and %s is not proved gone%s; if it is off for certain: lbm confirm-down %s %s", Place(st), who, doubt, vm, who)
+		}
+		next := handoff.State{VM: vm, Type: typ, Phase: handoff.Running, Node: a.ID.Member, Boot: boot, Seq: st.Seq}
+		if st.Phase == next.Phase && st.Node == next.Node && st.Boot == next.Boot && !st.Left {
+			return st, why, nil
+		}
+		return next, why, nil
+	}, func(l *handoff.Locked, _, next handoff.State) (handoff.State, error) {
+		if err := l.Discard(); err != nil { // first: a record of a running VM must never stand beside an image
+			return handoff.State{}, err
+		}
+		return l.Write(next)
+	})
+}

@@ -1,0 +1,72 @@
+package handoff
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/lbvm/lbvm/internal/atomicfile"
+)
+
+// Records are the state records of all VMs, in the order of their folders. What cannot be believed is told in the
+// error, and does not keep the others back.
+func Records(shared string) ([]State, error) {
+	entries, err := os.ReadDir(filepath.Join(shared, Folder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the state records: %w", err)
+	}
+	var out []State
+	var errs []error
+	for _, e := range entries {
+		path := filepath.Join(shared, Folder, e.Name(), "state")
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		var s State
+		if err == nil {
+			s, err = decodeState(text)
+		}
+		if err == nil && s.Type+"-"+s.VM != e.Name() {
+			err = fmt.Errorf("%w: it speaks of %s:%s", ErrState, s.Type, s.VM)
+		}
+		if err == nil {
+			err = s.check()
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("reading %s: %w", path, err))
+			continue
+		}
+		out = append(out, s)
+	}
+	return out, errors.Join(errs...)
+}
+
+// Leave notes in the record that its node leaves the cluster in order and that the VM stays on it: from then on no
+// fencing speaks for the node. The phase stays what it is; a node that is not the record's is refused.
+func (l *Locked) Leave(node, boot, why, agent string) (State, error) {
+	st, err := l.Read()
+	if err == nil && !slices.Contains([]Phase{Starting, Running, Suspending, Held, Resuming, Sending}, st.Phase) {
+		err = fmt.Errorf("%w: %s has no node that could leave", ErrTransition, st.Phase)
+	}
+	if err == nil && (st.Node != node || st.Boot != boot) {
+		err = fmt.Errorf("%w: it is on %s, boot %s", ErrTransition, st.Node, st.Boot)
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("noting that %s leaves with %s:%s: %w", node, l.typ, l.vm, err)
+	}
+	st.Seq, st.Left, st.Why, st.Agent = st.Seq+1, true, why, agent
+	err = l.step("state:left", func() error {
+		return atomicfile.Write(l.file("state"), st.format(), atomicfile.Options{Mode: 0o600})
+	})
+	if err != nil {
+		return State{}, fmt.Errorf("noting that %s leaves with %s:%s: %w", node, l.typ, l.vm, err)
+	}
+	return st, nil
+}

@@ -1,0 +1,280 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+)
+
+// What the target published of itself is what the preflight believes, if it is fresh. What it does not say is
+// unknown, and unknown never moves a VM.
+
+const defaultFresh = 2 * time.Minute
+
+// tooOld tells what is wrong with the age of facts, "" if nothing.
+func (m Mover) tooOld(at time.Time) string {
+	fresh := m.Fresh
+	if fresh == 0 {
+		fresh = defaultFresh
+	}
+	switch age := m.Clock.Now().Sub(at); {
+	case at.IsZero():
+		return "say nothing since it came up: does lblog run there?"
+	case age > fresh:
+		return fmt.Sprintf("are %s old, and may be %s: does lblog run there?", age.Round(time.Second), fresh)
+	case age < -fresh: // how old they are nobody can tell
+		return fmt.Sprintf("are of %s from now: do the clocks agree?", (-age).Round(time.Second))
+	}
+	return ""
+}
+
+func (m Mover) readFacts(node string) (host.Facts, error) {
+	f, err := host.ReadFacts(m.Shared, node)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, fmt.Errorf("node %s has published no facts: does lblog run there?", node)
+	}
+	if err != nil {
+		return f, err
+	}
+	if old := m.tooOld(f.At); old != "" {
+		return f, fmt.Errorf("the facts of node %s %s", node, old)
+	}
+	return f, nil
+}
+
+// unsaid is the refusal for a fact that a node does not tell.
+func unsaid(node, what string) error {
+	return fmt.Errorf("node %s does not say %s: run lblog there (of this version) and read what it complains of", node, what)
+}
+
+// askFacts asks all that the nodes' facts can tell.
+func (m Mover) askFacts(ctx context.Context, r Request, source string, kind handoff.Kind, c *checks) {
+	names := []string{"name", "configuration, disks", "memory", "architecture", "kernel", "processor", "tool", "relocation port"}
+	var target, from host.Facts
+	if !c.ask("facts", func() (_ string, err error) {
+		target, err = m.readFacts(r.Target)
+		return fmt.Sprintf("node %s was measured %s ago", r.Target, m.Clock.Now().Sub(target.At).Round(time.Second)), err
+	}) {
+		if !c.over() {
+			c.skip("the facts of "+r.Target+" cannot be used", names...)
+		}
+		return
+	}
+	c.ask(names[0], func() (string, error) { return m.nameFree(r, target) })
+	c.ask(names[1], func() (string, error) { return ready(r, target) })
+	if !c.ask("facts of the source", func() (_ string, err error) {
+		from, err = m.readFacts(source)
+		return fmt.Sprintf("node %s was measured %s ago", source, m.Clock.Now().Sub(from.At).Round(time.Second)), err
+	}) {
+		if !c.over() {
+			c.skip("the facts of "+source+" cannot be used", names[2:]...)
+		}
+		return
+	}
+	c.ask(names[2], func() (string, error) { return fits(r, from, target) })
+	if kind == handoff.Cold {
+		c.skip("it boots anew there", names[3:]...)
+		return
+	}
+	c.ask(names[3], func() (string, error) { return sameArch(from, target) })
+	c.ask(names[4], func() (string, error) { return newEnough("kernel", from.Member, from.Kernel, r.Target, target.Kernel) })
+	c.ask(names[5], func() (string, error) { return sameFlags(from, target) })
+	c.ask(names[6], func() (string, error) { return sameTool(r.Type, from, target) })
+	if kind != handoff.Live {
+		c.skip("it passes by the shared storage", names[7])
+		return
+	}
+	c.ask(names[7], func() (string, error) { return m.answers(ctx, r, target) })
+}
+
+func (m Mover) nameFree(r Request, f host.Facts) (string, error) {
+	for _, g := range f.Guests {
+		if g.Type == r.Type && g.Name == r.VM {
+			return "", fmt.Errorf("node %s said %s ago that it has a %s:%s (%s): if it has left since, try again after the next lblog",
+				r.Target, m.Clock.Now().Sub(f.At).Round(time.Second), g.Type, g.Name, g.State)
+		}
+	}
+	if !slices.Contains(f.Lists, r.Type) {
+		return "", unsaid(r.Target, "which "+r.Type+" guests it has")
+	}
+	return "no " + r.Type + ":" + r.VM + " is on " + r.Target, nil
+}
+
+// ready asks whether the target sees what the VM is started from.
+func ready(r Request, f host.Facts) (string, error) {
+	for _, v := range f.VMs {
+		if v.Type != r.Type || v.Name != r.VM {
+			continue
+		}
+		if len(v.Lacks) > 0 {
+			return "", fmt.Errorf("node %s could not start %s:%s: %s; mend that there and run lblog", r.Target, r.Type, r.VM, strings.Join(v.Lacks, "; "))
+		}
+		return "node " + r.Target + " sees its configuration, disks, kernel files and bridges", nil
+	}
+	return "", unsaid(r.Target, fmt.Sprintf("whether it sees the configuration and the disks of %s:%s", r.Type, r.VM))
+}
+
+// fits compares the guest's memory with what the target has free.
+func fits(r Request, from, target host.Facts) (string, error) {
+	if target.MemTotal == 0 || target.MemFree == 0 {
+		return "", unsaid(r.Target, "how much memory it has free")
+	}
+	need := int64(0)
+	for _, v := range target.VMs { // as configured
+		if v.Type == r.Type && v.Name == r.VM {
+			need = v.Mem
+		}
+	}
+	for _, g := range from.Guests { // as measured
+		if g.Type == r.Type && g.Name == r.VM && g.Mem > 0 {
+			need = g.Mem
+		}
+	}
+	if need == 0 {
+		return "", unsaid(from.Member, fmt.Sprintf("how much memory %s:%s takes", r.Type, r.VM))
+	}
+	text := fmt.Sprintf("it has %d MiB, and node %s has %d MiB free", need>>20, r.Target, target.MemFree>>20)
+	if need > target.MemFree {
+		return "", errors.New(text)
+	}
+	return text, nil
+}
+
+func sameArch(from, target host.Facts) (string, error) {
+	for _, f := range []host.Facts{from, target} {
+		if f.Arch == "" {
+			return "", unsaid(f.Member, "what machine it is")
+		}
+	}
+	if from.Arch != target.Arch {
+		return "", fmt.Errorf("%s is %s and %s is %s: its memory would not run there; stop it cold (clusvcadm -d, then -e -m %s)", from.Member, from.Arch, target.Member, target.Arch, target.Member)
+	}
+	return "both are " + from.Arch, nil
+}
+
+// newEnough: memory that an older kernel or hypervisor wrote is understood by a newer one, and not the other way round.
+func newEnough(what, a, va, b, vb string) (string, error) {
+	x, y := numbers(va), numbers(vb)
+	if len(x) == 0 {
+		return "", unsaid(a, "which "+what+" it runs")
+	}
+	if len(y) == 0 {
+		return "", unsaid(b, "which "+what+" it runs")
+	}
+	if slices.Compare(y, x) < 0 {
+		return "", fmt.Errorf("%s runs %s %s and %s the older %s: what the newer one saves the older one may not restore; update %s, or stop the VM cold", a, what, va, b, vb, b)
+	}
+	return fmt.Sprintf("%s on %s, %s on %s", va, a, vb, b), nil
+}
+
+// numbers are the leading numbers of a version, three at most: 2.6.32-754.el6 is 2 6 32. None is a version that nobody knows.
+func numbers(version string) []int {
+	var out []int
+	for _, w := range strings.SplitN(version, ".", 4) {
+		end := strings.IndexFunc(w, func(r rune) bool { return r < '0' || r > '9' })
+		digits := w
+		if end >= 0 {
+			digits = w[:end]
+		}
+		n, err := strconv.Atoi(digits)
+		if err != nil {
+			break
+		}
+		out = append(out, n)
+		if end >= 0 || len(out) == 3 {
+			break
+		}
+	}
+	return out
+}
+
+// sameFlags: a guest goes on using what its processor had.
+func sameFlags(from, target host.Facts) (string, error) {
+	for _, f := range []host.Facts{from, target} {
+		if len(f.CPUFlags) == 0 {
+			return "", unsaid(f.Member, "what its processors can do")
+		}
+	}
+	var missing []string
+	for _, flag := range from.CPUFlags {
+		if !slices.Contains(target.CPUFlags, flag) {
+			missing = append(missing, flag)
+		}
+	}
+	if len(missing) > 0 {
+		return "", fmt.Errorf("the processors of %s lack what the guest may be using on %s: %s; stop it cold (clusvcadm -d, then -e -m %s), or mask them there", target.Member, from.Member, strings.Join(missing, " "), target.Member)
+	}
+	return fmt.Sprintf("%s can do all that %s can", target.Member, from.Member), nil
+}
+
+// sameTool: xm and xl do not read each other's images. What vzctl restores is the kernel's.
+func sameTool(typ string, from, target host.Facts) (string, error) {
+	tools := []string{"vzctl"}
+	if typ == "xen" {
+		tools = []string{"xm", "xl"}
+	}
+	of := func(f host.Facts) (string, string) {
+		for _, t := range tools {
+			if v, ok := f.Tools[t]; ok {
+				return t, v
+			}
+		}
+		return "", ""
+	}
+	a, va := of(from)
+	b, vb := of(target)
+	switch {
+	case a == "":
+		return "", unsaid(from.Member, "which tool drives its "+typ+" guests")
+	case b == "":
+		return "", unsaid(target.Member, "which tool drives its "+typ+" guests")
+	case a != b:
+		return "", fmt.Errorf("%s is driven by %s and %s by %s: neither restores what the other saves; use one tool on both", from.Member, a, target.Member, b)
+	case typ != "xen":
+		return fmt.Sprintf("both have %s", a), nil
+	}
+	return newEnough("Xen", from.Member, va, target.Member, vb)
+}
+
+// dialLimit is how long a relocation port may take to answer.
+const dialLimit = 5 * time.Second
+
+// answers connects to the port on which the target takes running guests.
+func (m Mover) answers(ctx context.Context, r Request, f host.Facts) (string, error) {
+	at, ok := f.Listens[r.Type]
+	if !ok {
+		return "", unsaid(r.Target, "where it takes running "+r.Type+" guests")
+	}
+	if at == host.ListensNot {
+		return "", fmt.Errorf("node %s takes no running %s guests: switch it on there (xend-config.sxp: xend-relocation-server, xend-relocation-port, xend-relocation-hosts-allow), restart xend, run lblog", r.Target, r.Type)
+	}
+	address, port, err := net.SplitHostPort(at)
+	if err != nil {
+		return "", fmt.Errorf("node %s says that it takes guests at %q: %w", r.Target, at, err)
+	}
+	if address == "" {
+		address = r.Target
+	}
+	dial := m.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialLimit}).DialContext
+	}
+	at = net.JoinHostPort(address, port)
+	conn, err := dial(ctx, "tcp", at)
+	if err != nil {
+		return "", fmt.Errorf("node %s does not answer where it takes running guests (%s): %w; is a firewall in between, does its daemon run?", r.Target, at, err)
+	}
+	if err := conn.Close(); err != nil {
+		return "", fmt.Errorf("closing the connection to %s: %w", at, err)
+	}
+	return at + " answers", nil
+}
