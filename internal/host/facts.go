@@ -153,7 +153,7 @@ func parseFacts(b []byte) (Facts, error) {
 	if v := p.Get("format"); v != "1" {
 		return Facts{}, fmt.Errorf("format %q is not known", v)
 	}
-	f := Facts{Member: p.Get("member"), Boot: p.Get("boot"), Tools: map[string]string{}, Listens: map[string]string{}}
+	f := Facts{Member: p.Get("member"), Boot: p.Get("boot"), Tools: map[string]string{}}
 	if f.Member == "" || f.Boot == "" {
 		return Facts{}, errors.New("member= or boot= is missing")
 	}
@@ -182,9 +182,15 @@ func parseFacts(b []byte) (Facts, error) {
 		name, version, _ := strings.Cut(v, " ")
 		f.Tools[name] = version
 	}
-	f.Arch, f.Kernel, f.CPUFlags = p.Get("arch"), p.Get("kernel"), strings.Fields(p.Get("cpu_flags"))
+	f.Arch, f.Kernel = p.Get("arch"), p.Get("kernel")
+	if flags := strings.Fields(p.Get("cpu_flags")); len(flags) > 0 {
+		f.CPUFlags = flags
+	}
 	f.Bridges, f.Lists = p.All("bridge"), p.All("lists")
 	for _, v := range p.All("listens") {
+		if f.Listens == nil {
+			f.Listens = map[string]string{}
+		}
 		typ, at, _ := strings.Cut(v, " ")
 		f.Listens[typ] = at
 	}
