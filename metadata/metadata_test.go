@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,9 +29,9 @@ func TestMetadata(t *testing.T) {
 		actions  map[string]seconds
 		special  [3]bool // maxinstances is 1, init_on_add, destroy_on_delete
 	}{
-		"openvz": {map[string]string{"on_stop": "suspend"}, nil,
+		"openvz": {map[string]string{"on_stop": "suspend", "unknown_limit": "3"}, nil,
 			map[string]seconds{"start": {300, 0}, "stop": {300, 0}, "status": {20, 30}, "meta-data": {5, 0}, "validate-all": {5, 0}}, [3]bool{true, false, false}},
-		"xen": {map[string]string{"on_stop": "suspend", "path": "/etc/xen"}, []string{"path"},
+		"xen": {map[string]string{"on_stop": "suspend", "path": "/etc/xen", "unknown_limit": "3"}, []string{"path"},
 			map[string]seconds{"start": {300, 0}, "stop": {300, 0}, "status": {20, 30}, "migrate": {600, 0}, "meta-data": {5, 0}, "validate-all": {5, 0}}, [3]bool{true, false, false}},
 		"lbvm": {nil, nil,
 			map[string]seconds{"start": {20, 0}, "stop": {20, 0}, "status": {10, 60}, "meta-data": {5, 0}, "validate-all": {5, 0}}, [3]bool{true, true, true}},
@@ -53,7 +54,11 @@ func TestMetadata(t *testing.T) {
 		for _, p := range tt.plain {
 			restart[p] = true
 		}
-		if len(m.Params) != len(want)+3 { // and name, domain, depend
+		bare := []string{"domain", "depend"} // without a default
+		if name == "xen" {
+			bare = append(bare, "migration_mapping")
+		}
+		if len(m.Params) != len(want)+len(bare)+1 { // and name
 			t.Errorf("%s: %d parameters", name, len(m.Params))
 		}
 		for _, p := range m.Params[1:] {
@@ -61,7 +66,7 @@ func TestMetadata(t *testing.T) {
 			if p.Default != d || p.HasDefault != ok || p.Reconfig == restart[p.Name] || p.Primary || p.Unique || p.Required {
 				t.Errorf("%s: %+v, want the default %q", name, p, d)
 			}
-			if !ok && p.Name != "domain" && p.Name != "depend" {
+			if !ok && !slices.Contains(bare, p.Name) {
 				t.Errorf("%s: parameter %q is not expected", name, p.Name)
 			}
 		}

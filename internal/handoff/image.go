@@ -88,7 +88,7 @@ func (l *Locked) Publish(txn string, m Meta) error {
 	err := func() error {
 		var size int64
 		err := l.step("sync", func() (err error) {
-			size, err = fsyncFile(filepath.Join(part, MemFile))
+			size, err = fsyncDump(filepath.Join(part, MemFile))
 			return err
 		})
 		if err != nil {
@@ -299,14 +299,6 @@ func txnOf(name string) string {
 	return name
 }
 
-func sizeOf(path string) (int64, error) {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return 0, err
-	}
-	return fi.Size(), nil
-}
-
 // changed is when the entry was last renamed, as far as the file system tells. It only orders what is deleted.
 func changed(path string) (int64, error) {
 	fi, err := os.Lstat(path)
@@ -317,20 +309,4 @@ func changed(path string) (int64, error) {
 		return syscall.TimespecToNsec(st.Ctim), nil
 	}
 	return fi.ModTime().UnixNano(), nil
-}
-
-func fsyncFile(path string) (size int64, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := f.Sync(); err != nil {
-		return 0, err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return fi.Size(), nil
 }

@@ -25,6 +25,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
@@ -103,6 +104,9 @@ type Detail struct {
 	Letters string
 	// Foreign says that a dump lies at the tool's own place, where nobody of ours puts one (OpenVZ). Start moves it away.
 	Foreign bool
+	// MayReturn says that a guest which is down has left what one that reboots leaves too, until the node's own helper
+	// starts it again (OpenVZ).
+	MayReturn bool
 	// Sick is why the guest that is here cannot be in order, where that is known: its memory is not worth keeping.
 	Sick string
 	// NoProgram says that the tool is not installed, and that the kernel of this node can hold no guest: it is
@@ -192,6 +196,15 @@ func New(name string, t Tools) (Driver, error) {
 		return &xen{tools: t.played(playXen)}, nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrUnknownDriver, name)
+}
+
+// Reboots is how long a guest of a technology may be away while it reboots: xend makes it anew within two seconds;
+// OpenVZ's own helper tries again after one, two, three seconds and so on.
+func Reboots(typ string) time.Duration {
+	if typ == "openvz" {
+		return 10 * time.Second
+	}
+	return 5 * time.Second
 }
 
 // Errors of drivers.

@@ -74,6 +74,7 @@ func (o *openVZ) Detail(ctx context.Context, vm string) (Detail, error) {
 		return Detail{}, fmt.Errorf("asking what %s is: %w", vm, err)
 	}
 	d := Detail{State: s.state(), Foreign: s.suspended, Rows: []string{s.line}}
+	d.MayReturn = d.State == Remains
 	if d.State == Absent {
 		if err := o.provedAbsent(vm); err != nil {
 			return Detail{Rows: d.Rows}, fmt.Errorf("asking what %s is: %w: %w", vm, ErrDown, err)

@@ -27,6 +27,9 @@ type Agent struct {
 	Fingerprint func(h host.Host, g hypervisor.Guest, tree bool) (string, error) // of a guest's disks
 	Room        func(dir string) (int64, error)                                  // free bytes of a file system
 	Txn         func() (string, error)
+	// Health looks at the guest that runs here, as thoroughly as depth says; its error makes a status fail, and the next stop
+	// a cold one. nil looks at nothing.
+	Health func(ctx context.Context, vm string, depth int) error
 	// At is told of every durable step and of every change of the guest, before and after it; its error is as if
 	// the step had failed.
 	At func(point string) error
@@ -106,32 +109,6 @@ func (a *Agent) Migrate(ctx context.Context, c *ocf.Call, target string) error {
 	return l.migrate(ctx, target)
 }
 
-// Validate checks that this node could run the VM.
-func (a *Agent) Validate(ctx context.Context, c *ocf.Call) error {
-	l, err := a.begin(c, "validate-all")
-	if err != nil {
-		return err
-	}
-	defer l.end()
-	switch v := l.params()["on_stop"]; v {
-	case "", "suspend", "suspend-only", "shutdown":
-	default: // stop takes it for suspend
-		return ocf.Errorf(ocf.CodeConfigured, "on_stop=%q is none of suspend, suspend-only and shutdown", v)
-	}
-	if _, err := l.driver.Guest(ctx, l.vm, l.params()); err != nil {
-		return ocf.Errorf(ocf.CodeConfigured, "reading the configuration of %s: %w", l.vm, err)
-	}
-	if d, err := l.detail(ctx); d.NoProgram {
-		return l.notInstalled()
-	} else if errors.Is(err, hypervisor.ErrNoProgram) {
-		return installed(err)
-	}
-	if err := l.reach(); err != nil && !errors.Is(err, host.ErrNotShared) {
-		return ocf.Errorf(ocf.CodeConfigured, "looking at the shared storage: %w", err)
-	}
-	return nil
-}
-
 // life is one action on one VM.
 type life struct {
 	a       *Agent
@@ -167,7 +144,7 @@ type life struct {
 // defaultTimeout is what an action may take where nobody says.
 const defaultTimeout = 300 * time.Second
 
-// reboot is how long a guest may be away while it reboots.
+// reboot is how long a stop believes that a guest which is away reboots.
 const reboot = 5 * time.Second
 
 func (a *Agent) begin(c *ocf.Call, action string) (*life, error) {

@@ -3,7 +3,6 @@ package vm
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -149,7 +148,11 @@ func blockWitness(path string) (_ string, err error) {
 	}
 	sum := sha256.New()
 	sum.Write(head[:n])
-	for _, at := range partitions(head[:n]) {
+	parts, err := partitions(f, head[:n])
+	if err != nil {
+		return "", err
+	}
+	for _, at := range parts {
 		part := make([]byte, mib)
 		n, err := f.ReadAt(part, at)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -158,21 +161,6 @@ func blockWitness(path string) (_ string, err error) {
 		sum.Write(part[:n])
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
-}
-
-// partitions are the byte offsets of the primary partitions in a DOS label, if the first sector holds one.
-func partitions(head []byte) []int64 {
-	if len(head) < 512 || head[510] != 0x55 || head[511] != 0xaa {
-		return nil
-	}
-	var out []int64
-	for i := 0; i < 4; i++ {
-		entry := head[446+16*i : 446+16*(i+1)]
-		if start := binary.LittleEndian.Uint32(entry[8:12]); entry[4] != 0 && start != 0 {
-			out = append(out, int64(start)*512)
-		}
-	}
-	return out
 }
 
 func sumFile(path string) (_ string, err error) {

@@ -38,7 +38,7 @@ func (l *life) send(ctx context.Context, v view, to, txn string) (ending, error)
 		return stayed, err // nobody has touched the guest
 	}
 	push, cancel := l.until(ctx, 2, 3)
-	tool := l.change("migrate", func() error { return x.Migrate(push, l.vm, to) })
+	tool := l.change("migrate", func() error { return l.push(push, x, to) })
 	cancel()
 	if tool != nil {
 		l.log(ocf.LevelError, "pushing the guest failed", "target", to, "error", tool)
@@ -168,7 +168,7 @@ func (l *life) migrate(ctx context.Context, target string) error {
 		return errors.Join(ocf.ErrStillHere, err)
 	}
 	if end == left && err == nil {
-		l.clear(hereMark, sickMark)
+		l.leaves()
 	}
 	return err
 }
@@ -182,11 +182,11 @@ func (l *life) migrateAlone(ctx context.Context, x hypervisor.Live, target strin
 		return ocf.Errorf(ocf.CodeStillHere, "not migrating: %w", err)
 	}
 	push, cancel := l.until(ctx, 5, 6)
-	tool := l.change("migrate", func() error { return x.Migrate(push, l.vm, target) })
+	tool := l.change("migrate", func() error { return l.push(push, x, target) })
 	cancel()
 	switch end, err := l.afterPush(ctx, tool == nil); end {
 	case left:
-		l.clear(hereMark, sickMark)
+		l.leaves()
 		return nil
 	case stayed:
 		return errors.Join(ocf.ErrStillHere, tool)

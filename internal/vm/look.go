@@ -105,10 +105,14 @@ func (l *life) detail(ctx context.Context) (hypervisor.Detail, error) {
 const lookEvery = time.Second
 
 // guest asks what the guest is. An unknown answer is asked again for a moment, and "absent" as long as patience
-// lasts: a guest that reboots is away for a second or two.
+// lasts: a guest that reboots is away for a second or two. Where it was started it may be down and mounted meanwhile
+// (OpenVZ), and its node's own helper is about to start it again: that is not for us to break off.
 func (l *life) guest(ctx context.Context) (hypervisor.Detail, error) {
 	end := l.clock.Now().Add(reboot)
 	patient := l.clock.Now().Add(l.patience)
+	reboots := func(d hypervisor.Detail) bool {
+		return d.State.Clean() && !d.NoProgram || d.MayReturn && l.marked(hereMark)
+	}
 	for {
 		d, err := l.detail(ctx)
 		now := l.clock.Now()
@@ -116,7 +120,7 @@ func (l *life) guest(ctx context.Context) (hypervisor.Detail, error) {
 		case err != nil && !l.final(err) && now.Before(end):
 		case err != nil:
 			return hypervisor.Detail{}, fmt.Errorf("it is not known what %s is here: %w", l.vm, err)
-		case d.State.Clean() && !d.NoProgram && now.Before(patient):
+		case now.Before(patient) && reboots(d):
 		default:
 			if d.State.Clean() {
 				l.patience = 0 // believed

@@ -1,18 +1,24 @@
 package vm
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
 // Marks are node-local and gone after a boot.
 const (
-	hereMark = ".here" // this node has started or adopted the VM
-	sickMark = ".sick" // the last status failed while the guest was here; holds the reason
+	hereMark    = ".here"    // this node has started or adopted the VM
+	sickMark    = ".sick"    // the last status failed while the guest was here; holds the reason
+	unknownMark = ".unknown" // so many status checks in a row had no answer
 )
 
 func (l *life) mark(name string) string {
@@ -30,15 +36,22 @@ func (l *life) setHere() {
 		l.say("it notes on this node that the VM is here")
 		return
 	}
-	err := os.MkdirAll(l.host.Path(host.RunDir), 0o755)
-	if err == nil {
-		err = l.point("here", func() error { return os.WriteFile(l.mark(hereMark), nil, 0o644) })
-	}
-	if err != nil {
+	if err := l.point("here", func() error { return l.setMark(hereMark, "") }); err != nil {
 		l.log(ocf.LevelWarning, "a node-local mark cannot be written", "error", err)
 	}
-	l.clear(sickMark)
+	l.clear(sickMark, unknownMark)
 }
+
+func (l *life) setMark(name, text string) error {
+	err := os.MkdirAll(l.host.Path(host.RunDir), 0o755)
+	if err == nil {
+		err = os.WriteFile(l.mark(name), []byte(text), 0o644)
+	}
+	return err
+}
+
+// leaves ends what this node remembers of the VM.
+func (l *life) leaves() { l.clear(hereMark, sickMark, unknownMark) }
 
 func (l *life) clear(names ...string) {
 	if l.explains != nil {
@@ -52,4 +65,60 @@ func (l *life) clear(names ...string) {
 			l.log(ocf.LevelWarning, "a node-local mark cannot be removed", "error", err)
 		}
 	}
+}
+
+// healthy is nil if the guest that is here is in order, as far as that can be seen: by the tool's own word, and by
+// Agent.Health. Otherwise the next stop is a cold one: a sick guest's memory must not be resumed elsewhere.
+func (l *life) healthy(ctx context.Context, d hypervisor.Detail) error {
+	var err error
+	switch {
+	case d.Sick != "":
+		err = errors.New(d.Sick)
+	case l.a.Health != nil && d.State == hypervisor.Running:
+		err = l.a.Health(ctx, l.vm, l.call.Depth)
+	}
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s is here and not in order: %w", l.vm, err)
+	if l.explains != nil {
+		l.say("it notes on this node that the guest is sick: %v", err)
+	} else if merr := l.point("sick", func() error { return l.setMark(sickMark, err.Error()+"\n") }); merr != nil {
+		l.log(ocf.LevelWarning, "that the guest is sick cannot be noted", "error", merr)
+	}
+	return err
+}
+
+// unknownParam says how many checks in a row may have no answer.
+const (
+	unknownParam   = "unknown_limit"
+	defaultUnknown = 3
+)
+
+// tolerate answers a status whose question had no answer. A daemon that is restarted, or a tool that waits, costs an
+// answer or two, and an error would cost the guest: so long the last word, which was that it runs here, still counts.
+func (l *life) tolerate(err error) error {
+	limit := defaultUnknown
+	if n, bad := strconv.Atoi(l.call.Params.Get(unknownParam)); bad == nil && n >= 0 {
+		limit = n
+	}
+	text, rerr := os.ReadFile(l.mark(unknownMark))
+	if rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+		return errors.Join(err, rerr)
+	}
+	before, bad := strconv.Atoi(strings.TrimSpace(string(text)))
+	if bad != nil {
+		before = 0
+	}
+	n := before + 1
+	if l.explains == nil {
+		if werr := l.setMark(unknownMark, strconv.Itoa(n)); werr != nil { // who cannot count must not go on for ever
+			return errors.Join(err, werr)
+		}
+	}
+	if n > limit {
+		return fmt.Errorf("for the %d. time in a row: %w", n, err)
+	}
+	l.log(ocf.LevelWarning, "no answer: what it said last still counts, that the guest runs here", "times", n, "limit", limit, "error", err)
+	return nil
 }

@@ -22,6 +22,7 @@ func (l *life) start(ctx context.Context) error {
 	if err := l.lock(ctx); err != nil {
 		return err
 	}
+	l.audit(ocf.LevelInfo)
 	return l.settle(ctx, protocol.Start())
 }
 

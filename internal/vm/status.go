@@ -21,6 +21,9 @@ const inquiry = "LBVM_INQUIRY=1"
 // its own: after a migration, or when rgmanager asks every node where the VM is.
 func (l *life) status(ctx context.Context) error {
 	known := l.marked(hereMark)
+	if l.patience > 0 {
+		l.patience = hypervisor.Reboots(l.a.Type)
+	}
 	if !known {
 		l.patience = 0 // nothing of it was ever here: no reboot to wait for
 	}
@@ -30,8 +33,16 @@ func (l *life) status(ctx context.Context) error {
 		l.log(ocf.LevelInfo, "it does not run here", "error", err)
 		return ocf.ErrNotRunning
 	}
-	if err != nil {
+	switch {
+	case err != nil && known && !l.call.Probe && !errors.Is(err, hypervisor.ErrName):
+		return l.tolerate(err)
+	case err != nil:
 		return err
+	case known && !l.call.Probe:
+		l.clear(unknownMark)
+		if err := l.healthy(ctx, d); err != nil {
+			return err
+		}
 	}
 	c := classify(d, handoff.State{}, "")
 	switch r := protocol.Find(protocol.Status(), protocol.View{Guest: c, Known: known}); r.Do {

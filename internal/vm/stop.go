@@ -27,7 +27,7 @@ func (l *life) stop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.clear(hereMark, sickMark)
+	l.leaves()
 	return nil
 }
 
@@ -96,7 +96,7 @@ func (l *life) stopAlone(ctx context.Context, why error) error {
 			return err
 		}
 	}
-	l.clear(hereMark, sickMark)
+	l.leaves()
 	return nil
 }
 

@@ -35,6 +35,7 @@ type world struct {
 	lostKernel bool // members cannot be read
 	at         func(n *node, point string) error
 	failAt     map[string]error // points that fail, as for want of room
+	health     func(depth int) error
 }
 
 // node is a fake node with at most one guest.
@@ -72,6 +73,7 @@ type guest struct {
 	counter     int
 	memory      string // of which dump it was resumed
 	never       bool   // NeverRan
+	sick        string // Sick
 }
 
 // failure is how a tool fails: after it has done what effect says.
@@ -295,7 +297,7 @@ func (f fake) Detail(context.Context, string) (hypervisor.Detail, error) {
 	case s == hypervisor.Unknown:
 		s = hypervisor.Stopped
 	}
-	return hypervisor.Detail{State: s, NeverRan: f.n.g.never}, nil
+	return hypervisor.Detail{State: s, NeverRan: f.n.g.never, Sick: f.n.g.sick, MayReturn: f.n.w.typ == "openvz" && s == hypervisor.Remains}, nil
 }
 
 func (f fake) Start(ctx context.Context, _ hypervisor.Guest) error {
@@ -453,6 +455,12 @@ func (n *node) agent() *Agent {
 		Membership: func(host.Host, run.Runner) membership.Membership { return n.w },
 		Fingerprint: func(host.Host, hypervisor.Guest, bool) (string, error) {
 			return n.w.fingerprint(), nil
+		},
+		Health: func(_ context.Context, _ string, depth int) error {
+			if n.w.health == nil {
+				return nil
+			}
+			return n.w.health(depth)
 		},
 		At: func(point string) error {
 			if err := n.w.failAt[point]; err != nil {

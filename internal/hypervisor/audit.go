@@ -1,0 +1,106 @@
+package hypervisor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Auditor is a driver that knows what of a node's set-up works against a cluster manager.
+type Auditor interface {
+	// Audit says what may let the VM run behind the manager's back or keep it from running (bad), and what else should
+	// be otherwise (odd). shared is where the shared storage lies, "" where there is none.
+	Audit(vm string, params map[string]string, shared string) (bad, odd []string, err error)
+}
+
+var (
+	_ Auditor = (*openVZ)(nil)
+	_ Auditor = (*xen)(nil)
+)
+
+// Audit looks at the container's configuration and at vz.conf.
+func (o *openVZ) Audit(vm string, _ map[string]string, shared string) (bad, odd []string, err error) {
+	if err := checkVZName(vm); err != nil {
+		return nil, nil, err
+	}
+	h := o.tools.Host
+	path := h.Path(filepath.Join(vzConfs, vm+".conf"))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	own := parseVZConf(text)
+	text, err = os.ReadFile(h.Path(vzConf))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	node := parseVZConf(text)
+	// vzreboot starts what was up when the node went down unless it reads a literal no: no word at all is not enough.
+	if own.get("ONBOOT") != "no" {
+		bad = append(bad, fmt.Sprintf(`%s: ONBOOT=%q: this node starts it when it boots, also where another node has it; write ONBOOT="no"`, path, own.get("ONBOOT")))
+	}
+	if shared != "" {
+		locks := node.get("LOCKDIR")
+		if locks == "" {
+			locks = "/vz/lock"
+		}
+		if below(h.Path(locks), shared) {
+			bad = append(bad, fmt.Sprintf("LOCKDIR=%s lies on the shared storage: vzctl takes another node's lock for a dead one's", locks))
+		}
+		if !below(path, shared) {
+			bad = append(bad, fmt.Sprintf("%s is this node's own and not the one on the shared storage: vzctl set --save before 4.10 puts a copy in place of a link", path))
+		}
+	}
+	for _, key := range []string{"VE_PRIVATE", "VE_ROOT"} {
+		if own.get(key) == "" {
+			odd = append(odd, fmt.Sprintf("%s: no %s: each node's own default counts", path, key))
+		}
+	}
+	quota := own.get("DISK_QUOTA")
+	if quota == "" {
+		quota = node.get("DISK_QUOTA")
+	}
+	if quota != "no" {
+		odd = append(odd, fmt.Sprintf(`%s: DISK_QUOTA=%q: a node believes what it counted when the container was last on it; write DISK_QUOTA="no"`, path, quota))
+	}
+	if node.get("VE_STOP_MODE") != "stop" {
+		odd = append(odd, "vz.conf: VE_STOP_MODE is not stop: from vzctl 4.1 on the init script leaves a dump of what still runs when the node goes down")
+	}
+	return bad, odd, nil
+}
+
+// Audit looks whether xendomains would start the domain at boot.
+func (x *xen) Audit(vm string, params map[string]string, _ string) (bad, odd []string, err error) {
+	const auto = "/etc/xen/auto"
+	dir := x.tools.Host.Path(auto)
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	config := resolved(x.tools.Host.Path(filepath.Join(paramOr(params, "path", "/etc/xen"), vm)))
+	for _, e := range entries {
+		if e.Name() == vm || resolved(filepath.Join(dir, e.Name())) == config {
+			bad = append(bad, fmt.Sprintf("%s/%s: this node starts it when it boots, also where another node has it; remove the file", auto, e.Name()))
+		}
+	}
+	return bad, nil, nil
+}
+
+// below tells whether path really lies below dir.
+func below(path, dir string) bool {
+	return strings.HasPrefix(resolved(path)+"/", strings.TrimSuffix(resolved(dir), "/")+"/")
+}
+
+// resolved is a path without symbolic links, as far as it exists.
+func resolved(path string) string {
+	if p, err := filepath.EvalSymlinks(path); err == nil {
+		return p
+	}
+	if dir := filepath.Dir(path); dir != path {
+		return filepath.Join(resolved(dir), filepath.Base(path))
+	}
+	return path
+}

@@ -1,0 +1,159 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/pkg/ocf"
+)
+
+// A tool that gives no answer is unknown: a few checks in a row say what was true last, then the check fails. It never
+// says that the guest is stopped.
+func TestUnknownIsToleratedForAWhile(t *testing.T) {
+	for _, typ := range []string{"openvz", "xen"} {
+		for _, c := range []struct {
+			limit string
+			want  int
+		}{{"", 3}, {"0", 0}, {"1", 1}, {"5", 5}, {"many", 3}, {"-1", 3}} {
+			w := newWorld(t, typ, "node1", "node2")
+			n := w.nodes["node1"]
+			w.must(n.do("start"))
+			params := map[string]string{unknownParam: c.limit}
+			for range 2 { // an answer in between begins the count anew
+				n.fails["state"] = failure{}
+				before := w.tree()
+				for i := range c.want {
+					if err := n.do("status", params); err != nil {
+						t.Errorf("%s, limit %q: check %d: %v", typ, c.limit, i+1, err)
+					}
+					if !strings.Contains(strings.Join(n.logs, "\n"), errTool.Error()) {
+						t.Errorf("%s: the log does not tell the error: %q", typ, n.logs)
+					}
+				}
+				for range 2 {
+					if err := n.do("status", params); !errors.Is(err, errTool) || errors.Is(err, ocf.ErrNotRunning) || codeOf(err) != ocf.CodeGeneric {
+						t.Errorf("%s, limit %q: after the last: %v", typ, c.limit, err)
+					}
+				}
+				if w.tree() != before || len(n.calls) != 0 {
+					t.Errorf("%s: something was done", typ)
+				}
+				delete(n.fails, "state")
+				w.must(n.do("status", params))
+			}
+			n.fails["state"] = failure{}
+			if err := n.do("stop", params); err == nil {
+				t.Errorf("%s: a stop that knows nothing succeeded", typ)
+			}
+		}
+	}
+}
+
+// Where nothing of it was known before, there is no last word.
+func TestUnknownIsNoAnswerWhereNothingWasKnown(t *testing.T) {
+	w := newWorld(t, "xen", "node1")
+	n := w.nodes["node1"]
+	n.fails["state"] = failure{}
+	if err := n.do("status"); !errors.Is(err, errTool) {
+		t.Error(err)
+	}
+	delete(n.fails, "state")
+	w.must(n.do("start"))
+	n.fails["state"] = failure{}
+	w.must(n.do("status"))
+	n.reboot()
+	if err := n.do("status"); !errors.Is(err, errTool) {
+		t.Errorf("after a boot: %v", err)
+	}
+	// Who cannot count does not tolerate.
+	n.w.must(os.RemoveAll(n.root + "/var/run/lbvm"))
+	w.must(os.WriteFile(n.root+"/var/run/lbvm", nil, 0o644))
+	if err := n.do("status"); !errors.Is(err, errTool) {
+		t.Errorf("without a place for the count: %v", err)
+	}
+}
+
+// A guest whose check failed is stopped cold: its memory must not be resumed elsewhere. The next start makes it well.
+func TestSickGuestIsStoppedCold(t *testing.T) {
+	for _, typ := range []string{"openvz", "xen"} {
+		w := newWorld(t, typ, "node1", "node2")
+		n := w.nodes["node1"]
+		w.must(n.do("start"))
+		asked := -1
+		w.health = func(depth int) error { asked = depth; return nil }
+		w.must(n.do("status"))
+		if asked != 0 {
+			t.Errorf("depth %d", asked)
+		}
+		w.health = func(int) error { return errors.New("its web server is mute") }
+		if err := n.do("status"); err == nil || errors.Is(err, ocf.ErrNotRunning) || codeOf(err) != ocf.CodeGeneric {
+			t.Errorf("%s: %v", typ, err)
+		}
+		if b, err := os.ReadFile(n.root + "/var/run/lbvm/" + typ + "-101.sick"); err != nil || !strings.Contains(string(b), "mute") {
+			t.Errorf("%s: %q, %v", typ, b, err)
+		}
+		w.health = nil
+		w.ticket(handoff.Live, n, w.nodes["node2"])
+		w.must(n.do("stop"))
+		if fmt.Sprint(n.calls) != "[shutdown]" || w.state().Phase != handoff.Down || len(w.litter()) > 1 {
+			t.Errorf("%s: %q, state %s, left %q", typ, n.calls, w.state().Phase, w.litter())
+		}
+		w.must(n.do("start"))
+		w.must(n.do("stop"))
+		if w.state().Phase != handoff.Suspended {
+			t.Errorf("%s: it stays sick for ever: %s", typ, w.state().Phase)
+		}
+		w.ok()
+	}
+}
+
+// A crashed domain is no guest that reboots.
+func TestCrashedGuest(t *testing.T) {
+	w := newWorld(t, "xen", "node1", "node2")
+	n := w.nodes["node1"]
+	w.must(n.do("start"))
+	n.g = guest{state: hypervisor.Remains, sick: "it crashed"}
+	began := w.clock.now
+	if err := n.do("status"); err == nil || !strings.Contains(err.Error(), "it crashed") || w.clock.now != began {
+		t.Errorf("%v after %s", err, w.clock.now.Sub(began))
+	}
+	w.must(n.do("stop"))
+	if fmt.Sprint(n.calls) != "[destroy]" || w.state().Phase != handoff.Down {
+		t.Errorf("%q, %s", n.calls, w.state().Phase)
+	}
+}
+
+// A container that reboots from inside is down and mounted for a while before its node's helper starts it again: a check
+// waits for that, and a stop does not break it off.
+func TestRebootMayLeaveAMount(t *testing.T) {
+	for _, action := range []string{"status", "stop"} {
+		w := newWorld(t, "openvz", "node1", "node2")
+		n := w.nodes["node1"]
+		w.must(n.do("start"))
+		g, naps := n.g, 0
+		n.g = guest{mounted: true}
+		w.clock.onSleep = func() {
+			if naps++; naps == 4 || action == "status" && naps == 8 {
+				n.g = g
+			}
+		}
+		w.must(n.do(action))
+		if action == "stop" && w.state().Phase != handoff.Suspended {
+			t.Errorf("stop took a reboot for the end: state %s, tools %q", w.state().Phase, n.calls)
+		}
+		w.ok()
+	}
+	w := newWorld(t, "openvz", "node1")
+	n := w.nodes["node1"]
+	w.must(n.do("start"))
+	n.g = guest{mounted: true}
+	began := w.clock.now
+	if err := n.do("status"); err == nil || w.clock.now.Sub(began) > 11e9 {
+		t.Errorf("%v after %s", err, w.clock.now.Sub(began))
+	}
+}
