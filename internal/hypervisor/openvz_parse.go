@@ -21,14 +21,16 @@ type vzStatus struct {
 // for down. The exit code says nothing.
 func parseVZStatus(out []byte, vm string) (vzStatus, error) {
 	var s vzStatus
-	bad := fmt.Errorf("%w: vzctl status: %s", ErrAnswer, quoteStart(out))
+	bad := func() (vzStatus, error) {
+		return vzStatus{}, fmt.Errorf("%w: vzctl status: %s", ErrAnswer, quoteStart(out))
+	}
 	s.line = strings.TrimSpace(string(out))
 	if strings.ContainsRune(s.line, '\n') {
-		return vzStatus{}, bad
+		return bad()
 	}
 	w := strings.Fields(s.line)
 	if len(w) < 5 || len(w) > 6 || w[0] != "CTID" && w[0] != "VEID" || w[1] != vm {
-		return vzStatus{}, bad
+		return bad()
 	}
 	switch w[0] + " " + w[4] { // only vzctl 7
 	case "VEID paused":
@@ -41,13 +43,13 @@ func parseVZStatus(out []byte, vm string) (vzStatus, error) {
 		to           *bool
 	}{{w[2], "exist", "deleted", &s.exist}, {w[3], "mounted", "unmounted", &s.mounted}, {w[4], "running", "down", &s.running}} {
 		if word.got != word.yes && word.got != word.no {
-			return vzStatus{}, bad
+			return bad()
 		}
 		*word.to = word.got == word.yes
 	}
 	if len(w) == 6 {
 		if w[5] != "suspended" {
-			return vzStatus{}, bad
+			return bad()
 		}
 		s.suspended = true
 	}

@@ -33,12 +33,12 @@ var xendLocks = [...]string{"/var/lock/subsys/xend", "/var/lock/xend"}
 func stackOf(t Tools) toolstack {
 	for _, lock := range xendLocks {
 		if _, err := os.Stat(t.Host.Path(lock)); err == nil {
-			if _, err := t.Host.Lookup(xm); err == nil {
+			if _, ok := t.Host.Has(xm); ok {
 				return xm
 			}
 		}
 	}
-	if _, err := t.Host.Lookup(xl); err == nil {
+	if _, ok := t.Host.Has(xl); ok {
 		return xl
 	}
 	return xm
