@@ -3,7 +3,6 @@ package ocf
 import (
 	"bytes"
 	"errors"
-	"hash/fnv"
 	"io"
 	"os"
 	"path/filepath"
@@ -36,7 +35,7 @@ const (
 var errBoxFile = errors.New("not a black box")
 
 type boxFile struct {
-	f *os.File
+	f rawFile
 	// alone is that the lock could not be had: somebody still waits for it, and we go on without.
 	alone bool
 }
@@ -54,16 +53,16 @@ func (s boxSlot) offset(ring int) int64 {
 // openBoxFile opens the box for writing, and makes it where its folder's parent is there.
 func openBoxFile(path string) (*boxFile, error) {
 	// What may lie in its place is neither waited for (a FIFO) nor followed.
-	const how = os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	const how = syscall.O_RDWR | syscall.O_CREAT | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | noAtime
 	if !filepath.IsAbs(path) {
 		return nil, errBoxFile
 	}
-	f, err := os.OpenFile(path, how, 0o640)
+	f, err := openRaw(path, how, 0o640)
 	if errors.Is(err, os.ErrNotExist) {
 		if err := os.Mkdir(filepath.Dir(path), 0o750); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, err
 		}
-		f, err = os.OpenFile(path, how, 0o640)
+		f, err = openRaw(path, how, 0o640)
 	}
 	if err != nil {
 		return nil, err
@@ -119,7 +118,7 @@ func (b *boxFile) unended(s boxSlot) []byte {
 	}
 	if _, text, err := parseBoxSlot(slot); err == nil {
 		if r, err := parseBoxText(text); err == nil && !r.Ended && !r.Notable {
-			return text
+			return bytes.Clone(text)
 		}
 	}
 	return nil
@@ -183,7 +182,8 @@ func (b *boxFile) ranHere(r *BoxRecord) bool {
 
 // putAll writes the record wherever it stands.
 func (b *boxFile) putAll(e *boxEntry) error {
-	text := e.record.text(boxText)
+	var room [boxText]byte // on the stack, as all of these: a piece of memory of each size costs a check two page faults
+	text := e.record.appendText(room[:0])
 	for ring := range e.stands {
 		s := &e.stands[ring]
 		if s.n == 0 || s.head[0] != 0 && !b.holds(ring, *s) {
@@ -218,11 +218,13 @@ func boxSum(number, text []byte) uint32 { return sumOf(number, text) }
 
 // sumOf notices what was torn. It is not CRC-32, whose tables cost a check more to fill than the rest of the writing.
 func sumOf(parts ...[]byte) uint32 {
-	h := fnv.New32a()
+	h := uint32(2166136261) // FNV-1a
 	for _, p := range parts {
-		h.Write(p)
+		for _, c := range p {
+			h = (h ^ uint32(c)) * 16777619
+		}
 	}
-	return h.Sum32()
+	return h
 }
 
 // parseBoxSlot finds the text of a record and its number in the ring.
@@ -239,8 +241,11 @@ func parseBoxSlot(slot []byte) (n uint64, text []byte, err error) {
 	return n, text, nil
 }
 
-func boxHeader(n [boxRings]uint64) []byte {
-	h := append(make([]byte, 0, boxHeaderSize), boxMagic+"all="...)
+func boxHeader(n [boxRings]uint64) []byte { return appendBoxHeader(make([]byte, 0, boxHeaderSize), n) }
+
+// appendBoxHeader is boxHeader in h, which is empty.
+func appendBoxHeader(h []byte, n [boxRings]uint64) []byte {
+	h = append(h, boxMagic+"all="...)
 	h = append(appendPadded(h, n[ringAll], 10, 20), "\nnotable="...)
 	h = append(appendPadded(h, n[ringNotable], 10, 20), "\nsum="...)
 	return append(appendPadded(h, uint64(sumOf(h)), 16, 8), '\n')
@@ -249,18 +254,17 @@ func boxHeader(n [boxRings]uint64) []byte {
 // counters reads how many records there were. What is no box of ours is made a new one; where only the numbers are
 // lost, the records tell them.
 func (b *boxFile) counters() (n [boxRings]uint64, err error) {
-	fi, err := b.f.Stat()
+	size, regular, err := b.f.size()
 	if err != nil {
 		return n, err
 	}
-	if !fi.Mode().IsRegular() {
+	if !regular {
 		return n, errBoxFile
 	}
-	size := len(boxHeader(n))
-	h := make([]byte, size)
-	if fi.Size() != boxSize {
+	if size != boxSize {
 		return n, b.make()
 	}
+	h := make([]byte, boxHeaderSize)
 	if _, err := b.f.ReadAt(h, 0); err != nil {
 		return n, err
 	}
@@ -304,9 +308,9 @@ func (b *boxFile) count() (n [boxRings]uint64, err error) {
 // make makes an empty box. Its blocks are taken now, so that a disk that fills up later does not matter; on one that
 // is full nothing is left behind.
 func (b *boxFile) make() error {
-	err := b.f.Chmod(0o640)
+	err := b.f.chmod(0o640)
 	if err == nil {
-		err = b.f.Truncate(0)
+		err = b.f.truncate(0)
 	}
 	if err == nil {
 		_, err = b.f.WriteAt(make([]byte, boxSize-boxSlotSize), boxSlotSize)
@@ -315,7 +319,7 @@ func (b *boxFile) make() error {
 		_, err = b.f.WriteAt(boxHeader([boxRings]uint64{}), 0) // last: before it, this is no box
 	}
 	if err != nil {
-		return errors.Join(err, b.f.Truncate(0))
+		return errors.Join(err, b.f.truncate(0))
 	}
 	return nil
 }

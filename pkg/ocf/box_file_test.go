@@ -236,7 +236,7 @@ func TestBoxLockIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := flockFile(f, syscall.LOCK_EX); err != nil {
+	if err := rawFile(f.Fd()).lock(syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
@@ -248,7 +248,7 @@ func TestBoxLockIsHeld(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it waited %s", took)
 	}
-	if err := flockFile(f, syscall.LOCK_UN); err != nil {
+	if err := rawFile(f.Fd()).lock(syscall.LOCK_UN); err != nil {
 		t.Fatal(err)
 	}
 	if got := briefs(readBox(t, path)); got != "status toy:t1 0; status toy:t1 1 notable" {

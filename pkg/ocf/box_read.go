@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +55,8 @@ func ReadBox(path string) ([]BoxRecord, error) {
 func quiet(f *os.File) {
 	ctx, cancel := clock.System().WithTimeout(context.Background(), 5*boxLockWait)
 	defer cancel()
-	for errors.Is(flockFile(f, syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK) {
+	defer runtime.KeepAlive(f)
+	for errors.Is(rawFile(f.Fd()).lock(syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK) {
 		if clock.System().Sleep(ctx, boxLockWait/20) != nil {
 			return
 		}

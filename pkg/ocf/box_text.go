@@ -67,8 +67,11 @@ const (
 )
 
 // text is the record as lines of key=value, at most size bytes of it. What does not fit are the first programs.
-func (r *BoxRecord) text(size int) []byte {
-	b := make([]byte, 0, size)
+func (r *BoxRecord) text(size int) []byte { return r.appendText(make([]byte, 0, size)) }
+
+// appendText is text in b, which is empty and has room for what may be said.
+func (r *BoxRecord) appendText(b []byte) []byte {
+	size := cap(b)
 	put := func(key, value string) {
 		b = append(b, key...)
 		b = append(b, '=')
@@ -76,7 +79,7 @@ func (r *BoxRecord) text(size int) []byte {
 		b = append(b, '\n')
 	}
 	put("id", strconv.FormatUint(r.ID, 10))
-	put("at", r.At.UTC().Format(boxTime))
+	b = append(appendTime(append(b, "at="...), r.At), '\n')
 	put("agent", cutText(r.Agent, maxBoxName))
 	put("type", cutText(r.Type, maxBoxAction))
 	put("dialect", r.Dialect.String())
@@ -131,6 +134,21 @@ func (t BoxTool) text() string {
 		return "tool=! " + boxDuration(t.Took) + " " + command + "\nwhy=" + cutText(t.Error, maxBoxWhy) + "\n"
 	}
 	return "tool=" + strconv.Itoa(t.Code) + " " + boxDuration(t.Took) + " " + command + "\n"
+}
+
+// appendTime appends an instant in the form boxTime. Package time would look through that form first.
+func appendTime(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	for _, part := range [...]struct {
+		n     int
+		width int
+		after byte
+	}{{max(0, year), 4, '-'}, {int(month), 2, '-'}, {day, 2, 'T'}, {hour, 2, ':'}, {minute, 2, ':'}, {second, 2, '.'}, {t.Nanosecond() / 1e6, 3, 'Z'}} {
+		b = append(appendPadded(b, uint64(part.n), 10, part.width), part.after)
+	}
+	return b
 }
 
 // boxDuration is a duration in seconds: Go's own text of short ones is not ASCII.

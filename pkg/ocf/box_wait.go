@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -31,21 +29,21 @@ func (b *boxFile) locked(do func() error) error {
 	if err := b.lock(); err != nil {
 		return err
 	}
-	return errors.Join(do(), flockFile(b.f, syscall.LOCK_UN))
+	return errors.Join(do(), b.f.lock(syscall.LOCK_UN))
 }
 
 func (b *boxFile) lock() error {
-	err := flockFile(b.f, syscall.LOCK_EX|syscall.LOCK_NB)
+	err := b.f.lock(syscall.LOCK_EX | syscall.LOCK_NB)
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		return err
 	}
 	got, gone := make(chan error), make(chan struct{})
 	go func() {
-		err := flockFile(b.f, syscall.LOCK_EX)
+		err := b.f.lock(syscall.LOCK_EX)
 		select {
 		case got <- err:
 		case <-gone: // it came too late
-			if err == nil && flockFile(b.f, syscall.LOCK_UN) != nil {
+			if err == nil && b.f.lock(syscall.LOCK_UN) != nil {
 				return // the end of this process lets it go as well
 			}
 		}
@@ -68,16 +66,7 @@ func (b *boxFile) close() error {
 	if b.alone {
 		return nil
 	}
-	return b.f.Close()
-}
-
-func flockFile(f *os.File, how int) error {
-	defer runtime.KeepAlive(f)
-	for {
-		if err := syscall.Flock(int(f.Fd()), how); !errors.Is(err, syscall.EINTR) {
-			return err
-		}
-	}
+	return b.f.close()
 }
 
 // bounded does something that should take no time. Where a disk hangs, it is left behind.

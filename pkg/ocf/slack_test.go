@@ -30,6 +30,9 @@ func TestNapLonger(t *testing.T) {
 	if _, err := os.Stat("/proc/self/task/" + tid); err != nil || tid == fmt.Sprint(os.Getpid()) {
 		t.Fatalf("%s is no other thread of ours: %v", tid, err)
 	}
+	if listed, err := secondListed(); err != nil || listed != tid {
+		t.Fatalf("the second thread is %s by its number and %s by the list, %v", tid, listed, err)
+	}
 	before := slackOf(t, tid)
 	napLonger()
 	if got := slackOf(t, tid); got != napSlack {
