@@ -3,11 +3,12 @@ package main
 
 import (
 	"github.com/lbvm/lbvm/internal/lbvmagent"
+	"github.com/lbvm/lbvm/internal/parsed"
 	"github.com/lbvm/lbvm/metadata"
 	"github.com/lbvm/lbvm/pkg/ocf"
 	_ "github.com/lbvm/lbvm/pkg/ocf/quick" // first of all
 )
 
 func main() {
-	ocf.Main(metadata.LBVM(), lbvmagent.New(), ocf.WithPacemakerFrom(metadata.PacemakerLBVM))
+	ocf.Main(nil, lbvmagent.New(), ocf.WithParsed(parsed.LBVM, metadata.LBVM), ocf.WithPacemakerFrom(metadata.PacemakerLBVM))
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"github.com/lbvm/lbvm/internal/parsed"
 	"github.com/lbvm/lbvm/internal/vm"
 	"github.com/lbvm/lbvm/metadata"
 	"github.com/lbvm/lbvm/pkg/ocf"
@@ -10,5 +11,5 @@ import (
 )
 
 func main() {
-	ocf.Main(metadata.OpenVZ(), vm.New("openvz"), ocf.WithPacemakerFrom(metadata.PacemakerOpenVZ))
+	ocf.Main(nil, vm.New("openvz"), ocf.WithParsed(parsed.OpenVZ, metadata.OpenVZ), ocf.WithPacemakerFrom(metadata.PacemakerOpenVZ))
 }

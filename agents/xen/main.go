@@ -3,10 +3,13 @@
 package main
 
 import (
+	"github.com/lbvm/lbvm/internal/parsed"
 	"github.com/lbvm/lbvm/internal/vm"
 	"github.com/lbvm/lbvm/metadata"
 	"github.com/lbvm/lbvm/pkg/ocf"
 	_ "github.com/lbvm/lbvm/pkg/ocf/quick" // first of all
 )
 
-func main() { ocf.Main(metadata.Xen(), vm.New("xen"), ocf.WithPacemakerFrom(metadata.PacemakerXen)) }
+func main() {
+	ocf.Main(nil, vm.New("xen"), ocf.WithParsed(parsed.Xen, metadata.Xen), ocf.WithPacemakerFrom(metadata.PacemakerXen))
+}

@@ -68,13 +68,14 @@ func heartbeatSay(c *Call, code Code, _ error) {
 
 // heartbeatParams reads the parameters before the action: KEY=VALUE where KEY is a parameter, else the values in
 // the metadata's order, so that the first is the name. It gives back the words for which no parameter is left.
-func heartbeatParams(p Params, m *Metadata, words []string) (over []string) {
+func heartbeatParams(p *Params, m *Metadata, words []string) (over []string) {
 	named := map[string]bool{}
 	var values []string
 	for _, word := range words {
 		key, value, ok := strings.Cut(word, "=")
 		if _, known := m.Param(key); ok && known {
-			p.values[key], named[key] = value, true
+			p.set(key, value)
+			named[key] = true
 			continue
 		}
 		values = append(values, word)
@@ -84,7 +85,8 @@ func heartbeatParams(p Params, m *Metadata, words []string) (over []string) {
 		if len(values) == 0 || named[d.Name] || policy(d.Name) || d.Name == "" {
 			continue
 		}
-		p.values[d.Name], named[d.Name] = values[0], true
+		p.set(d.Name, values[0])
+		named[d.Name] = true
 		values = values[1:]
 	}
 	return values

@@ -17,7 +17,7 @@ import (
 	"github.com/lbvm/lbvm/internal/run"
 )
 
-// Main is an agent's main function. It does not return. xml is the metadata in rgmanager's form.
+// Main is an agent's main function. It does not return. xml is the metadata in rgmanager's form, nil where WithParsed gives it.
 //
 // SIGTERM, SIGINT and SIGHUP end the action's context, so that it can tidy up; a status check or monitor has nothing to
 // tidy up in its first 20 ms and is ended by them as any program. A panic in an action makes it fail with CodeGeneric. A panic in a goroutine that the agent started by itself ends the process, which no library can
@@ -35,13 +35,15 @@ func Main(xml []byte, a Agent, options ...Option) {
 		runtime.GOMAXPROCS(runtime.NumCPU())
 	}
 	abortOnCrash()
-	fillDescriptors()
 	env := os.Environ()
-	for _, add := range missingEnv(env) {
-		key, value, _ := strings.Cut(add, "=")
-		if err := os.Setenv(key, value); err == nil {
-			env = append([]string{add}, env...) // the first of a name counts
+	if add := missingEnv(env); len(add) > 0 {
+		for _, a := range add {
+			key, value, _ := strings.Cut(a, "=")
+			if err := os.Setenv(key, value); err != nil {
+				continue // names and values of ours: the kernel's limit at most, which exec will tell
+			}
 		}
+		env = append(add, env...) // the first of a name counts
 	}
 	w := World{
 		Args: os.Args, Env: env,
@@ -120,23 +122,6 @@ func terminal(fd int) bool {
 	return err == nil
 }
 
-// fillDescriptors opens 0, 1 and 2 where the manager closed them (rgmanager closes stdin and stderr for
-// meta-data), so that no file of ours becomes the standard output of anything.
-func fillDescriptors() {
-	for {
-		fd, err := syscall.Open("/dev/null", syscall.O_RDWR, 0)
-		if err != nil {
-			return // without /dev/null there is nothing to fill them with
-		}
-		if fd > 2 {
-			if err := syscall.Close(fd); err != nil {
-				return // it is one descriptor more, which harms nobody
-			}
-			return
-		}
-	}
-}
-
 // RootVariable names the variable that holds the folder below which the node lies; empty on a real node.
 const RootVariable = "LBVM_ROOT"
 
@@ -145,7 +130,8 @@ func missingEnv(env []string) []string {
 	w := World{Env: env}
 	var add []string
 	if w.Getenv("PATH") == "" {
-		add = append(add, "PATH="+strings.Join(programDirs(w.Getenv(RootVariable)), ":"))
+		root := rootPrefix(w.Getenv(RootVariable))
+		add = append(add, "PATH="+root+"/sbin:"+root+"/bin:"+root+"/usr/sbin:"+root+"/usr/bin")
 	}
 	if w.Getenv("HOME") == "" {
 		add = append(add, "HOME=/root")
@@ -153,11 +139,16 @@ func missingEnv(env []string) []string {
 	return add
 }
 
-// programDirs are the folders in which programs are looked for.
+// programDirs are the folders in which programs are looked for, in the order of missingEnv's PATH.
 func programDirs(root string) []string {
-	var dirs []string
-	for _, d := range []string{"/sbin", "/bin", "/usr/sbin", "/usr/bin"} {
-		dirs = append(dirs, filepath.Join("/", root, d))
+	root = rootPrefix(root)
+	return []string{root + "/sbin", root + "/bin", root + "/usr/sbin", root + "/usr/bin"}
+}
+
+// rootPrefix is what stands before the paths of a node; "" on a real one.
+func rootPrefix(root string) string {
+	if root == "" {
+		return ""
 	}
-	return dirs
+	return strings.TrimSuffix(filepath.Join("/", root), "/")
 }

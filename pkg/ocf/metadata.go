@@ -56,9 +56,9 @@ func (m *Metadata) Param(name string) (Param, bool) {
 
 // Primary is the parameter that names a resource: the one so marked, else the first.
 func (m *Metadata) Primary() (Param, bool) {
-	for _, p := range m.Params {
-		if p.Primary {
-			return p, true
+	for i := range m.Params {
+		if m.Params[i].Primary {
+			return m.Params[i], true
 		}
 	}
 	if len(m.Params) > 0 {

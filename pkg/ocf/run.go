@@ -15,6 +15,8 @@ type Option func(*settings)
 
 type settings struct {
 	pacemaker func() (ocf10, ocf11 []byte) // metadata in Pacemaker's form; nil: it has to be made
+	parsed    func() *Metadata             // nil: the XML has to be read
+	text      func() []byte                // the XML
 }
 
 // WithPacemaker gives the metadata in Pacemaker's form, made with PacemakerXML and PacemakerXML11 when the agent was
@@ -28,10 +30,26 @@ func WithPacemakerFrom(texts func() (ocf10, ocf11 []byte)) Option {
 	return func(s *settings) { s.pacemaker = texts }
 }
 
+// WithParsed gives metadata that was parsed when the agent was built: what ParseMetadata says of text, of which the
+// texts for humans may be missing. Main or Run gets nil as its XML then; text is fetched where it is printed or explained.
+// To read the XML costs a status check a fiftieth of its time.
+func WithParsed(parsed func() *Metadata, text func() []byte) Option {
+	return func(s *settings) { s.parsed, s.text = parsed, text }
+}
+
+// metadata is what an action has to know.
+func (s settings) metadata() (*Metadata, error) {
+	if s.parsed != nil {
+		return s.parsed(), nil
+	}
+	m, _, err := parseMetadata(s.text(), false)
+	return m, err
+}
+
 // Run answers one call of an agent and gives the exit code. It touches nothing of the process.
 func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 	w = w.complete()
-	var s settings
+	s := settings{text: func() []byte { return xml }}
 	for _, o := range options {
 		o(&s)
 	}
@@ -57,15 +75,15 @@ func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 	switch {
 	case r.action == actionMetaData:
 		// Before anything else: an agent whose metadata fails takes all services of its type down.
-		return printMetadata(w, r.dialect, xml, s)
+		return printMetadata(w, r.dialect, s)
 	case r.help:
-		usage(w.Stdout, w, xml)
+		usage(w.Stdout, w, s.text())
 		return CodeOK
 	case r.action == "":
-		usage(w.Stderr, w, xml)
+		usage(w.Stderr, w, s.text())
 		return CodeArgs
 	}
-	m, _, err := parseMetadata(xml, false)
+	m, err := s.metadata()
 	if err != nil {
 		logger(w, "ocf").Log(LevelCrit, err.Error(), "program", w.Args[0])
 		return CodeGeneric
@@ -73,8 +91,11 @@ func Run(w World, xml []byte, a Agent, options ...Option) (code Code) {
 	return act(w, m, a, r)
 }
 
-func printMetadata(w World, d Dialect, xml []byte, s settings) Code {
-	if d != RGManager {
+func printMetadata(w World, d Dialect, s settings) Code {
+	var text []byte
+	if d == RGManager {
+		text = s.text()
+	} else {
 		var ocf10, ocf11 []byte
 		if s.pacemaker != nil {
 			ocf10, ocf11 = s.pacemaker()
@@ -85,14 +106,14 @@ func printMetadata(w World, d Dialect, xml []byte, s settings) Code {
 		}
 		if derived == nil {
 			var err error
-			if derived, err = derive(xml); err != nil {
+			if derived, err = derive(s.text()); err != nil {
 				logger(w, "ocf").Log(LevelCrit, err.Error(), "program", w.Args[0])
 				return CodeGeneric
 			}
 		}
-		xml = derived
+		text = derived
 	}
-	if _, err := w.Stdout.Write(xml); err != nil {
+	if _, err := w.Stdout.Write(text); err != nil {
 		logger(w, "ocf").Log(LevelError, "writing the metadata: "+err.Error(), "program", w.Args[0])
 	}
 	return CodeOK
@@ -164,7 +185,7 @@ func newCall(w World, m *Metadata, r request) *Call {
 		}
 	}
 	if r.dialect == Heartbeat {
-		if over := heartbeatParams(c.Params, m, r.rest); len(over) > 0 {
+		if over := heartbeatParams(&c.Params, m, r.rest); len(over) > 0 {
 			c.Log.Log(LevelWarning, fmt.Sprintf("%q stand for no parameter", over))
 		}
 	}

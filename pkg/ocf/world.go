@@ -37,7 +37,7 @@ func (w World) Path(file string) string { return filepath.Join("/", w.Getenv(Roo
 // Lookup finds a variable of the environment.
 func (w World) Lookup(name string) (string, bool) {
 	for _, e := range w.Env {
-		if v, ok := strings.CutPrefix(e, name+"="); ok {
+		if v, ok := valueOf(e, name); ok {
 			return v, true
 		}
 	}
@@ -74,40 +74,86 @@ func (w World) complete() World {
 }
 
 // Params are the parameters of a call: those that the metadata declares, with their defaults.
-type Params struct{ values map[string]string }
+type Params struct{ list []paramValue } // a list of some ten is read faster than a map is made
+
+type paramValue struct{ name, value string }
 
 // NewParams makes parameters by hand, for tests of agents.
 func NewParams(values map[string]string) Params {
-	p := Params{make(map[string]string, len(values))}
+	p := Params{make([]paramValue, 0, len(values))}
 	for k, v := range values {
-		p.values[k] = v
+		p.list = append(p.list, paramValue{k, v})
 	}
 	return p
 }
 
 // Get is a parameter's value, or "".
-func (p Params) Get(name string) string { return p.values[name] }
+func (p Params) Get(name string) string {
+	v, _ := p.Lookup(name)
+	return v
+}
 
 // Lookup is Get that tells an empty value from a missing one.
 func (p Params) Lookup(name string) (string, bool) {
-	v, ok := p.values[name]
-	return v, ok
+	for _, x := range p.list {
+		if x.name == name {
+			return x.value, true
+		}
+	}
+	return "", false
 }
 
 // Map is a copy of all parameters that have a value.
-func (p Params) Map() map[string]string { return NewParams(p.values).values }
+func (p Params) Map() map[string]string {
+	values := make(map[string]string, len(p.list))
+	for _, x := range p.list {
+		values[x.name] = x.value
+	}
+	return values
+}
+
+func (p *Params) set(name, value string) {
+	for i := range p.list {
+		if p.list[i].name == name {
+			p.list[i].value = value
+			return
+		}
+	}
+	p.list = append(p.list, paramValue{name, value})
+}
 
 const keyPrefix = "OCF_RESKEY_"
 
 // params reads what the environment says of the declared parameters. What is set but empty is a value.
 func params(w World, m *Metadata) Params {
-	p := Params{make(map[string]string, len(m.Params))}
-	for _, d := range m.Params {
-		if v, ok := w.Lookup(keyPrefix + d.Name); ok {
-			p.values[d.Name] = v
+	p := Params{make([]paramValue, 0, len(m.Params))}
+	for i := range m.Params {
+		d := &m.Params[i]
+		if v, ok := w.param(d.Name); ok {
+			p.list = append(p.list, paramValue{d.Name, v})
 		} else if d.HasDefault {
-			p.values[d.Name] = d.Default
+			p.list = append(p.list, paramValue{d.Name, d.Default})
 		}
 	}
 	return p
+}
+
+// param is Lookup of a parameter's variable.
+func (w World) param(name string) (string, bool) {
+	for _, e := range w.Env {
+		if rest, ok := strings.CutPrefix(e, keyPrefix); ok {
+			if v, ok := valueOf(rest, name); ok {
+				return v, true
+			}
+		}
+	}
+	return "", false
+}
+
+// valueOf is the value of the variable name in NAME=VALUE.
+func valueOf(e, name string) (string, bool) {
+	if len(e) > len(name) && e[len(name)] == '=' && e[:len(name)] == name {
+		return e[len(name)+1:], true
+	}
+	return "", false
 }
