@@ -1,0 +1,97 @@
+package campaign
+
+// mutant is a fault that breaks one rule of internal/handoff/protocol. The table was fixed before the campaign was
+// tuned: a mutant that is not found means a weak campaign.
+type mutant struct {
+	rule  int
+	what  string
+	edits []edit
+}
+
+// edit replaces a text that stands once in a file.
+type edit struct{ file, from, to string }
+
+func mutants() []mutant {
+	const (
+		dir, image, ticket, meta = "internal/handoff/dir.go", "internal/handoff/image.go", "internal/handoff/ticket.go", "internal/handoff/meta.go"
+		stop, start, status      = "internal/handoff/protocol/stop.go", "internal/handoff/protocol/start.go", "internal/handoff/protocol/status.go"
+		vm, identity             = "internal/vm/", "internal/host/identity.go"
+	)
+	one := func(rule int, what, file, from, to string) mutant {
+		return mutant{rule, what, []edit{{file, from, to}}}
+	}
+	return []mutant{
+		one(1, "a share without the mark counts", identity,
+			`return "", fmt.Errorf("%w: %s", ErrNoMarker, dir)`, `return dir, nil`),
+		one(2, "mount options are not looked at", identity,
+			`case "nolock", "local_lock=flock", "local_lock=all", "localflocks", "lockproto=lock_nolock":`, `case "never":`),
+		one(3, "everybody gets the lock", "internal/lockfile/lockfile.go",
+			`if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {`, `if err := flock(f, syscall.LOCK_SH|syscall.LOCK_NB); err != nil {`),
+		{4, "no lock is left with the tool", []edit{
+			{vm + "nodelock.go", `keeper := run.Keeper{Lock: shared, Grace: grace}`, `keeper := run.Keeper{Grace: grace}`},
+			{vm + "nodelock.go", "if l.node != nil {\n\t\tkeeper.Also", "if false {\n\t\tkeeper.Also"}}},
+		one(5, "a record that cannot be read is none", dir,
+			`return State{}, fmt.Errorf("reading %s: %w", d.file("state"), err)`, `return State{VM: d.vm, Type: d.typ, Phase: NoRecord}, nil`),
+		one(6, "a bystander takes the lock", stop,
+			`{"bystander", func(v View) bool { return v.Guest == Absent }, Nothing,`, `{"bystander", func(v View) bool { return v.Guest == Absent }, GoOn,`),
+		one(7, "whatever is left counts as clean", vm+"cold.go",
+			`if err == nil && d.State.Clean() {`, `if err == nil {`),
+		one(8, "a silent tool means absent", vm+"look.go",
+			`return hypervisor.Detail{}, fmt.Errorf("it is not known what %s is here: %w", l.vm, err)`, `return hypervisor.Detail{State: hypervisor.Absent}, nil`),
+		one(9, "a start where another node has it", start,
+			`return v.Is(handoff.Starting, handoff.Running, handoff.Suspending, handoff.Resuming) && v.NodeGone`, `return v.Is(handoff.Starting, handoff.Running, handoff.Suspending, handoff.Resuming)`),
+		one(10, "who is not online is gone", vm+"look.go",
+			`yes, err := l.members.Fenced(ctx, node)`, `yes, err := true, error(nil)`),
+		one(11, "a boot id speaks for the target", vm+"look.go",
+			`v.toGone = l.fenced(ctx, v, members, st.To)`, `v.toGone = l.fenced(ctx, v, members, st.To) || l.rebooted(st.To, st.Boot)`),
+		one(12, "who left is gone by an old fencing", vm+"look.go",
+			`!st.Left && l.fenced(`, `l.fenced(`),
+		one(13, "starting is written after the boot", vm+"boot.go",
+			"if err := l.write(handoff.State{Phase: handoff.Starting, Node: l.me}, why); err != nil {\n\t\treturn err\n\t}\n\tif err := l.boots(ctx, g); err != nil {",
+			"if err := l.boots(ctx, g); err != nil {\n\t\treturn err\n\t}\n\tif err := l.write(handoff.State{Phase: handoff.Starting, Node: l.me}, why); err != nil {"),
+		one(14, "the frozen guest is killed before its image is published", vm+"image.go",
+			`func() error { return l.held.Note(txn) },`, `func() error { return l.held.Note(txn) }, func() error { return l.change("kill", func() error { return x.Kill(work, l.vm) }) },`),
+		one(15, "a guest is thawed beside its image", vm+"stop_table.go",
+			"if err := l.held.Discard(); err != nil {\n\t\treturn false, err\n\t}\n\tif err := l.thaw(ctx)", "if err := l.thaw(ctx)"),
+		one(16, "an image is used without a claim", image,
+			`err := l.move("claim", imageName(txn), claimName(txn, node))`, `err := os.CopyFS(l.file(claimName(txn, node)), os.DirFS(l.file(imageName(txn))))`),
+		one(17, "no fingerprint is compared", meta,
+			`case fingerprint == "" || m.Fingerprint != fingerprint:`, `case fingerprint == "":`),
+		one(18, "a boot leaves images", vm+"boot.go",
+			"if err := l.held.Discard(); err != nil {\n\t\treturn err\n\t}\n", ""),
+		one(19, "a lost image is waited for", vm+"resume.go",
+			`return &uselessError{err}`, `return err`),
+		one(20, "a sick guest's memory is kept", stop,
+			`{"the guest is sick", func(v View) bool { return v.Sick }, ColdStop,`, `{"the guest is sick", func(v View) bool { return false }, ColdStop,`),
+		{21, "sending is written after the push", []edit{
+			{vm + "live.go", "if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, \"pushed to \"+to); err != nil {\n\t\treturn stayed, err // nobody has touched the guest\n\t}\n", ""},
+			{vm + "live.go", "end, err := l.afterPush(ctx, tool == nil)\n\tswitch end {", "if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, \"pushed to \"+to); err != nil {\n\t\treturn lost, err\n\t}\n\tend, err := l.afterPush(ctx, tool == nil)\n\tswitch end {"}}},
+		one(22, "an unknown end is down", stop,
+			`v.Is(handoff.Sending) }, RecordSent,`, `v.Is(handoff.Sending) }, RecordDown,`),
+		one(23, "a push that failed fails the stop", vm+"stop_table.go",
+			`return true, nil // the ticket is used up`, `return false, errors.New("the live hand-off failed")`),
+		one(24, "nothing is waited for", vm+"deed.go",
+			`if changed, err := l.awaitChange(ctx, v); err != nil || changed {`, `if changed, err := false, error(nil); err != nil || changed {`),
+		one(25, "remains are left", stop,
+			`{"remains", View.left, DestroyAndLook,`, `{"remains", View.left, RefuseTorso,`),
+		one(26, "one of two guests is killed", stop,
+			`{"here, another has it", func(v View) bool { return v.Here() && v.Other() }, RefuseDouble,`, `{"here, another has it", func(v View) bool { return v.Here() && v.Other() }, ColdStop,`),
+		one(27, "what runs here is not recorded", vm+"start_table.go",
+			"if err := l.writeRunning(v.st.Txn, why); err != nil {\n\t\treturn err\n\t}\n\tl.tidy()", "l.tidy()"),
+		one(28, "a ticket outlives its record", ticket,
+			`case t.SourceSeq != st.Seq:`, `case false:`),
+		one(29, "a stop that finds nothing reads the ticket", vm+"deed.go",
+			"case protocol.RecordDown:\n", "case protocol.RecordDown:\n\t\tif _, err := l.ticket(ctx, v); err != nil {\n\t\t\treturn false, err\n\t\t}\n"),
+		one(30, "nothing is tidied", vm+"start.go",
+			`[]func() error{l.held.Discard, func() error { return l.held.Prune(1) }, l.held.TidyTickets}`, `[]func() error{func() error { return l.held.Prune(1) }}`),
+		one(31, "landing elsewhere is a move", "internal/move/verify.go",
+			`f.outcome = balance.OutcomeElsewhere`, `f.outcome = balance.OutcomeMoved`),
+		one(32, "a guest that leaves counts as stopped", status,
+			"{\"leaving\", func(v View) bool { return v.Guest == Leaving }, AnswerRunning,\n\t\t\"it is being sent or saved, and counts as running here until it has left\", []int{32}},\n\t{\"here, known\"",
+			"{\"leaving\", func(v View) bool { return v.Guest == Leaving }, AnswerAbsent,\n\t\t\"it is being sent or saved, and counts as running here until it has left\", []int{32}},\n\t{\"here, known\""),
+		one(33, "a push that failed fails the service", vm+"live.go",
+			"if end == stayed {\n\t\treturn errors.Join(ocf.ErrStillHere, err)", "if end == stayed {\n\t\treturn errors.Join(errors.New(\"it did not go\"), err)"),
+		one(34, "no boot is published", vm+"agent.go",
+			"if err := l.publishBoot(); err != nil {\n\t\treturn err\n\t}\n\t// A stop", "// A stop"),
+	}
+}
