@@ -55,7 +55,7 @@ func (a app) main(ctx context.Context, args []string) int {
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
 		Commands: []*cli.Command{a.upCommand(), a.runCommand(), a.nodeCommand(), a.loadCommand(), a.crashCommand(), a.faultCommand(),
-			a.statusCommand(), a.checkCommand(), a.demoCommand(), a.downCommand()},
+			a.statusCommand(), a.checkCommand(), a.demoCommand(), a.downCommand(), a.campaignCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbvm-lab --help", c.Args().First()), exitUsage)
