@@ -48,7 +48,7 @@ func (l *life) resume(ctx context.Context, v view) error {
 	if err != nil {
 		return l.useless(err)
 	}
-	work, cancel := l.until(ctx, 2, 3)
+	work, cancel := l.least(ctx, 2, 3) // what came before may have taken longer than that
 	err = l.change("restore", func() error { return l.driver.Restore(work, g, mem) })
 	cancel()
 	if err == nil {

@@ -241,6 +241,9 @@ func (n *node) tool(ctx context.Context, name string, do func() error) error {
 		n.dry.Say([]string{name})
 		return do()
 	}
+	if ctx.Err() != nil { // as run does
+		return fmt.Errorf("%s: %w", name, run.ErrDeadline)
+	}
 	n.calls = append(n.calls, name)
 	if f, ok := n.fails[name]; ok {
 		for f.hangs && ctx.Err() == nil {
