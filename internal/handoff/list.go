@@ -34,13 +34,13 @@ func Records(shared string) ([]State, error) {
 			s, err = decodeState(text)
 		}
 		if err == nil && s.Type+"-"+s.VM != e.Name() {
-			err = fmt.Errorf("%w: it speaks of %s:%s", ErrState, s.Type, s.VM)
+			err = fmt.Errorf("it speaks of %s:%s", s.Type, s.VM)
 		}
 		if err == nil {
 			err = s.check()
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("reading %s: %w", path, err))
+			errs = append(errs, fmt.Errorf("reading %s: %w: %w", path, ErrState, err))
 			continue
 		}
 		out = append(out, s)

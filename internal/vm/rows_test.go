@@ -53,7 +53,15 @@ var (
 			w.must(l.Publish(txn, handoff.Meta{Fingerprint: w.fingerprint()}))
 		})
 	}
-	noted     = func(w *world) { w.locked(func(l *handoff.Locked) { w.must(l.Note(txn)) }) }
+	noted  = func(w *world) { w.locked(func(l *handoff.Locked) { w.must(l.Note(txn)) }) }
+	leaves = func(w *world) { // node2 left the cluster in order with the VM on it
+		w.locked(func(l *handoff.Locked) {
+			st, err := l.Read()
+			w.must(err)
+			_, err = l.Leave("node2", st.Boot, "it leaves", "test")
+			w.must(err)
+		})
+	}
 	imageLost = func(w *world) { w.locked(func(l *handoff.Locked) { w.must(l.Discard()) }) }
 	sick      = func(w *world) {
 		dir := filepath.Join(w.nodes["node1"].root, "var/run/lbvm")
@@ -94,7 +102,7 @@ func stopCases() []rowCase {
 		{row: "leaving", name: "it came back", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Migrating), setup: func(w *world) {
 			w.clock.onSleep = func() { isRunning(w.nodes["node1"]); w.clock.onSleep = nil }
 		}, calls: "[save]", state: "suspended"},
-		{row: "here, another has it", name: "another has it", typ: "xen", phase: handoff.Running, node: "node2", guest: isIn(hypervisor.Migrating), state: "running node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101", loud: "double run"},
+		{row: "here, another has it", name: "another has it", typ: "xen", phase: handoff.Running, node: "node2", guest: isIn(hypervisor.Migrating), state: "running node2", fails: "if node2 is off for certain: lbm confirm-down 101 node2 (a fencing or a boot of it frees the VM too)", loud: "double run"},
 		{row: "remains", phase: handoff.Running, node: "node1", guest: isIn(hypervisor.Remains), calls: "[destroy]", state: "down"},
 		{row: "remains", name: "umount was busy", phase: handoff.Held, node: "node1", guest: isIn(hypervisor.Remains), calls: "[destroy]", state: "suspended"},
 		{row: "remains", name: "half copy", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Remains), calls: "[destroy]", state: "sent node2"},
@@ -112,10 +120,10 @@ func stopCases() []rowCase {
 		{row: "absent, held", phase: handoff.Held, node: "node1", state: "suspended"},
 		{row: "absent, held, image lost", phase: handoff.Held, node: "node1", setup: imageLost, state: "down", loud: "memory lost"},
 
-		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101", loud: "double run"},
+		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "if node2 is off for certain: lbm confirm-down 101 node2 (a fencing or a boot of it frees the VM too)", loud: "double run"},
 		{row: "here, announced", name: "its sender was cut off", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", guest: isRunning, calls: "[save]", state: "suspended"},
 		{row: "here, another has it", name: "sending between others", typ: "xen", phase: handoff.Sending, node: "node2", to: "node3", gone: []string{"node2"}, guest: isRunning, state: "sending node2 node3", fails: "not proved gone", loud: "double run"},
-		{row: "here, another has it", name: "sent to another", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", guest: isRunning, state: "sent node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101"},
+		{row: "here, another has it", name: "sent to another", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", guest: isRunning, state: "sent node2", fails: "if node2 is off for certain: lbm confirm-down 101 node2 (a fencing or a boot of it frees the VM too)"},
 		{row: "here, another has it", name: "a new boot of a target proves nothing", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", guest: isRunning, setup: func(w *world) {
 			w.nodes["node2"].reboot()
 			w.publishBoot("node2")
@@ -167,7 +175,7 @@ func startCases() []rowCase {
 	return []rowCase{
 		{row: "no program", phase: handoff.Down, node: "node1", setup: fail("program"), calls: "[]", state: "down", fails: "not installed here"},
 		{row: "no program", name: "an image waits", phase: handoff.Suspended, node: "node2", setup: fail("program"), calls: "[]", state: "suspended", fails: "not installed here"},
-		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101", loud: "double run"},
+		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "if node2 is off for certain: lbm confirm-down 101 node2 (a fencing or a boot of it frees the VM too)", loud: "double run"},
 		{row: "leaving, another may have it", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Migrating), state: "sending node1 node2", fails: "not proved gone"},
 		{row: "leaving", name: "the target is gone", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", gone: []string{"node2"}, guest: isIn(hypervisor.Migrating), calls: "[destroy start]", state: "running node1", loud: "memory lost"},
 		{row: "here, suspending or held", name: "suspending", phase: handoff.Suspending, node: "node1", guest: isFrozen, calls: "[thaw]", state: "running node1"},
@@ -217,19 +225,19 @@ func startCases() []rowCase {
 		{row: "absent, held", name: "an older boot", phase: handoff.Held, node: "node1", setup: func(w *world) { w.nodes["node1"].reboot() }, calls: "[restore]", state: "running node1"},
 		{row: "absent, sent here", typ: "xen", phase: handoff.Sent, node: "node2", to: "node1", calls: "[start]", state: "running node1", loud: "memory lost"},
 		{row: "absent, sent here", name: "it arrives", typ: "xen", phase: handoff.Sent, node: "node2", to: "node1", setup: arrives, calls: "[]", state: "running node1"},
-		{row: "absent, sending here", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", calls: "[]", state: "sending node2 node1", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101"},
+		{row: "absent, sending here", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", calls: "[]", state: "sending node2 node1", fails: "if node2 is off for certain: lbm confirm-down 101 node2 (a fencing or a boot of it frees the VM too)"},
 		{row: "absent, sending here, sender gone", name: "the source is gone", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", gone: []string{"node2"}, calls: "[start]", state: "running node1", loud: "memory lost"},
 		{row: "absent, sending", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", calls: "[]", state: "sending node1 node2", fails: "not proved gone"},
 		{row: "absent, sending, target gone", name: "the target is gone", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", gone: []string{"node2"}, calls: "[start]", state: "running node1"},
 		{row: "absent, sending elsewhere", typ: "xen", phase: handoff.Sending, node: "node2", to: "node3", gone: []string{"node2"}, calls: "[]", state: "sending node2 node3", fails: "not proved gone"},
 		{row: "absent, sending elsewhere", name: "only the target is gone", typ: "xen", phase: handoff.Sending, node: "node2", to: "node3", gone: []string{"node3"}, calls: "[]", state: "sending node2 node3", fails: "not proved gone"},
 		{row: "absent, sending elsewhere, both gone", name: "both are gone", typ: "xen", phase: handoff.Sending, node: "node2", to: "node3", gone: []string{"node2", "node3"}, calls: "[start]", state: "running node1"},
-		{row: "absent, sent elsewhere", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", calls: "[]", state: "sent node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101"},
+		{row: "absent, sent elsewhere", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", calls: "[]", state: "sent node2", fails: "if node2 is off for certain: lbm confirm-down 101 node2 (a fencing or a boot of it frees the VM too)"},
 		{row: "absent, sent elsewhere, gone", name: "gone", typ: "xen", phase: handoff.Sent, node: "node1", to: "node2", gone: []string{"node2"}, calls: "[start]", state: "running node1"},
 		{row: "absent, held elsewhere", phase: handoff.Held, node: "node2", calls: "[]", state: "held node2", fails: "not proved gone"},
 		{row: "absent, held elsewhere, gone", name: "gone", phase: handoff.Held, node: "node2", gone: []string{"node2"}, calls: "[restore]", state: "running node1"},
 		{row: "absent, elsewhere", name: "starting", phase: handoff.Starting, node: "node2", calls: "[]", state: "starting node2", fails: "not proved gone"},
-		{row: "absent, elsewhere", name: "running", phase: handoff.Running, node: "node2", calls: "[]", state: "running node2", fails: "if node2 is off for certain, have it fenced or boot it: either frees 101"},
+		{row: "absent, elsewhere", name: "running", phase: handoff.Running, node: "node2", calls: "[]", state: "running node2", fails: "if node2 is off for certain: lbm confirm-down 101 node2 (a fencing or a boot of it frees the VM too)"},
 		{row: "absent, elsewhere", name: "suspending", phase: handoff.Suspending, node: "node2", calls: "[]", state: "suspending node2", fails: "not proved gone"},
 		{row: "absent, elsewhere", name: "resuming", phase: handoff.Resuming, node: "node2", calls: "[]", state: "resuming node2", fails: "not proved gone"},
 		{row: "absent, elsewhere, gone", name: "gone", phase: handoff.Running, node: "node2", gone: []string{"node2"}, calls: "[start]", state: "running node1"},
@@ -237,15 +245,10 @@ func startCases() []rowCase {
 		{row: "absent, elsewhere", name: "fenced long ago, a member again", phase: handoff.Running, node: "node2", setup: func(w *world) { w.nodes["node2"].fenced = true }, calls: "[]", state: "running node2", fails: "not proved gone"},
 		{row: "absent, elsewhere, gone", name: "another boot", phase: handoff.Running, node: "node2", setup: func(w *world) { w.nodes["node2"].reboot(); w.publishBoot("node2") }, calls: "[start]", state: "running node1"},
 		{row: "absent, elsewhere", name: "inquorate", phase: handoff.Running, node: "node2", gone: []string{"node2"}, setup: func(w *world) { w.lostKernel = true }, calls: "[]", state: "running node2", fails: "not proved gone (the cluster's members are not known: the cluster is not quorate here)"},
-		{row: "absent, elsewhere", name: "left cleanly", phase: handoff.Running, node: "node2", gone: []string{"node2"}, setup: func(w *world) {
-			w.locked(func(l *handoff.Locked) {
-				st, err := l.Read()
-				w.must(err)
-				st.Left = true
-				_, err = l.Write(st)
-				w.must(err)
-			})
-		}, calls: "[]", state: "running node2", fails: "not proved gone"},
+		{row: "absent, elsewhere", name: "left cleanly", phase: handoff.Running, node: "node2", gone: []string{"node2"}, setup: leaves, calls: "[]", state: "running node2", fails: "which left the cluster in order with the VM on it: no fencing speaks for it; if node2 is off for certain: lbm confirm-down 101 node2 (a boot of it frees the VM too)"},
+		{row: "absent, held elsewhere", name: "left cleanly", phase: handoff.Held, node: "node2", gone: []string{"node2"}, setup: leaves, calls: "[]", state: "held node2", fails: "left the cluster in order"},
+		{row: "absent, sending here", name: "its sender left cleanly", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", gone: []string{"node2"}, setup: leaves, calls: "[]", state: "sending node2 node1", fails: "left the cluster in order"},
+		{row: "absent, elsewhere, gone", name: "left cleanly, and has booted anew", phase: handoff.Running, node: "node2", setup: func(w *world) { leaves(w); w.nodes["node2"].reboot(); w.publishBoot("node2") }, calls: "[start]", state: "running node1"},
 	}
 }
 

@@ -38,7 +38,7 @@ func (l *life) thawAndAdopt(ctx context.Context, v view) error {
 
 // refuseStart: another node may run it.
 func (l *life) refuseStart(v view) error {
-	return fmt.Errorf("not starting %s: its state says %s, %s; %s", l.vm, placeText(v.st), v.notGone(), cure(l.vm, v.st))
+	return fmt.Errorf("not starting %s: its state says %s, %s; %s", l.vm, placeText(v.st), v.notGone(), v.cure(l.vm))
 }
 
 // bootWhy is what a boot without memory says in the record.

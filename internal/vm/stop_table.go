@@ -60,13 +60,16 @@ func (l *life) failImages(ctx context.Context, v view) error {
 // refuseDouble kills nothing: which of the two is the right one is not for an agent to say.
 func (l *life) refuseDouble(v view) error {
 	l.loud("double run", fmt.Sprintf("it runs on %s, and its state says %s", l.me, placeText(v.st)))
-	return fmt.Errorf("%s runs on %s, but its state says %s, %s; %s", l.vm, l.me, placeText(v.st), v.notGone(), cure(l.vm, v.st))
+	return fmt.Errorf("%s runs on %s, but its state says %s, %s; %s", l.vm, l.me, placeText(v.st), v.notGone(), v.cure(l.vm))
 }
 
 // notGone says that the node of the record may be alive, and why nobody knows better.
 func (v view) notGone() string {
-	if v.doubt != nil {
+	switch {
+	case v.doubt != nil:
 		return fmt.Sprintf("which is not proved gone (%v)", v.doubt)
+	case v.st.Left && !v.nodeGone:
+		return "which left the cluster in order with the VM on it: no fencing speaks for it"
 	}
 	return "which is not proved gone"
 }
@@ -83,12 +86,16 @@ func whom(st handoff.State) string {
 }
 
 // cure is what a person can do about a node that is not proved gone.
-func cure(vm string, st handoff.State) string {
-	node := st.Node
-	if node == "" || st.Phase == handoff.Sent {
-		node = st.To
+func (v view) cure(vm string) string {
+	node := v.st.Node
+	if v.st.To != "" && !v.toMe() && (node == "" || v.mine() || v.nodeGone) {
+		node = v.st.To
 	}
-	return fmt.Sprintf("if %s is off for certain, have it fenced or boot it: either frees %s", node, vm)
+	also := "a fencing or a boot of it frees"
+	if v.st.Left && node == v.st.Node {
+		also = "a boot of it frees"
+	}
+	return fmt.Sprintf("if %s is off for certain: lbm confirm-down %s %s (%s the VM too)", node, vm, node, also)
 }
 
 // takeOver: the guest is here and no living node has it: somebody started it by hand. Its images are too old now.
