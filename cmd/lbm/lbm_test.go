@@ -74,7 +74,10 @@ type tools struct {
 
 func (f *tools) Run(_ context.Context, c run.Command) (run.Result, error) {
 	f.asked = append(f.asked, strings.Join(append([]string{filepath.Base(c.Argv[0])}, c.Argv[1:]...), " "))
-	out, ok := f.answers[filepath.Base(c.Argv[0])]
+	out, ok := f.answers[f.asked[len(f.asked)-1]]
+	if !ok {
+		out, ok = f.answers[filepath.Base(c.Argv[0])]
+	}
 	if !ok {
 		return run.Result{Code: 1, Stderr: []byte("not expected")}, nil
 	}

@@ -9,10 +9,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/lbvm/lbvm/internal/handoff"
 )
 
 // TestScripts runs the scripts of testdata. A script is a txtar archive: files of the working folder (those named root/PATH
-// lie on the node), and last the file console, which shows commands and what they print. `$ lbm check x.conf` runs lbm;
+// lie on the node; tool/PROGRAM and `tool/PROGRAM-ARGUMENTS` are what a program of the cluster answers; record/TYPE-VM
+// holds the steps of a hand-off record, `PHASE [NODE BOOT] [>TO]`), and last the file console, which shows commands and what they print. `$ lbm check x.conf` runs lbm;
 // `< NAME` at the end of the line gives it a file for its standard input. Behind what it prints stand the lines of standard
 // error, each with `! ` before it, and its exit code in brackets. UPDATE=1 writes console anew.
 func TestScripts(t *testing.T) {
@@ -49,6 +52,10 @@ func script(t *testing.T, path string) {
 		name, text := files[m[2]:m[3]], (files + "\n")[m[1]:end]
 		if onNode, ok := strings.CutPrefix(name, "root/"); ok {
 			b.write(t, onNode, text)
+		} else if tool, ok := strings.CutPrefix(name, "tool/"); ok {
+			b.tools.answers[strings.ReplaceAll(tool, "~", " ")] = text
+		} else if vm, ok := strings.CutPrefix(name, "record/"); ok {
+			b.record(t, vm, strings.Split(strings.TrimSpace(text), "\n"))
 		} else if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -85,6 +92,46 @@ func script(t *testing.T, path string) {
 	}
 	if diff := cmp.Diff(console, now.String()); diff != "" || now.Len() == 0 {
 		t.Errorf("(-script +lbm):\n%s", diff)
+	}
+}
+
+// record writes the steps of a VM's life.
+func (b *bench) record(t *testing.T, name string, steps []string) {
+	t.Helper()
+	typ, vm, _ := strings.Cut(name, "-")
+	d, err := handoff.Open(filepath.Join(b.root, "gfs"), typ, vm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := d.TryLock("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const txn = "abababababababababababababababab"
+	for _, step := range steps {
+		w := strings.Fields(step)
+		var s handoff.State
+		for p := handoff.Down; p <= handoff.Sent; p++ {
+			if p.String() == w[0] {
+				s.Phase = p
+			}
+		}
+		if len(w) > 2 {
+			s.Node, s.Boot = w[1], w[2]
+		}
+		if to, ok := strings.CutPrefix(w[len(w)-1], ">"); ok {
+			s.To, s.Txn = to, txn
+		}
+		switch s.Phase {
+		case handoff.Suspending, handoff.Held, handoff.Suspended, handoff.Resuming:
+			s.Image, s.Txn = txn, txn
+		}
+		if _, err := l.Write(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Unlock(); err != nil {
+		t.Fatal(err)
 	}
 }
 
