@@ -107,7 +107,7 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 		return err
 	}
 	if !dry {
-		if err := membership.CheckSelf(ctx, membership.CMAN(w.host, w.run), id.Member); err != nil {
+		if err := membership.CheckSelf(ctx, membership.Of(w.host, w.run), id.Member); err != nil {
 			return err
 		}
 	}

@@ -67,7 +67,7 @@ func (w world) ground(ctx context.Context, vm string) (ground, error) {
 	log := logrus.New()
 	log.SetOutput(w.stderr)
 	log.SetLevel(logrus.ErrorLevel) // what a request came to is said by the command
-	members := membership.CMAN(w.host, w.run)
+	members := membership.Of(w.host, w.run)
 	g.mover = move.Mover{Manager: w.manager(), Shared: shared, Clock: w.clock, Wait: w.wait, Log: log,
 		Fresh: w.fresh(), Journal: balance.OpenJournal(filepath.Join(w.host.Path(id.LogDir), balance.JournalName)),
 		Gone: func(ctx context.Context, node, boot string, left bool) (bool, error) {
@@ -82,7 +82,7 @@ func (w world) amender(by string, dry bool) (amend.Amender, error) {
 	if err == nil && shared == "" {
 		err = refused(fmt.Errorf("%w: there are no hand-off records", host.ErrNotShared))
 	}
-	return amend.Amender{Host: w.host, ID: id, Shared: shared, Members: membership.CMAN(w.host, w.run),
+	return amend.Amender{Host: w.host, ID: id, Shared: shared, Members: membership.Of(w.host, w.run),
 		Clock: w.clock, Wait: w.wait, By: by, Dry: dry}, err
 }
 

@@ -115,7 +115,7 @@ func (c *cman) fenced(ctx context.Context, n node) (bool, error) {
 	}
 	for _, m := range nodes {
 		if m.id == n.id && m.name == n.name {
-			return !m.member && m.fenced && !m.owed, nil
+			return m.affirms(), nil
 		}
 	}
 	return false, nil

@@ -181,9 +181,10 @@ func TestFencedByCmanTool(t *testing.T) {
 			"node4": false, // fenced once, but not since it went down
 			"node5": false, // nothing said
 			"node6": false, // came back after a fencing
+			"node7": false, // fenced once, and never a member since cman started here: cman_tool cannot say more
 		} {
 			_, m := newTools(t, programs, map[string][]run.Result{
-				"cman_tool nodes":    says(nodesWhere("16", 2, 3, 4, 5)),
+				"cman_tool nodes":    says(nodesWhere("16", 2, 3, 4, 5, 7)),
 				"cman_tool status":   says(sample(t, "cman_tool-el5-status")),
 				"cman_tool nodes -f": says(sample(t, "cman_tool-el5-nodes-fenced")),
 			})
@@ -263,9 +264,12 @@ func TestParseNodesRefuses(t *testing.T) {
 }
 
 func TestCheckStatus(t *testing.T) {
+	const in = "Membership state: Cluster-Member\n"
 	for text, want := range map[string]error{
-		"Quorum: 2\n":                        nil,
-		"Quorum: 2  \n":                      nil,
+		in + "Quorum: 2\n":                   nil,
+		in + "Quorum: 2  \n":                 nil,
+		"Quorum: 2\n":                        ErrAnswer, // no word of membership
+		in:                                   ErrAnswer,
 		"Quorum: 2 Activity blocked\n":       ErrInquorate,
 		"Quorum: 2 Activity  blocked\n":      ErrAnswer,
 		"Quorum: two\n":                      ErrAnswer,

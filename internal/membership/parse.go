@@ -17,6 +17,11 @@ type node struct {
 	owed        bool // "has not been fenced since it went down"
 }
 
+// affirms: away, and "Last fenced" without the sentence that it was before. cman_tool leaves that sentence out where
+// the incarnation is 0, of a node that was never a member since cman started here: of that one it may speak of a time
+// before it came back and left in order.
+func (n node) affirms() bool { return !n.member && n.fenced && !n.owed && n.incarnation != "0" }
+
 // parseNodes reads `cman_tool nodes [-f]`. Text before the header is passed over (the NOTE of disallowed nodes: their
 // rows have a `d` and make the answer useless), and so is the row of a quorum disk.
 func parseNodes(out []byte) ([]node, error) {
@@ -71,10 +76,11 @@ func parseNode(w []string) (node, error) {
 	if err != nil || id < 0 {
 		return node{}, ErrAnswer
 	}
-	if _, err := strconv.ParseInt(w[2], 10, 64); err != nil {
+	incarnation, err := strconv.ParseInt(w[2], 10, 64)
+	if err != nil {
 		return node{}, ErrAnswer
 	}
-	n := node{id: id, incarnation: w[2], name: w[len(w)-1]}
+	n := node{id: id, incarnation: strconv.FormatInt(incarnation, 10), name: w[len(w)-1]}
 	switch w[1] {
 	case "M":
 		n.member = true
@@ -87,7 +93,7 @@ func parseNode(w []string) (node, error) {
 
 // checkStatus reads `cman_tool status`: nil if this node is a member of a quorate cluster.
 func checkStatus(out []byte) error {
-	quorate := false
+	quorate, member := false, false
 	for _, line := range strings.Split(string(out), "\n") {
 		key, value, ok := strings.Cut(line, ":")
 		if !ok {
@@ -108,13 +114,14 @@ func checkStatus(out []byte) error {
 			if value != "Cluster-Member" {
 				return fmt.Errorf("%w: this node is %s", ErrInquorate, quoteStart(value))
 			}
+			member = true
 		case "Cluster Member":
 			if value != "Yes" {
 				return fmt.Errorf("%w: this node is not a member", ErrInquorate)
 			}
 		}
 	}
-	if !quorate {
+	if !quorate || !member {
 		return fmt.Errorf("%w: cman_tool status: %s", ErrAnswer, quoteStart(string(out)))
 	}
 	return nil

@@ -174,7 +174,7 @@ func (a *Agent) begin(c *ocf.Call, action string) (*life, error) {
 	if err := l.equip(run.System{Grace: grace}); err != nil {
 		return nil, err
 	}
-	find := membership.CMAN
+	find := membership.Of
 	if a.Membership != nil {
 		find = a.Membership
 	}
