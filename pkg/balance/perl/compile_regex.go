@@ -103,10 +103,21 @@ func (c *compiler) matchCond(n *node) condFn {
 	}
 	pattern, subject, not := c.patternOf(n, ""), c.subject(n), n.not
 	if strings.Contains(n.regex.flags, "g") && canHold(subject) {
-		return c.tracedMatch(n, c.matchNext(n, pattern, c.lvalue(subject)))
+		return c.matchNext(n, pattern, c.lvalue(subject))
 	}
 	text := c.checked(subject, c.scalar(subject), "pattern match (m//)", false)
-	return c.tracedMatch(n, func(m *machine) bool { return m.matches(pattern(m), text(m).str()) != not })
+	if traced := c.matchTracer(n); traced != nil {
+		return func(m *machine) bool {
+			v := text(m)
+			ok := m.matches(pattern(m), v.str()) != not
+			traced(m, v, ok)
+			return ok
+		}
+	}
+	return func(m *machine) bool {
+		s := text(m).str() // before the pattern, which may be the last that matched
+		return m.matches(pattern(m), s) != not
+	}
 }
 
 // matches searches from the begin and keeps the captures of a success.
@@ -122,9 +133,8 @@ func (m *machine) matches(r *regex, s string) bool {
 
 // matchNext is //g in scalar context: each match goes on behind the last.
 func (c *compiler) matchNext(n *node, pattern func(*machine) *regex, target ptrFn) condFn {
-	not := n.not
-	return func(m *machine) bool {
-		cell := target(m)
+	not, traced := n.not, c.matchTracer(n)
+	next := func(m *machine, cell *Value) bool {
 		s, r := cell.str(), pattern(m)
 		at := m.places[cell]
 		if at.text != s {
@@ -145,6 +155,16 @@ func (c *compiler) matchNext(n *node, pattern func(*machine) *regex, target ptrF
 		}
 		m.places[cell] = place{s, loc[1], loc[0] == loc[1]}
 		return !not
+	}
+	if traced == nil {
+		return func(m *machine) bool { return next(m, target(m)) }
+	}
+	return func(m *machine) bool {
+		cell := target(m)
+		subject := *cell
+		ok := next(m, cell)
+		traced(m, subject, ok)
+		return ok
 	}
 }
 
@@ -192,8 +212,8 @@ func (c *compiler) matchList(n *node) listFn {
 	pattern, text := c.patternOf(n, ""), c.checked(c.subject(n), c.scalar(c.subject(n)), "pattern match (m//)", false)
 	if !strings.Contains(n.regex.flags, "g") {
 		return func(m *machine) {
-			r := pattern(m)
-			if !m.matches(r, text(m).str()) {
+			s, r := text(m).str(), pattern(m)
+			if !m.matches(r, s) {
 				return
 			}
 			if r.groups == 0 {

@@ -74,25 +74,19 @@ func (m *machine) traceCompare(n *node, a, b Value, result string) {
 	m.trace(Compared, n, []string{left, right}, left+" "+n.name+" "+right, result)
 }
 
-// tracedMatch adds the step of a match.
-func (c *compiler) tracedMatch(n *node, f condFn) condFn {
+// matchTracer gives what adds the step of a match; nil without a trace.
+func (c *compiler) matchTracer(n *node) func(m *machine, subject Value, ok bool) {
 	if !c.tracing {
-		return f
-	}
-	text := c.scalar(c.subject(n))
-	if mutates(c.subject(n)) || holds(c.subject(n), nCall, nDynCall) { // it must not run twice
-		text = func(*machine) Value { return String("...") }
+		return nil
 	}
 	op := " =~ "
 	if n.not {
 		op = " !~ "
 	}
 	pattern := c.p.src[n.regex.pattern.off:n.regex.pattern.end]
-	return func(m *machine) bool {
-		left := show(text(m))
-		ok := f(m)
+	return func(m *machine, subject Value, ok bool) {
+		left := show(subject)
 		m.trace(Matched, n, []string{left, pattern}, left+op+pattern, truthText(ok))
-		return ok
 	}
 }
 

@@ -377,3 +377,7 @@ my $s = 'The quick brown fox'; my ($f, $l) = $s =~ /^(\w+).*?(\w+)$/; my @w = $s
 join '|', "a:b[c" =~ /[[:]/g
 #
 my @l = "x[:y:]z" =~ /[[:][:]]/g; "@l"
+#
+my $x = ('' =~ /^$/) !~ // ? 1 : 0; my @l = ('ab' =~ /b/) =~ //; "$x @l"
+#
+sub f9 { my $r = shift =~ /a/ ? 1 : 0; "$r@_" } f9('a', 'b')
