@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -51,6 +52,46 @@ func TestHardPattern(t *testing.T) {
 	if err := evaluateErr("('x' x 900000) =~ /"+strings.Repeat("(a|b|c)*", 200)+"d/", Limits{}); err == nil {
 		t.Error("a large pattern on a large text is not limited")
 	}
+}
+
+// TestTimeIsKept: where one operator reads a long text, the clock is looked at often enough, and a pattern that would
+// hold the machine for longer than a rule may run is not begun. Measured is the processor's time: others may use it, too.
+func TestTimeIsKept(t *testing.T) {
+	const limit, late = 200 * time.Millisecond, 800 * time.Millisecond
+	for _, code := range []string{
+		"my $s = '1' x 900000; while (1) { my $n = $s + 1 }",
+		"my $s = '9' x 900000; while (1) { my $n = $s == 1 }",
+		"my $s = '0.' . '1' x 900000; while (1) { my $n = int($s) }",
+		"my $s = ''; $s .= '1' x 1000 for 1..900; 1 while $s + 1",
+		"my $s = '" + strings.Repeat("1", 200_000) + "'; while (1) { my $n = $s + 1 }",
+		"my $s = 'x' x 900000; while (1) { my $n = index($s, 'xy') }",
+		"('a' x 900000) =~ /" + strings.Repeat("(a|b|c)*", 65) + "d/",
+		"('a' x 900000) =~ /" + strings.Repeat("a*", 200) + "d/",
+		"('a' x 900000) =~ /(a{1,100}){1,8}d/",
+		"('a' x 300000) =~ /(?:a?){900}d/",
+		"my $s = 'a' x 900000; $s =~ s/(?:a?){300}d//g",
+		"my @l = split /(?:a?){300}d/, 'a' x 900000",
+		"my $s = 'a' x 100000; $s =~ /(a+)+(a+)+(a+)+b/ while 1",
+		"my $s = 'a' x 1000; $s =~ /(a|b|ab)*c/ while 1",
+		"my $s = 'a' x 300000; my $n = () = $s =~ /a(.*z)?/g",
+		"my $x = 2; $x = 1.0000001 ** 1.5 ** 1.000003 while 1",
+	} {
+		before := processorTime(t)
+		err := evaluateErr(code, Limits{Time: limit})
+		if took := processorTime(t) - before; err == nil || took > limit+late {
+			t.Errorf("%.70s: %v after %v", code, err, took)
+		}
+	}
+}
+
+// processorTime is what the tests have used so far.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 func evaluateErr(code string, lim Limits) error {
@@ -215,7 +256,8 @@ func TestTraceSteps(t *testing.T) {
 		"my $i = 'a'; sub f { $_[0] eq 'a' or return 1; } unless (f($i)) { 1 } $i ne 'b' ? 1 : 2": "'a' eq 'a' → true; true or ... → true; not true → false; 'a' ne 'b' → true",
 		"my $n = 5; 0.70 < $n; $n < 1e3; $n != 010; $n < 0x10; $n < 1_000; $n == '5.0'; -1.50 < $n; 1": "0.70 < 5 → true; 5 < 1e3 → true; 5 != 8 → true; 5 < 16 → true; 5 < 1000 → true; " +
 			"5 == 5.0 → true; -1.50 < 5 → true",
-		"my $s = 'aa'; my $n = 0; $n++ while $s =~ /a/g; 1": "'aa' =~ /a/g → true; 'aa' =~ /a/g → true; 'aa' =~ /a/g → false",
+		"sub f { shift =~ /^a/ ? \"@_\" : 'no' } f('a', 'b')": "'a' =~ /^a/ → true",
+		"my $s = 'aa'; my $n = 0; $n++ while $s =~ /a/g; 1":   "'aa' =~ /a/g → true; 'aa' =~ /a/g → true; 'aa' =~ /a/g → false",
 	} {
 		prog, diags := Compile([]byte(code), Position{}, testFuncs())
 		if prog == nil {

@@ -88,6 +88,9 @@ func (m *machine) appendTo(cell *Value, more string) {
 		t.b.Grow(n + n/2)
 		t.b.WriteString(s)
 	}
+	if n > checkBytes/checkEvery {
+		m.long(n)
+	}
 	room := t.b.Cap()
 	t.b.WriteString(more)
 	if t.b.Cap() > room {

@@ -27,7 +27,7 @@ type regex struct {
 	names  []string // by group
 	dollar []int    // hidden groups that hold the line end before $: they are no part of the match
 	size   int      // of the compiled pattern, in instructions
-	cost   int      // how much a byte of text costs, in steps/256
+	cost   int      // how much a byte of text costs at most, in steps/256
 
 	lineStart  bool // begins with ^ under /m
 	looksBack  bool // has ^, \A, \b or \B
@@ -76,7 +76,7 @@ func compileRegex(src, flags string) (*regex, *regexError) {
 	if e != nil { // too large in RE2's own eyes
 		return nil, &regexError{text: regexText(e, src)}
 	}
-	return &regex{src: src, flags: kept, re: re, size: size * (t.groups + 2), groups: t.groups, names: t.names, dollar: t.dollar, cost: 4 + len(out)/2,
+	return &regex{src: src, flags: kept, re: re, size: size * (t.groups + 2), groups: t.groups, names: t.names, dollar: t.dollar, cost: 4 + 3*size,
 		lineStart: t.lineStart, looksBack: t.looksBack, translated: out}, nil
 }
 

@@ -17,7 +17,8 @@ const (
 	defaultOutput   = 64 << 10
 	defaultTime     = 2 * time.Second
 
-	checkEvery = 1024 // steps between two looks at the context
+	checkEvery = 1024    // steps between two looks at the context, at most
+	checkBytes = 4 << 20 // bytes that the operators of so many steps may read
 )
 
 // site is a place in the source: its offset, and the line that perl would name.
@@ -59,6 +60,7 @@ type machine struct {
 	nextTail int
 
 	steps, stop, maxSteps, scanned  int
+	every                           int // steps between two looks at the context
 	maxBytes, maxElements, maxDepth int
 	depth, nest, output, maxOutput  int
 	memory, maxMemory               int
@@ -162,15 +164,25 @@ func (m *machine) charge(n int) {
 	if n > m.maxBytes {
 		m.exceed("bytes", m.maxBytes)
 	}
+	if n > checkBytes/checkEvery {
+		m.long(n)
+	}
 	m.made(n + textBytes)
 	m.step(n >> 8)
+}
+
+// long notes that there is a string of n bytes. An operator reads all of it in one step: the clock is looked at more often.
+func (m *machine) long(n int) {
+	if every := max(1, checkBytes/n); every < m.every {
+		m.every, m.stop = every, min(m.stop, m.steps+every)
+	}
 }
 
 func (m *machine) check() {
 	if m.steps > m.maxSteps {
 		m.exceed("steps", m.maxSteps)
 	}
-	m.stop = m.steps + checkEvery
+	m.stop = m.steps + m.every
 	if m.stop > m.maxSteps {
 		m.stop = m.maxSteps + 1
 	}
@@ -218,6 +230,8 @@ func (m *machine) prepare(ctx context.Context, o Options) {
 		m.opt.Warn = m.opt.Out
 	}
 	m.steps, m.stop, m.depth, m.output = 0, min(checkEvery, m.maxSteps+1), 0, 0
+	m.every = checkEvery
+	m.long(1 + len(m.prog.src.text)) // it may be one literal
 	m.memory, m.nest, m.where, m.tails = 0, 0, 0, [4]tail{}
 	m.stack, m.ptrs, m.saves, m.rets = m.stack[:0], m.ptrs[:0], m.saves[:0], m.rets[:0]
 	m.retv, m.match, m.label = Value{}, nil, ""
