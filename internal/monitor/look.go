@@ -41,8 +41,12 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool, refused []bala
 	}
 	d := decided{pass: pass, warnings: append(slices.Clone(o.warnings), warnings...)}
 	for _, x := range pass.Decisions {
-		if x.Err != nil {
-			d.warnings = append(d.warnings, x.VM+": "+x.Err.Error())
+		err := x.Err
+		if err == nil {
+			err = x.Stopped()
+		}
+		if err != nil {
+			d.warnings = append(d.warnings, x.VM+": "+err.Error())
 		}
 	}
 	if !st.Quorate {

@@ -181,6 +181,43 @@ func TestABrokenAlgorithmCostsItsVMOnly(t *testing.T) {
 	}
 }
 
+// TestAnAlgorithmWithoutAnEndCostsItsVMOnly: it is stopped, whatever it does, the other VM moves in the same pass, and the
+// record and passes.log name the VM and the node.
+func TestAnAlgorithmWithoutAnEndCostsItsVMOnly(t *testing.T) {
+	for name, code := range map[string]string{
+		"loop":      "while (1) { }",
+		"recursion": "sub again { again(); } again();",
+		"string":    "my $s = 'x'; $s .= $s while 1;",
+		"list":      "my @l = (1, 2); @l = (@l, @l) while 1;",
+		"values":    "my @l; push @l, 'x' x 100000 while 1;",
+		"pattern":   "my $s = 'a' x 10000; 1 while $s !~ /(a*)*(b*)*(c?a?)*d/;",
+		"output":    "print 'x' x 1000 while 1;",
+	} {
+		for _, asks := range []string{"", "res2('cpu', 2); "} { // once for all nodes, or for each
+			t.Run(name+asks, func(t *testing.T) {
+				w := newWorld(t)
+				w.hot()
+				w.handover()
+				w.write("shared/lbvm.conf", goodConf+"veid 101 {\n    algorithm { "+asks+code+" migrate(); }\n}\n")
+				res, err := w.mon.Run(context.Background())
+				if err != nil {
+					t.Fatalf("%v\n%s", err, w.log)
+				}
+				if len(res.Moves) != 1 || res.Moves[0].VM != "openvz:102" || res.Moves[0].Err != nil {
+					t.Errorf("moves %+v", res.Moves)
+				}
+				const whose = "algorithm of VM openvz:101 on node node2: limit: "
+				if r := w.last(w.mon); r.Outcome != lbvmagent.OK || !strings.Contains(r.Why, whose) {
+					t.Errorf("record %+v", r)
+				}
+				if passes := w.read("shared/lbvm/log/passes.log"); !strings.Contains(passes, whose) {
+					t.Errorf("passes.log: %s", passes)
+				}
+			})
+		}
+	}
+}
+
 func TestAnUnknownNameIsAWarning(t *testing.T) {
 	w := newWorld(t)
 	w.samples("node1", 0.2)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"time"
 
 	"github.com/lbvm/lbvm/pkg/balance/perl"
 )
@@ -115,6 +116,13 @@ const maxOver = 3
 
 var errOver = errors.New("its rule has run into its limits too often in this pass: it is not run again")
 
+// maxLate is how many runs may take all of their time. Behind them each has hurryTime, which is long for a rule that comes to
+// its end: many bad rules must leave time for the good ones.
+const (
+	maxLate   = 6
+	hurryTime = 100 * time.Millisecond
+)
+
 // run evaluates the rule for one candidate and writes into it what it said. An error cancels what was said before it.
 func (e *evaluation) run(ctx context.Context, rule *Rule, owner, target *node, c *Candidate, trace bool) {
 	e.start(owner, target)
@@ -123,6 +131,9 @@ func (e *evaluation) run(ctx context.Context, rule *Rule, owner, target *node, c
 		return
 	}
 	o := perl.Options{Host: e, Now: e.r.in.At, Zone: e.r.in.At.Location(), Out: &e.out, VM: e.vm, Node: c.Node}
+	if e.r.late >= maxLate {
+		o.Limits.Time = hurryTime
+	}
 	if trace {
 		c.Trace = &perl.Trace{}
 		o.Trace = c.Trace
@@ -130,6 +141,9 @@ func (e *evaluation) run(ctx context.Context, rule *Rule, owner, target *node, c
 	_, err := rule.Program.Run(ctx, o)
 	if limit := (*perl.RuntimeError)(nil); errors.As(err, &limit) && limit.Limit != "" {
 		e.r.over[rule]++
+		if limit.Limit == "time" {
+			e.r.late++
+		}
 	}
 	switch {
 	case e.err != nil: // also where the rule caught it with eval {}

@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"errors"
 	"time"
 
 	"github.com/lbvm/lbvm/pkg/balance/perl"
@@ -24,6 +25,18 @@ func (p *Pass) Moves() []Decision {
 		}
 	}
 	return out
+}
+
+// Stopped is the limit at which the rule was ended, for one node or for all, or nil. A rule that is not run again for that
+// reason has been ended, too.
+func (d *Decision) Stopped() error {
+	for _, c := range append([]Candidate{{Err: d.Err}}, d.Candidates...) {
+		var limit *perl.RuntimeError
+		if errors.As(c.Err, &limit) && limit.Limit != "" || errors.Is(c.Err, errOver) {
+			return c.Err
+		}
+	}
+	return nil
 }
 
 // Verdict is what is to be done with a VM. The zero value is to let it stay.

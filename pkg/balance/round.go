@@ -22,6 +22,7 @@ type round struct {
 	of     map[string]*group // by the VM's ID
 	moved  int               // decisions to migrate so far
 	over   map[*Rule]int     // how many runs of a rule ended at a limit
+	late   int               // how many runs of all rules ended at the limit of time
 	lines  map[int]*Line
 	eval   evaluation // used again for each run
 	list   []Candidate
