@@ -21,6 +21,8 @@ seed alone. A finding is shrunk, and printed with the command that repeats it.`,
 			&cli.Int64Flag{Name: "runs", Value: 1000, Usage: "how many `M`"},
 			&cli.IntFlag{Name: "jobs", Usage: "how many at once (default: one for each processor) `J`"},
 			&cli.BoolFlag{Name: "all", Usage: "go on after a finding"},
+			&cli.BoolFlag{Name: "exhaustive", Usage: "every pair of actions, cut off at every crash point in every way, instead of runs by chance; --runs and --seed choose a part"},
+			&cli.BoolFlag{Name: "points", Usage: "print the crash points, and how many cases there are"},
 			&cli.StringFlag{Name: "run", Usage: "play one run and tell its story: 'TYPE SEED STEP; STEP' as a finding prints it `TEXT`"},
 		},
 		Action: func(c *cli.Context) error {
@@ -35,8 +37,24 @@ seed alone. A finding is shrunk, and printed with the command that repeats it.`,
 				jobs = runtime.NumCPU()
 			}
 			o := campaign.Options{First: c.Int64("seed"), Runs: c.Int64("runs"), Jobs: jobs, Clock: a.wait, Out: a.stderr, All: c.Bool("all")}
+			run := campaign.Random
+			if c.Bool("exhaustive") || c.Bool("points") {
+				cases, points, err := campaign.Exhaustive()
+				if err != nil {
+					return err
+				}
+				if c.Bool("points") {
+					fmt.Fprintf(a.stdout, "%s\n%d crash points, %d cases\n", strings.Join(points, "\n"), len(points), len(cases))
+					return nil
+				}
+				if o.First = max(0, o.First-1); !c.IsSet("runs") {
+					o.Runs = int64(len(cases))
+				}
+				o.Runs = min(o.Runs, int64(len(cases))-o.First)
+				run = func(n int64) campaign.Run { return cases[n] }
+			}
 			began := a.wait.Now()
-			found, played, err := campaign.Campaign(c.Context, o, campaign.Random)
+			found, played, err := campaign.Campaign(c.Context, o, run)
 			if err != nil {
 				return err
 			}

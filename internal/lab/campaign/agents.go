@@ -213,7 +213,7 @@ func (w *world) judgePoint(a *action, point string) {
 	case "here": // the last step of a start
 		w.judgeTidy(a)
 	case "ticket.used", "ticket.refused":
-		if n.has != runs && n.has != leaving && !(w.typ == "openvz" && n.has == frozen) {
+		if n.has != runs && n.has != leaving && !(w.typ == "openvz" && n.has == frozen) && n.ended.Before(a.began) {
 			w.find("R29 %s looks at a ticket, and the guest does not run here", a)
 		}
 		if base == "ticket.used" {
@@ -387,7 +387,7 @@ func (w *world) judgeEnd(a *action, before presence) {
 				w.find("R4 %s succeeds while the %s still works", a, t.name)
 			}
 		}
-		if (n.has != none || n.mounted) && (n.since.Before(a.began) || !a.first) {
+		if (n.has != none || n.mounted) && (n.since.Before(a.began) || !a.first && !w.damaged) {
 			w.find("I4 %s succeeds, and here it is %s (mounted: %t)", a, presences[n.has], n.mounted)
 		}
 	case a.verb == "start" && a.err == nil:

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -218,6 +220,10 @@ func (m *manager) migrate(target string) *request {
 			return errRefused
 		case code == 0:
 			m.set(cluster.Started, target)
+			m.w.spawn("next status", nil, func(t *task) {
+				t.pause(10 * time.Second)
+				m.status()
+			})
 			return nil
 		case code == int(ocf.CodeStillHere), code == int(ocf.CodeNotRunning), code == 6:
 			return errRefused
@@ -300,7 +306,10 @@ func (c tools) wait(q *request) error {
 	return err
 }
 
-func (c tools) Move(_ context.Context, _, target string, _ bool) error {
+func (c tools) Move(_ context.Context, _, target string, live bool) error {
+	if live {
+		return c.wait(c.m.migrate(target))
+	}
 	return c.wait(c.m.relocate(target))
 }
 func (c tools) Enable(_ context.Context, _, target string) error { return c.wait(c.m.enable(target)) }
@@ -326,6 +335,7 @@ func (w *world) relocator(target string) *task {
 			}
 		}
 		m := move.Mover{Manager: tools{w.manager, t}, Shared: w.shared, Clock: simClock{t}, Wait: simClock{t}, Journal: journal{}, Log: quiet(),
+			Dial: func(context.Context, string, string) (net.Conn, error) { c, _ := net.Pipe(); return c, nil },
 			At: func(point string) error {
 				if t.dying {
 					return errKilled
@@ -334,7 +344,12 @@ func (w *world) relocator(target string) *task {
 				w.passes(t, point)
 				return nil
 			}}
-		ask := move.Request{Type: w.typ, VM: w.vm, Target: target, By: "lbm", Why: "asked for"}
+		ask := move.Request{Type: w.typ, VM: w.vm, Target: target, By: "lbm", Why: "asked for", Method: move.ByTicket}
+		if name, byManager := strings.CutPrefix(target, "M-"); byManager && w.typ == "xen" {
+			target, ask.Target, ask.Method = name, name, move.ByManager
+		} else if byManager {
+			target, ask.Target = name, name
+		}
 		if restarts {
 			w.lossy = true
 			_, err := m.Restart(context.Background(), ask)

@@ -59,7 +59,7 @@ func Random(seed int64) Run {
 		if r.Intn(5) > 0 {
 			run.Steps = append(run.Steps, pick(r, faults[:])(r, run.Type))
 		}
-		ask := pick(r, []string{"relocate ", "relocate ", "relocate ", "relocate restart", "move ", "migrate ", "disable", "status", "inquire ", "rginit ", "start ", "enable "})
+		ask := pick(r, []string{"relocate ", "relocate ", "relocate ", "relocate restart", "relocate M-", "move ", "migrate ", "disable", "status", "inquire ", "rginit ", "start ", "enable "})
 		if strings.HasSuffix(ask, " ") {
 			ask += anyNode()
 		}
@@ -210,6 +210,7 @@ func deeds() map[string]func(w *world, t *task, args []string, wait bool) {
 		},
 		"full":      func(w *world, _ *task, args []string, _ bool) { w.noSpace[args[0]] = true },
 		"elsewhere": func(w *world, _ *task, _ []string, _ bool) { w.manager.elsewhere = true },
+		"record":    func(w *world, _ *task, _ []string, _ bool) { w.record = true },
 		"lazy":      func(w *world, _ *task, _ []string, _ bool) { w.manager.lazy = true },
 		"damage": func(w *world, _ *task, _ []string, _ bool) {
 			if text, err := os.ReadFile(w.h("state")); err == nil {
@@ -288,9 +289,11 @@ func (w *world) byHand(n *node, stays bool) {
 		if err != nil {
 			return
 		}
-		_, err = l.Write(handoff.State{Phase: handoff.Running, Node: n.name, Boot: n.boot, Why: "taken by hand"})
-		err = errors.Join(l.Discard(), err, n.publish())
-		w.must(errors.Join(err, l.Unlock()))
+		_, taken := l.Write(handoff.State{Phase: handoff.Running, Node: n.name, Boot: n.boot, Why: "taken by hand"})
+		w.must(errors.Join(l.Discard(), n.publish(), l.Unlock()))
+		if taken != nil { // refused: the record cannot be read
+			return
+		}
 		w.seq = w.state().Seq
 	}
 	w.tell("%s: booted by hand", n.name)
@@ -333,6 +336,7 @@ func (r Run) play(base string, tracing bool) (w *world, err error) {
 func (w *world) heals() {
 	healer := w.spawn("administrator", nil, func(t *task) {
 		w.tell("-- all faults end")
+		w.record = false
 		w.triggers, w.noSpace, w.fails, w.silent, w.manager.elsewhere = nil, nil, map[string]string{}, map[string]time.Time{}, false
 		for _, n := range w.nodes {
 			n.nolock = false

@@ -218,7 +218,7 @@ func (n *node) vzctl(t *task, a *action, argv []string, term *bool) run.Result {
 			return said(32, "Container is already running")
 		}
 		w.judgeBoot(a)
-		n.mounted = true
+		n.mounted, n.since = true, w.now
 		if !slow() || how != "" {
 			return said(4, "Container start failed")
 		}
@@ -306,7 +306,7 @@ func (n *node) restore(a *action, file string, slow func() bool, how string, cod
 	if err != nil {
 		return said(code, "Unable to open %s: %v", file, err)
 	}
-	n.mounted = n.w.typ == "openvz"
+	n.mounted, n.since = n.w.typ == "openvz", n.w.now
 	if !slow() || how != "" {
 		n.mounted = false
 		n.w.lossy = true

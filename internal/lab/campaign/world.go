@@ -88,6 +88,7 @@ type node struct {
 	mem     memory
 	mounted bool
 	since   time.Time // it runs here, or is mounted
+	ended   time.Time // it runs here no more
 	process int
 	locked  *task // vzctl's own lock
 	pending *task // it is being fenced
@@ -262,7 +263,9 @@ func (n *node) mounts() error {
 
 // publish is what the boot script and lblog do.
 func (n *node) publish() error {
-	f := host.Facts{Member: n.name, Boot: n.boot, At: n.w.now, Cores: 2, MemTotal: 8 << 30, MemFree: 4 << 30}
+	f := host.Facts{Member: n.name, Boot: n.boot, At: n.w.now, Cores: 2, MemTotal: 8 << 30, MemFree: 4 << 30,
+		Arch: "x86_64", Kernel: "2.6.18", CPUFlags: []string{"fpu"}, Tools: map[string]string{"vzctl": "3.0.22", "xm": "3.0.3"},
+		Lists: []string{"openvz", "xen"}, Listens: map[string]string{"xen": "node:8002"}, VMs: []host.VMFact{{Type: n.w.typ, Name: n.w.vm, Mem: 16 << 20}}}
 	if n.has != none {
 		f.Guests = []host.GuestFact{{Type: n.w.typ, Name: n.w.vm, State: "running", Mem: 16 << 20}}
 	}
@@ -314,7 +317,7 @@ func (n *node) halts() {
 		n.w.synced = n.w.disk
 		n.w.touch()
 	}
-	n.has, n.mem = none, memory{}
+	n.has, n.mem, n.ended = none, memory{}, n.w.now
 }
 
 // dump is a memory as text; only a complete one can be read.
