@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,12 +15,19 @@ func (a app) faultCommand() *cli.Command {
 Without arguments the known faults are listed.
 
    lbvm-lab fault                       what can fail
-   lbvm-lab fault node2 vzctl undump-fails 101`,
+   lbvm-lab fault node2 vzctl undump-fails 101
+
+Which version a tool plays is said by a file of the node: etc/lab-vzctl-version (3.0.22, 3.0.30, 4.11 or 7),
+etc/lab-xm-version (3.0.3 to 4.4), etc/lab-xl-version (4.1 to 4.17). Without var/lock/subsys/xend no xend runs
+there, and Xen is driven by xl. docs/lab-tools.md tells more.`,
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 {
 				for _, tool := range lab.NodeTools() {
 					if names := lab.FaultNames(tool); len(names) > 0 {
-						fmt.Fprintf(a.stdout, "%-6s %s\n", tool, strings.Join(names, " "))
+						fmt.Fprintf(a.stdout, "%s\n", tool)
+						for _, n := range names {
+							fmt.Fprintf(a.stdout, "   %-20s %s\n", n, lab.FaultMeaning(n))
+						}
 					}
 				}
 				return nil

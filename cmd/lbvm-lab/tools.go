@@ -62,11 +62,13 @@ func print(stdout, stderr io.Writer, r run.Result) error {
 func deaf(name string) run.Result {
 	text, code := "", 1
 	switch name {
-	case "vzctl", "vzlist":
+	case "vzctl", "vzlist", "vz":
 		code = 5
 		text = "Unable to open /dev/vzctl: No such file or directory\nPlease check that vzdev kernel module is loaded and you have sufficient permissions to access the file.\n"
 	case "xm":
 		text = "Error: Unable to connect to xend: Connection refused. Is xend running?\n"
+	case "xl":
+		text = "libxl: error: libxl.c:102:libxl_ctx_alloc: cannot open libxc handle: No such file or directory\ncannot init xl context\n"
 	case "clustat":
 		text = "Could not connect to CMAN: Connection refused\n"
 	case "clusvcadm":

@@ -18,7 +18,11 @@ import (
 var serviceAgent string
 
 // NodeTools are the emulated programs that the node's daemon answers.
-func NodeTools() []string { return []string{"vzctl", "vzlist", "xm"} }
+// xm works where xend runs, which is where XendLock exists; without that file Xen is driven by xl, as real nodes have it.
+func NodeTools() []string { return []string{"vzctl", "vzlist", "vz", "xm", "xl"} }
+
+// XendLock is the file by which a node's xend says that it runs.
+const XendLock = "/var/lock/subsys/xend"
 
 // ManagerTools are the emulated programs that the cluster manager answers.
 func ManagerTools() []string { return []string{"clustat", "clusvcadm", "cman_tool", "ccs_tool"} }
@@ -36,6 +40,8 @@ func (b *builder) node(name string, c clock.Scaled) {
 	b.file(at(clock.File), string(c.Format()), 0o644)
 	b.file(at(host.ClusterXML), b.clusterConf(), 0o640)
 	b.file(at("etc/vz/vz.conf"), "# The defaults of this node's containers.\nVIRTUOZZO=yes\nDUMPDIR=/vz/dump\nVE_ROOT=/vz/root/$VEID\nVE_PRIVATE=/vz/private/$VEID\n", 0o644)
+	b.dir(filepath.Dir(at(XendLock)))
+	b.file(at(XendLock), "", 0o644)
 	b.link("../../shared", at("shared"))
 	b.link("../../shared/conf", at("etc/vz/conf"))
 	b.link("../shared/xen", at("etc/xen"))

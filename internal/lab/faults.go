@@ -15,13 +15,56 @@ type Fault struct {
 
 // FaultNames lists the faults that a tool knows.
 func FaultNames(tool string) []string {
+	domains := []string{"save-fails", "restore-fails", "slow-stop", "dead-row", "reboot-gap", "migrate-fails"}
 	switch tool {
 	case "vzctl":
-		return []string{"dump-fails", "kill-fails", "umount-busy", "undump-fails", "slow-stop"}
+		return []string{"dump-fails", "disk-full", "kill-fails", "umount-busy", "undump-fails", "rst-missing", "cpt-missing", "slow-stop",
+			"lock-held", "lock-stale", "conf-deleted"}
 	case "xm":
-		return []string{"restore-fails", "save-fails", "migrate-fails", "migrate-lost", "slow-stop"}
+		return append(domains, "migrate-lost", "migrate-rc3", "xend-down", "inactive-row")
+	case "xl":
+		return append(domains, "migrate-target", "handshake-undefined", "handshake-torso", "incoming-stays", "null-row", "libxl-down")
 	}
 	return nil
+}
+
+// FaultMeaning says in a few words what a fault does; a name means the same for each tool that has it.
+func FaultMeaning(name string) string {
+	for _, m := range meanings {
+		if m[0] == name {
+			return m[1]
+		}
+	}
+	return ""
+}
+
+var meanings = [...][2]string{
+	{"dump-fails", "a dump breaks off; a whole chkpnt thaws the container, a step leaves it frozen"},
+	{"disk-full", "no space left while dumping, exit 16"},
+	{"kill-fails", "the frozen container cannot be killed"},
+	{"umount-busy", "unmounting fails; chkpnt, and stop of 3.0.22, end with 0 all the same"},
+	{"undump-fails", "a dump cannot be used, exit 17"},
+	{"rst-missing", "/proc/rst is not there, exit 17"},
+	{"cpt-missing", "/proc/cpt is not there, exit 16"},
+	{"slow-stop", "the guest does not shut down; vzctl kills it when STOP_TIMEOUT is over"},
+	{"lock-held", "a living process holds the container's lock, exit 9"},
+	{"lock-stale", "a dead process has left the container's lock"},
+	{"conf-deleted", "the container's configuration is gone: status says deleted, all else is 14"},
+	{"save-fails", "saving breaks off, the domain goes on"},
+	{"restore-fails", "the image cannot be restored"},
+	{"migrate-fails", "the move breaks off, the domain goes on here"},
+	{"migrate-lost", "exit 0, and the domain is nowhere"},
+	{"migrate-rc3", "exit 3, says that the domain does not exist; it goes on"},
+	{"migrate-target", "the target cannot take it, the domain goes on here"},
+	{"handshake-undefined", "the last word is lost: it runs there, and here stands NAME--migratedaway"},
+	{"handshake-torso", "the last word is lost: NAME--incoming there, NAME--migratedaway here"},
+	{"incoming-stays", "the move breaks off, and NAME--incoming stays there"},
+	{"dead-row", "the domain ends, and a row in state s stays; destroying it changes nothing"},
+	{"reboot-gap", "the guest reboots: it is away for a second or two, then boots anew"},
+	{"xend-down", "xend does not answer"},
+	{"libxl-down", "libxl cannot reach the hypervisor"},
+	{"inactive-row", "a domain that has ended stands in the list with no id and no state"},
+	{"null-row", "a dying domain without a name stands in the list"},
 }
 
 // SetFault switches a fault on.

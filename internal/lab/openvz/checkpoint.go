@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -21,6 +22,10 @@ func (c *call) chkpnt(o options) int {
 		return exitNotRunning
 	}
 	c.say(settingUp)
+	if c.n.Fault("vzctl", "cpt-missing", c.id) {
+		c.fail(noSupport)
+		return exitCheckpoint
+	}
 	whole := !o.suspend && !o.dump
 	file := o.dumpFile
 	if o.dump && file == "" {
@@ -34,7 +39,7 @@ func (c *call) chkpnt(o options) int {
 	var f *os.File
 	if o.dump || whole {
 		var err error
-		if f, err = os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
+		if f, err = c.create(file); err != nil {
 			c.fail(cannotCreate, file, reason(err))
 			c.fail(dumpFailed)
 			return exitCheckpoint
@@ -46,8 +51,8 @@ func (c *call) chkpnt(o options) int {
 			return exitCheckpoint
 		}
 		c.fail(dumpFailed)
-		if f != nil && !c.old {
-			if err := os.Remove(file); err != nil {
+		if f != nil && !c.v.before(3, 0, 24) {
+			if err := os.RemoveAll(file); err != nil {
 				c.fail(cannotCreate, file, reason(err))
 			}
 		}
@@ -128,8 +133,29 @@ func (c *call) dump(g *lab.Guest, f *os.File) error {
 	if c.n.Fault("vzctl", "dump-fails", c.id) {
 		return syscall.EINVAL
 	}
+	if c.n.Fault("vzctl", "disk-full", c.id) {
+		return syscall.ENOSPC
+	}
 	_, err = f.Write(b[len(b)/2:])
 	return err
+}
+
+// memoryFile is where a dump's memory lies: vzctl 7 makes a folder.
+func (c *call) memoryFile(dump string) string {
+	if c.v.major >= 7 {
+		return filepath.Join(dump, "pages-1.img")
+	}
+	return dump
+}
+
+// create opens a dump, emptied if it was there.
+func (c *call) create(dump string) (*os.File, error) {
+	if c.v.major >= 7 {
+		if err := os.MkdirAll(dump, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return os.OpenFile(c.memoryFile(dump), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 }
 
 // frozenStep is --kill and --resume, of chkpnt and of restore alike.
@@ -167,7 +193,7 @@ func (c *call) restore(o options) int {
 	}
 	if c.c.running() != nil {
 		c.fail(restoreRunning)
-		if c.old {
+		if c.v.before(3, 1, 0) {
 			return exitNotRunning // sic
 		}
 		return exitRunning
@@ -181,7 +207,11 @@ func (c *call) restore(o options) int {
 		}
 		file = c.conf.defaultDump(c.id)
 	}
-	b, err := os.ReadFile(file)
+	if c.n.Fault("vzctl", "rst-missing", c.id) {
+		c.fail(noSupportBack)
+		return exitRestore
+	}
+	b, err := os.ReadFile(c.memoryFile(file))
 	if err != nil {
 		c.fail(cannotOpen, file, reason(err))
 		return exitRestore
@@ -217,8 +247,8 @@ func (c *call) restore(o options) int {
 	}
 	c.say(inProgress)
 	c.say(restoreDone)
-	if !c.old && !o.undump { // the old one keeps it
-		if err := os.Remove(file); err != nil {
+	if !c.v.before(3, 1, 0) && !o.undump { // the old one keeps it
+		if err := os.RemoveAll(file); err != nil {
 			c.fail(cannotOpen, file, reason(err))
 		}
 	}

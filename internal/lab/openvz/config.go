@@ -17,6 +17,7 @@ type config struct {
 	private, root    string
 	lockDir, dumpDir string
 	disabled         bool
+	onBoot, stopMode string
 	mem              int64
 	hostname, ip     string
 	stopTimeout      time.Duration
@@ -46,6 +47,7 @@ func readConfig(n *lab.Node, id string) config {
 	c.private, c.root = place("VE_PRIVATE"), place("VE_ROOT")
 	c.lockDir, c.dumpDir = n.Path(values["LOCKDIR"]), n.Path(values["DUMPDIR"])
 	c.disabled = values["DISABLED"] == "yes"
+	c.onBoot, c.stopMode = values["ONBOOT"], values["VE_STOP_MODE"]
 	c.hostname, c.ip = values["HOSTNAME"], values["IP_ADDRESS"]
 	c.mem = defaultMem
 	for _, key := range []string{"PHYSPAGES", "PRIVVMPAGES"} {

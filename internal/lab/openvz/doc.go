@@ -2,8 +2,9 @@
 //
 // Which containers run and which are mounted is the node's own, as in a kernel; private areas, dumps and
 // configurations are wherever the node's tree has them, that is on the shared file system. The lab's file
-// etc/lab-vzctl-version chooses the version that is played: 3.0.22 (2007, the default) or 4.11. They differ in
-// words, in codes, in what becomes of dump files, and in what `start` does with a dump.
+// etc/lab-vzctl-version chooses the version that is played: 3.0.22 (2007, the default), 3.0.30, 4.11 or 7. They differ
+// in words, in codes, in what becomes of dump files, in what `start` does with a dump, in what `set --save` does with a
+// link, and in what the init script (`vz start`, `vz stop`) starts and leaves behind; see version.
 package openvz
 
 import (
@@ -20,7 +21,7 @@ import (
 // Tools gives the programs of one node, by name. Their tables of mounts and guests are this node's own.
 func Tools() map[string]lab.Tool {
 	k := &kernel{containers: map[string]*container{}}
-	return map[string]lab.Tool{"vzctl": k.vzctl, "vzlist": k.vzlist}
+	return map[string]lab.Tool{"vzctl": k.vzctl, "vzlist": k.vzlist, "vz": k.init}
 }
 
 // versionFile holds the version to play, below the node's etc.
@@ -104,7 +105,7 @@ type call struct {
 	id     string
 	c      *container
 	conf   config
-	old    bool // 3.0.22
+	v      version
 	quiet  bool
 	out    strings.Builder
 	errors strings.Builder
@@ -125,8 +126,11 @@ func (c *call) fail(m message, args ...any) {
 
 func (c *call) words(m message, args ...any) string {
 	text := texts[m][1]
-	if c.old {
+	if c.v.before(3, 0, 23) {
 		text = texts[m][0]
+	}
+	if c.v.before(4, 0, 0) {
+		text = strings.Replace(text, "successfully", "succesfully", 1)
 	}
 	return fmt.Sprintf(text, args...)
 }

@@ -26,7 +26,6 @@ const (
 	badID
 	noID
 	noConfig
-	statusLine
 	lockedBy
 	locked
 	staleLock
@@ -65,6 +64,9 @@ const (
 	restoreRunning
 	restoring
 	cannotOpen
+	noSupport
+	noSupportBack
+	saved
 	undumping
 	undumpFailed
 	restoreFailed
@@ -90,7 +92,6 @@ var texts = [...][2]string{
 	badID:          {"Invalid veid: %s", "Bad CT ID %s"},
 	noID:           {"VE id is not given", "CT ID missing"},
 	noConfig:       {"VE config file does not exist", "Container config file does not exist"},
-	statusLine:     {"VEID %s %s %s %s%.0s", "CTID %s %s %s %s%s"},
 	lockedBy:       {"Locked by: pid %d, cmdline %s", "Locked by: pid %d, cmdline %s"},
 	locked:         {"VE already locked", "Container already locked"},
 	staleLock:      {"Removing stale lock file %s", "Removing stale lock file %s"},
@@ -129,6 +130,9 @@ var texts = [...][2]string{
 	restoreRunning: {"Unable to perform restore: VE already running", "Unable to perform restore: container already running"},
 	restoring:      {"Restoring VE ...", "Restoring container ..."},
 	cannotOpen:     {"Unable to open %s: %s", "Unable to open %s: %s"},
+	noSupport:      {"Error: No checkpointing support, unable to open /proc/cpt: No such file or directory", "Error: No checkpointing support, unable to open /proc/cpt: No such file or directory"},
+	noSupportBack:  {"Error: No checkpointing support, unable to open /proc/rst: No such file or directory", "Error: No checkpointing support, unable to open /proc/rst: No such file or directory"},
+	saved:          {"Saved parameters for VE %s", "CT configuration saved to %s"},
 	undumping:      {"\tundump...", "\tundump..."},
 	undumpFailed:   {"Error: undump failed: %s\nRestoring failed:\nError: %[1]s", "Restore error, undump failed: %s\nRestoring failed:\nError: %[1]s"},
 	restoreFailed:  {"VE start failed", "Container restore failed (try to check kernel messages, e.g. \"dmesg | tail\")"},

@@ -34,6 +34,7 @@ func commands() map[string]command {
 	return map[string]command{
 		"start":  {[]string{"--force", "--wait", "--skip-fsck", "--skip-remount"}, (*call).start},
 		"stop":   {[]string{"--fast", "--skip-umount"}, (*call).stop},
+		"set":    {nil, nil}, // reads its arguments by itself
 		"mount":  {nil, func(c *call, _ options) int { return c.mountCommand() }},
 		"umount": {nil, func(c *call, _ options) int { return c.umountCommand() }},
 		"chkpnt": chkpnt, "suspend": chkpnt, "restore": restore, "resume": restore,
@@ -41,13 +42,13 @@ func commands() map[string]command {
 }
 
 func (k *kernel) vzctl(ctx context.Context, n *lab.Node, r lab.Request) run.Result {
-	version := n.Setting(versionFile, "3.0.22")
-	c := &call{ctx: ctx, n: n, old: strings.HasPrefix(version, "3.0.")}
+	v, text := versionOf(n)
+	c := &call{ctx: ctx, n: n, v: v}
 	args, skipLock := r.Argv[1:], false
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		switch args[0] {
 		case "--version":
-			return run.Result{Stdout: []byte("vzctl version " + version + "\n")}
+			return run.Result{Stdout: []byte("vzctl version " + text + "\n")}
 		case "--quiet":
 			c.quiet = true
 		case "--skiplock":
@@ -80,9 +81,13 @@ func (k *kernel) vzctl(ctx context.Context, n *lab.Node, r lab.Request) run.Resu
 	}
 	c.id = strconv.FormatUint(id, 10)
 	c.c, c.conf = k.container(c.id), readConfig(n, c.id)
-	if args[0] == "status" {
+	c.conf.found = c.conf.found && !n.Fault("vzctl", "conf-deleted", c.id)
+	switch args[0] {
+	case "status":
 		c.status()
 		return c.result(0)
+	case "set":
+		return c.result(c.set(args[2:]))
 	}
 	o, code := c.options(cmd.flags, args[2:], r.Dir)
 	if code != 0 {
@@ -161,6 +166,16 @@ func (c *call) options(known, args []string, dir string) (options, int) {
 // lock makes the lock file of the container. Whether its holder lives is asked of this machine's process table.
 func (c *call) lock(pid int) (string, int) {
 	path := filepath.Join(c.conf.lockDir, c.id+".lck")
+	for fault, holder := range map[string]int{"lock-held": 1, "lock-stale": 1<<31 - 1} { // init lives, the other cannot
+		if c.n.Fault("vzctl", fault, c.id) {
+			if err := errors.Join(os.MkdirAll(c.conf.lockDir, 0o755), os.WriteFile(path, fmt.Appendf(nil, "%d\n\n", holder), 0o644)); err != nil {
+				return "", 3
+			}
+			if fault == "lock-held" {
+				defer os.Remove(path) // its holder ends
+			}
+		}
+	}
 	if err := os.MkdirAll(c.conf.lockDir, 0o755); err != nil {
 		fmt.Fprintf(&c.errors, "Unable to create %s: %v\n", path, err)
 		return "", 3
@@ -205,10 +220,14 @@ func (c *call) status() {
 		return no
 	}
 	runs := c.c.running() != nil
-	suspended := !runs && exists(c.conf.defaultDump(c.id))
+	suspended := !runs && !c.v.before(3, 0, 24) && exists(c.conf.defaultDump(c.id))
 	exist := c.conf.found && exists(c.n.Path(c.conf.private))
-	fmt.Fprintln(&c.out, c.words(statusLine, c.id, word(exist, "exist", "deleted"),
-		word(c.c.isMounted(), "mounted", "unmounted"), word(runs, "running", "down"), word(suspended, " suspended", "")))
+	prefix, state := word(c.v.before(3, 0, 23) || c.v.major >= 7, "VEID", "CTID"), word(runs, "running", "down")
+	if c.v.major >= 7 {
+		g := c.c.running()
+		state, suspended = word(g != nil && g.Frozen(), "paused", word(suspended, "suspended", state)), false
+	}
+	fmt.Fprintln(&c.out, prefix, c.id, word(exist, "exist", "deleted"), word(c.c.isMounted(), "mounted", "unmounted"), state+word(suspended, " suspended", ""))
 }
 
 func (c *call) start(options) int {
@@ -225,7 +244,7 @@ func (c *call) start(options) int {
 		return exitNoPrivate
 	}
 	dump := c.conf.defaultDump(c.id)
-	if !c.old && exists(dump) {
+	if !c.v.before(4, 1, 0) && c.v.major < 7 && exists(dump) {
 		c.say(dumpExists, dump)
 		if c.restore(options{}) == 0 {
 			return 0
@@ -245,8 +264,8 @@ func (c *call) start(options) int {
 	}
 	c.c.set(true, g)
 	c.say(inProgress)
-	if !c.old {
-		if err := os.Remove(dump); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if !c.v.before(4, 3, 1) {
+		if err := os.RemoveAll(dump); err != nil && !errors.Is(err, os.ErrNotExist) {
 			fmt.Fprintln(&c.errors, err)
 		}
 	}
@@ -287,7 +306,7 @@ func (c *call) stop(o options) int {
 	if o.skipUmount {
 		return 0
 	}
-	if code := c.umount(); !c.old { // the old one's network script hides the result
+	if code := c.umount(); !c.v.before(3, 0, 23) { // the old one's network script hides the result
 		return code
 	}
 	return 0

@@ -63,7 +63,8 @@ func format(field string, old bool) (header, place string) {
 }
 
 func (k *kernel) vzlist(_ context.Context, n *lab.Node, r lab.Request) run.Result {
-	old := strings.HasPrefix(n.Setting(versionFile, "3.0.22"), "3.0.")
+	v, _ := versionOf(n)
+	old := v.before(3, 0, 23)
 	fields := "ctid,numproc,status,ip,hostname"
 	if old {
 		fields = "veid,numproc,status,ip,hostname"

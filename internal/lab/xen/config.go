@@ -25,8 +25,9 @@ func (c config) json() json.RawMessage {
 	return b
 }
 
-// parseConfig reads the assignments of a configuration file, then those of the command line.
-func parseConfig(path string, text []byte, overrides []string) (config, error) {
+// parseConfig reads the assignments of a configuration file, then those of the command line: a line more to xl, which wants
+// quotation marks around a string, and bare words to xm, to which they are a part of it.
+func parseConfig(tool, path string, text []byte, overrides []string) (config, error) {
 	values := map[string][]string{}
 	for _, statement := range statements(string(text)) {
 		key, value, ok := strings.Cut(statement, "=")
@@ -41,7 +42,17 @@ func parseConfig(path string, text []byte, overrides []string) (config, error) {
 	}
 	for _, o := range overrides {
 		key, value, _ := strings.Cut(o, "=")
-		values[key] = []string{strings.Trim(value, `"'`)}
+		bare := strings.Trim(value, `"'`)
+		switch _, err := strconv.Atoi(value); {
+		case tool == "xl" && bare == value && err != nil:
+			return config{}, refuse(badSyntax, "config parsing error near `"+value+"'")
+		case tool == "xm" && bare != value && key == "name":
+			return config{}, refuse(badName, value)
+		}
+		values[key] = []string{bare}
+	}
+	if tool == "xl" && values["name"] == nil {
+		return config{}, refusal(texts[noName][2])
 	}
 	c := config{Name: filepath.Base(path), MemMiB: 128, VCPUs: 1, Disks: []string{}}
 	if v := values["name"]; len(v) == 1 {
@@ -59,6 +70,12 @@ func parseConfig(path string, text []byte, overrides []string) (config, error) {
 		}
 	}
 	for _, d := range values["disk"] {
+		if tool == "xl" && !strings.Contains(strings.SplitN(d, ",", 2)[0], ":") {
+			if path, writes := xlDisk(d); writes {
+				c.Disks = append(c.Disks, path)
+			}
+			continue
+		}
 		part := strings.Split(d, ",")
 		if len(part) < 3 {
 			return config{}, refuse(badDisk, d)
@@ -72,6 +89,26 @@ func parseConfig(path string, text []byte, overrides []string) (config, error) {
 		}
 	}
 	return c, nil
+}
+
+// xlDisk reads TARGET,FORMAT,DEVICE,ACCESS, or the same as NAME=VALUE with the target last.
+func xlDisk(d string) (path string, writes bool) {
+	at := 0
+	place := [...]string{"target", "format", "vdev", "access"}
+	values := map[string]string{"access": "rw"}
+	for d != "" {
+		item, rest, _ := strings.Cut(d, ",")
+		key, value, named := strings.Cut(strings.TrimSpace(item), "=")
+		if !named && at < len(place) {
+			key, value = place[at], key
+			at++
+		}
+		if d = rest; key == "target" && named && rest != "" {
+			value, d = value+","+rest, ""
+		}
+		values[key] = value
+	}
+	return values["target"], strings.Contains(values["access"], "w") && values["target"] != ""
 }
 
 // statements splits a file at line ends that are in no bracket, without comments.

@@ -1,8 +1,13 @@
-// Package xen emulates xm, and the xend behind it, on a lab node. Start at Tools.
+// Package xen emulates xm with the xend behind it, and xl, on a lab node. Start at Tools.
+//
+// Which of them works is what it is on a real node: xm where xend runs, that is where lab.XendLock exists, xl where it
+// does not. Both see the same domains.
 //
 // xend is the node's daemon: it goes on when xm is killed in the middle. While a domain is saved or leaves, it is
-// called migrating-NAME; where it arrives, it has the plain NAME at once, paused, before its memory is there. The
-// lab's file etc/lab-xm-version chooses the version that is played: 3.0.3 (the default) or 4.4.
+// called migrating-NAME; where it arrives, it has the plain NAME at once, paused, before its memory is there. By xl a
+// domain keeps its name until all is sent, is called NAME--incoming where it arrives, and NAME--migratedaway where it was
+// while the two sides shake hands (xl.go). The lab's files etc/lab-xm-version and etc/lab-xl-version choose the versions
+// that are played: 3.0.3 (the default), 3.1 to 3.4 or 4.4 of xm, 4.1 to 4.17 (the default) of xl.
 package xen
 
 import (
@@ -19,12 +24,15 @@ import (
 // Tools gives the programs of one node, by name. The table of domains is this node's own. `xend` is what another
 // node's xend calls.
 func Tools() map[string]lab.Tool {
-	x := &xend{next: 1, arrivals: map[string]*arrival{}}
-	return map[string]lab.Tool{"xm": x.xm, "xend": x.relocation}
+	x := &xend{next: 1, arrivals: map[string]*arrival{}, known: map[string]config{}}
+	return map[string]lab.Tool{"xm": x.xm, "xl": x.xl, "xend": x.relocation}
 }
 
-// versionFile holds the version to play, below the node's etc.
-const versionFile = "lab-xm-version"
+// The versions to play, below the node's etc.
+const (
+	versionFile   = "lab-xm-version"
+	xlVersionFile = "lab-xl-version"
+)
 
 // xend is the daemon's table of domains.
 type xend struct {
@@ -32,10 +40,15 @@ type xend struct {
 	next     int
 	domains  []*domain
 	arrivals map[string]*arrival
+	known    map[string]config // that were ever here
 }
 
-// leaving is how xend renames a domain that is saved or migrated.
-const leaving = "migrating-"
+// leaving is how xend renames a domain that is saved or migrated; the others are xl's names for the two sides.
+const (
+	leaving  = "migrating-"
+	incoming = "--incoming"
+	away     = "--migratedaway"
+)
 
 // domain is one domain. Its fields are the xend's, under its lock; guest is nil as long as memory still arrives.
 type domain struct {
@@ -43,6 +56,8 @@ type domain struct {
 	name  string
 	conf  config
 	guest *lab.Guest
+	moves bool // by xl: is saved or migrated just now
+	dead  bool // it ended, and its row stays
 	since time.Time
 	gone  chan struct{} // closed when it is dropped
 }
@@ -56,7 +71,7 @@ func (x *xend) guestOf(d *domain) *lab.Guest {
 
 // list gives the domains that live. One whose guest has ended is destroyed, as on_crash and on_poweroff say.
 func (x *xend) list() []*domain {
-	x.domains = slices.DeleteFunc(x.domains, func(d *domain) bool { return d.guest != nil && !d.guest.Alive() })
+	x.domains = slices.DeleteFunc(x.domains, func(d *domain) bool { return d.guest != nil && !d.guest.Alive() && !d.dead })
 	return x.domains
 }
 
@@ -76,13 +91,14 @@ func (x *xend) findLocked(name string) *domain {
 	return nil
 }
 
-// add makes a domain without memory: paused, under its plain name.
-func (x *xend) add(n *lab.Node, c config) (*domain, error) {
+// add makes a domain without memory: paused, under that name.
+func (x *xend) add(n *lab.Node, c config, name string) (*domain, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if d := x.findLocked(c.Name); d != nil {
-		return nil, refuse(nameExists, c.Name, d.id)
+	if d := x.findLocked(name); d != nil {
+		return nil, refuse(nameExists, name, d.id)
 	}
+	x.known[c.Name] = c
 	free := n.FreeMemory()
 	for _, d := range x.domains {
 		if d.guest == nil {
@@ -92,14 +108,14 @@ func (x *xend) add(n *lab.Node, c config) (*domain, error) {
 	if c.bytes() > free {
 		return nil, refuse(noMemory, c.bytes()>>10, max(free, 0)>>10)
 	}
-	d := &domain{id: x.next, name: c.Name, conf: c, since: time.Now(), gone: make(chan struct{})}
+	d := &domain{id: x.next, name: name, conf: c, since: time.Now(), gone: make(chan struct{})}
 	x.next++
 	x.domains = append(x.domains, d)
 	return d, nil
 }
 
-// fill gives a domain its guest: booted, or with the memory it had.
-func (x *xend) fill(n *lab.Node, d *domain, m *lab.Memory) error {
+// fill gives a domain its guest: booted, or with the memory it had, of which it goes on at once if it shall.
+func (x *xend) fill(n *lab.Node, d *domain, m *lab.Memory, goOn bool) error {
 	g, err := n.Boot(lab.GuestSpec{Type: "xen", VM: d.conf.Name, MemBytes: d.conf.bytes(), Disks: d.conf.Disks, Memory: m})
 	if err != nil {
 		x.drop(d)
@@ -113,7 +129,7 @@ func (x *xend) fill(n *lab.Node, d *domain, m *lab.Memory) error {
 		g.Kill()
 		return lab.ErrGone
 	}
-	if m != nil {
+	if m != nil && goOn {
 		if err := g.Thaw(); err != nil {
 			x.drop(d)
 			return err
@@ -135,14 +151,16 @@ func (x *xend) drop(d *domain) {
 	}
 }
 
-// depart renames a domain that is saved or migrated. It is false if another command was faster.
-func (x *xend) depart(d *domain) bool {
+// depart begins a save or a migration, by which xend renames the domain. It is false if another command was faster.
+func (x *xend) depart(d *domain, rename bool) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if d.guest == nil || strings.HasPrefix(d.name, leaving) {
+	if d.guest == nil || d.moves {
 		return false
 	}
-	d.name = leaving + d.name
+	if d.moves = true; rename {
+		d.name = leaving + d.name
+	}
 	return true
 }
 
@@ -150,13 +168,19 @@ func (x *xend) depart(d *domain) bool {
 func (x *xend) departs(d *domain) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return strings.HasPrefix(d.name, leaving)
+	return d.moves
+}
+
+func (x *xend) rename(d *domain, name string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	d.name = name
 }
 
 // stay undoes depart.
 func (x *xend) stay(d *domain) {
 	x.mu.Lock()
-	d.name = strings.TrimPrefix(d.name, leaving)
+	d.name, d.moves = d.conf.Name, false
 	g := d.guest
 	x.mu.Unlock()
 	if g.Frozen() {
@@ -171,6 +195,10 @@ func (d *domain) state() string {
 	switch {
 	case d.guest == nil:
 		return "--p---"
+	case d.dead:
+		return "---s--"
+	case d.guest.Frozen() && d.moves && !strings.HasPrefix(d.name, leaving):
+		return "---ss-"
 	case d.guest.Frozen() && strings.HasPrefix(d.name, leaving):
 		return "---s--"
 	case d.guest.Frozen():
@@ -183,7 +211,7 @@ func (d *domain) state() string {
 
 // seconds of processor time: none before it ran.
 func (d *domain) seconds() float64 {
-	if d.guest == nil {
+	if d.guest == nil || strings.HasSuffix(d.name, incoming) {
 		return 0
 	}
 	return 0.1 + time.Since(d.since).Seconds()/10

@@ -9,16 +9,20 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/lbvm/lbvm/internal/lab"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
-// signature begins every save file of xm.
-const signature = "LinuxGuestRecord"
+// signature begins every save file of xm, xlSignature those of xl; neither reads the other's.
+const (
+	signature   = "LinuxGuestRecord"
+	xlSignature = "Xen saved domain"
+)
 
 // pack freezes the guest and gives its memory with its configuration.
-func (x *xend) pack(d *domain) ([]byte, error) {
+func (x *xend) pack(d *domain, begin string) ([]byte, error) {
 	g := x.guestOf(d)
 	if err := g.Freeze(); err != nil {
 		return nil, err
@@ -29,11 +33,11 @@ func (x *xend) pack(d *domain) ([]byte, error) {
 	}
 	m.Config = d.conf.json()
 	b, err := m.Format()
-	return append([]byte(signature), b...), err
+	return append([]byte(begin), b...), err
 }
 
-func unpack(b []byte) (lab.Memory, config, error) {
-	rest, ok := bytes.CutPrefix(b, []byte(signature))
+func unpack(b []byte, begin string) (lab.Memory, config, error) {
+	rest, ok := bytes.CutPrefix(b, []byte(begin))
 	if !ok {
 		return lab.Memory{}, config{}, errors.New("no signature")
 	}
@@ -57,8 +61,8 @@ func (c *call) absolute(path string) string {
 }
 
 func (c *call) save(life context.Context, w words) int {
-	d := c.x.find(w.args[0])
-	if d == nil || !c.x.depart(d) {
+	d := c.find(w.args[0])
+	if d == nil || !c.x.depart(d, c.tool == "xm") {
 		return c.noDomain(w.args[0], "save")
 	}
 	file := c.absolute(w.args[1])
@@ -68,14 +72,14 @@ func (c *call) save(life context.Context, w words) int {
 		return c.fail(cannotWrite, file, err)
 	}
 	defer f.Close()
-	b, err := c.x.pack(d)
+	b, err := c.x.pack(d, c.signature())
 	if err == nil {
 		_, err = f.Write(b[:len(b)/2])
 	}
 	if !wait(life, copyTakes(d.conf.bytes(), false)) {
 		return 1
 	}
-	if err == nil && c.n.Fault("xm", "save-fails", d.conf.Name) {
+	if err == nil && c.n.Fault(c.tool, "save-fails", d.conf.Name) {
 		err = errors.New("xc_save failed")
 	}
 	if err == nil {
@@ -90,31 +94,31 @@ func (c *call) save(life context.Context, w words) int {
 }
 
 func (c *call) restore(life context.Context, w words) int {
-	file := c.absolute(w.args[0])
+	file := c.absolute(w.args[len(w.args)-1])
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return c.fail(cannotRead, file)
 	}
-	m, conf, err := unpack(b)
-	if err != nil && !bytes.HasPrefix(b, []byte(signature)) {
-		return c.fail(notAnImage, err)
+	m, conf, err := unpack(b, c.signature())
+	if err != nil && !bytes.HasPrefix(b, []byte(c.signature())) {
+		return c.failBy(6, notAnImage, err)
 	}
 	if err != nil {
-		return c.fail(restoreFailed)
+		return c.failBy(3, restoreFailed)
 	}
-	d, err := c.x.add(c.n, conf)
-	if err != nil {
-		return c.fail(failed, err)
+	d, code := c.add(conf)
+	if d == nil {
+		return code
 	}
 	if !wait(life, copyTakes(conf.bytes(), false)) {
 		return 1
 	}
-	if c.n.Fault("xm", "restore-fails", conf.Name) {
+	if c.n.Fault(c.tool, "restore-fails", conf.Name) {
 		c.x.drop(d)
-		return c.fail(restoreFailed)
+		return c.failBy(3, restoreFailed)
 	}
-	if c.x.fill(c.n, d, &m) != nil {
-		return c.fail(restoreFailed)
+	if c.x.fill(c.n, d, &m, true) != nil {
+		return c.failBy(3, restoreFailed)
 	}
 	return 0
 }
@@ -122,7 +126,7 @@ func (c *call) restore(life context.Context, w words) int {
 // migrate pushes a domain to another node's xend. Two calls go there: `receive`, which lasts as long as the
 // migration and by whose end the target knows that it is over, and `deliver`, which brings the memory.
 func (c *call) migrate(life context.Context, w words) int {
-	d, target := c.x.find(w.args[0]), w.args[1]
+	d, target := c.find(w.args[0]), w.args[1]
 	if d == nil {
 		return c.noDomain(w.args[0], "migrate")
 	}
@@ -133,7 +137,11 @@ func (c *call) migrate(life context.Context, w words) int {
 	if _, err := lab.Call(life, socket, lab.Request{Node: c.n.Name, Argv: []string{"lab", "guests"}}); err != nil {
 		return c.fail(cannotConnect, "Connection refused")
 	}
-	if !c.x.depart(d) {
+	if c.n.Fault("xm", "migrate-rc3", d.conf.Name) {
+		c.fail(noDomain, w.args[0], "migrate")
+		return 3
+	}
+	if !c.x.depart(d, true) {
 		return c.noDomain(w.args[0], "migrate")
 	}
 	fail := func() int {
@@ -172,7 +180,7 @@ func (c *call) migrate(life context.Context, w words) int {
 		<-refused
 		return fail()
 	}
-	memory, err := c.x.pack(d)
+	memory, err := c.x.pack(d, signature)
 	if err != nil {
 		return fail()
 	}
@@ -200,28 +208,35 @@ type arrival struct {
 	memory chan lab.Memory // taken at most once
 	filled chan error
 	over   chan struct{} // nothing is taken any more
+	stays  atomic.Bool   // what has arrived is not dropped when the source goes (xl)
 }
 
 // relocation answers another node's xend.
 func (x *xend) relocation(ctx context.Context, n *lab.Node, r lab.Request) run.Result {
-	if len(r.Argv) != 3 {
+	if len(r.Argv) < 3 {
 		return run.Result{Code: 1}
 	}
 	switch token := r.Argv[2]; r.Argv[1] {
 	case "receive":
-		return x.receive(ctx, n, token, r.Stdin)
+		return x.receive(ctx, n, token, r.Stdin, len(r.Argv) > 3)
+	case "go", "leave":
+		return x.last(r.Argv[1], token)
 	case "deliver":
 		return x.deliver(ctx, token, r.Stdin)
 	}
 	return run.Result{Code: 1}
 }
 
-func (x *xend) receive(ctx context.Context, n *lab.Node, token string, conf []byte) run.Result {
+func (x *xend) receive(ctx context.Context, n *lab.Node, token string, conf []byte, byXL bool) run.Result {
 	var c config
 	if err := json.Unmarshal(conf, &c); err != nil {
 		return run.Result{Code: 1}
 	}
-	d, err := x.add(n, c)
+	name := c.Name
+	if byXL {
+		name += incoming
+	}
+	d, err := x.add(n, c, name)
 	if err != nil {
 		return run.Result{Code: 1}
 	}
@@ -235,15 +250,21 @@ func (x *xend) receive(ctx context.Context, n *lab.Node, token string, conf []by
 		delete(x.arrivals, token)
 		x.mu.Unlock()
 	}()
-	select {
-	case <-ctx.Done(): // the source gave up or died
-		x.drop(d)
-		return run.Result{Code: 1}
-	case <-d.gone: // destroyed by hand
-		return run.Result{Code: 1}
-	case m := <-a.memory:
-		a.filled <- x.fill(n, d, &m)
-		return run.Result{}
+	for {
+		select {
+		case <-ctx.Done(): // the source gave up or died
+			if !a.stays.Load() {
+				x.drop(d)
+			}
+			return run.Result{Code: 1}
+		case <-d.gone: // destroyed by hand
+			return run.Result{Code: 1}
+		case m := <-a.memory:
+			a.filled <- x.fill(n, d, &m, !byXL)
+			if !byXL {
+				return run.Result{}
+			}
+		}
 	}
 }
 
@@ -251,7 +272,7 @@ func (x *xend) deliver(ctx context.Context, token string, b []byte) run.Result {
 	x.mu.Lock()
 	a := x.arrivals[token]
 	x.mu.Unlock()
-	m, _, err := unpack(b)
+	m, _, err := unpack(b, signature)
 	if a == nil || err != nil {
 		return run.Result{Code: notExpected}
 	}

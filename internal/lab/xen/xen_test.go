@@ -32,6 +32,7 @@ func newLab(t *testing.T, version string) *labtest.Lab {
 		if err := os.Symlink("../../../shared/xen", filepath.Join(l.Root(node), "etc/xen")); err != nil {
 			t.Fatal(err)
 		}
+		l.File("nodes/"+node+lab.XendLock, "")
 		if version != "" {
 			l.File("nodes/"+node+"/etc/"+versionFile, version+"\n")
 		}
@@ -100,7 +101,7 @@ func TestLife(t *testing.T) {
 		l.AwaitLines("xen", "vm1", 2)
 		l.Want(0, "", "a", "xm shutdown vm1")
 		l.Await(func() bool { return len(rows(l, "a")) == 0 })
-		l.Want(0, "", "a", "xm create -q vm1 name=\"vm1\"")
+		l.Want(0, "", "a", "xm create -q vm1 name=vm1")
 		l.Want(0, "Domain vm1 terminated", "a", "xm shutdown -w vm1")
 		l.Want(0, "", "a", "xm create vm1")
 		l.Want(0, "", "a", "xm destroy vm1")
@@ -251,6 +252,7 @@ func TestMigrateInterrupted(t *testing.T) {
 
 	// The source dies in the middle: what had begun to arrive goes away.
 	stop := l.Start("c", Tools())
+	l.File("nodes/c"+lab.XendLock, "")
 	if err := os.Symlink("../../../shared/xen", filepath.Join(l.Root("c"), "etc/xen")); err != nil {
 		t.Fatal(err)
 	}
@@ -305,18 +307,18 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestParseConfig(t *testing.T) {
-	got, err := parseConfig("/etc/xen/file", []byte(vm1), nil)
+	got, err := parseConfig("xm", "/etc/xen/file", []byte(vm1), nil)
 	want := config{"vm1", 64, 2, []string{"/shared/images/vm1.img"}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v %v", got, err)
 	}
-	got, err = parseConfig("/etc/xen/file", []byte("disk=[\"phy:vg/x,sda,w!\",'tap:aio:/y,sdb,w']"), []string{"memory=32"})
+	got, err = parseConfig("xm", "/etc/xen/file", []byte("disk=[\"phy:vg/x,sda,w!\",'tap:aio:/y,sdb,w']"), []string{"memory=32"})
 	want = config{"file", 32, 1, []string{"/dev/vg/x", "/y"}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v %v", got, err)
 	}
 	for _, bad := range []string{"memory='x'", "memory=0", "vcpus=0", "disk=['x']", "disk=[x,y,w]", "no"} {
-		if _, err := parseConfig("f", []byte(bad), nil); err == nil {
+		if _, err := parseConfig("xm", "f", []byte(bad), nil); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
 	}
@@ -326,7 +328,7 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte(vm1))
 	f.Add([]byte("disk=['a,b,w\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if c, err := parseConfig("f", text, nil); err == nil && (c.MemMiB < 1 || c.VCPUs < 1) {
+		if c, err := parseConfig("xm", "f", text, nil); err == nil && (c.MemMiB < 1 || c.VCPUs < 1) {
 			t.Errorf("%+v", c)
 		}
 	})

@@ -6,28 +6,68 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lbvm/lbvm/internal/lab"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
-// call is one run of xm.
+// call is one run of xm or xl.
 type call struct {
 	x      *xend
 	n      *lab.Node
 	dir    string
-	old    bool // 3.0.3
+	tool   string // xm or xl
+	v      version
 	out    strings.Builder
 	errors strings.Builder
 }
 
 func (c *call) words(m message, args ...any) string {
 	text := texts[m][1]
-	if c.old {
+	if c.tool == "xl" && texts[m][2] != "" {
+		text = texts[m][2]
+	} else if c.tool == "xm" && c.v.before(3, 1) {
 		text = texts[m][0]
 	}
 	return fmt.Sprintf(text, args...)
+}
+
+// version is that of xm or xl.
+type version struct{ major, minor int }
+
+func (v version) before(major, minor int) bool {
+	return v.major < major || v.major == major && v.minor < minor
+}
+
+func versionOf(text string) (v version) {
+	fmt.Sscanf(text, "%d.%d", &v.major, &v.minor)
+	return v
+}
+
+func (c *call) signature() string {
+	if c.tool == "xl" {
+		return xlSignature
+	}
+	return signature
+}
+
+// failBy is fail where xl tells by its code what libxl said.
+func (c *call) failBy(code int, m message, args ...any) int {
+	if c.fail(m, args...); c.tool == "xl" {
+		return code
+	}
+	return 1
+}
+
+// find looks for a domain by name or number; xl takes digits for a number and nothing else.
+func (c *call) find(name string) *domain {
+	d := c.x.find(name)
+	if d != nil && c.tool == "xl" && strings.Trim(name, "0123456789") == "" && name != strconv.Itoa(d.id) {
+		return nil
+	}
+	return d
 }
 
 func (c *call) say(m message, args ...any) { fmt.Fprintln(&c.out, c.words(m, args...)) }
@@ -61,7 +101,7 @@ const many = 1 << 20
 func verbs() map[string]verb {
 	one := func(do func(*call, *domain) int) func(*call, context.Context, words) int {
 		return func(c *call, _ context.Context, w words) int {
-			d := c.x.find(w.args[0])
+			d := c.find(w.args[0])
 			if d == nil { // just now
 				return c.noDomain(w.args[0], "list")
 			}
@@ -75,10 +115,7 @@ func verbs() map[string]verb {
 			fmt.Fprintln(&c.out, d.id)
 			return 0
 		})},
-		"destroy": {nil, nil, 1, 1, "1 argument", one(func(c *call, d *domain) int {
-			c.x.drop(d)
-			return 0
-		})},
+		"destroy":  {[]string{"-f"}, nil, 1, 1, "1 argument", one((*call).destroy)},
 		"pause":    {nil, nil, 1, 1, "1 argument", one((*call).pause)},
 		"unpause":  {nil, nil, 1, 1, "1 argument", one((*call).unpause)},
 		"info":     {nil, nil, 0, 0, "0 arguments", func(c *call, _ context.Context, _ words) int { return c.info() }},
@@ -91,12 +128,20 @@ func verbs() map[string]verb {
 
 // xm hands the command to xend and waits for it. xend does not notice if xm is killed.
 func (x *xend) xm(ctx context.Context, n *lab.Node, r lab.Request) run.Result {
-	c := &call{x: x, n: n, dir: r.Dir, old: strings.HasPrefix(n.Setting(versionFile, "3.0.3"), "3.")}
+	c := &call{x: x, n: n, dir: r.Dir, tool: "xm", v: versionOf(n.Setting(versionFile, "3.0.3"))}
+	if n.Fault("xm", "xend-down", "*") || !exists(n.Path(lab.XendLock)) {
+		return c.result(c.fail(xendDown))
+	}
+	return c.run(ctx, r, verbs())
+}
+
+// run does one of these verbs.
+func (c *call) run(ctx context.Context, r lab.Request, verbs map[string]verb) run.Result {
 	if len(r.Argv) < 2 {
 		return c.result(c.fail(usage))
 	}
 	name := r.Argv[1]
-	v, ok := verbs()[name]
+	v, ok := verbs[name]
 	if !ok {
 		c.fail(badCommand, name)
 		return c.result(c.fail(usage))
@@ -110,11 +155,16 @@ func (x *xend) xm(ctx context.Context, n *lab.Node, r lab.Request) run.Result {
 		c.fail(needs, name, v.needs)
 		return c.result(c.fail(usage))
 	}
-	if !slices.Contains([]string{"list", "create", "restore", "info"}, name) && x.find(w.args[0]) == nil {
+	if !slices.Contains([]string{"list", "create", "restore", "info"}, name) && c.find(w.args[0]) == nil {
 		return c.result(c.noDomain(w.args[0], name))
 	}
 	answer := make(chan run.Result, 1)
-	n.Go(func(life context.Context) { answer <- c.result(v.do(c, life, w)) })
+	c.n.Go(func(life context.Context) {
+		if c.tool == "xl" {
+			life = ctx
+		}
+		answer <- c.result(v.do(c, life, w))
+	})
 	select {
 	case a := <-answer:
 		return a
@@ -147,16 +197,24 @@ func split(v verb, args []string) (words, error) {
 
 func (c *call) noDomain(name, verb string) int {
 	c.fail(noDomain, name, verb)
-	if c.old {
+	switch {
+	case c.tool == "xl" && c.v.before(4, 7):
+		return 2
+	case c.tool == "xl" || c.v.before(4, 0):
 		return 1
 	}
 	return 3
 }
 
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 func (c *call) list(w words) int {
 	chosen := func(name string) bool { return len(w.args) == 0 || slices.Contains(w.args, name) }
 	for _, name := range w.args {
-		if name != "Domain-0" && name != "0" && c.x.find(name) == nil {
+		if name != "Domain-0" && name != "0" && c.find(name) == nil {
 			return c.noDomain(name, "list")
 		}
 	}
@@ -177,12 +235,62 @@ func (c *call) list(w words) int {
 	}
 	c.x.mu.Lock()
 	defer c.x.mu.Unlock()
+	c.x.reboots(c)
 	for _, d := range c.x.list() {
 		if chosen(d.name) || chosen(fmt.Sprint(d.id)) {
 			row(d.name, d.id, d.conf.MemMiB, d.conf.VCPUs, d.state(), d.seconds())
 		}
 	}
+	for name, conf := range c.x.known {
+		if chosen(name) && c.x.findLocked(name) == nil && c.n.Fault("xm", "inactive-row", name) {
+			fmt.Fprintf(&c.out, "%-40s %5s %5d %5d %10s %8.1f\n", name, "", conf.MemMiB, conf.VCPUs, "", 0.0)
+		}
+	}
+	if c.tool == "xl" && c.n.Fault("xl", "null-row", "*") {
+		row("(null)", 99, 0, 1, "--ps-d", 99.9)
+	}
 	return 0
+}
+
+// reboots lets a guest reboot by itself, where that was asked for: its domain goes, and comes anew a moment later.
+func (x *xend) reboots(c *call) {
+	for _, d := range slices.Clone(x.list()) {
+		if d.moves || d.guest == nil || !c.n.Fault(c.tool, "reboot-gap", d.name) {
+			continue
+		}
+		d.guest.Kill()
+		c.n.Go(func(life context.Context) {
+			if !wait(life, rebootTakes) {
+				return
+			}
+			if again, err := x.add(c.n, d.conf, d.conf.Name); err == nil {
+				if err := x.fill(c.n, again, nil, true); err != nil {
+					fmt.Fprintln(os.Stderr, "lab:", err)
+				}
+			}
+		})
+	}
+}
+
+// destroy ends a domain, but for a row that stays.
+func (c *call) destroy(d *domain) int {
+	if c.n.Fault(c.tool, "dead-row", d.conf.Name) {
+		c.x.dies(d)
+		return 0
+	}
+	c.x.drop(d)
+	return 0
+}
+
+// dies ends the guest and leaves its row.
+func (x *xend) dies(d *domain) {
+	x.mu.Lock()
+	d.dead = true
+	g := d.guest
+	x.mu.Unlock()
+	if g != nil {
+		g.Kill()
+	}
 }
 
 func (c *call) create(_ context.Context, w words) int {
@@ -218,27 +326,45 @@ func (c *call) create(_ context.Context, w words) int {
 		return c.fail(noConfig, path)
 	}
 	if w.flags["-q"]+w.flags["--quiet"] == "" {
-		c.say(usingConfig, file)
+		if c.tool == "xl" {
+			c.fail(usingConfig, file)
+		} else {
+			c.say(usingConfig, file)
+		}
 	}
-	conf, err := parseConfig(file, text, overrides)
+	conf, err := parseConfig(c.tool, file, text, overrides)
 	if err != nil {
 		return c.fail(failed, err)
 	}
-	d, err := c.x.add(c.n, conf)
-	if err != nil {
-		return c.fail(failed, err)
+	d, code := c.add(conf)
+	if d == nil {
+		return code
 	}
 	for _, disk := range conf.Disks {
 		if _, err := os.Stat(c.n.Path(disk)); err != nil {
 			c.x.drop(d)
-			return c.fail(noDisk, disk)
+			return c.failBy(3, noDisk, disk)
 		}
 	}
-	if err := c.x.fill(c.n, d, nil); err != nil {
-		return c.fail(failed, err)
+	if err := c.x.fill(c.n, d, nil, true); err != nil {
+		return c.failBy(3, failed, err)
 	}
-	c.say(started, conf.Name, d.id)
+	if c.tool == "xm" {
+		c.say(started, conf.Name, d.id)
+	}
 	return 0
+}
+
+// add is xend.add, with the tool's words if that fails.
+func (c *call) add(conf config) (*domain, int) {
+	d, err := c.x.add(c.n, conf, conf.Name)
+	switch {
+	case err == nil:
+		return d, 0
+	case c.tool == "xl" && c.x.find(conf.Name) != nil:
+		return nil, c.failBy(6, failed, fmt.Sprintf("Domain with name %q already exists.", conf.Name))
+	}
+	return nil, c.failBy(3, failed, err)
 }
 
 func (c *call) pause(d *domain) int {
@@ -261,18 +387,22 @@ func (c *call) unpause(d *domain) int {
 
 // shutdown only asks. A domain that is paused, or busy with something else, does not hear.
 func (c *call) shutdown(life context.Context, w words) int {
-	d := c.x.find(w.args[0])
+	d := c.find(w.args[0])
 	if d == nil {
 		return c.noDomain(w.args[0], "shutdown")
 	}
 	g := c.x.guestOf(d)
-	if c.n.Fault("xm", "slow-stop", d.conf.Name) || g == nil || g.Frozen() || c.x.departs(d) {
+	if c.n.Fault(c.tool, "slow-stop", d.conf.Name) || g == nil || g.Frozen() || c.x.departs(d) {
 		return 0
 	}
 	ended := make(chan struct{})
 	c.n.Go(func(life context.Context) {
 		defer close(ended)
 		if wait(life, shutdownTakes) && !g.Frozen() {
+			if c.n.Fault(c.tool, "dead-row", d.conf.Name) {
+				c.x.dies(d)
+				return
+			}
 			if err := g.Shutdown(); err != nil {
 				fmt.Fprintln(os.Stderr, "lab:", err)
 			}
@@ -289,9 +419,9 @@ func (c *call) shutdown(life context.Context, w words) int {
 }
 
 func (c *call) info() int {
-	extra := []string{"4", "4", ".1"}
-	if c.old {
-		extra = []string{"3", "0", ".3-rc3-1.2798.el5"}
+	extra := []string{strconv.Itoa(c.v.major), strconv.Itoa(c.v.minor), ".1"}
+	if c.v.before(3, 1) {
+		extra[2] = ".3-rc3-1.2798.el5"
 	}
 	for _, kv := range [][2]string{
 		{"host", c.n.Name}, {"release", "2.6.18-8.el5xen"}, {"machine", "x86_64"}, {"nr_cpus", "2"}, {"nr_nodes", "1"},
