@@ -57,6 +57,8 @@ type compiler struct {
 	work  int // closures made
 	sizes int // of all patterns
 
+	lastValues map[*node]bool // sorts that are what a sub gives: it may be called for a list
+
 	warns   bool // use warnings is in force
 	back    Want // what a return is to give: inside an eval that one's context
 	tracing bool // each comparison and logical operator writes a step

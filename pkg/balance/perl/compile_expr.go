@@ -111,7 +111,12 @@ func (c *compiler) scalar(n *node) scalarFn {
 		return func(m *machine) Value { return m.charged(complement(f(m))) }
 	case nIncDec:
 		return c.incDec(n)
-	case nSlice, nKeySlice, nPairSlice, nListSlice, nSort:
+	case nSort:
+		if !c.lastValues[n] {
+			c.p.refuse(n.off, "sort where one value is wanted", "it gives a list: my @s = sort ...; or (sort ...)[0]")
+		}
+		return lastOf(c.list(n))
+	case nSlice, nKeySlice, nPairSlice, nListSlice:
 		return lastOf(c.list(n))
 	case nRange:
 		c.p.refuse(n.off, "the flip-flop operator "+n.name, "a range makes a list: for my $i (1..5) { ... }")

@@ -69,6 +69,9 @@ func (c *compiler) result(n *node, want Want) stmtFn {
 	}
 	var scalar scalarFn
 	var list listFn
+	if want == wantCaller {
+		c.mayBeList(n)
+	}
 	if want == WantScalar || want == wantCaller {
 		scalar = c.scalar(n)
 	}
@@ -102,6 +105,26 @@ func (c *compiler) result(n *node, want Want) stmtFn {
 	}
 	c.remember(key, f)
 	return f
+}
+
+// mayBeList notes the sorts that n gives.
+func (c *compiler) mayBeList(n *node) {
+	switch n.kind {
+	case nSort:
+		if c.lastValues == nil {
+			c.lastValues = map[*node]bool{}
+		}
+		c.lastValues[n] = true
+	case nCond:
+		c.mayBeList(n.kids[1])
+		c.mayBeList(n.kids[2])
+	case nAnd, nOr, nDor:
+		c.mayBeList(n.kids[1])
+	case nList:
+		for _, k := range n.kids {
+			c.mayBeList(k)
+		}
+	}
 }
 
 // ifTail is an if whose branches give the value; without a true branch it is the condition's.

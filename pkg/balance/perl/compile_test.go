@@ -99,11 +99,34 @@ func TestRefused(t *testing.T) {
 		"$x->@*": "postfix dereference", "*foo = 1": "a glob", "1..3 if 2..4": "flip-flop", "'aa' =~ /(.)\\1/": "a back reference", "/a(?=b)/": "a look-ahead",
 		"/(?<=a)b/": "a look-behind", "/a++/": "a possessive quantifier", "/\\Ga/": "\\G", "/(?{1})/": "code (?{...})", "/(?R)/": "a recursion", "s/a/b/ee": "s///ee",
 		"(1 ? $a : $b) = 9": "?: on the left", "print FH 1": "the file handle FH", "use utf8;": "use utf8", "given (1) { }": "given", "format STDOUT =": "format",
+		"my $x = sort 3, 1": "sort where one value is wanted", "1 if sort(3, 1) > 2": "sort where one value is wanted", "use constant A => 1;": "use constant", "use constant { A => 1 };": "use constant",
+		"$x->%*": "postfix dereference", "$x->$#*": "postfix dereference", "/\\p{L}/": "\\p", "caller": "the function caller", "tie my %h, 'X'": "the function tie", "fc('x')": "the function fc",
+		"sub f :lvalue { 1 }": "attributes of subs", "dbmopen(%h, 'x', 0)": "the function dbmopen", "s/a/b/ee;": "s///ee", "@ARGV": "the variable @ARGV", "$/": "the variable $/",
 		"$! + 1": "the variable $!", "select(undef,undef,undef,1)": "the function select", "alarm 5": "the function alarm", "syscall(1)": "the function syscall",
 	} {
 		got := findings(code)
 		if !strings.Contains(got, what) || !strings.Contains(got, "not available in algorithms") || !strings.Contains(got, "lbvm.conf:10:") {
 			t.Errorf("%q: no %q in\n%s", code, what, got)
+		}
+		_, diags := Compile([]byte(code), Position{}, testFuncs())
+		for _, d := range diags {
+			if strings.Contains(d.Text, "not available in algorithms") && d.Hint == "" {
+				t.Errorf("%q: nobody says what to write instead: %s", code, d)
+			}
+		}
+	}
+}
+
+// TestSortedLists: a sub that gives what it has sorted may be called for a list.
+func TestSortedLists(t *testing.T) {
+	for code, want := range map[string]string{
+		"sub f { sort { $b <=> $a } @_ } join ',', f(1, 3, 2)":                                  "3,2,1",
+		"sub f { return wantarray ? sort(@_) : 5 } my $x = f(2, 1); \"$x\" . join ',', f(2, 1)": "51,2",
+		"(sort 3, 1)[0] + (my ($y) = sort 5, 4)":                                                "3",
+		"scalar(my @s = sort 3, 1, 2)":                                                          "3",
+	} {
+		if o := scalarOutcome(code); len(o.values) != 1 || o.values[0] != want {
+			t.Errorf("%s: %v", code, o)
 		}
 	}
 }
@@ -182,5 +205,11 @@ func TestCheck(t *testing.T) {
 	}
 	if prog, diags = Compile([]byte("my $r = 'x'; migrate() if max(res($r, 5))"), Position{}, funcs); prog == nil || len(diags) > 0 {
 		t.Errorf("no literal: %v", diags)
+	}
+}
+
+func TestSprintfWritesNothing(t *testing.T) {
+	if o := scalarOutcome("my $x; sprintf('ab%n', $x)"); !strings.Contains(o.err, "%n in sprintf is not available in algorithms") {
+		t.Errorf("%v", o)
 	}
 }

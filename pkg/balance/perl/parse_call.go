@@ -121,6 +121,7 @@ func (p *parser) definedSub(n *node) *node {
 	if open {
 		p.expect(")", n.off)
 	}
+	n.name = "defined" // a sub that exists is defined: there are no forward declarations
 	c := p.ampCall(token{kind: tVar, text: "&", name: t.name, off: t.off, end: t.end})
 	n.kids, n.end = p.list(c), p.tokEnd()
 	return n

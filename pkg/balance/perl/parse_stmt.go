@@ -358,7 +358,7 @@ func (p *parser) subBody() *subInfo {
 		p.fail(t.off, "prototypes and signatures are not available in algorithms", "take the arguments with my ($x, $y) = @_;")
 	}
 	if t.kind == tOp && t.text == ":" {
-		p.fail(t.off, "attributes of subs are not available in algorithms", "")
+		p.fail(t.off, "attributes of subs are not available in algorithms", "write sub NAME { ... }")
 	}
 	if t.kind == tOp && t.text == ";" {
 		p.fail(t.off, "a forward declaration of a sub is not available in algorithms", "define it; it may stand behind its first use")

@@ -1,5 +1,7 @@
 package perl
 
+import "strings"
+
 // postfix reads a term with its subscripts.
 func (p *parser) postfix() *node {
 	n := p.term()
@@ -81,10 +83,10 @@ func (p *parser) arrow(n *node, t token) *node {
 	case u.kind == tOp && u.text == "(":
 		p.take()
 		return p.callArgs(p.node(node{kind: nDynCall, off: n.off, kids: p.list(n)}), u)
-	case u.kind == tOp && (u.text == "@" || u.text == "%" || u.text == "*"), u.kind == tCast:
-		p.fail(t.off, "the postfix dereference ->@* is not available in algorithms", "write @{...}")
+	case u.kind == tOp && (u.text == "@" || u.text == "%" || u.text == "*"), u.kind == tCast, u.kind == tVar && u.text != "$", strings.HasPrefix(p.src[u.off:], "$#*"):
+		p.fail(t.off, "the postfix dereference ->@* is not available in algorithms", "write @{...}, %{...} or ${...}")
 	}
-	p.fail(t.off, "the method call -> is not available in algorithms", "")
+	p.fail(t.off, "the method call -> is not available in algorithms", noMethods)
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (p *parser) dashWord(t token) *node {
 		return p.node(node{kind: nConst, off: t.off, end: i, val: String("-" + word)})
 	}
 	if len(word) == 1 && word != "x" && word != "y" && word != "q" && word != "m" || word == "x" {
-		p.fail(t.off, "the file test -"+word+" is not available in algorithms", "")
+		p.fail(t.off, "the file test -"+word+" is not available in algorithms", noFiles)
 	}
 	if p.isFunction(word) || p.lexer.at(p.peekAfter(i)) == '(' || p.lexer.at(i) == ':' {
 		return nil

@@ -22,7 +22,11 @@ func (p *parser) use(t token) {
 		p.syntax(p.peek(false), "a ; is missing")
 	}
 	if !known {
-		p.err(m.off, "the list of use "+m.text+" must be made of plain words", "")
+		if refused, hint := refusedModule(m.text); refused {
+			p.refuse(m.off, "use "+m.text, hint)
+		} else {
+			p.err(m.off, "the list of use "+m.text+" must be made of plain words", "write use "+m.text+" qw(...);")
+		}
 		return
 	}
 	on := t.text == "use"
@@ -48,11 +52,23 @@ func (p *parser) use(t token) {
 		if on {
 			p.module(m, args)
 		}
-	case "integer", "bigint", "bignum", "bigrat":
-		p.refuse(m.off, "use "+m.text, "use int() where a whole number is needed")
 	default:
-		p.refuse(m.off, "use "+m.text, "only strict, warnings, feature, List::Util and POSIX are built in")
+		_, hint := refusedModule(m.text)
+		p.refuse(m.off, "use "+m.text, hint)
 	}
+}
+
+// refusedModule tells whether a module or pragma is not built in, and what to write instead.
+func refusedModule(name string) (refused bool, hint string) {
+	switch name {
+	case "strict", "warnings", "feature", "vars", "utf8", "bytes", "diagnostics", "List::Util", "POSIX", "Scalar::Util":
+		return false, ""
+	case "integer", "bigint", "bignum", "bigrat":
+		return true, "use int() where a whole number is needed"
+	case "constant":
+		return true, "use a variable: my $limit = 0.70;"
+	}
+	return true, "only strict, warnings, feature, List::Util and POSIX are built in"
 }
 
 func (p *parser) imported(name, full string) {
@@ -82,7 +98,7 @@ func (p *parser) module(m token, names []string) {
 			continue
 		}
 		if builtinFor(full) == nil && blockFunction(full) == "" {
-			p.refuse(m.off, full, "")
+			p.refuse(m.off, full, "write a sub of your own for it")
 			continue
 		}
 		if _, host := p.host(name); !host {

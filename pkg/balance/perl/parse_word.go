@@ -101,7 +101,7 @@ func (p *parser) call(t token, name string) *node {
 	case next.kind == tOp && next.text == "(":
 		return p.args(p.node(node{kind: nCall, name: name, off: t.off, end: t.end}))
 	case next.kind == tOp && next.text == "->":
-		p.fail(next.off, "the method call "+t.text+"-> is not available in algorithms", "")
+		p.fail(next.off, "the method call "+t.text+"-> is not available in algorithms", noMethods)
 	case strings.HasSuffix(name, "::"):
 		name = strings.TrimSuffix(name, "::")
 	}
@@ -177,7 +177,7 @@ func (p *parser) emptyParens() {
 func (p *parser) ampCall(t token) *node {
 	n := p.node(node{kind: nCall, name: strings.TrimPrefix(t.name, "::"), sigil: '&', off: t.off, end: t.end})
 	if strings.HasPrefix(n.name, "CORE::") {
-		p.refuse(t.off, "&"+n.name, "")
+		p.refuse(t.off, "&"+n.name, "call the function by its name")
 	}
 	if u := *p.peek(false); u.kind == tOp && u.text == "(" {
 		p.take()
@@ -256,7 +256,7 @@ func (p *parser) declaration(t token) *node {
 	}
 	if !p.isOp(true, "(") {
 		if u := *p.peek(true); u.kind == tIdent {
-			p.fail(u.off, "a typed declaration is not available in algorithms: syntax error", "")
+			p.fail(u.off, "a typed declaration is not available in algorithms: syntax error", "write my $x, or sub NAME { ... }")
 		}
 		one()
 		n.end = p.pos
@@ -283,14 +283,14 @@ func (p *parser) special(n *node) *node {
 		switch strings.TrimPrefix(name, "::") {
 		case "ENV", "SIG", "INC", "ARGV", "F":
 			if what := string(n.sigil) + strings.TrimPrefix(name, "::"); what != "$SIG" && what != "$INC" && what != "$F" && what != "%F" && what != "@ENV" && what != "@SIG" {
-				p.refuse(n.off, "the variable "+string(n.sigil)+name, "")
+				p.refuse(n.off, "the variable "+string(n.sigil)+name, refusedVariable(name))
 			}
 		}
 		return n
 	}
 	if n.sigil == '@' || n.sigil == '%' {
 		if name == "!" || name != "-" && name != "+" {
-			p.refuse(n.off, "the variable "+string(n.sigil)+name, "")
+			p.refuse(n.off, "the variable "+string(n.sigil)+name, refusedVariable(name))
 		}
 		return n
 	}
@@ -302,6 +302,6 @@ func (p *parser) special(n *node) *node {
 	case "@", ",", "\\", "\"", ";", "0", "$", "]", "|":
 		return n
 	}
-	p.refuse(n.off, "the variable $"+name, "")
+	p.refuse(n.off, "the variable $"+name, refusedVariable(name))
 	return n
 }

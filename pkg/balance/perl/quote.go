@@ -33,7 +33,7 @@ func (p *parser) quoted(t token) *node {
 		n.regex = &regexNode{flags: q.flags, pattern: p.pattern(t, q)}
 		switch {
 		case strings.Count(q.flags, "e") > 1:
-			p.refuse(t.off, "s///ee", "it would evaluate a string")
+			p.refuse(t.off, "s///ee", "write one e: what it makes is evaluated once")
 		case strings.Contains(q.flags, "e"):
 			n.regex.repl = p.code(q.from2, q.to2)
 		case q.delim2 == '\'':
@@ -48,9 +48,9 @@ func (p *parser) quoted(t token) *node {
 		n.regex.from = p.trList(p.src[q.from:q.to], q.delim, q.from)
 		n.regex.to = p.trList(p.src[q.from2:q.to2], q.delim2, q.from2)
 	case "qx":
-		p.refuse(t.off, "running a command with `...` or qx", "an algorithm only reads values and answers migrate() or report()")
+		p.refuse(t.off, "running a command with `...` or qx", noCommands)
 	case "<":
-		p.fail(t.off, "reading a file with <...> is not available in algorithms", "less than needs a value on its left: ($x) < 1")
+		p.fail(t.off, "reading a file with <...> is not available in algorithms", noFiles+"; less than needs a value on its left: ($x) < 1")
 	}
 	return n
 }

@@ -37,7 +37,7 @@ func (t *translator) setFlags(f regexFlags) {
 }
 
 func (t *translator) refuse(what string) *regexError {
-	return &regexError{text: what + " in a pattern is not available in algorithms", off: t.i}
+	return &regexError{text: what + " in a pattern is not available in algorithms", off: t.i, hint: refusedPattern(what)}
 }
 
 func (t *translator) bad(text string) *regexError {

@@ -40,6 +40,9 @@ func formatList(m *machine, at site, a []Value) Value {
 		v, arg, n, ok := parseVerb(format[i:], args, next)
 		if !ok { // an unknown conversion is copied
 			n = min(n, len(format)-i)
+			if v.conv == 'n' {
+				m.die(at, "%n in sprintf is not available in algorithms: length tells how long a text is")
+			}
 			if at.warn {
 				m.warning(at, "Invalid conversion in sprintf: \""+format[i:i+n]+"\"")
 			}
