@@ -53,8 +53,8 @@ func ruleCases() []ruleCase {
 		{"example-1", "if (average(res('cpu',5)) > 0.70)\n{\n   migrate();\n}", 0.5, true, 1},
 		{"example-2", "if ((average(res('cpu',5)) > 0.70) && average(res2('cpu',2)) < 0.40)\n{\n   migrate();\n}", 1, true, 1},
 		{"example-3", example3, 1, true, 1},
-		{"rising", "my @cpu = res('cpu', 3);\nif ( average(@cpu) > 0.50 && $cpu[0] > $cpu[1] && $cpu[1] > $cpu[2] ) {\n    migrate();\n}", 1, false, 1},
-		{"loop-1000", "my $s = 0; for (my $i = 0; $i < 1000; $i++) { $s += $i * 2 if $i % 3 }", 1.2, false, 0},
+		{"rising", "my @cpu = res('cpu', 3);\nif ( average(@cpu) > 0.50 && $cpu[0] > $cpu[1] && $cpu[1] > $cpu[2] ) {\n    migrate();\n}", 1, true, 1},
+		{"loop-1000", "my $s = 0; for (my $i = 0; $i < 1000; $i++) { $s += $i * 2 if $i % 3 }", 1.2, true, 0},
 	}
 }
 

@@ -2,6 +2,7 @@ package perl
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -83,5 +84,37 @@ func TestFirstRunKeepsNothing(t *testing.T) {
 	}
 	if prog.pool.Get() != nil {
 		t.Error("the first run has left its machine in the pool")
+	}
+}
+
+// TestRunsAreAlike: a program that runs again on the machine of its last run finds nothing of it.
+func TestRunsAreAlike(t *testing.T) {
+	f := readOracle(t)
+	zone, err := time.LoadLocation(f.TZ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range f.Cases {
+		prog, _ := Compile([]byte(c.Code), Position{}, testFuncs())
+		if prog == nil || !prog.Deterministic() || c.ID == "infinite" || c.ID == "infinite2" {
+			continue
+		}
+		first := ""
+		for run := range 4 {
+			w := f.world()
+			list, err := prog.RunList(context.Background(), Options{Host: w, Now: time.Unix(f.Now, 0), Zone: zone})
+			got := fmt.Sprint(w.actions, err)
+			for _, v := range list {
+				if v.Ref() != "" {
+					v = String(v.Ref())
+				}
+				got += " " + v.GoString()
+			}
+			if run == 0 {
+				first = got
+			} else if got != first {
+				t.Errorf("%s: run %d gives %s, the first %s", c.ID, run+1, got, first)
+			}
+		}
 	}
 }

@@ -236,6 +236,7 @@ func (m *machine) prepare(ctx context.Context, o Options) {
 	m.stack, m.ptrs, m.saves, m.rets = m.stack[:0], m.ptrs[:0], m.saves[:0], m.rets[:0]
 	m.retv, m.match, m.label = Value{}, nil, ""
 	m.places, m.random = nil, 0
+	m.free = 0 // a machine is used again only where nothing can refer to its cells
 	for _, g := range m.globals {
 		*g = Value{}
 	}
