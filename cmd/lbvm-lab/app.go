@@ -54,7 +54,7 @@ func (a app) main(ctx context.Context, args []string) int {
 		Flags:          []cli.Flag{&cli.StringFlag{Name: "lab", Usage: "the lab's folder `DIR`"}},
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands: []*cli.Command{a.upCommand(), a.runCommand(), a.nodeCommand(), a.loadCommand(), a.crashCommand(), a.faultCommand(),
+		Commands: []*cli.Command{a.upCommand(), a.runCommand(), a.nodeCommand(), a.setCommand(), a.loadCommand(), a.crashCommand(), a.faultCommand(),
 			a.statusCommand(), a.checkCommand(), a.demoCommand(), a.downCommand(), a.campaignCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

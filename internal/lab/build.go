@@ -35,6 +35,7 @@ type VM struct {
 	Service string // the service's name; Name
 	Node    string // where it starts, by a failover domain; "" is anywhere
 	Memory  int    // MiB; 256
+	Top     bool   // it stands directly below <rm>, in no service
 }
 
 // DefaultVMs gives three OpenVZ and three Xen guests, spread over the nodes.

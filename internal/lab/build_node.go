@@ -25,7 +25,9 @@ func NodeTools() []string { return []string{"vzctl", "vzlist", "vz", "xm", "xl"}
 const XendLock = "/var/lock/subsys/xend"
 
 // ManagerTools are the emulated programs that the cluster manager answers.
-func ManagerTools() []string { return []string{"clustat", "clusvcadm", "cman_tool", "ccs_tool"} }
+func ManagerTools() []string {
+	return []string{"clustat", "clusvcadm", "cman_tool", "fence_tool", "ccs_tool"}
+}
 
 // node makes the tree of one node. Every link is relative, so that the lab's folder can be moved while it is down.
 func (b *builder) node(name string, c clock.Scaled) {
@@ -104,6 +106,10 @@ func (b *builder) clusterConf() string {
 		domain := ""
 		if vm.Node != "" {
 			domain = fmt.Sprintf(" domain=\"prefer-%s\"", vm.Node)
+		}
+		if vm.Top {
+			fmt.Fprintf(&s, "    <%s name=\"%s\"%s autostart=\"1\" recovery=\"restart\"/>\n", vm.Type, vm.Name, domain)
+			continue
 		}
 		fmt.Fprintf(&s, "    <service name=\"%s\"%s autostart=\"1\" recovery=\"restart\">\n      <%s name=\"%s\"/>\n    </service>\n", vm.Service, domain, vm.Type, vm.Name)
 	}

@@ -34,6 +34,8 @@ func (m *Manager) answer(ctx context.Context, r lab.Request) run.Result {
 		return res
 	case "cman_tool":
 		return m.cmanTool(n, args)
+	case "fence_tool":
+		return m.fenceTool(n, args)
 	case "ccs_tool":
 		return m.ccsTool(n, args, r.Dir)
 	}

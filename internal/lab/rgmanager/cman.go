@@ -79,6 +79,7 @@ func (m *Manager) cmanNodes(args []string) run.Result {
 			sts, joined = "M", stamp(n.joined)
 		}
 		fmt.Fprintf(&b, "%4d   %s  %5d   %s  %s\n", n.id, sts, n.incarnation, joined, n.name)
+		fence := fence && !m.switches.el6
 		if fence && !n.lastFenced.IsZero() { // may well be an older fencing
 			fmt.Fprintf(&b, "       Last fenced:   %-15s by %s\n", stamp(n.lastFenced), "fence_lab")
 		}

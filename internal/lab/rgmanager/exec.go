@@ -47,10 +47,13 @@ func (m *Manager) exec(n *node, r *resource, name string, depth int, target stri
 	cmd := &exec.Cmd{Path: argv[0], Args: argv, Dir: "/", Env: environment(r, n.root, depth, n.refs(r.ID()), timeout)}
 	began := time.Now()
 	boot := n.bootCount()
-	_, err := n.spawn(func() (*os.Process, error) {
-		err := cmd.Start()
-		return cmd.Process, err
+	_, done, err := m.atWork(name, func() (*os.Process, error) {
+		return n.spawn(func() (*os.Process, error) {
+			err := cmd.Start()
+			return cmd.Process, err
+		})
 	})
+	defer done()
 	if errors.Is(err, errNodeDown) {
 		return 0, err
 	}

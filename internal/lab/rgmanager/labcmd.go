@@ -95,6 +95,11 @@ func (m *Manager) labCommand(ctx context.Context, argv []string) run.Result {
 		return run.Result{}
 	case argv[0] == "node" && len(argv) == 3:
 		return m.nodeCommand(ctx, argv[1], argv[2])
+	case argv[0] == "set" && len(argv) == 3:
+		if err := m.set(argv[1], argv[2]); err != nil {
+			return failure(err.Error())
+		}
+		return run.Result{}
 	}
 	return failure(fmt.Sprintf("the manager does not know the command %q", argv))
 }

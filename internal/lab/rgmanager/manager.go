@@ -53,7 +53,10 @@ type Manager struct {
 	locked     bool // clusvcadm -l
 	ending     bool // the lab goes down: nothing is started any more
 	generation int
-	cameUp     []string // nodes that became ready and were not yet considered for failback
+	switches   switches
+	still      bool                // the shared file system stands still
+	working    map[int]*os.Process // agents that use it
+	cameUp     []string            // nodes that became ready and were not yet considered for failback
 }
 
 // Run plays the cluster manager of a lab until ctx ends or the lab's stop command comes: it switches every node
@@ -94,7 +97,7 @@ func newManager(ctx context.Context, o Options, logFile interface{ Write([]byte)
 		return nil, err
 	}
 	m := &Manager{o: o, clk: o.Clock, log: &eventLog{w: logFile, clk: o.Clock}, ctx: ctx, changed: make(chan struct{}),
-		groups: map[string]*group{}, generation: 1}
+		groups: map[string]*group{}, generation: 1, switches: switches{fence: o.Fence}, working: map[int]*os.Process{}}
 	for i, name := range d.Nodes {
 		m.nodes = append(m.nodes, newNode(name, i+1, o.Layout.Root(name)))
 	}
@@ -159,6 +162,7 @@ func (m *Manager) update(f func()) {
 }
 
 func (m *Manager) wakeLocked() {
+	m.stillLocked()
 	close(m.changed)
 	m.changed = make(chan struct{})
 }

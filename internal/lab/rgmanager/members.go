@@ -110,7 +110,10 @@ func (m *Manager) emergencyStopLocked(n *node) {
 
 // fence waits for the fence agent, after which a dead node's groups may start elsewhere.
 func (m *Manager) fence(n *node) {
-	if m.clk.Sleep(m.ctx, m.o.Fence) != nil {
+	m.mu.Lock()
+	takes := m.switches.fence
+	m.mu.Unlock()
+	if takes < 0 || m.clk.Sleep(m.ctx, takes) != nil {
 		return
 	}
 	done := false
@@ -286,6 +289,7 @@ func (m *Manager) leave(ctx context.Context, n *node) error {
 		})
 	}
 	wg.Wait()
+	m.runLeaveScript(ctx, n)
 	m.update(func() {
 		n.member, n.view, n.fenced, n.fencePending = false, nil, false, false
 		m.generation++
