@@ -46,10 +46,11 @@ func (w world) evalRecorded(ctx context.Context, q evalQuery) error {
 	if err != nil {
 		return err
 	}
-	at := perl.Position{File: name}
+	vm := ""
 	if shown.VM != nil {
-		at.VM = *shown.VM
+		vm = *shown.VM
 	}
+	at := perl.Position{File: name, VM: vm}
 	if !given {
 		rule := cfg.RuleOf(balance.VM{Name: svc.VM, Type: svc.VMType, Service: svc.ID}, q.vm)
 		if rule == nil {
@@ -70,7 +71,7 @@ func (w world) evalRecorded(ctx context.Context, q evalQuery) error {
 	}
 	logs := cfg.Logs(w.host.Path(cfg.Paths.LogDir))
 	for _, target := range targets(q, svc, owner) {
-		a := cfg.Try(ctx, program, balance.Trial{At: shown.At, Owner: owner, Target: target, Samples: logs, Trace: q.trace || q.asJSON})
+		a := cfg.Try(ctx, program, balance.Trial{At: shown.At, VM: vm, Owner: owner, Target: target, Samples: logs, Trace: q.trace || q.asJSON})
 		t := tried{Node: &owner, values: a.Values, Stdout: a.Output, err: a.Err, trace: a.Trace, reads: a.Reads}
 		if a.AskedTarget && target != "" {
 			t.Target = &target

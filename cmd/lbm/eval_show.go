@@ -181,7 +181,7 @@ func valueText(values []perl.Value) string {
 
 // withoutPlace is an error's text without the place that perl puts at its end.
 func withoutPlace(e *perl.RuntimeError) string {
-	text := strings.TrimRight(e.Text, "\n")
+	text := e.Message()
 	if i := strings.LastIndex(text, " at "+e.Pos.File+" line "); i > 0 && strings.HasSuffix(text, ".") {
 		return text[:i]
 	}

@@ -160,6 +160,7 @@ func TestEvalRecorded(t *testing.T) {
 		{"a VM goes to two nodes", []string{"--vm", "centos2", "migrate() if max(res('cpu', 2)) < max(res2('cpu', 2))"}, 0,
 			[]string{"res: " + x2 + "   res2: " + x1, "actions: migrate\n", "res: " + x2 + "   res2: " + x3, "actions: migrate\n"}, ""},
 		{"a VM's domain", []string{"--vm", "xen:centos1", "res2('cpu', 1)"}, 0, []string{"res: " + x1 + "   res2: " + x2, "value:   0.1\n"}, ""},
+		{"whose limit", []string{"--vm", "xen:centos1", "res2('cpu', 1); 1 while 1"}, exitFailed, nil, "algorithm of VM xen:centos1 on node " + x2 + ": limit: more than 1000000 steps"},
 		{"once where no target is asked", []string{"--vm", "centos2", "1 + 1"}, 0, []string{"res: " + x2 + "   res2: -", "value:   2\n"}, ""},
 		{"its own rule", []string{"--vm", "101"}, 0, []string{"res: " + x3, "actions: report\n"}, ""},
 		{"the default rule", []string{"--vm", "centos1", "--trace"}, 0, []string{"average(res('cpu', 5)) > 0.7  ->  0.9 > 0.7 is true\n", "actions: migrate\n"}, ""},

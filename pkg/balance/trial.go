@@ -13,6 +13,7 @@ import (
 // Trial is where and when a piece of code is tried, outside of a pass.
 type Trial struct {
 	At      time.Time // in the zone that rules see
+	VM      string    // whose rule it is, for the error of a limit; may be empty
 	Owner   string    // the node of res
 	Target  string    // the node of res2; "" is none
 	Samples Samples
@@ -51,7 +52,7 @@ func (c *Config) Try(ctx context.Context, p *perl.Program, t Trial) Attempt {
 	e.start(r.nodes[t.Owner], r.nodes[t.Target])
 	var a Attempt
 	e.each = func(s Said) { a.Actions = append(a.Actions, s) }
-	o := perl.Options{Host: e, Now: t.At, Zone: t.At.Location(), Out: &e.out}
+	o := perl.Options{Host: e, Now: t.At, Zone: t.At.Location(), Out: &e.out, VM: t.VM, Node: t.Target}
 	if t.Trace {
 		a.Trace = &perl.Trace{}
 		o.Trace = a.Trace

@@ -110,3 +110,22 @@ func TestCheckWithoutResources(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// The error of a limit names the VM and the node, as that of a pass does.
+func TestTryLimit(t *testing.T) {
+	c, _ := compile(t, "balance 101; default { algorithm { migrate(); } }")
+	p, diags := c.Compile("1 while 1", perl.Position{File: "algorithm"})
+	if p == nil {
+		t.Fatal(diags)
+	}
+	for _, x := range []struct{ vm, target, want string }{
+		{"openvz:101", "n2", "algorithm:1:1: algorithm of VM openvz:101 on node n2: limit: more than 1000000 steps"},
+		{"openvz:101", "", "algorithm:1:1: algorithm of VM openvz:101: limit: more than 1000000 steps"},
+		{"", "", "algorithm:1:1: limit: more than 1000000 steps"},
+	} {
+		a := c.Try(context.Background(), p, Trial{At: testNow, VM: x.vm, Owner: "n1", Target: x.target, Samples: NewMemorySamples(time.Minute)})
+		if a.Err == nil || a.Err.Error() != x.want {
+			t.Errorf("%v, want %s", a.Err, x.want)
+		}
+	}
+}

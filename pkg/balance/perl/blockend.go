@@ -6,14 +6,18 @@ import (
 	"strings"
 )
 
+// maxBlock is the longest algorithm with its braces.
+const maxBlock = maxSource + 2
+
 // BlockEnd finds the } that closes the { at src[open]. It reads as the engine
 // does: what stands in strings, patterns and comments does not count. Broken
-// parentheses do not matter here; they are for Compile to report.
+// parentheses do not matter here; they are for Compile to report. It reads no
+// more than an algorithm may have, 256 KiB: a longer block is an error.
 func BlockEnd(src []byte, open int) (end int, err error) {
 	if open < 0 || open >= len(src) || src[open] != '{' {
 		return 0, errors.New("no { at the begin of the block")
 	}
-	text := string(src)
+	text := string(src[:min(len(src), open+maxBlock)])
 	l := &lexer{src: text, pos: open + 1, end: len(text)}
 	l.err = func(int, string, string) {}
 	l.fail = func(off int, text, _ string) {
@@ -29,7 +33,10 @@ func BlockEnd(src []byte, open int) (end int, err error) {
 			end = 0
 		}
 	}()
-	return l.blockEnd(open)
+	if end, err = l.blockEnd(open); err != nil && len(text) < len(src) {
+		return 0, fmt.Errorf("%w within %d bytes, the most that an algorithm may have", err, maxSource)
+	}
+	return end, err
 }
 
 func (l *lexer) blockEnd(open int) (int, error) {

@@ -3,6 +3,7 @@ package perl
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestBlockEnd(t *testing.T) {
@@ -43,5 +44,25 @@ T
 	end, err := BlockEnd([]byte("{ $x\n__END__\nthis } is ignored\n}\n"), 0)
 	if err != nil || end != strings.LastIndex("{ $x\n__END__\nthis } is ignored\n}\n", "}") {
 		t.Errorf("__END__: %d %v", end, err)
+	}
+}
+
+// TestBlockEndLimit: a block is as long as an algorithm may be, and what lies behind it is not read.
+func TestBlockEndLimit(t *testing.T) {
+	longest := "{" + strings.Repeat("1;\n", maxSource/3) + strings.Repeat(" ", maxSource%3) + "}"
+	for _, behind := range []string{"", " more { \" }"} {
+		if end, err := BlockEnd([]byte("x "+longest+behind), 2); err != nil || end != len(longest)+1 {
+			t.Errorf("end %d, %v; want %d", end, err, len(longest)+1)
+		}
+	}
+	const want = "the { in line 1 is not closed within 262144 bytes, the most that an algorithm may have"
+	for _, src := range []string{"{ " + longest[1:], "{ if (1) {" + strings.Repeat("\n", maxSource) + "} }"} {
+		if end, err := BlockEnd([]byte(src), 0); err == nil || end != 0 || !strings.Contains(err.Error(), want) {
+			t.Errorf("end %d, %v", end, err)
+		}
+	}
+	begun := time.Now()
+	if _, err := BlockEnd([]byte(strings.Repeat("{ x <", 2<<20)), 0); err == nil || time.Since(begun) > 20*time.Second {
+		t.Errorf("%v after %v", err, time.Since(begun))
 	}
 }

@@ -91,10 +91,13 @@ type RuntimeError struct {
 // Unwrap gives the host function's error.
 func (e *RuntimeError) Unwrap() error { return e.Err }
 
-func (e *RuntimeError) Error() string {
+func (e *RuntimeError) Error() string { return fmt.Sprintf("%s: %s", e.Pos, e.Message()) }
+
+// Message is the error without its place. That of a limit says whose algorithm it was, and for which node it ran.
+func (e *RuntimeError) Message() string {
 	text := strings.TrimRight(e.Text, "\n")
 	if e.Limit == "" || e.VM == "" && e.Node == "" {
-		return fmt.Sprintf("%s: %s", e.Pos, text)
+		return text
 	}
 	whose := "algorithm"
 	if e.VM != "" {
@@ -103,7 +106,7 @@ func (e *RuntimeError) Error() string {
 	if e.Node != "" {
 		whose += " on node " + e.Node
 	}
-	return fmt.Sprintf("%s: %s: %s", e.Pos, whose, text)
+	return whose + ": " + text
 }
 
 // source maps offsets of the rule's text to places in its file.
