@@ -71,6 +71,9 @@ func (d *Dir) Read() (State, error) {
 type Locked struct {
 	*Dir
 	lock *lockfile.Lock
+
+	seen bool   // the record was read or written under this lock
+	seq  uint64 // its number then
 }
 
 // Lock makes the folder if need be and waits for its lock until ctx ends. holder is for humans.
@@ -105,7 +108,7 @@ func (d *Dir) locked(take func() (*lockfile.Lock, error)) (*Locked, error) {
 		return nil, fmt.Errorf("locking %s:%s: %w", d.typ, d.vm, err)
 	}
 	kept = true
-	return &Locked{d, l}, nil
+	return &Locked{Dir: d, lock: l}, nil
 }
 
 // make makes the folder, but never lbvm itself: where that is missing the shared storage is not mounted.
@@ -136,11 +139,29 @@ func (l *Locked) File() *os.File { return l.lock.File() }
 // Unlock lets go. The lock stays held where a child has inherited it.
 func (l *Locked) Unlock() error { return l.lock.Close() }
 
-// ErrAway says that the folder which was locked is not the one that is there now: the shared storage was taken away.
-var ErrAway = errors.New("the shared storage was taken away")
+// Errors of a lock that was lost while its holder went on.
+var (
+	// ErrAway says that the folder which was locked is not the one that is there now: the shared storage was taken away.
+	ErrAway = errors.New("the shared storage was taken away")
+	// ErrOvertaken says that another has written the record meanwhile: the storage was away and is back, and its
+	// locks were given to others.
+	ErrOvertaken = errors.New("the lock was lost and another has written the record")
+)
 
-// present is nil as long as the folder is the one that was locked. In an empty folder that lies in its place nothing
-// has to be taken out of use, and yet it would all come back.
+// Read is Dir.Read under the lock: after its first time the record may change by this holder's own writes only.
+func (l *Locked) Read() (State, error) {
+	s, err := l.Dir.Read()
+	if err == nil && l.seen && s.Seq != l.seq {
+		return State{}, fmt.Errorf("reading the state of %s:%s: %w (number %d, and it was %d)", l.typ, l.vm, ErrOvertaken, s.Seq, l.seq)
+	}
+	if err == nil {
+		l.seen, l.seq = true, s.Seq
+	}
+	return s, err
+}
+
+// present is nil as long as the folder is the one that was locked, and nobody else has written in it. In an empty
+// folder that lies in its place nothing has to be taken out of use, and yet it would all come back.
 func (l *Locked) present() error {
 	mine, err := l.lock.File().Stat()
 	if err != nil {
@@ -153,7 +174,11 @@ func (l *Locked) present() error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrAway, l.path, err)
 	}
-	return nil
+	if !l.seen {
+		return nil
+	}
+	_, err = l.Read()
+	return err
 }
 
 // step is a durable step in the folder that was locked, and in no other.
@@ -186,10 +211,17 @@ func (l *Locked) Write(next State) (State, error) {
 	if err := next.check(); err != nil {
 		return State{}, fmt.Errorf("writing the state of %s:%s: %w", l.typ, l.vm, err)
 	}
-	if err := l.replace("state:"+next.Phase.String(), l.file("state"), next.format()); err != nil {
+	if err := l.put("state:"+next.Phase.String(), next); err != nil {
 		return State{}, fmt.Errorf("writing the state of %s:%s: %w", l.typ, l.vm, err)
 	}
 	return next, nil
+}
+
+// put is the durable step that makes next the record. After one that failed nobody knows which of the two it is.
+func (l *Locked) put(point string, next State) error {
+	err := l.replace(point, l.file("state"), next.format())
+	l.seen, l.seq = err == nil, next.Seq
+	return err
 }
 
 // step is one durable step.

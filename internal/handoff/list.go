@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/lbvm/lbvm/internal/atomicfile"
 )
 
 // Records are the state records of all VMs, in the order of their folders. What cannot be believed is told in the
@@ -62,10 +60,7 @@ func (l *Locked) Leave(node, boot, why, agent string) (State, error) {
 		return State{}, fmt.Errorf("noting that %s leaves with %s:%s: %w", node, l.typ, l.vm, err)
 	}
 	st.Seq, st.Left, st.Why, st.Agent = st.Seq+1, true, why, agent
-	err = l.step("state:left", func() error {
-		return atomicfile.Write(l.file("state"), st.format(), atomicfile.Options{Mode: 0o600})
-	})
-	if err != nil {
+	if err := l.put("state:left", st); err != nil {
 		return State{}, fmt.Errorf("noting that %s leaves with %s:%s: %w", node, l.typ, l.vm, err)
 	}
 	return st, nil

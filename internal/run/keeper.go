@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -131,7 +132,10 @@ func keep(grace string, argv []string) int {
 	}
 	wait := time.Duration(ms) * time.Millisecond
 	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: os.Environ(), Stdin: os.Stdin}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A keeper that is killed takes the tool with it: nobody would hold the lock for it any more. The kernel sends the
+	// signal when the thread ends that has started the tool.
+	runtime.LockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Stdout, cmd.Stderr = deaf{os.Stdout}, deaf{os.Stderr}
 	// A daemon that the tool leaves behind with its output open must not keep the lock for ever.
 	cmd.WaitDelay = pipeDelay

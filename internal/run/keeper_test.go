@@ -115,6 +115,29 @@ echo "end $?" >"$3"`
 	}
 }
 
+// A keeper that is killed holds no lock any more, and its tool must not go on without one.
+func TestToolDiesWithItsKeeper(t *testing.T) {
+	ready, goOn := newFifo(t), newFifo(t)
+	const tool = `exec 9>"$1" 8<>"$2"; echo "$PPID" >&9; read x <&8`
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Keeper{Lock: lockFile(t)}.Run(short(t, 60*time.Second), Command{Argv: []string{"/bin/sh", "-c", tool, "sh", ready.path, goOn.path}})
+		ended <- err
+	}()
+	keeper, end := ready.read()
+	pid, err := strconv.Atoi(keeper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	awaitEnd(t, end)
+	if err := <-ended; !errors.Is(err, ErrSignal) {
+		t.Errorf("what was run ended with %v", err)
+	}
+}
+
 // The tool sees three descriptors, whatever a careless cluster manager left open, and no signal is ignored for it: a
 // container's init would inherit that.
 func TestToolInheritsNothing(t *testing.T) {

@@ -241,7 +241,7 @@ func (l *life) lock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.held = held
+	l.held, l.files = held, held
 	return l.lockNode(wait, held.File())
 }
 
@@ -269,7 +269,7 @@ func (l *life) publishBoot() error {
 }
 
 func (l *life) hold(held *handoff.Locked) error {
-	l.held = held
+	l.held, l.files = held, held
 	return l.equip(run.Keeper{Lock: held.File(), Grace: grace})
 }
 
