@@ -56,7 +56,7 @@ fuzz:
 model:
 	GOGC=50 go test -v -count=1 -timeout 120m ./test/model -args -model.whole
 
-# What is derived and kept in the repository: metadata/pacemaker. A test fails where it is stale.
+# What is derived and kept in the repository: metadata/pacemaker, internal/parsed, the tables of docs/handoff.md. A test fails where it is stale.
 generate:
 	go generate ./...
 

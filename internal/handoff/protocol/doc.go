@@ -5,4 +5,6 @@
 // The agents take their rows from these tables (internal/vm binds each Deed to what does it), the model of the protocol
 // walks through the same rows (test/model), the tables of docs/handoff.md are printed from them, and lbm handoff tells
 // by them what comes next. It opens no file, runs no tool and reads no clock.
+//
+//go:generate env UPDATE=1 go test -count=1 -run ^TestPageIsCurrent$ .
 package protocol
