@@ -21,6 +21,7 @@ seed alone. A finding is shrunk, and printed with the command that repeats it.`,
 			&cli.Int64Flag{Name: "runs", Value: 1000, Usage: "how many `M`"},
 			&cli.IntFlag{Name: "jobs", Usage: "how many at once (default: one for each processor) `J`"},
 			&cli.BoolFlag{Name: "all", Usage: "go on after a finding"},
+			&cli.BoolFlag{Name: "real", Usage: "with real processes on a lab of its own, until --runs agents were killed with SIGKILL"},
 			&cli.BoolFlag{Name: "exhaustive", Usage: "every pair of actions, cut off at every crash point in every way, instead of runs by chance; --runs and --seed choose a part"},
 			&cli.BoolFlag{Name: "points", Usage: "print the crash points, and how many cases there are"},
 			&cli.StringFlag{Name: "run", Usage: "play one run and tell its story: 'TYPE SEED STEP; STEP' as a finding prints it `TEXT`"},
@@ -31,6 +32,9 @@ seed alone. A finding is shrunk, and printed with the command that repeats it.`,
 			}
 			if text := c.String("run"); text != "" {
 				return a.campaignRun(text)
+			}
+			if c.Bool("real") {
+				return a.campaignReal(c)
 			}
 			jobs := c.Int("jobs")
 			if jobs <= 0 {
