@@ -112,7 +112,7 @@ func (l *life) tolerate(err error) error {
 	}
 	n := before + 1
 	if l.explains == nil {
-		if werr := l.setMark(unknownMark, strconv.Itoa(n)); werr != nil { // who cannot count must not go on for ever
+		if werr := l.point("unknown", func() error { return l.setMark(unknownMark, strconv.Itoa(n)) }); werr != nil { // who cannot count must not go on for ever
 			return errors.Join(err, werr)
 		}
 	}

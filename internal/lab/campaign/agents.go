@@ -34,7 +34,6 @@ type action struct {
 	bystander    bool // of a stop: when it began, the guest was not here and the record did not name the node
 	migrations   int  // pushes that left a healthy guest where it was
 	began        time.Time
-	first        bool // of a stop: it is a bystander's from its beginning
 	away, nolock bool // how its node's share was when it began
 	err          error
 }
@@ -74,7 +73,7 @@ func (w *world) agent(n *node, verb, target string) *action {
 		}
 		st := w.state()
 		a.bystander = n.has == none && !n.mounted && !st.Names(n.name)
-		a.began, a.first = w.now, a.bystander
+		a.began = w.now
 		w.tell("%s begins", a)
 		before := n.has
 		a.away, a.nolock = n.away, n.nolock
@@ -182,6 +181,7 @@ func (w *world) passes(t *task, point string) {
 func (w *world) judgePoint(a *action, point string) {
 	base, _, within := strings.Cut(point, "/")
 	n := a.node
+	w.stale = w.stale || strings.HasPrefix(point, "state:")
 	switch {
 	case point == "disks:done":
 		w.synced = w.disk
@@ -198,7 +198,8 @@ func (w *world) judgePoint(a *action, point string) {
 	if a.away && n.away && !local {
 		w.find("R1 %s works below the mount point of a share that is not mounted (%s)", a, point)
 	}
-	st, err := handoff.ReadState(w.shared, w.typ, w.vm)
+	st, err := w.known()
+	w.stale = w.stale || strings.HasPrefix(point, "state:") && !strings.HasSuffix(point, ":done")
 	if err != nil && !w.damaged {
 		w.find("R5 the record cannot be read: %v", err)
 	}
@@ -387,7 +388,7 @@ func (w *world) judgeEnd(a *action, before presence) {
 				w.find("R4 %s succeeds while the %s still works", a, t.name)
 			}
 		}
-		if (n.has != none || n.mounted) && (n.since.Before(a.began) || !a.first && !w.damaged) {
+		if (n.has != none || n.mounted) && n.since.Before(a.began) {
 			w.find("I4 %s succeeds, and here it is %s (mounted: %t)", a, presences[n.has], n.mounted)
 		}
 	case a.verb == "start" && a.err == nil:

@@ -316,6 +316,7 @@ func (r Run) play(base string, tracing bool) (w *world, err error) {
 		for _, s := range r.Steps {
 			words := append(strings.Fields(s), "", "")
 			w.tell("-- %s", s)
+			w.stale = true
 			known[strings.TrimPrefix(words[0], "+")](w, t, words[1:], !strings.HasPrefix(s, "+"))
 		}
 	})
@@ -336,7 +337,7 @@ func (r Run) play(base string, tracing bool) (w *world, err error) {
 func (w *world) heals() {
 	healer := w.spawn("administrator", nil, func(t *task) {
 		w.tell("-- all faults end")
-		w.record = false
+		w.record, w.stale = false, true
 		w.triggers, w.noSpace, w.fails, w.silent, w.manager.elsewhere = nil, nil, map[string]string{}, map[string]time.Time{}, false
 		for _, n := range w.nodes {
 			n.nolock = false
@@ -385,7 +386,7 @@ func (w *world) oneOfTwo() {
 		}
 	}
 	if w.damaged {
-		if err := os.Remove(w.h("state")); err == nil {
+		if w.stale = true; os.Remove(w.h("state")) == nil {
 			w.seq = 0
 		}
 	}

@@ -48,6 +48,10 @@ type world struct {
 	trace    []string
 
 	findings []string
+
+	last    handoff.State // the record, as it was last read
+	lastErr error
+	stale   bool
 }
 
 // memory is what a guest has in it.
@@ -162,6 +166,7 @@ func newWorld(base, typ string, seed int64) (*world, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a world: %w", err)
 	}
+	w.stale = true
 	w.manager = newManager(w)
 	w.elapsed = func(from, to time.Time) {
 		if from.Unix() == to.Unix() {
@@ -205,10 +210,19 @@ func (w *world) find(format string, args ...any) {
 
 func (w *world) state() handoff.State {
 	st, err := handoff.ReadState(w.shared, w.typ, w.vm)
+	w.last, w.lastErr, w.stale = st, err, false
 	if err != nil {
 		return handoff.State{}
 	}
 	return st
+}
+
+// known is the record as it was last seen, where nobody has been at it since.
+func (w *world) known() (handoff.State, error) {
+	if w.stale {
+		w.state()
+	}
+	return w.last, w.lastErr
 }
 
 func (w *world) must(err error) {
@@ -459,7 +473,7 @@ func (n *node) leaves() {
 				if st, err := l.Read(); err == nil && st.Node == n.name && st.Phase == handoff.Running {
 					st.Left = true
 					if next, err := l.Write(st); err == nil {
-						w.seq = next.Seq
+						w.stale, w.seq = true, next.Seq
 					}
 				}
 				w.must(l.Unlock())
