@@ -31,6 +31,9 @@ func (x *xen) tool() toolstack {
 var xendLocks = [...]string{"/var/lock/subsys/xend", "/var/lock/xend"}
 
 func stackOf(t Tools) toolstack {
+	if _, ok := t.Host.Has(xl); !ok {
+		return xm
+	}
 	for _, lock := range xendLocks {
 		if _, err := os.Stat(t.Host.Path(lock)); err == nil {
 			if _, ok := t.Host.Has(xm); ok {
@@ -38,10 +41,7 @@ func stackOf(t Tools) toolstack {
 			}
 		}
 	}
-	if _, ok := t.Host.Has(xl); ok {
-		return xl
-	}
-	return xm
+	return xl
 }
 
 // endings are overridden at each start: see Start.

@@ -15,14 +15,13 @@ import (
 // second fork (it tries out what the kernel knows of pidfds), an epoll and five goroutines, each of which may begin a
 // thread: more than a tool that answers at once. A child costs one vfork and one loop over poll(2).
 type child struct {
-	c      Command
-	grace  time.Duration
-	pid    int
-	pidfd  int    // readable when the command has ended; -1 where the kernel has none (before 5.3)
-	pipes  [2]int // its output and errors; -1 at their end
-	kept   [2]*bounded
-	buffer [2048]byte // not on the stack, which would have to grow for it
-	wake   int        // an eventfd: ctx has ended, or the waiter has waited
+	c     Command
+	s     System
+	pid   int
+	pidfd int    // readable when the command has ended; -1 where the kernel has none (before 5.3)
+	pipes [2]int // its output and errors; -1 at their end
+	kept  [2]bounded
+	wake  int // an eventfd: ctx has ended, or the waiter has waited; -1 while none is needed
 
 	waiter *waiter // nil while no goroutine waits for the command
 	ended  bool
@@ -41,12 +40,16 @@ type waiter struct {
 // quick is how long a command is waited for by poll alone where the kernel has no pidfd.
 const quick = 50 * time.Millisecond
 
+// glance is how long a command is waited for before anything is made ready to be told of ctx's end. What it says until
+// then stays in its pipes: many a tool that only asks answers at once, and each awakening costs as much as its answer.
+const glance = 5 * time.Millisecond
+
 // lastDrop is how long the output of a command that has ended is read when the time is over.
 const lastDrop = 100 * time.Millisecond
 
 // start starts c in a process group of its own.
 func start(c Command, s System) (*child, error) {
-	k := &child{c: c, grace: s.Grace, pidfd: -1, pipes: [2]int{-1, -1}, wake: -1, kept: [2]*bounded{newBounded(c.MaxOutput), newBounded(c.MaxOutput)}}
+	k := &child{c: c, s: s, pidfd: -1, pipes: [2]int{-1, -1}, wake: -1, kept: [2]bounded{*newBounded(c.MaxOutput), *newBounded(c.MaxOutput)}}
 	null, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: /dev/null: %w", c.Argv[0], err)
@@ -60,9 +63,6 @@ func start(c Command, s System) (*child, error) {
 		if err == nil {
 			k.pipes[i], files[i+1] = p[0], uintptr(p[1])
 		}
-	}
-	if err == nil {
-		k.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	}
 	if err == nil {
 		dir := c.Dir
@@ -115,6 +115,15 @@ func ring(fd int) {
 // SIGKILL, and what it takes to die.
 func (k *child) wait(ctx context.Context) (Result, error) {
 	began := time.Now()
+	if k.glance(ctx, began) {
+		k.close()
+		return k.result(ctx, false, time.Since(began))
+	}
+	if fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil && !k.s.deaf {
+		k.wake = fd
+	} else if err == nil {
+		shut(fd)
+	}
 	told := make(chan struct{})
 	forget := context.AfterFunc(ctx, func() {
 		ring(k.wake)
@@ -137,9 +146,9 @@ func (k *child) wait(ctx context.Context) (Result, error) {
 	for {
 		if ctx.Err() != nil && !stopped && !k.ended {
 			stopped = true
-			killAt = time.Now().Add(k.grace)
+			killAt = time.Now().Add(k.s.Grace)
 			lateAt = killAt.Add(pipeDelay + dieDelay)
-			if k.grace > 0 {
+			if k.s.Grace > 0 {
 				kill(-k.pid, syscall.SIGTERM)
 			}
 		}
@@ -173,10 +182,62 @@ func (k *child) wait(ctx context.Context) (Result, error) {
 			}
 			next = soonest(next, began.Add(quick))
 		}
+		if k.wake < 0 { // there is no descriptor left for it: look now and then
+			next = soonest(next, now.Add(glance))
+		}
 		if err := k.poll(next, now); err != nil {
 			return Result{}, fmt.Errorf("waiting for %s: %w", k.c.Argv[0], err)
 		}
 	}
+}
+
+// glance waits a moment for the command's end. It tells whether that came and all that was said is read.
+func (k *child) glance(ctx context.Context, began time.Time) bool {
+	if k.pidfd < 0 {
+		return false
+	}
+	end := began.Add(glance)
+	if d, ok := ctx.Deadline(); ok {
+		end = soonest(end, d)
+	}
+	for now := began; !k.ended; now = time.Now() {
+		if ctx.Err() != nil || !now.Before(end) {
+			return false
+		}
+		fds := [1]unix.PollFd{{Fd: int32(k.pidfd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds[:], timeout(end, now)); err != nil && !errors.Is(err, syscall.EINTR) {
+			return false
+		} else if n > 0 {
+			k.gone()
+			if !k.ended {
+				return false
+			}
+		}
+	}
+	for k.pipes[0] >= 0 || k.pipes[1] >= 0 {
+		fds := [2]unix.PollFd{{Fd: int32(k.pipes[0]), Events: unix.POLLIN}, {Fd: int32(k.pipes[1]), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds[:], 0); n <= 0 && !errors.Is(err, syscall.EINTR) {
+			return false // somebody else holds its output
+		}
+		for i := range fds {
+			if fds[i].Revents != 0 {
+				k.read(i)
+			}
+		}
+	}
+	return true
+}
+
+// timeout is the time from now to end for poll, in whole milliseconds.
+func timeout(end, now time.Time) int {
+	return int(max(0, end.Sub(now)+time.Millisecond-1) / time.Millisecond)
+}
+
+// gone takes in that the pidfd is readable.
+func (k *child) gone() {
+	k.reap(syscall.WNOHANG) // not ended yet: the kernel has pidfds, but cannot poll them (5.2)
+	shut(k.pidfd)
+	k.pidfd = -1
 }
 
 // soonest is the first of the instants that are set.
@@ -196,11 +257,11 @@ func (k *child) poll(next, now time.Time) error {
 	for i := range fds {
 		fds[i].Events = unix.POLLIN // of a negative descriptor poll says nothing
 	}
-	timeout := -1
+	most := -1
 	if !next.IsZero() {
-		timeout = int(max(0, next.Sub(now)+time.Millisecond-1) / time.Millisecond)
+		most = timeout(next, now)
 	}
-	if _, err := unix.Poll(fds[:], timeout); err != nil {
+	if _, err := unix.Poll(fds[:], most); err != nil {
 		if errors.Is(err, syscall.EINTR) {
 			return nil
 		}
@@ -212,28 +273,27 @@ func (k *child) poll(next, now time.Time) error {
 		}
 	}
 	if fds[1].Revents != 0 {
-		k.reap(syscall.WNOHANG) // not ended yet: the kernel has pidfds, but cannot poll them (5.2)
-		shut(k.pidfd)
-		k.pidfd = -1
+		k.gone()
 	}
 	if fds[0].Revents != 0 {
 		var b [8]byte
 		if _, err := syscall.Read(k.wake, b[:]); err != nil && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR) {
 			return err
 		}
-		if k.waiter != nil && k.waiter.ended.Load() {
-			k.ended, k.status, k.err = true, k.waiter.status, k.waiter.err
-		}
+	}
+	if k.waiter != nil && k.waiter.ended.Load() {
+		k.ended, k.status, k.err = true, k.waiter.status, k.waiter.err
 	}
 	return nil
 }
 
 // read takes in what the command has written, until it has closed that end.
 func (k *child) read(i int) {
-	n, err := syscall.Read(k.pipes[i], k.buffer[:])
+	var buffer [2048]byte
+	n, err := syscall.Read(k.pipes[i], buffer[:])
 	switch {
 	case n > 0:
-		k.kept[i].keep(k.buffer[:n])
+		k.kept[i].keep(buffer[:n])
 	case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.EAGAIN):
 	default:
 		shut(k.pipes[i])

@@ -66,6 +66,7 @@ type System struct {
 	Grace time.Duration
 
 	blind bool // without pidfds, as on old kernels; for tests
+	deaf  bool // without an eventfd, as where no descriptor is left; for tests
 }
 
 var _ Runner = System{}

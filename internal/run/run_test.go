@@ -40,7 +40,8 @@ func short(t *testing.T, d time.Duration) context.Context {
 // runners are all ways to run a command; all must keep the same promises.
 func runners(t *testing.T) map[string]Runner {
 	t.Helper()
-	return map[string]Runner{"System": System{}, "old kernel": System{blind: true}, "Keeper": Keeper{Lock: lockFile(t)}}
+	return map[string]Runner{"System": System{}, "old kernel": System{blind: true}, "no descriptor": System{deaf: true},
+		"old, no descriptor": System{blind: true, deaf: true}, "Keeper": Keeper{Lock: lockFile(t)}}
 }
 
 func lockFile(t *testing.T) *os.File {
@@ -200,7 +201,7 @@ func TestDeadlineKillsTheWholeGroup(t *testing.T) {
 
 // A command that is told to end may end tidily, but it was told: its code is not an answer.
 func TestGrace(t *testing.T) {
-	for name, r := range map[string]Runner{"System": System{Grace: 20 * time.Second}, "old kernel": System{Grace: 20 * time.Second, blind: true}, "Keeper": Keeper{Lock: lockFile(t), Grace: 20 * time.Second}} {
+	for name, r := range map[string]Runner{"System": System{Grace: 20 * time.Second}, "old kernel": System{Grace: 20 * time.Second, blind: true}, "no descriptor": System{Grace: 20 * time.Second, deaf: true}, "Keeper": Keeper{Lock: lockFile(t), Grace: 20 * time.Second}} {
 		t.Run(name, func(t *testing.T) {
 			f := newFifo(t)
 			ctx, cancel := context.WithCancel(context.Background())

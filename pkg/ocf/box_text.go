@@ -99,7 +99,7 @@ func (r *BoxRecord) appendText(b []byte) []byte {
 	put("pid", strconv.Itoa(r.PID))
 	put("born", strconv.FormatUint(r.born, 10))
 	if r.Ended {
-		put("took", boxDuration(r.Took))
+		b = append(appendDuration(append(b, "took="...), r.Took), '\n')
 		put("code", strconv.Itoa(int(r.Code)))
 		if r.Error != "" {
 			put("error", cutText(r.Error, maxBoxError))
@@ -108,32 +108,39 @@ func (r *BoxRecord) appendText(b []byte) []byte {
 	const lastLine = len("more=") + 10 + 1
 	room := size - len(b) - lastLine
 	first := len(r.Tools)
-	var lines []string
+	var line [maxBoxTool]byte
 	for ; first > 0; first-- {
-		line := r.Tools[first-1].text()
-		if room -= len(line); room < 0 {
+		if room -= len(r.Tools[first-1].appendText(line[:0])); room < 0 {
 			break
 		}
-		lines = append(lines, line)
 	}
 	if more := r.MoreTools + first; more > 0 {
 		put("more", strconv.Itoa(min(more, math.MaxInt32)))
 	}
-	for i := len(lines) - 1; i >= 0; i-- {
-		b = append(b, lines[i]...)
+	for _, t := range r.Tools[first:] {
+		b = t.appendText(b)
 	}
 	return b
 }
 
-func (t BoxTool) text() string {
-	command := cutText(t.Command, maxBoxCommand)
+// maxBoxTool is about what a program takes.
+const maxBoxTool = maxBoxCommand + maxBoxWhy + 60
+
+func (t *BoxTool) appendText(b []byte) []byte {
+	b = append(b, "tool="...)
 	switch {
 	case !t.Ended:
-		return "tool=- - " + command + "\n"
+		b = append(b, "- -"...)
 	case t.Error != "":
-		return "tool=! " + boxDuration(t.Took) + " " + command + "\nwhy=" + cutText(t.Error, maxBoxWhy) + "\n"
+		b = appendDuration(append(b, "! "...), t.Took)
+	default:
+		b = appendDuration(append(strconv.AppendInt(b, int64(t.Code), 10), ' '), t.Took)
 	}
-	return "tool=" + strconv.Itoa(t.Code) + " " + boxDuration(t.Took) + " " + command + "\n"
+	b = append(append(b, ' '), cutText(t.Command, maxBoxCommand)...)
+	if t.Ended && t.Error != "" {
+		b = append(append(b, "\nwhy="...), cutText(t.Error, maxBoxWhy)...)
+	}
+	return append(b, '\n')
 }
 
 // appendTime appends an instant in the form boxTime. Package time would look through that form first.
@@ -151,11 +158,11 @@ func appendTime(b []byte, t time.Time) []byte {
 	return b
 }
 
-// boxDuration is a duration in seconds: Go's own text of short ones is not ASCII.
-func boxDuration(d time.Duration) string {
+// appendDuration appends a duration in seconds: Go's own text of short ones is not ASCII.
+func appendDuration(b []byte, d time.Duration) []byte {
 	us := max(0, d.Microseconds())
-	b := strconv.AppendInt(make([]byte, 0, 24), us/1e6, 10)
-	return string(append(appendPadded(append(b, '.'), uint64(us%1e6), 10, 6), 's'))
+	b = strconv.AppendInt(b, us/1e6, 10)
+	return append(appendPadded(append(b, '.'), uint64(us%1e6), 10, 6), 's')
 }
 
 // parseBoxDuration reads it, and any other number of digits behind the point. (To link time.ParseDuration costs each

@@ -53,9 +53,12 @@ func logger(w World, typ string) Logger {
 
 // Log writes one message. A log that cannot be written must never fail or stop an action: there is nobody to tell.
 func (l *nodeLog) Log(level Level, msg string, kv ...any) {
-	text := render(msg, kv)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.terminal == nil && level >= LevelDebug {
+		return
+	}
+	text := render(msg, kv)
 	if l.terminal != nil {
 		if _, err := fmt.Fprintf(l.terminal, "%s: %s\n", level, ascii(text)); err != nil {
 			l.terminal = nil

@@ -73,16 +73,21 @@ func (w World) complete() World {
 	return w
 }
 
-// Params are the parameters of a call: those that the metadata declares, with their defaults.
-type Params struct{ list []paramValue } // a list of some ten is read faster than a map is made
+// Params are the parameters of a call: those that the metadata declares, with their defaults. They are looked up where
+// somebody asks: a status check asks for one or two.
+type Params struct {
+	declared []Param
+	env      []string
+	given    []paramValue // by other means than the environment; they come first
+}
 
 type paramValue struct{ name, value string }
 
 // NewParams makes parameters by hand, for tests of agents.
 func NewParams(values map[string]string) Params {
-	p := Params{make([]paramValue, 0, len(values))}
+	var p Params
 	for k, v := range values {
-		p.list = append(p.list, paramValue{k, v})
+		p.given = append(p.given, paramValue{k, v})
 	}
 	return p
 }
@@ -95,9 +100,17 @@ func (p Params) Get(name string) string {
 
 // Lookup is Get that tells an empty value from a missing one.
 func (p Params) Lookup(name string) (string, bool) {
-	for _, x := range p.list {
-		if x.name == name {
-			return x.value, true
+	for _, g := range p.given {
+		if g.name == name {
+			return g.value, true
+		}
+	}
+	for i := range p.declared {
+		if d := &p.declared[i]; d.Name == name {
+			if v, ok := paramIn(p.env, name); ok {
+				return v, true
+			}
+			return d.Default, d.HasDefault
 		}
 	}
 	return "", false
@@ -105,42 +118,36 @@ func (p Params) Lookup(name string) (string, bool) {
 
 // Map is a copy of all parameters that have a value.
 func (p Params) Map() map[string]string {
-	values := make(map[string]string, len(p.list))
-	for _, x := range p.list {
-		values[x.name] = x.value
+	values := make(map[string]string, len(p.declared)+len(p.given))
+	for i := range p.declared {
+		if v, ok := p.Lookup(p.declared[i].Name); ok {
+			values[p.declared[i].Name] = v
+		}
+	}
+	for _, g := range p.given {
+		values[g.name] = g.value
 	}
 	return values
 }
 
 func (p *Params) set(name, value string) {
-	for i := range p.list {
-		if p.list[i].name == name {
-			p.list[i].value = value
+	for i := range p.given {
+		if p.given[i].name == name {
+			p.given[i].value = value
 			return
 		}
 	}
-	p.list = append(p.list, paramValue{name, value})
+	p.given = append(p.given, paramValue{name, value})
 }
 
 const keyPrefix = "OCF_RESKEY_"
 
 // params reads what the environment says of the declared parameters. What is set but empty is a value.
-func params(w World, m *Metadata) Params {
-	p := Params{make([]paramValue, 0, len(m.Params))}
-	for i := range m.Params {
-		d := &m.Params[i]
-		if v, ok := w.param(d.Name); ok {
-			p.list = append(p.list, paramValue{d.Name, v})
-		} else if d.HasDefault {
-			p.list = append(p.list, paramValue{d.Name, d.Default})
-		}
-	}
-	return p
-}
+func params(w World, m *Metadata) Params { return Params{declared: m.Params, env: w.Env} }
 
-// param is Lookup of a parameter's variable.
-func (w World) param(name string) (string, bool) {
-	for _, e := range w.Env {
+// paramIn finds a parameter's variable.
+func paramIn(env []string, name string) (string, bool) {
+	for _, e := range env {
 		if rest, ok := strings.CutPrefix(e, keyPrefix); ok {
 			if v, ok := valueOf(rest, name); ok {
 				return v, true
