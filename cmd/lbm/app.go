@@ -54,6 +54,7 @@ func (w world) main(ctx context.Context, args []string) int {
 			"   lbm confirm-down 101 node2  node2 is off: let its VM start elsewhere\n" +
 			"   lbm take 101                before it is started by hand on this node\n" +
 			"   lbm history 101             what happened to it\n" +
+			"   lbm handoff 101             what its hand-off record means, and what comes next\n" +
 			"   lbm blackbox                what this node's agents did last\n" +
 			"   lbm check                   is lbvm.conf right?\n" +
 			"   lbm eval 'CODE'             try a piece of a rule\n\n" +
@@ -62,7 +63,7 @@ func (w world) main(ctx context.Context, args []string) int {
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.ccsCommand()},
+		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.ccsCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)
