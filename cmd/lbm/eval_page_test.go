@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/real"
 )
 
 // What docs/rules.md shows is run here: its files are written, its commands run in a folder that holds them, and what
@@ -220,6 +222,23 @@ func TestRulesPageTables(t *testing.T) {
 			if errors, _ := b.checked(t, code); len(errors) > 0 {
 				t.Errorf("should work: %s: %q", code, errors)
 			}
+		}
+	}
+	perl := ""
+	t.Run("perl", func(t *testing.T) { perl = real.Need(t, "perl") })
+	for _, row := range table(t, page, "| code | here |") {
+		n++
+		code := codes(row[0])[0]
+		b.out.Reset()
+		if b.main(context.Background(), []string{"lbm", "eval", "--fixture", "busy.json", code}); !strings.Contains(b.out.String(), "value:   "+codes(row[1])[0]+"\n") {
+			t.Errorf("%s: want %s, got %s", code, row[1], b.out.String())
+		}
+		if perl == "" {
+			continue
+		}
+		out, err := exec.Command(perl, "-e", `my $v = eval $ARGV[0]; print $@ ? "an error" : $v`, code).Output()
+		if err != nil || string(out) != strings.Trim(row[2], "`") {
+			t.Errorf("%s: perl says %q, %v, and the page %s", code, out, err, row[2])
 		}
 	}
 	for _, row := range table(t, page, "| refused |") {

@@ -245,8 +245,8 @@ func (c *compiler) sortList(n *node) listFn {
 		*a, *b = x, y
 		sort.SliceStable(list, func(i, j int) bool {
 			m.step(1)
-			*x, *y = list[i], list[j]
-			return compare(m).iv() < 0
+			*x, *y = list[j], list[i] // in perl's order, which shows where the comparison makes no sense
+			return compare(m).iv() > 0
 		})
 		m.unwind(mark)
 		m.stack = append(m.stack, list...)
