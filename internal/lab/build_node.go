@@ -39,6 +39,8 @@ func (b *builder) node(name string, c clock.Scaled) {
 	}
 	b.file(at("etc/hostname"), name+"\n", 0o644)
 	b.file(at("etc/hosts"), b.hosts(), 0o644)
+	b.dir(at("etc/ssh"))
+	b.file(at("etc/ssh/sshd_config"), "Port "+relocationPort+"\n", 0o644) // xl goes by ssh
 	b.file(at(clock.File), string(c.Format()), 0o644)
 	b.file(at(host.ClusterXML), b.clusterConf(), 0o640)
 	b.file(at("etc/vz/vz.conf"), "# The defaults of this node's containers.\nVIRTUOZZO=yes\nDUMPDIR=/vz/dump\nVE_ROOT=/vz/root/$VEID\nVE_PRIVATE=/vz/private/$VEID\n", 0o644)

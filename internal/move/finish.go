@@ -69,6 +69,10 @@ func (m Mover) found(ctx context.Context, r Request, begun balance.Move) (found,
 		return found{}, true, err
 	}
 	f, moving := judge(svc, st, plan{source: begun.From}, r)
+	// A restart in place whose relocator died: only when the service began to run tells whether it was made.
+	if begun.From == begun.To && f.outcome == balance.OutcomeMoved && (svc.Since.Before(begun.Begin) || st.Txn != "") {
+		f.outcome, f.text = balance.OutcomeFailed, "it runs on "+svc.Owner+" and was not restarted"
+	}
 	return f, moving, nil
 }
 

@@ -145,3 +145,31 @@ func TestFinishLeavesAnothersOrphan(t *testing.T) {
 		t.Errorf("%+v, %v, asked %v", rec, err, w.mgr.asked)
 	}
 }
+
+// The relocator of a restart in place died: that the VM runs where it was says nothing.
+func TestFinishOfARestart(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		change  func(w *world)
+		outcome balance.Outcome
+	}{
+		{"died before the request", func(*world) {}, balance.OutcomeFailed},
+		{"died behind it", func(w *world) { w.rebooted("node1"); w.service("101").Since = w.clock.now }, balance.OutcomeMoved},
+		{"it came back with its memory", func(w *world) {
+			txn := strings.Repeat("ab", 16)
+			w.record("openvz", "101", handoff.State{Phase: handoff.Running, Node: "node1", Boot: "boot-1", Txn: txn})
+			w.service("101").Since = w.clock.now
+		}, balance.OutcomeFailed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			begun := w.dead("openvz:101")
+			begun.To, begun.Kind = "node1", "cold"
+			test.change(w)
+			rec, err := w.mover.Finish(context.Background(), begun, true)
+			if err != nil || rec.Outcome != test.outcome {
+				t.Errorf("%+v, %v", rec, err)
+			}
+		})
+	}
+}

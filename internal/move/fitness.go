@@ -57,7 +57,9 @@ func unsaid(node, what string) error {
 }
 
 // askFacts asks all that the nodes' facts can tell.
-func (m Mover) askFacts(ctx context.Context, r Request, source string, kind handoff.Kind, c *checks) {
+//
+// A service moves as a whole: what the VM needs, the others of its service need too.
+func (m Mover) askFacts(ctx context.Context, r Request, source string, kind handoff.Kind, with []Request, c *checks) {
 	names := []string{"name", "configuration, disks", "memory", "architecture", "kernel", "processor", "tool", "relocation port"}
 	var target, from host.Facts
 	if !c.ask("facts", func() (_ string, err error) {
@@ -69,8 +71,12 @@ func (m Mover) askFacts(ctx context.Context, r Request, source string, kind hand
 		}
 		return
 	}
-	c.ask(names[0], func() (string, error) { return m.nameFree(r, target) })
-	c.ask(names[1], func() (string, error) { return ready(r, target) })
+	c.ask(names[0], func() (string, error) {
+		return all(with, func(r Request) (string, error) { return m.nameFree(r, target) })
+	})
+	c.ask(names[1], func() (string, error) {
+		return all(with, func(r Request) (string, error) { return ready(r, target) })
+	})
 	if !c.ask("facts of the source", func() (_ string, err error) {
 		from, err = m.readFacts(source)
 		return fmt.Sprintf("node %s was measured %s ago", source, m.Clock.Now().Sub(from.At).Round(time.Second)), err
@@ -80,7 +86,7 @@ func (m Mover) askFacts(ctx context.Context, r Request, source string, kind hand
 		}
 		return
 	}
-	c.ask(names[2], func() (string, error) { return fits(r, from, target) })
+	c.ask(names[2], func() (string, error) { return fits(with, from, target) })
 	if kind == handoff.Cold {
 		c.skip("it boots anew there", names[3:]...)
 		return
@@ -123,27 +129,49 @@ func ready(r Request, f host.Facts) (string, error) {
 	return "", unsaid(r.Target, fmt.Sprintf("whether it sees the configuration and the disks of %s:%s", r.Type, r.VM))
 }
 
-// fits compares the guest's memory with what the target has free.
-func fits(r Request, from, target host.Facts) (string, error) {
+// all asks about each VM; the first answer stands for all.
+func all(with []Request, question func(Request) (string, error)) (string, error) {
+	var first string
+	for i, r := range with {
+		text, err := question(r)
+		if err != nil {
+			return "", err
+		}
+		if i == 0 {
+			first = text
+		}
+	}
+	return first, nil
+}
+
+// fits compares the memory of the guests that move with what the target has free.
+func fits(with []Request, from, target host.Facts) (string, error) {
 	if target.MemTotal == 0 || target.MemFree == 0 {
-		return "", unsaid(r.Target, "how much memory it has free")
+		return "", unsaid(target.Member, "how much memory it has free")
 	}
-	need := int64(0)
-	for _, v := range target.VMs { // as configured
-		if v.Type == r.Type && v.Name == r.VM {
-			need = v.Mem
+	sum, who := int64(0), "it has"
+	if len(with) > 1 {
+		who = "the VMs of its service have"
+	}
+	for _, r := range with {
+		need := int64(0)
+		for _, v := range target.VMs { // as configured
+			if v.Type == r.Type && v.Name == r.VM {
+				need = v.Mem
+			}
 		}
-	}
-	for _, g := range from.Guests { // as measured
-		if g.Type == r.Type && g.Name == r.VM && g.Mem > 0 {
-			need = g.Mem
+		for _, g := range from.Guests { // as measured
+			if g.Type == r.Type && g.Name == r.VM && g.Mem > 0 {
+				need = g.Mem
+			}
 		}
+		if need == 0 {
+			return "", unsaid(from.Member, fmt.Sprintf("how much memory %s:%s takes", r.Type, r.VM))
+		}
+		sum += need
 	}
-	if need == 0 {
-		return "", unsaid(from.Member, fmt.Sprintf("how much memory %s:%s takes", r.Type, r.VM))
-	}
-	text := fmt.Sprintf("it has %d MiB, and node %s has %d MiB free", need>>20, r.Target, target.MemFree>>20)
-	if need > target.MemFree {
+	text := fmt.Sprintf("%s %d MiB, and node %s has %d MiB free", who, sum>>20, target.Member, target.MemFree>>20)
+	if sum > target.MemFree {
 		return "", errors.New(text)
 	}
 	return text, nil

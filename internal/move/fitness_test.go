@@ -56,6 +56,14 @@ func TestPreflightOfFacts(t *testing.T) {
 		{"an image needs no port", "101", node2(func(f *host.Facts) { f.Listens["xen"] = host.ListensNot }), ""},
 		{"does not say where", "web1", node2(func(f *host.Facts) { f.Listens = nil }), "does not say where it takes running xen guests"},
 		{"the port is closed", "web1", func(w *world) { w.deaf = errors.New("connection refused") }, "(node2:8002): connection refused; is a firewall in between"},
+		{"its service has another VM, which the target cannot start", "101", func(w *world) {
+			w.service("web1").ID = "service:centos"
+			node2(func(f *host.Facts) { f.VMs[1].Lacks = []string{"there is no bridge xenbr1"} })(w)
+		}, "node node2 could not start xen:web1: there is no bridge xenbr1"},
+		{"its service has another VM, and both are too much", "101", func(w *world) {
+			w.service("web1").ID = "service:centos"
+			node2(func(f *host.Facts) { f.MemFree = 5 << 29 })(w)
+		}, "the VMs of its service have 3072 MiB, and node node2 has 2560 MiB free"},
 		{"cold needs no such processor", "101", func(w *world) {
 			w.service("101").Params = map[string]string{"on_stop": "shutdown"}
 			node2(func(f *host.Facts) { f.CPUFlags, f.Kernel, f.Arch = nil, "", "" })(w)

@@ -143,7 +143,7 @@ func (m Mover) preflight(ctx context.Context, r Request, c *checks) (plan, error
 		}
 		return "nobody else is moving it", err
 	})
-	m.askFacts(ctx, r, p.source, p.kind, c)
+	m.askFacts(ctx, r, p.source, p.kind, together(st, p.service, r), c)
 	c.ask("record", func() (_ string, err error) {
 		p.state, err = m.recordOf(r, p.source)
 		return "its hand-off record says " + words(p.state), err
@@ -224,6 +224,17 @@ func find(st cluster.Status, r Request) (cluster.Service, bool) {
 		}
 	}
 	return cluster.Service{}, false
+}
+
+// together are the VMs of one service, the one that was asked for first.
+func together(st cluster.Status, svc cluster.Service, r Request) []Request {
+	out := []Request{r}
+	for _, s := range st.Services {
+		if s.ID == svc.ID && (s.VM != r.VM || s.VMType != r.Type) {
+			out = append(out, Request{Type: s.VMType, VM: s.VM, Target: r.Target})
+		}
+	}
+	return out
 }
 
 func targetFit(st cluster.Status, svc cluster.Service, target string) error {

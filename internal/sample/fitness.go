@@ -151,9 +151,17 @@ func lacks(n hypervisor.Needs, bridges []string, known bool) []string {
 	return out
 }
 
-// readable opens what is needed, without waiting for it.
+// readable opens what is needed, without waiting for it. A device is only looked at: a DRBD device that is secondary
+// cannot be opened, and is promoted by the start.
 func readable(n hypervisor.Need) error {
-	f, err := os.OpenFile(n.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	fi, err := os.Stat(n.Path)
+	if err == nil && fi.Mode()&fs.ModeDevice != 0 {
+		return nil
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.OpenFile(n.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	}
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return fmt.Errorf("%s: %w", path.Path, path.Err)
@@ -161,12 +169,10 @@ func readable(n hypervisor.Need) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err == nil && n.What == "folder" != fi.IsDir() {
+	if n.What == "folder" != fi.IsDir() {
 		err = fmt.Errorf("%s is not a %s", n.Path, n.What)
 	}
-	return err
+	return errors.Join(err, f.Close())
 }
 
 // xenListens tells where this node takes running domains: xend's own port, or ssh's where xl does it.
@@ -176,7 +182,7 @@ func (s Sampler) xenListens(f *host.Facts) (string, error) {
 		if port == "" {
 			port = "22"
 		}
-		return net.JoinHostPort("", port), err
+		return net.JoinHostPort(s.ownAddress(f.Member), port), err
 	}
 	b, err := os.ReadFile(s.Host.Path("/etc/xen/xend-config.sxp"))
 	if errors.Is(err, fs.ErrNotExist) {
