@@ -99,6 +99,10 @@ func (w world) tellMove(rec balance.Move, err error, asJSON bool, done string) e
 	if err != nil {
 		return ended(err)
 	}
+	if rec.From == rec.To {
+		fmt.Fprintf(w.stdout, "%s %s after %s, booted anew\n", rec.VM, done, took.Round(100*time.Millisecond))
+		return nil
+	}
 	fmt.Fprintf(w.stdout, "%s %s after %s, memory %s\n", rec.VM, done, took.Round(100*time.Millisecond), rec.Memory)
 	return nil
 }

@@ -270,7 +270,8 @@ func sameTool(typ string, from, target host.Facts) (string, error) {
 	case typ != "xen":
 		return fmt.Sprintf("both have %s", a), nil
 	}
-	return newEnough("Xen", from.Member, va, target.Member, vb)
+	text, err := newEnough("Xen", from.Member, va, target.Member, vb)
+	return a + ", Xen " + text, err
 }
 
 // dialLimit is how long a relocation port may take to answer.

@@ -165,7 +165,7 @@ func TestAdministrator(t *testing.T) {
 	t.Run("restart boots anew in place", func(t *testing.T) {
 		w := w.with(t)
 		out := w.on("node2", "lbm", "restart", "101")
-		if !strings.Contains(out, "openvz:101 was restarted on node1") || !strings.Contains(out, "memory lost") {
+		if !strings.Contains(out, "openvz:101 was restarted on node1") || !strings.Contains(out, "booted anew") {
 			t.Errorf("lbm said %s", out)
 		}
 		if n := incarnations(w.witness(centos.guest())); n != 2 || w.awaitTick(centos.guest(), "").Node != "node1" {
