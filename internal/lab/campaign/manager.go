@@ -26,6 +26,7 @@ type manager struct {
 	owner     string
 	since     int
 	queue     []*request
+	asked     int // requests so far
 	busy      bool
 	elsewhere bool // the next relocation lands where nobody asked for
 	lazy      bool // the disable of a failed service runs no stop
@@ -58,7 +59,7 @@ func newManager(w *world) *manager {
 // ask queues a request.
 func (m *manager) ask(what string, do func(t *task) error) *request {
 	q := &request{do: do, what: what}
-	m.queue = append(m.queue, q)
+	m.queue, m.asked = append(m.queue, q), m.asked+1
 	return q
 }
 
@@ -356,9 +357,10 @@ func (w *world) relocator(target string) *task {
 			w.tell("relocator: %v", err)
 			return
 		}
+		before := w.manager.asked
 		_, err := m.Move(context.Background(), ask)
 		w.tell("relocator: %v", err)
-		if st := w.state(); err == nil && (w.manager.owner != target || st.Node != target) && len(w.manager.queue) == 0 && !w.manager.busy && !w.lossy {
+		if st := w.state(); err == nil && (w.manager.owner != target || st.Node != target) && w.manager.asked == before+1 && !w.lossy {
 			w.find("R31 the relocator calls the move to %s done: the service is on %s, the record says %s %s", target, w.manager.owner, st.Phase, st.Node)
 		}
 	})
