@@ -59,7 +59,7 @@ func BenchmarkCompile(b *testing.B) {
 // TestNoAllocations: the first example of the manual runs without asking for memory.
 func TestNoAllocations(t *testing.T) {
 	f := readOracle(t)
-	for _, name := range []string{"example1", "example2"} {
+	for _, name := range []string{"example1", "example2", "array"} {
 		prog, _ := Compile([]byte(benchCases()[name]), Position{}, testFuncs())
 		w := f.world()
 		w.actions = make([]string, 0, 8)
@@ -72,6 +72,9 @@ func TestNoAllocations(t *testing.T) {
 		})
 		if n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
+		}
+		if m := prog.machine(); len(m.slab) > 16 { // in 200 runs it would have grown
+			t.Errorf("%s: a run does not use the cells of the last one again: %d", name, len(m.slab))
 		}
 	}
 }

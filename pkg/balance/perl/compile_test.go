@@ -117,6 +117,20 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestRefusedFunctions: all that the language leaves out is known by name, and none is refused without a word of advice.
+func TestRefusedFunctions(t *testing.T) {
+	for _, name := range strings.Fields("system exec fork wait waitpid kill alarm sleep times syscall open close opendir readdir read sysread write stat lstat unlink rename " +
+		"mkdir rmdir chmod chown link symlink chdir chroot umask utime glob fcntl ioctl pipe select socket connect accept exit require dbmopen tie tied untie bless dump reset " +
+		"study vec prototype lock caller evalbytes pack unpack pos redo goto crypt fc msgget semget shmget getpwnam gethostbyname getlogin") {
+		if hint, refused := refusedFunctions(name); !refused || hint == "" {
+			t.Errorf("%s: refused %v, %q", name, refused, hint)
+		}
+		if prog, _ := Compile([]byte(name+"(1)"), Position{}, testFuncs()); prog != nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
 // TestSortedLists: a sub that gives what it has sorted may be called for a list.
 func TestSortedLists(t *testing.T) {
 	for code, want := range map[string]string{
