@@ -31,6 +31,8 @@ func runs() []run {
 		{name: "openvz, 2 faults, old fencings", o: Options{OpenVZ: true, Faults: 2, On: []Switch{OldFencing}}},
 		{name: "openvz, 1 fault, restarts in place", o: Options{OpenVZ: true, Faults: 1, On: []Switch{InPlace}}},
 		{name: "xen, no fault, two relocators", o: Options{On: []Switch{TwoMovers}}},
+		{name: "xen, 2 faults, keepers killed, xend goes on", o: Options{Faults: 2, On: []Switch{Keeper}, Off: []Switch{Death, Leave, Sick, NewGroup, NoSpace, Relocate}}},
+		{name: "xen, 2 faults, -M, agents killed, nodes die", o: Options{Faults: 2, Off: []Switch{Relocate, Disable, Restart, Sick, Crash, NewGroup, NoSpace, Leave}}},
 
 		{name: "openvz, 2 faults, agents of lost nodes go on", long: true, o: Options{OpenVZ: true, Faults: 2, On: []Switch{Zombie}}},
 		{name: "openvz, 2 faults, -d of a failed service runs no stop", long: true, o: Options{OpenVZ: true, Faults: 2, On: []Switch{Hand}, Off: []Switch{SomeStop}}},
@@ -60,6 +62,7 @@ func runs() []run {
 
 // Within the bounds of each run nothing breaks, and every state has a way back to a VM that runs.
 func TestProtocol(t *testing.T) {
+	fired := map[string]int{}
 	for _, r := range runs() {
 		t.Run(r.name, func(t *testing.T) {
 			if r.long && !*whole {
@@ -67,11 +70,13 @@ func TestProtocol(t *testing.T) {
 			}
 			got := r.o.Search()
 			t.Log(got.Text())
+			reached(fired, got.Fired)
 			if len(got.Violations) > 0 || got.DeadEnds > 0 || !got.Whole && !r.bound {
 				t.Errorf("%s: %s%s", r.name, got.Text(), got.story())
 			}
 		})
 	}
+	t.Run("every row is come to", func(t *testing.T) { testRowsAreReached(t, fired) })
 }
 
 // story are the ways to what was found.

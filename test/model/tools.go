@@ -42,27 +42,27 @@ func (w *world) killKeeper(s State, n int) {
 		w.emit(s, "keeper killed, its tool goes on", n, nobody, true, "")
 		return
 	}
-	// The tool ends where it is. What is half done stays.
-	t := s
-	tn := &t.N[n]
-	switch tn.Tool {
-	case tBoot, tRestore:
-		tn.Mounted = tn.Mounted || w.OpenVZ
-	case tSave:
-		if tn.G == gMig {
-			tn.G = gRun
+	if w.OpenVZ { // the tool ends where it is, and what is half done stays
+		if nd.Tool == tBoot || nd.Tool == tRestore {
+			nd.Mounted = true
 		}
-	case tMig:
-		y := tn.TTgt
-		if tn.G == gMig {
-			tn.G = gHalf
-		}
-		w.toolEnd(&t, n, 2)
-		w.emit(t, "keeper killed, and the migration with it", n, int(y), true, "")
+		w.toolEnd(&s, n, 2)
+		w.emit(s, "keeper killed, and its tool with it", n, nobody, true, "")
 		return
 	}
-	w.toolEnd(&t, n, 2)
-	w.emit(t, "keeper killed, and its tool with it", n, nobody, true, "")
+	// xm only asks xend, which goes on. What it builds stands in its list from the first moment on.
+	switch nd.Tool {
+	case tBoot, tRestore:
+		if nd.G == gNone {
+			nd.G = gArr
+		}
+		w.toolEnd(&s, n, 2)
+	case tSave, tMig:
+		nd.Loose, nd.RC = true, 2
+	default:
+		w.toolEnd(&s, n, 2)
+	}
+	w.emit(s, "keeper killed, xend goes on", n, nobody, true, "")
 }
 
 // toolEnd: the tool is over, and an orphan's lock goes with it.
