@@ -32,6 +32,8 @@ type action struct {
 	task         *task
 	asked        bool // a status wants to look at the share
 	bystander    bool // of a stop: when it began, the guest was not here and the record did not name the node
+	remains      bool // when it began, nothing but remains were here
+	failed       int  // tools
 	migrations   int  // pushes that left a healthy guest where it was
 	began        time.Time
 	away, nolock bool // how its node's share was when it began
@@ -73,7 +75,7 @@ func (w *world) agent(n *node, verb, target string) *action {
 		}
 		st := w.state()
 		a.bystander = n.has == none && !n.mounted && !st.Names(n.name)
-		a.began = w.now
+		a.began, a.remains = w.now, n.has == half || n.has == none && n.mounted
 		w.tell("%s begins", a)
 		before := n.has
 		a.away, a.nolock = n.away, n.nolock
@@ -157,6 +159,19 @@ func (w *world) passes(t *task, point string) {
 	if w.record && !strings.HasPrefix(point, "ask:") {
 		w.passed = append(w.passed, point)
 	}
+	w.strike(t, point)
+	if w.r.Intn(16) == 0 { // a slow one
+		t.pause(time.Duration(1+w.r.Intn(20)) * time.Second / 2)
+		return
+	}
+	t.yield()
+}
+
+// strike lets what was prepared for a crash point happen to a task.
+func (w *world) strike(t *task, point string) {
+	if t.done {
+		return
+	}
 	for i := 0; i < len(w.triggers); i++ {
 		g := w.triggers[i]
 		if g.point != "*" && g.point != point || g.node != "" && (t.node == nil || g.node != t.node.name) {
@@ -168,13 +183,8 @@ func (w *world) passes(t *task, point string) {
 		w.triggers = append(w.triggers[:i:i], w.triggers[i+1:]...)
 		w.tell("at %s of %s it strikes", point, t.name)
 		g.do(w, t)
-		break
-	}
-	if w.r.Intn(16) == 0 { // a slow one
-		t.pause(time.Duration(1+w.r.Intn(20)) * time.Second / 2)
 		return
 	}
-	t.yield()
 }
 
 // judgePoint looks at the files before and after a step.
@@ -255,6 +265,9 @@ func (w *world) judgeOwner(a *action, st handoff.State, does string) {
 
 // judgeTidy: a start that succeeded leaves nothing that somebody might take for something.
 func (w *world) judgeTidy(a *action) {
+	if !w.relocatorDied.Before(a.began) { // it may have lived when the start looked
+		return
+	}
 	for _, t := range w.tasks {
 		if strings.HasPrefix(t.name, "relocator") && !t.done {
 			return
@@ -307,7 +320,7 @@ func (w *world) judgeRestore(a *action, file string) {
 	if _, err := os.Lstat(w.h(image)); !strings.HasPrefix(claim, "claim.") || err == nil {
 		w.find("R16 %s restores from %s, which others can still use", a, claim)
 	}
-	if st := w.state(); st.Phase != handoff.Resuming || st.Node != a.node.name {
+	if st := w.state(); (st.Phase != handoff.Resuming || st.Node != a.node.name) && !w.damaged {
 		w.find("R13 %s restores the guest while the record says %s %s", a, st.Phase, st.Node)
 	}
 }
@@ -337,7 +350,7 @@ func (w *world) judgeKill(a *action, n *node) {
 }
 
 func (w *world) judgePush(n, to *node) {
-	if st := w.state(); st.Phase != handoff.Sending || st.Node != n.name || st.To != to.name {
+	if st := w.state(); (st.Phase != handoff.Sending || st.Node != n.name || st.To != to.name) && !w.damaged {
 		w.find("R21 the guest is pushed from %s to %s, and the record says %s %s %s", n.name, to.name, st.Phase, st.Node, st.To)
 	}
 }
@@ -373,7 +386,7 @@ func (w *world) judgeTicket(a *action, st handoff.State) {
 	}
 	held, err := lockfile.Held(w.h("ticket"))
 	seq := fmt.Sprintf("source_seq=%d\n", st.Seq)
-	if err == nil && !held || !strings.Contains(string(text), seq) || !strings.Contains(string(text), "source="+a.node.name+"\n") {
+	if err == nil && !held && w.relocatorDied.Before(a.began) || !strings.Contains(string(text), seq) || !strings.Contains(string(text), "source="+a.node.name+"\n") {
 		w.find("R28 %s obeys a ticket that does not count any more (its relocator lives: %t; the record is %d): %q", a, held, st.Seq, text)
 	}
 }
@@ -391,6 +404,8 @@ func (w *world) judgeEnd(a *action, before presence) {
 		if (n.has != none || n.mounted) && n.since.Before(a.began) {
 			w.find("I4 %s succeeds, and here it is %s (mounted: %t)", a, presences[n.has], n.mounted)
 		}
+	case a.verb == "stop" && a.remains && a.failed == 0 && !a.away && !w.damaged && len(w.silent) == 0 && (n.has == half || n.has == none && n.mounted) && n.since.Before(a.began):
+		w.find("R25 %s fails, and nothing but remains are here: %v", a, a.err)
 	case a.verb == "start" && a.err == nil:
 		if n.has != runs && !(w.typ == "openvz" && n.has == frozen) && w.boots > 0 && !w.lossy {
 			w.find("R13 %s succeeds, and here it is %s", a, presences[n.has])
@@ -402,7 +417,7 @@ func (w *world) judgeEnd(a *action, before presence) {
 		if a.err != nil && before == leaving && n.has == leaving {
 			w.find("R32 %s: it is being sent or saved, and does not count as running: %v", a, a.err)
 		}
-		if a.err == nil && before == n.has && (n.has == torso || n.has == none) {
+		if a.err == nil && before == n.has && len(w.silent) == 0 && (n.has == torso || n.has == none) {
 			w.find("R32 %s: it counts as running, and is %s here", a, presences[n.has])
 		}
 	}

@@ -331,7 +331,7 @@ func (w *world) relocator(target string) *task {
 		restarts := target == "restart"
 		t.wait(func() bool { return w.frozenFor == 0 }, time.Time{})
 		for _, n := range w.nodes {
-			if n.member && n.on {
+			if n.member && n.on && !n.booting {
 				w.must(n.publish())
 			}
 		}

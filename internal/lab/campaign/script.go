@@ -54,10 +54,14 @@ func Random(seed int64) Run {
 	r := rand.New(rand.NewSource(seed))
 	run := Run{Type: pick(r, []string{"openvz", "xen"}), Seed: seed, Steps: []string{"enable node1"}}
 	anyNode := func() string { return pick(r, members[:]) }
-	soon := func() string { return fmt.Sprint(r.Intn(40)) }
+	soon := func() string { return fmt.Sprint(r.Intn(pick(r, []int{6, 40}))) }
 	for range 1 + r.Intn(5) {
 		if r.Intn(5) > 0 {
-			run.Steps = append(run.Steps, pick(r, faults[:])(r, run.Type))
+			fault := pick(r, faults[:])(r, run.Type)
+			run.Steps = append(run.Steps, fault)
+			if w := strings.Fields(fault); (w[0] == "die" || w[0] == "isolate") && r.Intn(2) == 0 { // it comes back, maybe before it is fenced
+				run.Steps = append(run.Steps, "wait "+soon(), fmt.Sprintf("join %s %d", w[1], r.Intn(3)*20))
+			}
 		}
 		ask := pick(r, []string{"relocate ", "relocate ", "relocate ", "relocate restart", "relocate M-", "move ", "migrate ", "disable", "status", "inquire ", "rginit ", "start ", "enable "})
 		if strings.HasSuffix(ask, " ") {
@@ -79,7 +83,8 @@ var points = [...]string{"lock", "lock:done", "boot", "state:starting", "state:s
 	"state:held", "state:held:done", "state:suspended", "state:suspended:done", "state:resuming", "state:resuming:done", "state:sending", "state:sending:done",
 	"state:sent", "state:sent:done", "state:down", "part:done", "note:done", "sync", "meta:done", "publish", "publish:done", "claim", "claim:done", "unclaim",
 	"refresh", "discarded", "discarded:done", "tool:start", "tool:suspend", "tool:dump", "tool:kill", "tool:unmount", "tool:save", "tool:restore", "tool:migrate",
-	"tool:migrate:done", "tool:save:done", "tool:restore:done", "tool:start:done", "tool:thaw", "ticket", "ticket:done", "ticket.used", "ticket.used:done", "asked", "answered", "disks:done"}
+	"tool:migrate:done", "tool:save:done", "tool:restore:done", "tool:start:done", "tool:thaw", "ticket", "ticket:done", "ticket.used", "ticket.used:done", "asked", "answered", "disks:done",
+	"during:start", "during:restore", "during:dump", "during:create", "during:save", "during:migrate"}
 
 // faults are what can go wrong in a random run.
 var faults = [...]func(r *rand.Rand, typ string) string{
@@ -147,7 +152,7 @@ func deeds() map[string]func(w *world, t *task, args []string, wait bool) {
 	direct := func(verb string) deed {
 		return func(w *world, t *task, args []string, wait bool) {
 			n := w.node(args[0])
-			if !n.member {
+			if !n.rg {
 				return
 			}
 			if a := w.agent(n, verb, ""); wait {
@@ -241,7 +246,9 @@ func newTrigger(args []string) *trigger {
 	switch args[1] {
 	case "kill":
 		g.do = func(w *world, t *task) {
-			if !strings.HasPrefix(t.name, "relocator") {
+			if strings.HasPrefix(t.name, "relocator") {
+				w.relocatorDied = w.now
+			} else {
 				w.lossy = true
 			}
 			w.tell("%s is killed", t.name)
@@ -254,6 +261,7 @@ func newTrigger(args []string) *trigger {
 			if t.node != nil {
 				t.node.dies(after, args[1] == "isolate")
 			} else {
+				w.relocatorDied = w.now
 				t.kill()
 			}
 		}
@@ -338,6 +346,7 @@ func (w *world) heals() {
 	healer := w.spawn("administrator", nil, func(t *task) {
 		w.tell("-- all faults end")
 		w.record, w.stale = false, true
+		t.wait(func() bool { return w.quiet(t) }, w.now.Add(20*time.Minute))
 		w.triggers, w.noSpace, w.fails, w.silent, w.manager.elsewhere = nil, nil, map[string]string{}, map[string]time.Time{}, false
 		for _, n := range w.nodes {
 			n.nolock = false

@@ -79,7 +79,11 @@ func (r runner) Run(ctx context.Context, c run.Command) (run.Result, error) {
 		if term = true; argv[0] == "xm" { // xend does not notice
 			end()
 		}
+		a.failed++
 		return run.Result{}, fmt.Errorf("%s: %w", argv[0], run.ErrDeadline)
+	}
+	if answer.Code != 0 {
+		a.failed++
 	}
 	return answer, nil
 }
@@ -202,7 +206,16 @@ func (n *node) change(t *task, a *action, argv []string, term *bool) run.Result 
 	return n.xm(t, a, argv)
 }
 
+// step is what a part of a tool's work takes at least.
 const step = 300 * time.Millisecond
+
+// works lets time go by while a tool is at it, and the agent that called it be struck meanwhile.
+func (n *node) works(t *task, a *action, verb string) {
+	w := n.w
+	t.pause(step * time.Duration(1+w.r.Intn(20)))
+	w.strike(a.task, "during:"+verb)
+	t.yield()
+}
 
 func (n *node) vzctl(t *task, a *action, argv []string, term *bool) run.Result {
 	w := n.w
@@ -211,7 +224,7 @@ func (n *node) vzctl(t *task, a *action, argv []string, term *bool) run.Result {
 		verb = argv[3]
 	}
 	how := n.fault(strings.TrimPrefix(verb, "--"))
-	slow := func() bool { t.pause(step); return !*term }
+	slow := func() bool { n.works(t, a, strings.TrimPrefix(verb, "--")); return !*term }
 	switch verb {
 	case "start":
 		if n.has != none {
@@ -324,14 +337,14 @@ func (n *node) xm(t *task, a *action, argv []string) run.Result {
 	verb, last := argv[1], argv[len(argv)-1]
 	how := n.fault(verb)
 	gone := said(1, "Error: Domain '%s' does not exist.", w.vm)
-	slow := func() bool { t.pause(step); return true }
+	slow := func() bool { n.works(t, a, verb); return true }
 	switch verb {
 	case "create":
 		if n.has != none {
 			return said(1, "Error: VM name '%s' already exists", w.vm)
 		}
 		w.judgeBoot(a)
-		t.pause(step)
+		slow()
 		if how != "" || n.has != none {
 			return said(1, "Error: create failed")
 		}
@@ -369,7 +382,7 @@ func (n *node) xm(t *task, a *action, argv []string) run.Result {
 			n.has = runs
 			return said(1, "Error: %v", err)
 		}
-		t.pause(step)
+		slow()
 		if n.has != leaving {
 			return gone
 		}
@@ -388,7 +401,7 @@ func (n *node) xm(t *task, a *action, argv []string) run.Result {
 		}
 		return n.restore(a, last, slow, how, 1)
 	case "migrate":
-		answer := n.push(t, w.node(last), how)
+		answer := n.push(t, a, w.node(last), how)
 		if answer.Code != 0 {
 			a.migrations++
 		}
@@ -401,7 +414,7 @@ func (n *node) xm(t *task, a *action, argv []string) run.Result {
 
 // push is a live migration. how it fails: "stays", "lost" (rc 0, and the target loses it), "undefined" and
 // "undefined-lost": half a copy stays here, and the target has it or not.
-func (n *node) push(t *task, to *node, how string) run.Result {
+func (n *node) push(t *task, a *action, to *node, how string) run.Result {
 	w := n.w
 	if n.has != runs {
 		return said(1, "Error: Domain '%s' does not exist.", w.vm)
@@ -410,8 +423,8 @@ func (n *node) push(t *task, to *node, how string) run.Result {
 		return said(1, "Error: can't connect: Connection refused")
 	}
 	w.judgePush(n, to)
-	n.has, to.has = leaving, torso
-	t.pause(4 * step)
+	n.has, to.has, to.since = leaving, torso, w.now
+	n.works(t, a, "migrate")
 	if n.has != leaving || to.has != torso || !to.on || how == "stays" {
 		if to.has == torso {
 			to.has = none

@@ -49,6 +49,8 @@ type world struct {
 
 	findings []string
 
+	relocatorDied time.Time
+
 	last    handoff.State // the record, as it was last read
 	lastErr error
 	stale   bool
@@ -86,6 +88,7 @@ type node struct {
 	member  bool
 	rg      bool // the manager works here
 	victim  bool // fencing is owed
+	booting bool // its boot script has not published it yet
 	how     string
 	joined  int
 	has     presence
@@ -160,6 +163,7 @@ func newWorld(base, typ string, seed int64) (*world, error) {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(w.shared, host.NodesDir, name)), n.powerOn(), n.mount(true))
 		if err == nil {
 			n.member, n.rg, n.joined = true, true, 1
+			n.how = []string{"none", "agent"}[w.r.Intn(2)] // it may have been fenced long ago
 			err = n.publish()
 		}
 	}
@@ -437,17 +441,18 @@ func (n *node) joins(late time.Duration) {
 	}
 	w.must(n.powerOn())
 	w.must(n.mount(true))
+	n.booting = true
 	n.joined++
 	n.member = true
 	if n.victim {
 		n.pending.kill()
 		n.settled("member")
 	}
-	n.how = map[bool]string{true: n.how, false: "none"}[n.how == "agent"]
 	w.tell("%s joins as %s", n.name, n.boot)
 	w.spawn("boot script of "+n.name, n, func(t *task) {
 		t.pause(late)
 		t.wait(func() bool { return w.frozenFor == 0 }, time.Time{})
+		n.booting = false
 		w.must(n.publish())
 	})
 	w.spawn("rgmanager of "+n.name, n, func(t *task) {
@@ -464,8 +469,8 @@ func (n *node) leaves() {
 	}
 	w.lossy = true
 	w.tell("%s leaves the cluster", n.name)
-	n.member, n.rg = false, false
-	w.spawn("init script of "+n.name, nil, func(t *task) {
+	n.rg = false
+	w.spawn("init script of "+n.name, n, func(t *task) {
 		d, err := handoff.Open(w.shared, w.typ, w.vm)
 		w.must(err)
 		for range 200 {
@@ -481,8 +486,9 @@ func (n *node) leaves() {
 			}
 			t.pause(time.Second)
 		}
+		n.member = false
+		w.manager.left(n)
 	})
-	w.manager.left(n)
 }
 
 func pick[T any](r *rand.Rand, of []T) T { return of[r.Intn(len(of))] }
