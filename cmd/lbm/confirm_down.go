@@ -70,6 +70,18 @@ func (w world) confirmDownCommand() *cli.Command {
 	}
 }
 
+// changeRow is what became of a record.
+type changeRow struct {
+	VM      string `json:"vm"`
+	Before  string `json:"before"`
+	After   string `json:"after"`
+	Changed bool   `json:"changed"`
+}
+
+func rowOf(x amend.Change, dry bool) changeRow {
+	return changeRow{x.Type + ":" + x.VM, amend.Place(x.Before), amend.Place(x.After), x.Done() && !dry}
+}
+
 // tellChange prints what became of a record.
 func (w world) tellChange(x amend.Change, err error, asJSON, dry bool) error {
 	switch {
@@ -78,12 +90,7 @@ func (w world) tellChange(x amend.Change, err error, asJSON, dry bool) error {
 	case err != nil:
 		return cli.Exit(err, exitFailed)
 	case asJSON:
-		return term.JSON(w.stdout, struct {
-			VM      string `json:"vm"`
-			Before  string `json:"before"`
-			After   string `json:"after"`
-			Changed bool   `json:"changed"`
-		}{x.Type + ":" + x.VM, amend.Place(x.Before), amend.Place(x.After), x.Done() && !dry})
+		return term.JSON(w.stdout, rowOf(x, dry))
 	case !x.Done():
 		fmt.Fprintf(w.stdout, "the record of %s:%s says %s; nothing was changed\n", x.Type, x.VM, amend.Place(x.Before))
 	case dry:

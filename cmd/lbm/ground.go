@@ -57,6 +57,9 @@ func (w world) ground(ctx context.Context, vm string) (ground, error) {
 		return ground{}, err
 	}
 	st, err := w.manager().Status(ctx)
+	if ctx.Err() != nil {
+		return ground{}, cli.Exit("interrupted: nothing was changed", exitInterrupted)
+	}
 	if err != nil {
 		return ground{}, refused(err)
 	}

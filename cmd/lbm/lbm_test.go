@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
@@ -295,14 +298,51 @@ func TestMigrateRefusals(t *testing.T) {
 	}
 }
 
+func TestInterrupted(t *testing.T) {
+	for _, args := range [][]string{{"migrate", "centos1", "xen2.01100011.com"}, {"restart", "centos1"}, {"repair", "centos1"}, {"take", "centos1"}} {
+		b := ready(t, nil)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if code := b.main(ctx, append([]string{"lbm"}, args...)); code != exitInterrupted || !strings.Contains(b.errors.String(), "nothing was changed") {
+			t.Errorf("%v: %d %s", args, code, b.errors.String())
+		}
+		for _, a := range b.tools.asked {
+			if strings.HasPrefix(a, "clusvcadm") {
+				t.Errorf("%v asked %q", args, a)
+			}
+		}
+	}
+}
+
+// A question that is interrupted has not been answered.
+func TestInterruptedQuestion(t *testing.T) {
+	b := ready(t, nil)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	b.stdin = r
+	ctx, cancel := context.WithCancel(context.Background())
+	b.stdout = writer(func(p []byte) (int, error) { cancel(); return len(p), nil })
+	var exit cli.ExitCoder
+	if err := b.confirm(ctx, "Is it off?", "node2"); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
+		t.Errorf("%v", err)
+	}
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }
+
 func TestUsage(t *testing.T) {
 	b := newBench(t, nil)
-	for _, args := range [][]string{{}, {"nosuch"}, {"list", "x"}, {"migrate", "101"}, {"history", "a", "b"}, {"history", "--since", "-1h"}, {"--bogus"}, {"list", "--bogus"}} {
+	for _, args := range [][]string{{}, {"nosuch"}, {"list", "x"}, {"migrate", "101"}, {"history", "a", "b"}, {"history", "--since", "-1h"}, {"confirm-down", "101"}, {"take"}, {"repair", "a", "b"}, {"restart"}, {"mark-left", "x"}, {"repair", "-o", "xml", "101"}, {"--bogus"}, {"list", "--bogus"}} {
 		if code := b.lbm(args...); code != exitUsage {
 			t.Errorf("%v: %d", args, code)
 		}
 	}
-	for _, args := range [][]string{{"--help"}, {"init", "--help"}, {"list", "--help"}, {"history", "--help"}, {"migrate", "--help"}, {"--version"}} {
+	for _, args := range [][]string{{"--help"}, {"init", "--help"}, {"list", "--help"}, {"history", "--help"}, {"migrate", "--help"}, {"restart", "--help"}, {"repair", "--help"}, {"confirm-down", "--help"}, {"take", "--help"}, {"mark-left", "--help"}, {"--version"}} {
 		if code := b.lbm(args...); code != 0 || b.out.Len() == 0 {
 			t.Errorf("%v: %d", args, code)
 		}

@@ -139,6 +139,9 @@ func (w world) records(said error) func(cluster.Service) *string {
 		if st.To != "" {
 			out += "->" + st.To
 		}
+		if st.Left {
+			out += ", left"
+		}
 		return &out
 	}
 }

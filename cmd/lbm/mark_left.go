@@ -9,6 +9,7 @@ import (
 	"github.com/lbvm/lbvm/internal/amend"
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/term"
 )
 
 // markLeftCommand is for the init script that stops between rgmanager and cman.
@@ -37,9 +38,21 @@ func (w world) markLeftCommand() *cli.Command {
 			done, err := a.Leaving(c.Context, func(typ string) (amend.Looker, error) {
 				return hypervisor.New(typ, hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run})
 			})
+			rows := []changeRow{}
 			for _, x := range done {
-				if terr := w.tellChange(x, nil, asJSON, dry); terr != nil {
+				rows = append(rows, rowOf(x, dry))
+				if asJSON {
+					continue
+				}
+				if terr := w.tellChange(x, nil, false, dry); terr != nil {
 					return terr
+				}
+			}
+			if asJSON {
+				if jerr := term.JSON(w.stdout, struct {
+					VMs []changeRow `json:"vms"`
+				}{rows}); jerr != nil {
+					return jerr
 				}
 			}
 			switch {

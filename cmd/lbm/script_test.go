@@ -54,6 +54,11 @@ func script(t *testing.T, path string) {
 			b.write(t, onNode, text)
 		} else if tool, ok := strings.CutPrefix(name, "tool/"); ok {
 			b.tools.answers[strings.ReplaceAll(tool, "~", " ")] = text
+			program, _, _ := strings.Cut(tool, "~")
+			b.write(t, "usr/sbin/"+program, "#!/bin/false\n")
+			if err := os.Chmod(filepath.Join(b.root, "usr/sbin", program), 0o755); err != nil {
+				t.Fatal(err)
+			}
 		} else if vm, ok := strings.CutPrefix(name, "record/"); ok {
 			b.record(t, vm, strings.Split(strings.TrimSpace(text), "\n"))
 		} else if err := os.WriteFile(name, []byte(text), 0o644); err != nil {

@@ -22,6 +22,9 @@ func Records(shared string) ([]State, error) {
 	var out []State
 	var errs []error
 	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
 		path := filepath.Join(shared, Folder, e.Name(), "state")
 		text, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -268,8 +268,8 @@ func TestTheSecondOfTwoRelocatorsGivesUp(t *testing.T) {
 		}
 	}
 	after, err := os.ReadFile(ticket)
-	if err != nil || string(before) != string(after) || len(w.mgr.asked) != 0 {
-		t.Errorf("%v: the ticket is %q, the manager was asked %q", err, after, w.mgr.asked)
+	if err != nil || string(before) != string(after) || len(w.mgr.asked) != 0 || len(w.log.list) != 0 {
+		t.Errorf("%v: the ticket is %q, the manager was asked %q, the journal says %v", err, after, w.mgr.asked, w.log.list)
 	}
 	if err := first.Withdraw(); err != nil {
 		t.Fatal(err)
