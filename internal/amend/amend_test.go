@@ -27,10 +27,15 @@ type world struct {
 	away   []string // nodes that are no members
 	fenced []string
 	split  error
+	asked  func() // called once by Members
 	a      Amender
 }
 
 func (w *world) Members(context.Context) ([]membership.Member, error) {
+	if do := w.asked; do != nil {
+		w.asked = nil
+		do()
+	}
 	var out []membership.Member
 	for _, n := range []string{"node1", "node2", "node3"} {
 		out = append(out, membership.Member{Name: n, Online: !slices.Contains(w.away, n)})
@@ -259,6 +264,23 @@ func TestConfirmDownKeepsTheImage(t *testing.T) {
 	c, err := w.a.ConfirmDown(context.Background(), "openvz", "101", "node2")
 	if err != nil || c.After.Image != txn || c.After.Seq != c.Before.Seq+1 || c.After.Agent != "lbm confirm-down on node1" {
 		t.Errorf("%+v, %v", c.After, err)
+	}
+}
+
+// What was seen before the lock counts for nothing: meanwhile node3 has started the VM.
+func TestConfirmDownLooksAgainUnderTheLock(t *testing.T) {
+	w := newWorld(t)
+	w.put(handoff.Running, "node2", "")
+	w.away = []string{"node2"}
+	w.asked = func() {
+		w.locked(func(l *handoff.Locked) error {
+			_, err := l.Write(handoff.State{Phase: handoff.Starting, Node: "node3", Boot: "boot-3"})
+			return err
+		})
+	}
+	_, err := w.a.ConfirmDown(context.Background(), "openvz", "101", "node2")
+	if !errors.Is(err, ErrRefused) || w.record() != "starting node3" {
+		t.Errorf("%v; the record says %s", err, w.record())
 	}
 }
 
