@@ -136,7 +136,12 @@ func (i *Issued) Ticket() Ticket { return i.t }
 func (i *Issued) Waiting() (bool, error) { return i.same(ticketFile) }
 
 // Withdraw removes the ticket if it still lies there, and what is left of it if it was consumed, and lets go.
-func (i *Issued) Withdraw() error {
+func (i *Issued) Withdraw() (err error) {
+	defer func() { // whatever else fails
+		if err = errors.Join(err, i.f.Close()); err != nil {
+			err = fmt.Errorf("withdrawing the ticket of %s:%s: %w", i.dir.typ, i.dir.vm, err)
+		}
+	}()
 	desk, err := i.dir.desk()
 	switch {
 	case err == nil:
@@ -144,10 +149,7 @@ func (i *Issued) Withdraw() error {
 	case errors.Is(err, ErrBusy): // as long as ours lies there the other one cannot lay his
 		err = nil
 	}
-	if err := errors.Join(err, i.unlink(), i.f.Close()); err != nil {
-		return fmt.Errorf("withdrawing the ticket of %s:%s: %w", i.dir.typ, i.dir.vm, err)
-	}
-	return nil
+	return errors.Join(err, i.unlink())
 }
 
 func (i *Issued) unlink() error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +56,7 @@ func Random(seed int64) Run {
 	run := Run{Type: pick(r, []string{"openvz", "xen"}), Seed: seed, Steps: []string{"enable node1"}}
 	anyNode := func() string { return pick(r, members[:]) }
 	soon := func() string { return fmt.Sprint(r.Intn(pick(r, []int{6, 40}))) }
-	for range 1 + r.Intn(5) {
+	for range 1 + r.Intn(4) {
 		if r.Intn(5) > 0 {
 			fault := pick(r, faults[:])(r, run.Type)
 			run.Steps = append(run.Steps, fault)
@@ -218,7 +219,7 @@ func deeds() map[string]func(w *world, t *task, args []string, wait bool) {
 		"record":    func(w *world, _ *task, _ []string, _ bool) { w.record = true },
 		"lazy":      func(w *world, _ *task, _ []string, _ bool) { w.manager.lazy = true },
 		"damage": func(w *world, _ *task, _ []string, _ bool) {
-			if text, err := os.ReadFile(w.h("state")); err == nil {
+			if text, err := os.ReadFile(w.h("state")); err == nil && !slices.ContainsFunc(w.nodes, w.atWork) {
 				w.lossy, w.damaged = true, true
 				w.must(os.WriteFile(w.h("state"), text[:len(text)-3], 0o600))
 			}
