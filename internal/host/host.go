@@ -109,8 +109,11 @@ func (h Host) Lookup(program string) (string, error) {
 // Has is Lookup for what need not be there: every status check of a guest asks so, and an error that nobody reads costs
 // it more than the looking.
 func (h Host) Has(program string) (path string, ok bool) {
+	if strings.ContainsRune(program, '/') {
+		return "", false // a name is asked for, and no ".." leads out of the root
+	}
 	for _, dir := range programDirs {
-		p := h.Path(dir + "/" + program)
+		p := h.root + dir + "/" + program
 		if fi, err := os.Stat(p); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
 			return p, true
 		}
@@ -121,11 +124,8 @@ func (h Host) Has(program string) (path string, ok bool) {
 // Environ is the environment of the programs that we run: rgmanager gives us neither PATH nor HOME, and ssh
 // and vzmigrate need both.
 func (h Host) Environ() []string {
-	dirs := make([]string, 0, len(programDirs))
-	for _, d := range programDirs {
-		dirs = append(dirs, h.Path(d))
-	}
-	return h.environ(dirs)
+	r := h.root // at once: every status check of a guest makes one
+	return h.environ("PATH=" + r + programDirs[0] + ":" + r + programDirs[1] + ":" + r + programDirs[2] + ":" + r + programDirs[3])
 }
 
 // ShellEnviron is the environment of an administrator's own command: the machine's programs are found behind the root's.
@@ -137,11 +137,11 @@ func (h Host) ShellEnviron() []string {
 	if h.root != "" {
 		dirs = append(dirs, programDirs[:]...)
 	}
-	return h.environ(dirs)
+	return h.environ("PATH=" + strings.Join(dirs, ":"))
 }
 
-func (h Host) environ(dirs []string) []string {
-	env := []string{"PATH=" + strings.Join(dirs, ":"), "HOME=/root", "LC_ALL=C"}
+func (h Host) environ(path string) []string {
+	env := append(make([]string, 0, 4), path, "HOME=/root", "LC_ALL=C")
 	if h.root != "" {
 		env = append(env, RootVariable+"="+h.root)
 	}

@@ -4,19 +4,31 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
-// Of finds out which cluster this node belongs to: CMAN where cman_tool is installed, Pacemaker where only crm_mon is.
+// Of finds out which cluster this node belongs to: CMAN where cman_tool is installed, Pacemaker where only crm_mon is. It
+// looks when it is asked for the first time: an ordinary status check never asks.
 func Of(h host.Host, q run.Runner) Membership {
-	if _, err := h.Lookup("cman_tool"); err != nil {
-		if _, err := h.Lookup("crm_mon"); err == nil {
-			return Pacemaker(h, q)
+	return later{sync.OnceValue(func() Membership {
+		if _, ok := h.Has("cman_tool"); !ok {
+			if _, ok := h.Has("crm_mon"); ok {
+				return Pacemaker(h, q)
+			}
 		}
-	}
-	return CMAN(h, q)
+		return CMAN(h, q)
+	})}
+}
+
+type later struct{ is func() Membership }
+
+func (l later) Members(ctx context.Context) ([]Member, error) { return l.is().Members(ctx) }
+
+func (l later) Fenced(ctx context.Context, member string) (bool, error) {
+	return l.is().Fenced(ctx, member)
 }
 
 // Pacemaker asks crm_mon. A node was fenced where Pacemaker says that it is offline and clean, fencing is on, and the

@@ -113,7 +113,7 @@ func TestOf(t *testing.T) {
 		cman     bool
 	}{{[]string{"cman_tool"}, true}, {[]string{"cman_tool", "crm_mon"}, true}, {[]string{"crm_mon"}, false}, {nil, true}} {
 		q, _ := newTools(t, c.programs, nil)
-		if _, ok := Of(hostAt(t, q.root), q).(*cman); ok != c.cman {
+		if _, ok := Of(hostAt(t, q.root), q).(later).is().(*cman); ok != c.cman {
 			t.Errorf("%q: cman %v", c.programs, ok)
 		}
 	}
