@@ -100,6 +100,7 @@ type symbol struct {
 	slot     int
 	owner    *subInfo
 	captured bool // a closure or a reference may outlive the scope
+	field    int  // of localtime, from 1, where it was set from there; 0: from elsewhere
 }
 
 // subInfo is a sub, or the main program.

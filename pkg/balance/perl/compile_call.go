@@ -2,7 +2,7 @@ package perl
 
 import "strings"
 
-// callForms are the two ways to run a call.
+// callForms are the two ways to run a call. Of a host function only the one for the context that was asked for is there.
 type callForms struct {
 	scalar scalarFn
 	list   listFn
@@ -65,24 +65,24 @@ func (c *compiler) hostCall(n *node, i int, want Want) callForms {
 	if !c.tracing {
 		n = nil
 	}
-	return callForms{
-		scalar: func(m *machine) Value {
-			base := len(m.stack)
-			args(m)
-			ret := m.host(i, base, want, at, n)
-			if len(ret) == 0 {
-				return Value{}
-			}
-			return ret[len(ret)-1]
-		},
-		list: func(m *machine) {
+	if want == WantList {
+		return callForms{list: func(m *machine) {
 			base := len(m.stack)
 			args(m)
 			ret := m.host(i, base, WantList, at, n)
 			m.room(len(ret))
 			m.stack = append(m.stack, ret...)
-		},
+		}}
 	}
+	return callForms{scalar: func(m *machine) Value {
+		base := len(m.stack)
+		args(m)
+		ret := m.host(i, base, want, at, n)
+		if len(ret) == 0 {
+			return Value{}
+		}
+		return ret[len(ret)-1]
+	}}
 }
 
 // host calls a host function with what lies on the stack above base.

@@ -92,21 +92,21 @@ func (c *compiler) items(kids []*node) listFn {
 	if aliased(kids) {
 		return c.aliasedItems(kids)
 	}
-	fns := make([]listFn, len(kids))
-	for i, k := range kids {
-		fns[i] = c.list(k)
-	}
-	switch len(fns) {
+	switch len(kids) {
 	case 0:
 		return func(*machine) {}
 	case 1:
-		return fns[0]
+		return c.list(kids[0])
 	case 2:
-		a, b := fns[0], fns[1]
+		a, b := c.list(kids[0]), c.list(kids[1])
 		return func(m *machine) {
 			a(m)
 			b(m)
 		}
+	}
+	fns := make([]listFn, len(kids))
+	for i, k := range kids {
+		fns[i] = c.list(k)
 	}
 	return func(m *machine) {
 		for _, f := range fns {

@@ -103,7 +103,9 @@ func (c *compiler) result(n *node, want Want) stmtFn {
 			return keepScalar(m)
 		}
 	}
-	c.remember(key, f)
+	if holds(n, nDo, nEval, nMap, nSort, nReturn) { // what leads here again
+		c.remember(key, f)
+	}
 	return f
 }
 

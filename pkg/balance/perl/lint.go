@@ -9,8 +9,7 @@ import (
 type linter struct {
 	p        *parser
 	r        *resolver
-	fields   map[*symbol]int // variables set from localtime: which field
-	words    map[string]int  // package variables: where they are read first
+	words    map[string]int // package variables: where they are read first
 	written  map[string]bool
 	declared []*node
 	inside   *node // the comparison that W1 was said of
@@ -111,6 +110,9 @@ func (l *linter) walk(n *node) {
 	case nVar:
 		l.variable(n, false)
 	case nMy:
+		if l.declared == nil {
+			l.declared = make([]*node, 0, len(n.kids))
+		}
 		for _, k := range n.kids {
 			if k.kind == nVar {
 				l.declared = append(l.declared, k)

@@ -53,10 +53,7 @@ func (l *linter) assigned(n *node) {
 			v = v.kids[0]
 		}
 		if i < len(fields) && v.kind == nVar && v.sigil == '$' && v.sym != nil {
-			if l.fields == nil {
-				l.fields = map[*symbol]int{}
-			}
-			l.fields[v.sym] = fields[i] + 1
+			v.sym.field = fields[i] + 1
 		}
 	}
 }
@@ -89,7 +86,7 @@ func (l *linter) timeField(n, x, other *node, op string) {
 	field := -1
 	switch {
 	case x.kind == nVar && x.sym != nil:
-		field = l.fields[x.sym] - 1
+		field = x.sym.field - 1
 	default:
 		if f := localtimeFields(x); len(f) == 1 {
 			field = f[0]

@@ -92,17 +92,20 @@ func (p *parser) arrow(n *node, t token) *node {
 
 // listUntil reads the items up to the closing bracket of open.
 func (p *parser) listUntil(shut string, open int) *node {
-	l := p.node(node{kind: nList, off: open})
 	for p.isCommaTerm() {
 		p.take()
 	}
+	var l, x *node
 	if !p.isOp(true, shut) {
-		x := p.expr()
-		if x.kind == nList && !x.paren {
-			l = x
-		} else {
-			l.kids = p.list(x)
-		}
+		x = p.expr()
+	}
+	switch {
+	case x == nil:
+		l = p.node(node{kind: nList, off: open})
+	case x.kind == nList && !x.paren:
+		l = x
+	default:
+		l = p.node(node{kind: nList, off: open, kids: p.list(x)})
 	}
 	l.end = p.expect(shut, open)
 	return l
@@ -174,7 +177,8 @@ func (p *parser) lostOperand(t token) string {
 
 // parens makes the list that parentheses are, even around one item: (...)[0], (...) x 3 and ($x) = ... need to know.
 func (p *parser) parens(l *node, open token) *node {
-	return p.node(node{kind: nList, paren: true, off: open.off, end: l.end, kids: l.kids, name: l.name})
+	l.paren, l.off = true, open.off
+	return l
 }
 
 func (p *parser) newVar(t token, sigil byte) *node {

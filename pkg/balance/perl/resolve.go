@@ -86,7 +86,7 @@ func (r *resolver) statements(list []*node) {
 
 func (r *resolver) introduce() {
 	r.visible = append(r.visible, r.pending...)
-	r.pending = r.pending[len(r.pending):]
+	r.pending = r.pending[:0]
 }
 
 // scope runs f; what it declares ends with it.
@@ -235,12 +235,15 @@ func (r *resolver) enterSub(s *subInfo) {
 
 // declare makes the symbols of my, our and state.
 func (r *resolver) declare(n *node) {
+	if r.pending == nil {
+		r.pending = make([]*symbol, 0, len(n.kids))
+	}
 	for _, k := range n.kids {
 		if k.kind != nVar {
 			continue
 		}
 		if len(r.symbols) == cap(r.symbols) {
-			r.symbols = make([]symbol, 0, 16)
+			r.symbols = make([]symbol, 0, max(len(n.kids), 4))
 		}
 		r.symbols = append(r.symbols, symbol{sigil: k.sigil, name: k.name, owner: r.sub})
 		s := &r.symbols[len(r.symbols)-1]
