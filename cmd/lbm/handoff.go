@@ -235,7 +235,11 @@ func dies(st handoff.State, n nodeOutlook) *rowWords {
 			return &rowWords{r.Name, d.Start.String(), words, append([]int{}, r.Rules...)}
 		}
 	}
-	return &rowWords{Words: "nothing changes for this VM", Deed: protocol.Nothing.String(), Rules: []int{}}
+	words := "nothing changes for this VM"
+	if st.Phase == handoff.PhaseUnknown {
+		words = "nobody knows what comes of it"
+	}
+	return &rowWords{Words: words, Deed: protocol.Nothing.String(), Rules: []int{}}
 }
 
 // crashes are the lines of the crash table for this phase.

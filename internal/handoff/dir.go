@@ -74,6 +74,7 @@ type Locked struct {
 
 	seen bool   // the record was read or written under this lock
 	seq  uint64 // its number then
+	torn bool   // a write has failed: it may be one more
 }
 
 // Lock makes the folder if need be and waits for its lock until ctx ends. holder is for humans.
@@ -151,11 +152,11 @@ var (
 // Read is Dir.Read under the lock: after its first time the record may change by this holder's own writes only.
 func (l *Locked) Read() (State, error) {
 	s, err := l.Dir.Read()
-	if err == nil && l.seen && s.Seq != l.seq {
+	if err == nil && l.seen && s.Seq != l.seq && !(l.torn && s.Seq == l.seq+1) {
 		return State{}, fmt.Errorf("reading the state of %s:%s: %w (number %d, and it was %d)", l.typ, l.vm, ErrOvertaken, s.Seq, l.seq)
 	}
 	if err == nil {
-		l.seen, l.seq = true, s.Seq
+		l.seen, l.seq, l.torn = true, s.Seq, false
 	}
 	return s, err
 }
@@ -220,7 +221,12 @@ func (l *Locked) Write(next State) (State, error) {
 // put is the durable step that makes next the record. After one that failed nobody knows which of the two it is.
 func (l *Locked) put(point string, next State) error {
 	err := l.replace(point, l.file("state"), next.format())
-	l.seen, l.seq = err == nil, next.Seq
+	switch {
+	case err == nil:
+		l.seen, l.seq, l.torn = true, next.Seq, false
+	case !errors.Is(err, ErrOvertaken) && !errors.Is(err, ErrAway):
+		l.torn = true
+	}
 	return err
 }
 

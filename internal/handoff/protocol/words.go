@@ -75,7 +75,7 @@ func Cures() []Cure {
 		{AwaitOrRefuse, "VM has not arrived ..., VM is still being received ...", "It was waited for, and a living node is still the sender.",
 			"Look at the sender: its stop or its status settles what became of the VM. Then `clusvcadm -d GROUP` and `clusvcadm -e GROUP -m` the node that runs it, or `lbm repair VM`."},
 		{RefuseUnread, "the hand-off record is not readable", "The record is damaged, or the storage answers with errors. Nothing is guessed.",
-			"Look at the share first. If the file itself is damaged, find out where the VM runs, stop it there by hand or leave it running and use `lbm take VM` on that node."},
+			"Look at the share first. If the file itself is damaged: disable the service, find out on which node the VM runs, move `state` aside, and enable the service on that node. Without a record its agent takes over what runs there, and boots what runs nowhere; no memory image is used then."},
 		{RefuseUnsent, "... it is not being sent to this node", "Pacemaker asks this node to receive a VM that nobody sends here.",
 			"Nothing: Pacemaker stops the VM on both nodes and starts it again."},
 		{RefuseMigrate, "not migrating VM to ..., nothing was changed", "The VM is not in a state in which it can be pushed, or the target is not fit.",
