@@ -119,6 +119,18 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// The name that the cluster gives this node is heard through Of too: a copied lbvm.id would speak for another node.
+func TestCheckSelfThroughOf(t *testing.T) {
+	q, _ := newTools(t, []string{"cman_tool"}, map[string][]run.Result{"cman_tool status": says(sample(t, "cman_tool-el5-status"))})
+	m := Of(hostAt(t, q.root), q)
+	if err := CheckSelf(context.Background(), m, "node2"); !errors.Is(err, ErrNotMe) {
+		t.Errorf("another node: %v", err)
+	}
+	if err := CheckSelf(context.Background(), m, "NODE1"); err != nil {
+		t.Errorf("this node: %v", err)
+	}
+}
+
 func FuzzParseCrmMon(f *testing.F) {
 	names, err := filepath.Glob("testdata/captured/crm_mon-*")
 	if err != nil || len(names) == 0 {

@@ -16,6 +16,9 @@ var ErrNotMe = errors.New("this is another node")
 // CheckSelf is ErrNotMe where the cluster calls this node by another name than lbvm.id, which says member. Where the
 // cluster does not say, nobody contradicts.
 func CheckSelf(ctx context.Context, m Membership, member string) error {
+	if l, ok := m.(later); ok {
+		m = l.is()
+	}
 	x, ok := m.(interface {
 		Self(context.Context) (string, error)
 	})
