@@ -66,6 +66,7 @@ func (a *action) code() int {
 // agent begins an action.
 func (w *world) agent(n *node, verb, target string) *action {
 	a := &action{w: w, node: n, verb: verb, target: target}
+	w.actions = append(w.actions, a)
 	a.task = w.spawn(a.String(), n, func(t *task) {
 		a.task = t
 		t.wait(func() bool { return w.frozenFor == 0 }, time.Time{})
@@ -240,6 +241,9 @@ func (w *world) judgePoint(a *action, point string) {
 				w.find("I6 the record's number is %d and was %d", st.Seq, w.seq)
 			}
 			w.seq = st.Seq
+			for _, b := range w.actions { // who is named once is no bystander
+				b.bystander = b.bystander && !st.Names(b.node.name)
+			}
 		}
 	}
 }

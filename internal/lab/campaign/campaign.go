@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,7 +64,12 @@ func Campaign(ctx context.Context, o Options, run func(number int64) Run) (found
 					err = werr
 					stop.Store(true)
 				} else if len(w.findings) > 0 {
-					f := shrink(base, Finding{Run: r, Number: n, Broken: w.findings})
+					f := shrink(Finding{Run: r, Number: n, Broken: w.findings}, func(r Run) []string {
+						if w, err := r.play(base, false); err == nil {
+							return w.findings
+						}
+						return nil
+					})
 					found = append(found, f)
 					stop.Store(!o.All)
 					if o.Out != nil {
@@ -96,24 +102,24 @@ func Play(r Run) (Finding, error) {
 	return Finding{Run: r, Broken: w.findings, Trace: w.trace}, nil
 }
 
-// shrink leaves out of a run whatever it can without losing the finding, and tries other orders of who goes next.
-func shrink(base string, f Finding) Finding {
+// shrink leaves out of a run whatever it can without losing the finding, and tries other orders of who goes next. play
+// gives what a run finds.
+func shrink(f Finding, play func(Run) []string) Finding {
 	again := func(r Run) bool {
-		w, err := r.play(base, false)
-		if err != nil || len(w.findings) == 0 || first(w.findings[0]) != first(f.Broken[0]) {
+		broken := play(r)
+		if len(broken) == 0 || first(broken[0]) != first(f.Broken[0]) {
 			return false
 		}
-		f.Run, f.Broken = r, w.findings
+		f.Run, f.Broken = r, broken
 		return true
 	}
 	for changed := true; changed; {
 		changed = false
 		for i := 0; i < len(f.Run.Steps); i++ {
 			r := f.Run
-			r.Steps = append(append([]string{}, f.Run.Steps[:i]...), f.Run.Steps[i+1:]...)
+			r.Steps = slices.Delete(slices.Clone(f.Run.Steps), i, i+1)
 			for try := range int64(4) {
-				r.Seed = f.Run.Seed + try
-				if again(r) {
+				if r.Seed = f.Run.Seed + try; again(r) {
 					changed = true
 					i--
 					break

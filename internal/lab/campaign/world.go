@@ -22,6 +22,7 @@ type world struct {
 	shared  string
 	nodes   []*node
 	manager *manager
+	actions []*action
 
 	disk, synced  int // writes to the guest's disk; how many of them a death of its node leaves
 	boots         int // of the guest, which its fingerprint shows
