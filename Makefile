@@ -42,12 +42,13 @@ bench: build
 	@echo; cat bin/rules.txt
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./pkg/... ./internal/... ./agents/... ./cmd/... | grep -E '^(Benchmark|pkg:)' | sed 's/^pkg: github.com\/lbvm\/lbvm\//\n/'
 
-# The long proofs of pkg/ccs: random edits, how much of the parsers the corpus reaches, planted bugs. Guards against what
-# failed in the field, taken out one after the other. Then every fuzz
-# target for FUZZTIME.
+# The long proofs of pkg/ccs: random edits, how much of the parsers the corpus reaches, planted bugs; and of the rule
+# language: how much of it the corpora reach, mutants told from perl by random programs. Guards against what failed in the
+# field, taken out one after the other. Then every fuzz target for FUZZTIME.
 fuzz:
 	go test -v -count=1 -timeout 30m -run '^TestRandomEdits$$' ./pkg/ccs -ccs.cases 100000
 	LBVM_PLANTED=1 go test -v -count=1 -timeout 30m -run '^Test(CorpusCoversTheParsers|PlantedBugs)$$' ./pkg/ccs
+	LBVM_PLANTED=1 go test -v -count=1 -timeout 60m -run '^Test(CorpusCoversTheEngine|Mutants)$$' ./pkg/balance/perl
 	LBVM_PLANTED=1 go test -v -count=1 -timeout 30m -run '^TestGuardsAreNeeded$$' ./test/field
 	@go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r pkg dir; do \
 	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$$dir"/*_test.go 2>/dev/null | sed 's/^func //'); do \

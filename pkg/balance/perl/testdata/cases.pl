@@ -381,3 +381,5 @@ my @l = "x[:y:]z" =~ /[[:][:]]/g; "@l"
 my $x = ('' =~ /^$/) !~ // ? 1 : 0; my @l = ('ab' =~ /b/) =~ //; "$x @l"
 #
 sub f9 { my $r = shift =~ /a/ ? 1 : 0; "$r@_" } f9('a', 'b')
+# tr counts what it deletes, too
+my $s = 'abcabd'; my $n = ($s =~ tr/ab//d); my $m = ($s =~ tr/a-z//c); my $k = $s =~ tr/c-d/x/; "$n $m $k $s"
