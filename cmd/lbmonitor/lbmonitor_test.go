@@ -110,7 +110,7 @@ func newFixture(t *testing.T) *fixture {
 		}
 		f.write("shared/lbvm/log/"+node+"-cpu", b.String())
 		facts := host.Facts{Member: node, Boot: "boot-" + node, At: noon().Add(-20 * time.Second), Cores: 4, MemTotal: 8 << 30, MemFree: 4 << 30,
-			Arch: "x86_64", Kernel: "2.6.32", CPUFlags: []string{"fpu"}, Lists: []string{"openvz"}, Tools: map[string]string{"vzctl": "3.0.30"},
+			Arch: "x86_64", Kernel: "2.6.32", CPUFlags: []string{"fpu"}, Lists: []string{"openvz"}, Restores: []string{"openvz"}, Tools: map[string]string{"vzctl": "3.0.30"},
 			VMs: []host.VMFact{{Type: "openvz", Name: "101", Mem: 1 << 30}}}
 		if err := host.WriteFacts(filepath.Join(f.root, "shared"), facts); err != nil {
 			t.Fatal(err)

@@ -31,6 +31,7 @@ type Facts struct {
 	CPUFlags []string          // what every processor can do
 	Bridges  []string          // network bridges
 	Lists    []string          // types whose guests are all in Guests
+	Restores []string          // types whose memory images can be used here
 	Listens  map[string]string // type -> ADDRESS:PORT at which running guests are taken, or ListensNot
 	VMs      []VMFact          // the VMs of cluster.conf as this node sees them
 }
@@ -126,6 +127,9 @@ func (f Facts) format() []byte {
 	for _, t := range f.Lists {
 		add("lists", t)
 	}
+	for _, t := range f.Restores {
+		add("restores", t)
+	}
 	for _, t := range sortedKeys(f.Listens) {
 		add("listens", t+" "+f.Listens[t])
 	}
@@ -186,7 +190,7 @@ func parseFacts(b []byte) (Facts, error) {
 	if flags := strings.Fields(p.Get("cpu_flags")); len(flags) > 0 {
 		f.CPUFlags = flags
 	}
-	f.Bridges, f.Lists = p.All("bridge"), p.All("lists")
+	f.Bridges, f.Lists, f.Restores = p.All("bridge"), p.All("lists"), p.All("restores")
 	for _, v := range p.All("listens") {
 		if f.Listens == nil {
 			f.Listens = map[string]string{}

@@ -17,7 +17,7 @@ func facts() Facts {
 		Guests: []GuestFact{{Type: "openvz", Name: "101", State: "running", Mem: 512 << 20, CPU: 0.25}, {Type: "xen", Name: "web1", State: "paused", CPU: -1}},
 		Tools:  map[string]string{"vzctl": "4.11.1", "xm": "3.1.0-8.el5 with words"},
 		Config: 17, Arch: "x86_64", Kernel: "2.6.32-754.el6.x86_64", CPUFlags: []string{"fpu", "sse2"}, Bridges: []string{"br0", "xenbr0"},
-		Lists: []string{"openvz", "xen"}, Listens: map[string]string{"xen": ":8002"},
+		Lists: []string{"openvz", "xen"}, Restores: []string{"openvz"}, Listens: map[string]string{"xen": ":8002"},
 		VMs: []VMFact{{Type: "openvz", Name: "101"}, {Type: "xen", Name: "web1", Mem: 1 << 30, Lacks: []string{"disk /gfs/web1.img: no such file or directory", "there is no bridge xenbr1"}}},
 	}
 }

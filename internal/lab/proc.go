@@ -122,6 +122,7 @@ func (p *proc) files() map[string]string {
 	return map[string]string{
 		"stat":                 stat.String(),
 		"cpuinfo":              cpuinfo.String(),
+		"rst":                  "",
 		"sys/kernel/osrelease": release + "\n",
 		"uptime":               fmt.Sprintf("%.2f %.2f\n", up, p.idle),
 		"loadavg":              fmt.Sprintf("%.2f %.2f %.2f %d/100 1000\n", p.load[0], p.load[1], p.load[2], runnable),

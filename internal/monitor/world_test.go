@@ -74,7 +74,7 @@ func newWorld(t *testing.T) *world {
 		}}
 	for _, n := range []string{"node1", "node2", "node3"} {
 		f := host.Facts{Member: n, Boot: "boot-" + n, At: noon().Add(-20 * time.Second), Cores: 4, MemTotal: 8 << 30, MemFree: 4 << 30,
-			Arch: "x86_64", Kernel: "2.6.32", CPUFlags: []string{"fpu"}, Lists: []string{"openvz"}, Tools: map[string]string{"vzctl": "3.0.30"},
+			Arch: "x86_64", Kernel: "2.6.32", CPUFlags: []string{"fpu"}, Lists: []string{"openvz"}, Restores: []string{"openvz"}, Tools: map[string]string{"vzctl": "3.0.30"},
 			VMs: []host.VMFact{{Type: "openvz", Name: "101", Mem: 1 << 30}, {Type: "openvz", Name: "102", Mem: 1 << 30}}}
 		if err := host.WriteFacts(filepath.Join(w.root, "shared"), f); err != nil {
 			t.Fatal(err)

@@ -60,7 +60,7 @@ func unsaid(node, what string) error {
 //
 // A service moves as a whole: what the VM needs, the others of its service need too.
 func (m Mover) askFacts(ctx context.Context, r Request, source string, kind handoff.Kind, with []Request, c *checks) {
-	names := []string{"name", "configuration, disks", "memory", "architecture", "kernel", "processor", "tool", "relocation port"}
+	names := []string{"name", "configuration, disks", "memory", "architecture", "kernel", "processor", "tool", "restore", "relocation port"}
 	var target, from host.Facts
 	if !c.ask("facts", func() (_ string, err error) {
 		target, err = m.readFacts(r.Target)
@@ -96,10 +96,12 @@ func (m Mover) askFacts(ctx context.Context, r Request, source string, kind hand
 	c.ask(names[5], func() (string, error) { return sameFlags(from, target) })
 	c.ask(names[6], func() (string, error) { return sameTool(r.Type, from, target) })
 	if kind != handoff.Live {
-		c.skip("it passes by the shared storage", names[7])
+		c.ask(names[7], func() (string, error) { return restores(r, target) })
+		c.skip("it passes by the shared storage", names[8])
 		return
 	}
-	c.ask(names[7], func() (string, error) { return m.answers(ctx, r, target) })
+	c.skip("it runs on while it moves", names[7])
+	c.ask(names[8], func() (string, error) { return m.answers(ctx, r, target) })
 }
 
 func (m Mover) nameFree(r Request, f host.Facts) (string, error) {
@@ -272,6 +274,14 @@ func sameTool(typ string, from, target host.Facts) (string, error) {
 	}
 	text, err := newEnough("Xen", from.Member, va, target.Member, vb)
 	return a + ", Xen " + text, err
+}
+
+// restores asks whether the target can use a memory image; a kernel may lack the module.
+func restores(r Request, f host.Facts) (string, error) {
+	if !slices.Contains(f.Restores, r.Type) {
+		return "", fmt.Errorf("node %s does not say that it can restore %s guests: for containers there must be /proc/rst (modprobe vzrst); then run lblog there", f.Member, r.Type)
+	}
+	return "node " + f.Member + " can restore it", nil
 }
 
 // dialLimit is how long a relocation port may take to answer.

@@ -82,7 +82,7 @@ func (w *world) service(vm string) *cluster.Service {
 func (w *world) facts(node string, change func(*host.Facts)) {
 	w.t.Helper()
 	f := host.Facts{Member: node, Boot: "boot-" + node, At: w.clock.now.Add(-30 * time.Second), Cores: 4, MemTotal: 8 << 30, MemFree: 4 << 30,
-		Arch: "x86_64", Kernel: "2.6.32-754.el6", CPUFlags: []string{"fpu", "sse2"}, Lists: []string{"openvz", "xen"}, Tools: map[string]string{"vzctl": "3.0.30", "xm": "3.1.2"},
+		Arch: "x86_64", Kernel: "2.6.32-754.el6", CPUFlags: []string{"fpu", "sse2"}, Lists: []string{"openvz", "xen"}, Restores: []string{"openvz"}, Tools: map[string]string{"vzctl": "3.0.30", "xm": "3.1.2"},
 		Listens: map[string]string{"xen": ":8002"}, VMs: []host.VMFact{{Type: "openvz", Name: "101"}, {Type: "xen", Name: "web1", Mem: 2 << 30}}}
 	if node == "node1" {
 		f.Guests = []host.GuestFact{{Type: "openvz", Name: "101", State: "running", Mem: 1 << 30}, {Type: "xen", Name: "web1", State: "running", Mem: 2 << 30}}

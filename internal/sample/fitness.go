@@ -56,6 +56,9 @@ func (s Sampler) Fitness(ctx context.Context, f *host.Facts, vms []VM, needers m
 			delete(f.Listens, "xen")
 		}
 	}
+	if _, ok := needers["openvz"]; ok && s.restoresContainers(f.Kernel) {
+		f.Restores = append(f.Restores, "openvz")
+	}
 	for _, vm := range vms {
 		x := host.VMFact{Type: vm.Type, Name: vm.Name}
 		d, ok := needers[vm.Type]
@@ -78,6 +81,16 @@ func (s Sampler) Fitness(ctx context.Context, f *host.Facts, vms []VM, needers m
 		f.VMs = append(f.VMs, x)
 	}
 	return errors.Join(errs...)
+}
+
+// restoresContainers: OpenVZ's kernels up to 2.6.32 do it themselves, by a module that shows /proc/rst; a restart of
+// iptables may unload it. On later kernels a program does.
+func (s Sampler) restoresContainers(kernel string) bool {
+	if !strings.HasPrefix(kernel, "2.6.") {
+		return kernel != ""
+	}
+	_, err := os.Stat(s.Host.Path("/proc/rst"))
+	return err == nil
 }
 
 func (s Sampler) word(path string) (string, error) {

@@ -68,6 +68,13 @@ func TestFitness(t *testing.T) {
 			t.Errorf("%s lacks %q (told: %v), want %q", name, text, ok, want)
 		}
 	}
+	if len(f.Restores) != 0 {
+		t.Errorf("without /proc/rst it can restore %q", f.Restores)
+	}
+	write(t, root, "proc/rst", "")
+	if err := s.Fitness(context.Background(), &f, nil, map[string]hypervisor.Needer{"openvz": needer{}}); err != nil || !slices.Equal(f.Restores, []string{"openvz"}) {
+		t.Errorf("it can restore %q, %v", f.Restores, err)
+	}
 	if f.VMs[0].Mem != 1<<30 {
 		t.Errorf("%+v", f.VMs[0])
 	}
