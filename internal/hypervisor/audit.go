@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -66,13 +67,19 @@ func (o *openVZ) Audit(vm string, _ map[string]string, shared string) (bad, odd 
 	if quota != "no" {
 		odd = append(odd, fmt.Sprintf(`%s: DISK_QUOTA=%q: a node believes what it counted when the container was last on it; write DISK_QUOTA="no"`, path, quota))
 	}
+	if n, err := strconv.Atoi(own.get("STOP_TIMEOUT")); err == nil && n > mostStop {
+		odd = append(odd, fmt.Sprintf("%s: STOP_TIMEOUT=%d: vzctl may take half as much again, and then the stop's time is over", path, n))
+	}
 	if node.get("VE_STOP_MODE") != "stop" {
 		odd = append(odd, "vz.conf: VE_STOP_MODE is not stop: from vzctl 4.1 on the init script leaves a dump of what still runs when the node goes down")
 	}
 	return bad, odd, nil
 }
 
-// Audit looks whether xendomains would start the domain at boot.
+// mostStop is the STOP_TIMEOUT, in seconds, by which vzctl has killed a container before two thirds of a stop's time are over.
+const mostStop = 130
+
+// Audit looks whether xendomains would start the domain at boot, or save it when the node goes down.
 func (x *xen) Audit(vm string, params map[string]string, _ string) (bad, odd []string, err error) {
 	const auto = "/etc/xen/auto"
 	dir := x.tools.Host.Path(auto)
@@ -86,7 +93,25 @@ func (x *xen) Audit(vm string, params map[string]string, _ string) (bad, odd []s
 			bad = append(bad, fmt.Sprintf("%s/%s: this node starts it when it boots, also where another node has it; remove the file", auto, e.Name()))
 		}
 	}
-	return bad, nil, nil
+	for _, file := range [...]string{"/etc/sysconfig/xendomains", "/etc/default/xendomains"} {
+		text, err := os.ReadFile(x.tools.Host.Path(file))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return bad, odd, err
+		}
+		conf := parseVZConf(text) // the same lines
+		save := conf.get("XENDOMAINS_SAVE")
+		if save == "" || conf.get("XENDOMAINS_AUTO_ONLY") == "true" {
+			continue
+		}
+		odd = append(odd, fmt.Sprintf("%s: XENDOMAINS_SAVE=%s: what still runs when the node goes down is saved, and started from there when it boots", file, save))
+		if _, err := os.Lstat(x.tools.Host.Path(filepath.Join(save, vm))); err == nil {
+			bad = append(bad, fmt.Sprintf("%s/%s: xendomains has saved it, and starts it from there when this node boots; remove the file", save, vm))
+		}
+	}
+	return bad, odd, nil
 }
 
 // below tells whether path really lies below dir.

@@ -27,6 +27,7 @@ func TestAuditOfAContainer(t *testing.T) {
 		}},
 		{name: "defaults", conf: "ONBOOT=no\nDISK_QUOTA=no\n", vz: "VE_STOP_MODE=stop\n", odd: "VE_PRIVATE"},
 		{name: "quota", conf: strings.Replace(good, "DISK_QUOTA", "X", 1), vz: "VE_STOP_MODE=stop\n", odd: "DISK_QUOTA"},
+		{name: "long stop", conf: good + "STOP_TIMEOUT=300\n", vz: "VE_STOP_MODE=stop\n", odd: "STOP_TIMEOUT"},
 		{name: "stop mode", conf: good, odd: "VE_STOP_MODE"},
 	} {
 		s := newStage(t, nil)
@@ -74,5 +75,23 @@ func TestAuditOfADomain(t *testing.T) {
 	s.file("/etc/xen/auto/web", "")
 	if got := audit(); !strings.Contains(got, "auto/web:") {
 		t.Errorf("a copy: %q", got)
+	}
+}
+
+func TestAuditOfXendomains(t *testing.T) {
+	for _, c := range []struct {
+		conf, saved string
+		bad, odd    int
+	}{
+		{"XENDOMAINS_SAVE=\"\"\n", "web", 0, 0}, {"XENDOMAINS_SAVE=/var/lib/xen/save\nXENDOMAINS_AUTO_ONLY=true\n", "web", 0, 0},
+		{"XENDOMAINS_SAVE=/var/lib/xen/save\n", "other", 0, 1}, {"XENDOMAINS_SAVE=/var/lib/xen/save\nXENDOMAINS_AUTO_ONLY=false\n", "web", 1, 1},
+	} {
+		s := newStage(t, nil)
+		s.file("/etc/sysconfig/xendomains", c.conf)
+		s.file("/var/lib/xen/save/"+c.saved, "")
+		bad, odd, err := s.driver("xen").(Auditor).Audit("web", nil, "")
+		if err != nil || len(bad) != c.bad || len(odd) != c.odd {
+			t.Errorf("%q: %q, %q, %v", c.conf, bad, odd, err)
+		}
 	}
 }

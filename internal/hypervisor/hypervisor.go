@@ -18,6 +18,7 @@
 //     is still arriving, whatever State says.
 //   - Xen: migrating-NAME, NAME--migratedaway and, by xl, a suspended NAME are Migrating. If no tool is at work on
 //     them (the lock says so) they are half a copy, which Destroy removes.
+//   - Xen: a row without a name, "(null)", is nobody's: a domain has lost its name when it dies, and its devices before.
 //   - Xen: NAME--incoming is a Torso: it cannot be seen whether all of it is here.
 package hypervisor
 
@@ -102,6 +103,9 @@ type Detail struct {
 	NeverRan bool
 	// Letters are the tool's flags of the row that decided: rbpscd, "" where the tool has none (Xen).
 	Letters string
+	// Suspended says that a Migrating guest stands still under its own name: if no tool is at work on it nothing will let
+	// it go on (xl).
+	Suspended bool
 	// Foreign says that a dump lies at the tool's own place, where nobody of ours puts one (OpenVZ). Start moves it away.
 	Foreign bool
 	// MayReturn says that a guest which is down has left what one that reboots leaves too, until the node's own helper

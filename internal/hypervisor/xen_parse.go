@@ -132,6 +132,8 @@ func detailOf(rows []xenRow) Detail {
 				if s == Remains && r.letters.crashed() {
 					d.Sick = "it crashed"
 				}
+				part, _ := r.role()
+				d.Suspended = s == Migrating && part == plain
 				return d
 			}
 		}

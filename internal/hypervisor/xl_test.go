@@ -38,7 +38,7 @@ func TestParseXLList(t *testing.T) {
 		t.Fatal(err)
 	}
 	for vm, want := range map[string]Detail{
-		"vm1": {State: Running, Letters: "-b----"}, "vm2": {State: Migrating, Letters: "---ss-"},
+		"vm1": {State: Running, Letters: "-b----"}, "vm2": {State: Migrating, Letters: "---ss-", Suspended: true},
 		"vm3": {State: Torso, Letters: "--p---", NeverRan: true}, "vm4": {State: Migrating, Letters: "---ss-"},
 		"vm5": {State: Remains, Letters: "---sc-", Sick: "it crashed"}, "vm6": {State: Remains, Letters: "---sr-"},
 		"vm7": {State: Remains, Letters: "---s--"}, "vm8": {State: Paused, Letters: "--p---"},

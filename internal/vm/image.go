@@ -126,8 +126,8 @@ func (l *life) save(ctx context.Context, x hypervisor.Saver, txn, mem string) (b
 	default:
 		d, derr := l.detail(ctx)
 		switch {
-		case derr == nil && d.State == hypervisor.Paused:
-			return false, l.giveUp(ctx, errors.Join(errors.New("saving has left the guest paused"), tool))
+		case derr == nil && (d.State == hypervisor.Paused || d.Suspended):
+			return false, l.giveUp(ctx, errors.Join(errors.New("saving has left the guest standing still"), tool))
 		case derr == nil && d.State.Clean():
 			l.log(ocf.LevelError, "saving failed and the guest is gone", "error", tool)
 			return true, nil // the row for it knows what to do

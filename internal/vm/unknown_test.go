@@ -157,3 +157,22 @@ func TestRebootMayLeaveAMount(t *testing.T) {
 		t.Errorf("%v after %s", err, w.clock.now.Sub(began))
 	}
 }
+
+// xl was killed while it saved, and the domain stands suspended for ever: the same stop ends it cold.
+func TestSaveThatLeavesItSuspended(t *testing.T) {
+	for params, want := range map[string]string{"": "[save thaw thaw shutdown destroy]", "suspend-only": "[save thaw]"} {
+		w := newWorld(t, "xen", "node1", "node2")
+		n := w.nodes["node1"]
+		w.must(n.do("start"))
+		n.fails["save"] = failure{times: 1, effect: func(n *node) { n.g.state, n.g.suspended = hypervisor.Migrating, true }}
+		n.fails["shutdown"] = failure{}
+		err := n.do("stop", map[string]string{"on_stop": params})
+		if (err == nil) != (params == "") || fmt.Sprint(n.calls) != want {
+			t.Errorf("%q: %v by %q", params, err, n.calls)
+		}
+		if params == "" && w.state().Phase != handoff.Down || len(w.litter()) > 0 {
+			t.Errorf("%q: state %s, left %q", params, w.state().Phase, w.litter())
+		}
+		w.ok()
+	}
+}

@@ -74,6 +74,7 @@ type guest struct {
 	memory      string // of which dump it was resumed
 	never       bool   // NeverRan
 	sick        string // Sick
+	suspended   bool   // Suspended
 }
 
 // failure is how a tool fails: after it has done what effect says.
@@ -300,7 +301,7 @@ func (f fake) Detail(context.Context, string) (hypervisor.Detail, error) {
 	case s == hypervisor.Unknown:
 		s = hypervisor.Stopped
 	}
-	return hypervisor.Detail{State: s, NeverRan: f.n.g.never, Sick: f.n.g.sick, MayReturn: f.n.w.typ == "openvz" && s == hypervisor.Remains}, nil
+	return hypervisor.Detail{State: s, NeverRan: f.n.g.never, Sick: f.n.g.sick, Suspended: f.n.g.suspended, MayReturn: f.n.w.typ == "openvz" && s == hypervisor.Remains}, nil
 }
 
 func (f fake) Start(ctx context.Context, _ hypervisor.Guest) error {
