@@ -104,6 +104,12 @@ func TestSickGuestIsStoppedCold(t *testing.T) {
 			t.Errorf("%s: %q, state %s, left %q", typ, n.calls, w.state().Phase, w.litter())
 		}
 		w.must(n.do("start"))
+		w.health = func(int) error { return errors.New("its web server is mute again") }
+		if n.do("status") == nil {
+			t.Error("it is well")
+		}
+		w.health = nil
+		w.must(n.do("start")) // the manager says that it is to run, and so it does
 		w.must(n.do("stop"))
 		if w.state().Phase != handoff.Suspended {
 			t.Errorf("%s: it stays sick for ever: %s", typ, w.state().Phase)
