@@ -35,6 +35,7 @@ type action struct {
 	remains      bool // when it began, nothing but remains were here
 	failed       int  // tools
 	migrations   int  // pushes that left a healthy guest where it was
+	first        bool // it was when it began
 	began        time.Time
 	away, nolock bool // how its node's share was when it began
 	err          error
@@ -76,6 +77,7 @@ func (w *world) agent(n *node, verb, target string) *action {
 		}
 		st := w.state()
 		a.bystander = n.has == none && !n.mounted && !st.Names(n.name)
+		a.first = a.bystander
 		a.began, a.remains = w.now, n.has == half || n.has == none && n.mounted
 		w.tell("%s begins", a)
 		before := n.has
@@ -241,9 +243,6 @@ func (w *world) judgePoint(a *action, point string) {
 				w.find("I6 the record's number is %d and was %d", st.Seq, w.seq)
 			}
 			w.seq = st.Seq
-			for _, b := range w.actions { // who is named once is no bystander
-				b.bystander = b.bystander && !st.Names(b.node.name)
-			}
 		}
 	}
 }
@@ -401,7 +400,7 @@ func (w *world) judgeEnd(a *action, before presence) {
 	switch {
 	case a.verb == "stop" && a.err == nil:
 		for _, t := range w.tasks {
-			if t.node == n && !t.done && strings.HasPrefix(t.name, "tool of ") && !strings.HasSuffix(t.name, a.String()) && !a.bystander {
+			if t.node == n && !t.done && strings.HasPrefix(t.name, "tool of ") && !strings.HasSuffix(t.name, a.String()) && !a.first {
 				w.find("R4 %s succeeds while the %s still works", a, t.name)
 			}
 		}

@@ -36,9 +36,10 @@ type task struct {
 	ready  func() bool // nil: at once
 	wake   time.Time   // zero: no time wakes it
 	done   bool
-	killed bool // it dies when it goes on
-	dying  bool // it unwinds: nothing it does counts any more
-	failed any  // a panic that is not a death
+	killed bool   // it dies when it goes on
+	dying  bool   // it unwinds: nothing it does counts any more
+	failed any    // a panic that is not a death
+	ends   func() // when it is over, however it came to that
 }
 
 // errKilled is the panic by which a task dies, and what its last calls get.
@@ -64,6 +65,9 @@ func (s *sched) spawn(name string, n *node, do func(t *task)) *task {
 			if v := recover(); v != nil && v != errKilled { //nolint:errorlint // it is a panic's value
 				stack := make([]byte, 8<<10)
 				t.failed = fmt.Sprintf("%v\n%s", v, stack[:runtime.Stack(stack, false)])
+			}
+			if t.ends != nil {
+				t.ends()
 			}
 			t.done = true
 			s.back <- struct{}{}

@@ -69,11 +69,11 @@ func (r runner) Run(ctx context.Context, c run.Command) (run.Result, error) {
 	}
 	term := false
 	tool := w.spawn("tool of "+a.String(), n, func(t *task) {
-		defer end()
 		w.tell("%s: %s begins", n.name, strings.Join(argv, " "))
 		answer = n.change(t, a, argv, &term)
 		w.tell("%s: %s: %d %s", n.name, strings.Join(argv, " "), answer.Code, strings.TrimSpace(string(answer.Stderr)))
 	})
+	tool.ends = end
 	t.wait(func() bool { return tool.done || ctx.Err() != nil }, time.Time{})
 	if !tool.done {
 		if term = true; argv[0] == "xm" { // xend does not notice

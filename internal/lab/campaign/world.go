@@ -216,6 +216,9 @@ func (w *world) find(format string, args ...any) {
 func (w *world) state() handoff.State {
 	st, err := handoff.ReadState(w.shared, w.typ, w.vm)
 	w.last, w.lastErr, w.stale = st, err, false
+	for _, a := range w.actions { // who is named once is no bystander
+		a.bystander = a.bystander && !st.Names(a.node.name)
+	}
 	if err != nil {
 		return handoff.State{}
 	}
