@@ -8,7 +8,8 @@
 //
 // Start at Run (manager.go). A group (what clusvcadm calls a service) is in group.go, the
 // operations on it in start.go, stop.go, relocate.go, recover.go; how an action becomes a
-// process in exec.go; nodes that come and go in node.go.
+// process in exec.go; nodes that come and go in members.go; what can
+// be switched while it runs (fencing, releases, storage that stands still) in switches.go.
 //
 // Not played: depend, central_processing, __independent_subtree and __max_failures.
 package rgmanager
