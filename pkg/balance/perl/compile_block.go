@@ -137,6 +137,28 @@ func (c *compiler) mapList(n *node) listFn {
 	return nil
 }
 
+// aliasGrep is grep where its hits themselves are wanted: $_++ for grep { $_ > 1 } @l.
+func (c *compiler) aliasGrep(n *node) listFn {
+	test, items := c.bodyScalar(n.kids[0]), c.alias(&node{kind: nList, kids: n.kids[1:]})
+	return func(m *machine) {
+		base, mark := len(m.ptrs), len(m.saves)
+		items(m)
+		end, keep := len(m.ptrs), base
+		place := &m.globals[gTopic]
+		m.saves = append(m.saves, saved{slot: place, old: *place})
+		for i := base; i < end; i++ {
+			m.step(1)
+			*place = m.ptrs[i]
+			if test(m).Bool() {
+				m.ptrs[keep] = m.ptrs[i]
+				keep++
+			}
+		}
+		m.unwind(mark)
+		m.ptrs = m.ptrs[:keep]
+	}
+}
+
 // mapScalar compiles the same in scalar context, and first, any, all, none, notall, reduce.
 func (c *compiler) mapScalar(n *node) scalarFn {
 	if n.name == "reduce" {

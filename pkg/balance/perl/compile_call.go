@@ -53,7 +53,22 @@ func (c *compiler) aliasArgs(n *node) listFn {
 	if n.post {
 		return func(m *machine) { m.ptrs = append(m.ptrs, m.f.args.v...) }
 	}
-	return c.alias(&node{kind: nList, kids: n.kids})
+	fns := make([]listFn, len(n.kids))
+	for i, k := range n.kids {
+		if k.kind == nKey { // it is not created by handing it over
+			fns[i] = c.aliasOf(c.place(k))
+		} else {
+			fns[i] = c.alias(k)
+		}
+	}
+	if len(fns) == 1 {
+		return fns[0]
+	}
+	return func(m *machine) {
+		for _, f := range fns {
+			f(m)
+		}
+	}
 }
 
 func (c *compiler) hostCall(n *node, i int, want Want) callForms {

@@ -122,7 +122,7 @@ func aliased(kids []*node) bool {
 		if seen && mutates(k) || capture && holds(k, nMatch, nSubst) {
 			return true
 		}
-		seen = seen || k.kind == nVar && k.sigil == '$' || k.kind == nIncDec && !k.post || k.kind == nAssign || k.kind == nList || k.kind == nCond
+		seen = seen || k.kind == nVar && k.sigil == '$' || k.kind == nKey || k.kind == nIndex || k.kind == nIncDec && !k.post || k.kind == nAssign || k.kind == nList || k.kind == nCond
 		capture = capture || k.kind == nCapture || (k.kind == nCond || k.kind == nList) && holds(k, nCapture)
 	}
 	return false
@@ -154,6 +154,8 @@ func (c *compiler) aliasedItems(kids []*node) listFn {
 // late is alias for the items of such a list. $1 and its kin are variables, too: they show the last match when they are read.
 func (c *compiler) late(n *node) listFn {
 	switch n.kind {
+	case nKey: // reading creates nothing
+		return c.aliasOf(c.place(n))
 	case nCapture:
 		v := Value{k: kLate, p: n.name}
 		return func(m *machine) { m.ptrs = append(m.ptrs, m.newCell(v)) }
@@ -262,6 +264,22 @@ func (c *compiler) alias(n *node) listFn {
 		}
 	case nIndex:
 		return c.aliasOf(c.elementAlias(n))
+	case nKey:
+		return c.aliasOf(c.lvalue(n))
+	case nKeySlice:
+		h, keys := c.hash(n.kids[0], true), c.list(n.kids[1])
+		return func(m *machine) {
+			x, base := h(m), len(m.stack)
+			keys(m)
+			for i := base; i < len(m.stack); i++ {
+				m.ptrs = append(m.ptrs, m.entry(x, m.stack[i].str()))
+			}
+			m.stack = m.stack[:base]
+		}
+	case nMap:
+		if n.name == "grep" {
+			return c.aliasGrep(n)
+		}
 	case nMy:
 		if !n.paren && n.kids[0].sigil == '$' {
 			return c.aliasOf(c.lvalue(n))

@@ -105,6 +105,14 @@ func (c *compiler) matchCond(n *node) condFn {
 	if strings.Contains(n.regex.flags, "g") && canHold(subject) {
 		return c.matchNext(n, pattern, c.lvalue(subject))
 	}
+	if strings.Contains(n.regex.flags, "g") && subject.isConst() { // a literal keeps its place, too
+		slot, v := c.r.count[0], subject.val
+		c.r.count[0]++
+		return c.matchNext(n, pattern, func(m *machine) *Value {
+			*m.globals[slot] = v
+			return m.globals[slot]
+		})
+	}
 	text := c.checked(subject, c.scalar(subject), "pattern match (m//)", false)
 	if traced := c.matchTracer(n); traced != nil {
 		return func(m *machine) bool {

@@ -383,3 +383,13 @@ my $x = ('' =~ /^$/) !~ // ? 1 : 0; my @l = ('ab' =~ /b/) =~ //; "$x @l"
 sub f9 { my $r = shift =~ /a/ ? 1 : 0; "$r@_" } f9('a', 'b')
 # tr counts what it deletes, too
 my $s = 'abcabd'; my $n = ($s =~ tr/ab//d); my $m = ($s =~ tr/a-z//c); my $k = $s =~ tr/c-d/x/; "$n $m $k $s"
+# aliases of hash elements and of what grep finds; a literal's place in //g
+my %h = (a => 1); sub inc1 { $_[0]++ if @_; $_++ for @_[1 .. $#_]; 1 } inc1($h{a}, $h{a}); sub see1 { scalar @_ } see1($h{zz}); my $k = join ',', sort keys %h; my $d = defined $h{zz} ? 1 : 0; "$h{a} $k $d"
+#
+my %h; $_ .= 'x' for @h{qw(a b)}, $h{c}; sub see { scalar @_ } my $n = see(@h{qw(d e)}, $h{f}); join(',', $n, map { "$_=" . ($h{$_} // 'u') } sort keys %h)
+#
+my @q = (1, 2, 3); $_++ for grep { $_ > 1 } @q; my %z = (a => 1, b => 5); $_ *= 2 for grep { $_ > 2 } values %z; sub twice { $_ *= 2 for @_ } twice(grep { $_ == 1 } @q); my $m = map { $_ .= 'm' } grep { /4/ } @q; "@q $z{a} $z{b} $m"
+#
+my $r = ''; $r .= "[$1]" while 'k=v,x=y' =~ /(\w)=/g; my $n = 0; for (1 .. 2) { $n++ while 'aba' =~ /a/g } $r . $n
+#
+my %h = (b => 2); my $i = 1; my @e = (4); my @l = ($h{zz}, $i++, $h{b}, $h{b} = 3, $e[0], $e[1], $e[0] = 5); join ',', map({ defined $_ ? $_ : 'u' } @l), sort keys %h
