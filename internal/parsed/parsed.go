@@ -24,6 +24,7 @@ func OpenVZ() *ocf.Metadata {
 			{Name: "max_restarts", Reconfig: true, Type: "integer", Default: "0", HasDefault: true},
 			{Name: "restart_expire_time", Reconfig: true, Type: "integer", Default: "0", HasDefault: true},
 			{Name: "on_stop", Reconfig: true, Type: "string", Default: "suspend", HasDefault: true},
+			{Name: "unknown_limit", Reconfig: true, Type: "integer", Default: "3", HasDefault: true},
 		},
 		Actions: []ocf.Action{
 			{Name: "start", Timeout: 300 * time.Second},
@@ -53,6 +54,8 @@ func Xen() *ocf.Metadata {
 			{Name: "restart_expire_time", Reconfig: true, Type: "integer", Default: "0", HasDefault: true},
 			{Name: "path", Type: "string", Default: "/etc/xen", HasDefault: true},
 			{Name: "on_stop", Reconfig: true, Type: "string", Default: "suspend", HasDefault: true},
+			{Name: "migration_mapping", Reconfig: true, Type: "string"},
+			{Name: "unknown_limit", Reconfig: true, Type: "integer", Default: "3", HasDefault: true},
 		},
 		Actions: []ocf.Action{
 			{Name: "start", Timeout: 300 * time.Second},
