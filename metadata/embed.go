@@ -2,8 +2,9 @@
 // parameters with their defaults, its actions with their timeouts.
 //
 // The XML files are the single source. An agent prints its file byte for byte when
-// rgmanager calls it with `meta-data`, and pkg/ocf reads parameters, defaults and timeouts
-// out of the same bytes. rgmanager.dtd is what the files are checked with.
+// rgmanager calls it with `meta-data`, and acts by what pkg/ocf reads out of the same bytes:
+// internal/parsed holds that as Go values. After a change here run make generate; a test
+// fails where anything derived is stale. rgmanager.dtd is what the files are checked with.
 //
 // What Pacemaker is told, the files in pacemaker/, is derived from them by
 // ocf.PacemakerXML: `go generate` writes them anew, and a test fails where one is stale. NAME.xml is of OCF
