@@ -250,6 +250,9 @@ func (w *world) judgePoint(a *action, point string) {
 // gone is the truth of what the rules call gone.
 func (w *world) gone(name, boot string) bool {
 	n := w.node(name)
+	if n != nil && !n.member && !n.victim && n.has == none && !n.mounted { // it has left, and nothing of it was there
+		return true
+	}
 	return n == nil || !n.victim && !n.member && n.how == "agent" && !n.on || boot != "" && n.boot != boot
 }
 

@@ -1,17 +1,23 @@
 package campaign
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/lbvm/lbvm/internal/amend"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/lab"
+	"github.com/lbvm/lbvm/internal/membership"
+	"github.com/lbvm/lbvm/internal/run"
 )
 
 // world is a cluster of three nodes that share a folder, with one guest. It knows the truth, and notes every rule that
@@ -475,24 +481,38 @@ func (n *node) leaves() {
 	w.tell("%s leaves the cluster", n.name)
 	n.rg = false
 	w.spawn("init script of "+n.name, n, func(t *task) {
-		d, err := handoff.Open(w.shared, w.typ, w.vm)
+		h, err := host.New(n.root)
 		w.must(err)
-		for range 200 {
-			if l, err := d.TryLock("init script"); err == nil {
-				if st, err := l.Read(); err == nil && st.Node == n.name && st.Phase == handoff.Running {
-					st.Left = true
-					if next, err := l.Write(st); err == nil {
-						w.stale, w.seq = true, next.Seq
-					}
-				}
-				w.must(l.Unlock())
-				break
-			}
-			t.pause(time.Second)
+		id, err := h.Identity()
+		w.must(err)
+		c := amend.Amender{Host: h, ID: id, Shared: n.path("shared"), Members: membership.CMAN(h, asker{n}), Clock: simClock{t}, Wait: simClock{t}, By: "lbm mark-left"}
+		t.wait(func() bool { // rgmanager ends first, and with it what it runs
+			return w.frozenFor == 0 && !slices.ContainsFunc(w.tasks, func(o *task) bool { return o.node == n && o != t && !o.done })
+		}, time.Time{})
+		_, err = c.Leaving(context.Background(), func(string) (amend.Looker, error) { return asker{n}, nil })
+		w.seq = max(w.seq, w.state().Seq)
+		if w.tell("mark-left: %v", ended(err)); err != nil { // it says so, and the administrator does not let it go
+			n.rg = true
+			return
 		}
 		n.member = false
 		w.manager.left(n)
 	})
+}
+
+// asker asks a node's tools, for those that are no agents.
+type asker struct{ n *node }
+
+func (a asker) Run(_ context.Context, c run.Command) (run.Result, error) {
+	answer, _ := a.n.query(append([]string{filepath.Base(c.Argv[0])}, c.Argv[1:]...))
+	return answer, nil
+}
+
+func (a asker) State(context.Context, string) (hypervisor.State, error) {
+	if a.n.has == none && !a.n.mounted {
+		return hypervisor.Stopped, nil
+	}
+	return hypervisor.Running, nil
 }
 
 func pick[T any](r *rand.Rand, of []T) T { return of[r.Intn(len(of))] }
