@@ -1,0 +1,92 @@
+package amend
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/hypervisor"
+)
+
+// guests is what runs on this node.
+type guests map[string]hypervisor.State
+
+func (g guests) State(_ context.Context, vm string) (hypervisor.State, error) {
+	if s, ok := g[vm]; ok && s == hypervisor.Unknown {
+		return s, errors.New("no answer")
+	}
+	if s, ok := g[vm]; ok {
+		return s, nil
+	}
+	return hypervisor.Absent, nil
+}
+
+func TestLeaving(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		phase    handoff.Phase
+		node, to string
+		guest    hypervisor.State
+		want     string
+	}{
+		{"it runs on", handoff.Running, "node1", "", hypervisor.Running, "running node1, which has left the cluster with it"},
+		{"it has been stopped", handoff.Down, "", "", hypervisor.Absent, "down"},
+		{"it is not here", handoff.Running, "node1", "", hypervisor.Absent, "running node1"},
+		{"nobody knows whether it is here", handoff.Running, "node1", "", hypervisor.Unknown, "running node1, which has left the cluster with it"},
+		{"mounted", handoff.Starting, "node1", "", hypervisor.Remains, "starting node1, which has left the cluster with it"},
+		{"frozen, its image published", handoff.Held, "node1", "", hypervisor.Running, "held node1, which has left the cluster with it"},
+		{"half saved", handoff.Suspending, "node1", "", hypervisor.Paused, "suspending node1, which has left the cluster with it"},
+		{"being sent", handoff.Sending, "node1", "node2", hypervisor.Migrating, "sending node1 to node2, which has left the cluster with it"},
+		{"it has arrived", handoff.Sent, "", "node1", hypervisor.Running, "running node1, which has left the cluster with it"},
+		{"it has not arrived", handoff.Sent, "", "node1", hypervisor.Absent, "sent node1"},
+		{"another's", handoff.Running, "node2", "", hypervisor.Running, "running node2"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.put(test.phase, test.node, test.to)
+			look := func(typ string) (Looker, error) {
+				if typ != "openvz" {
+					t.Errorf("asked for %s", typ)
+				}
+				return guests{"101": test.guest}, nil
+			}
+			before := w.all()
+			dry := w.a
+			dry.Dry = true
+			if _, err := dry.Leaving(context.Background(), look); err != nil {
+				t.Error(err)
+			}
+			w.unchanged(before)
+			if _, err := w.a.Leaving(context.Background(), look); err != nil || w.record() != test.want {
+				t.Errorf("%q, %v, want %q", w.record(), err, test.want)
+			}
+			// Once more there is nothing to do.
+			before = w.all()
+			if c, err := w.a.Leaving(context.Background(), look); err != nil || len(c) != 0 {
+				t.Errorf("again: %+v, %v", c, err)
+			}
+			w.unchanged(before)
+		})
+	}
+}
+
+// One record that cannot be read does not keep the others from being noted.
+func TestLeavingGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.put(handoff.Running, "node1", "")
+	bad := filepath.Join(w.shared, "lbvm/handoff/openvz-100")
+	if err := os.MkdirAll(bad, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bad, "state"), []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := w.a.Leaving(context.Background(), func(string) (Looker, error) { return nil, errors.New("no such technology") })
+	if !errors.Is(err, handoff.ErrState) || len(c) != 1 || !strings.Contains(w.record(), "has left") {
+		t.Errorf("%+v, %v, %s", c, err, w.record())
+	}
+}
