@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,10 +60,10 @@ func TestBadAlgorithms(t *testing.T) {
 	if in.Config, diags = compile(t, text); conf.HasErrors(diags) {
 		t.Fatal(diags)
 	}
-	begun := time.Now()
+	begun := processorTime(t)
 	p := mustDecide(t, in)
-	if took := time.Since(begun); took > 40*time.Second {
-		t.Errorf("the pass took %v", took)
+	if took := processorTime(t) - begun; took > 20*time.Second { // of the 45 that the monitor waits
+		t.Errorf("the pass took %v of the processor", took)
 	}
 	if got := moves(p); !slices.Equal(got, []string{"openvz:101 n1->n3"}) {
 		t.Errorf("moves %q", got)
@@ -91,6 +92,16 @@ func TestBadAlgorithms(t *testing.T) {
 			t.Errorf("%s: %v, %q", vm, d.Verdict, d.Why)
 		}
 	}
+}
+
+// processorTime is what the tests have used so far. The clock on the wall would count what others use.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // TestManyLateRules: when rules have taken all their time often enough, the others get less, so that the pass ends.

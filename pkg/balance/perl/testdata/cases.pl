@@ -393,3 +393,5 @@ my @q = (1, 2, 3); $_++ for grep { $_ > 1 } @q; my %z = (a => 1, b => 5); $_ *= 
 my $r = ''; $r .= "[$1]" while 'k=v,x=y' =~ /(\w)=/g; my $n = 0; for (1 .. 2) { $n++ while 'aba' =~ /a/g } $r . $n
 #
 my %h = (b => 2); my $i = 1; my @e = (4); my @l = ($h{zz}, $i++, $h{b}, $h{b} = 3, $e[0], $e[1], $e[0] = 5); join ',', map({ defined $_ ? $_ : 'u' } @l), sort keys %h
+# a hash in scalar context is the number of its keys; the last of equal keys counts
+my %h = (a => 1, b => 2, a => 3); my %e; my $r = \%h; scalar(%h) . (0 + %h) . (%e ? 'y' : 'n') . $h{a} . scalar(%$r) . (%h . '')
