@@ -59,6 +59,18 @@ fuzz:
 model:
 	GOGC=50 go test -v -count=1 -timeout 120m ./test/model -args -model.whole
 
+# The bad days of a cluster: every pair of actions cut off at every crash point, 100,000 runs by chance, 500 agents killed
+# with SIGKILL, and for each rule of the hand-off the fault that breaks it, which must be found. Half an hour of two
+# processors.
+RUNS  ?= 100000
+KILLS ?= 500
+campaign: build
+	@bin/lbvm-lab campaign --points
+	time bin/lbvm-lab campaign --exhaustive --all
+	time bin/lbvm-lab campaign --runs $(RUNS) --all
+	time bin/lbvm-lab campaign --real --runs $(KILLS)
+	LBVM_MUTANTS=all go test -v -count=1 -timeout 60m -run '^TestMutants$$' ./internal/lab/campaign
+
 # What is derived and kept in the repository: metadata/pacemaker, internal/parsed, the tables of docs/handoff.md. A test fails where it is stale.
 generate:
 	go generate ./...

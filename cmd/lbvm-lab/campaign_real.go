@@ -71,6 +71,12 @@ func (a app) campaignReal(c *cli.Context) (err error) {
 	if err := a.startManager(c.Context, l, realLimit, false); err != nil {
 		return err
 	}
+	playing, done := context.WithCancel(c.Context)
+	go func() {
+		for a.wait.Sleep(playing, 20*time.Second) == nil {
+			fmt.Fprintf(a.stderr, "%d of %d agents killed in %d runs\n", r.killed.Load(), r.runs, r.next.Load())
+		}
+	}()
 	var wg sync.WaitGroup
 	for _, v := range o.VMs {
 		wg.Add(1)
@@ -81,6 +87,7 @@ func (a app) campaignReal(c *cli.Context) (err error) {
 		}()
 	}
 	wg.Wait()
+	done()
 	findings, err := lab.CheckAll(l, lab.CheckOptions{ColdAllowed: 1 << 20})
 	for _, f := range findings {
 		r.find("the guest's own log: %s %s: %v", f.Kind, f.VM, f.Evidence)
