@@ -43,24 +43,23 @@ func mutants() []mutant {
 			[]string{"and the record says down", "double run", "it is on "}},
 		{"an image has its name before it is whole", "internal/handoff/image.go",
 			[][2]string{{`return "image." + txn + ".part"`, `return "image." + txn`},
-				{`return l.step("publish", func() error { return l.move(partName(txn), imageName(txn)) })`, `return nil`}},
+				{`return l.move("publish", partName(txn), imageName(txn))`, `return nil`}},
 			[]string{"openvz stop, image", "xen stop, image"},
 			[]string{"is published, but not whole"}},
 		{"a ticket is not consumed", "internal/handoff/ticket.go",
-			[][2]string{{`return l.move(ticketFile, usedFile)`, `return os.Link(l.file(ticketFile), l.file(usedFile))`}},
+			[][2]string{{`if err := l.move("ticket.used", ticketFile, usedFile); err != nil {`, `if err := os.Link(l.file(ticketFile), l.file(usedFile)); err != nil {`}},
 			[]string{"xen stop, live ticket"},
 			[]string{"a ticket that it has not consumed"}},
 		{"an image is used without a claim", "internal/handoff/image.go",
-			[][2]string{{`return l.move(imageName(txn), claimName(txn, node))`,
-				`return os.CopyFS(l.file(claimName(txn, node)), os.DirFS(l.file(imageName(txn))))`}},
+			[][2]string{{`err := l.move("claim", imageName(txn), claimName(txn, node))`,
+				`err := os.CopyFS(l.file(claimName(txn, node)), os.DirFS(l.file(imageName(txn))))`}},
 			[]string{"openvz start, resume", "xen start, resume"},
 			[]string{"that nobody has claimed", "stale image", "must not be used any more"}},
 		{"a torn record", "internal/handoff/dir.go",
-			[][2]string{{`return atomicfile.Write(l.file("state"), next.format(), atomicfile.Options{Mode: 0o600})`, `t := next.format()
-		f, err := os.OpenFile(l.file("state"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-		for i := range t {
+			[][2]string{{`return atomicfile.Write(path, text, o)`, `f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+		for i := range text {
 			if err == nil {
-				_, err = f.Write(t[i : i+1])
+				_, err = f.Write(text[i : i+1])
 			}
 			f.Sync()
 		}

@@ -10,13 +10,16 @@ import (
 
 // rowRuns are the searches that try a table with a row less.
 func rowRuns() []Options {
+	small := []Switch{Relocate, Restart, Sick, Crash, NewGroup, NoSpace}
 	return []Options{
-		{OpenVZ: true, Faults: 2},
-		{OpenVZ: true, Sees: true, Faults: 2},
-		{Faults: 2, Off: []Switch{Relocate, Disable, Restart, Sick, Crash, NewGroup, NoSpace, Leave}},
+		{OpenVZ: true, Faults: 1},
+		{OpenVZ: true, Sees: true, Faults: 1},
+		{Faults: 1, Off: small},
 		{Faults: 1, On: []Switch{KeepMemory}, Only: "goes on at its source"},
 		{OpenVZ: true, Faults: 1, On: []Switch{KeepMemory}, Only: "chkpnt --kill"},
 		{OpenVZ: true, Faults: 1, On: []Switch{KeepMemory}, Only: "umount busy, exit"},
+		{OpenVZ: true, Faults: 2},
+		{Faults: 2, Off: append(small, Disable, Leave)},
 	}
 }
 

@@ -30,11 +30,11 @@ func mutants() []mutant {
 		{"lbm lays no ticket", "internal/move/move.go",
 			`issued, err := m.ticket(p, r, txn)`, `issued, err := (*handoff.Issued)(nil), error(nil)`,
 			[][2]string{lbm}, liveStory, []string{"was not pushed", "was silent for"}},
-		{"stop looks at no ticket", "internal/vm/stop_table.go",
-			`case t.Kind == handoff.Live:`, `case false && t.Kind == handoff.Live:`,
+		{"stop looks at no ticket", "internal/handoff/protocol/stop.go",
+			`return v.Ticket == LiveTicket`, `return false`,
 			[][2]string{xen}, liveStory, []string{"was not pushed", "was silent for"}},
-		{"start trusts no record", "internal/vm/start_table.go",
-			`if !gone(v) {`, `if false {`,
+		{"start trusts no record", "internal/handoff/protocol/start.go",
+			`handoff.Suspending, handoff.Resuming) && v.NodeGone`, `handoff.Suspending, handoff.Resuming)`,
 			[][2]string{openvz, xen}, secondStory, []string{"double run  openvz:101", "double run  xen:web1"}},
 	}
 }
