@@ -212,9 +212,10 @@ const step = 300 * time.Millisecond
 // works lets time go by while a tool is at it, and the agent that called it be struck meanwhile.
 func (n *node) works(t *task, a *action, verb string) {
 	w := n.w
-	t.pause(step * time.Duration(1+w.r.Intn(20)))
+	d := step * time.Duration(1+w.r.Intn(pick(w.r, []int{20, 20, 100})))
+	t.pause(d / 2)
 	w.strike(a.task, "during:"+verb)
-	t.yield()
+	t.pause(d / 2)
 }
 
 func (n *node) vzctl(t *task, a *action, argv []string, term *bool) run.Result {

@@ -489,8 +489,10 @@ func (n *node) leaves() {
 		t.wait(func() bool { // rgmanager ends first, and with it what it runs
 			return w.frozenFor == 0 && !slices.ContainsFunc(w.tasks, func(o *task) bool { return o.node == n && o != t && !o.done })
 		}, time.Time{})
-		_, err = c.Leaving(context.Background(), func(string) (amend.Looker, error) { return asker{n}, nil })
-		w.seq = max(w.seq, w.state().Seq)
+		changes, err := c.Leaving(context.Background(), func(string) (amend.Looker, error) { return asker{n}, nil })
+		for _, x := range changes {
+			w.stale, w.seq = true, max(w.seq, x.After.Seq)
+		}
 		if w.tell("mark-left: %v", ended(err)); err != nil { // it says so, and the administrator does not let it go
 			n.rg = true
 			return
