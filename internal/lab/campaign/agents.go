@@ -30,12 +30,14 @@ type action struct {
 	node         *node
 	verb, target string
 	task         *task
-	asked        bool // a status wants to look at the share
-	bystander    bool // of a stop: when it began, the guest was not here and the record did not name the node
-	remains      bool // when it began, nothing but remains were here
-	failed       int  // tools
-	migrations   int  // pushes that left a healthy guest where it was
-	first        bool // it was when it began
+	tool         *task // that works for it
+	locked       bool  // it has got the VM's lock
+	asked        bool  // a status wants to look at the share
+	bystander    bool  // of a stop: when it began, the guest was not here and the record did not name the node
+	remains      bool  // when it began, nothing but remains were here
+	failed       int   // tools
+	migrations   int   // pushes that left a healthy guest where it was
+	first        bool  // it was when it began
 	began        time.Time
 	away, nolock bool // how its node's share was when it began
 	err          error
@@ -89,6 +91,14 @@ func (w *world) agent(n *node, verb, target string) *action {
 		w.tell("%s: %s", a, ended(a.err))
 		w.judgeEnd(a, before)
 	})
+	a.task.ends = func() {
+		if a.tool == nil || a.tool.done || a.tool.killed || !a.locked || !a.task.killed {
+			return
+		}
+		if held, err := lockfile.Held(w.h("lock")); err == nil && !held {
+			w.find("R4 %s was killed, its tool works on, and nobody holds the lock", a)
+		}
+	}
 	return a
 }
 
@@ -198,6 +208,8 @@ func (w *world) judgePoint(a *action, point string) {
 	switch {
 	case point == "disks:done":
 		w.synced = w.disk
+	case point == "lock:done":
+		a.locked = true
 	case point == "sync:done":
 		w.memSynced = true
 	}

@@ -73,12 +73,13 @@ func (r runner) Run(ctx context.Context, c run.Command) (run.Result, error) {
 		answer = n.change(t, a, argv, &term)
 		w.tell("%s: %s: %d %s", n.name, strings.Join(argv, " "), answer.Code, strings.TrimSpace(string(answer.Stderr)))
 	})
-	tool.ends = end
+	tool.ends, a.tool = end, tool
 	t.wait(func() bool { return tool.done || ctx.Err() != nil }, time.Time{})
 	if !tool.done {
 		if term = true; argv[0] == "xm" { // xend does not notice
 			end()
 		}
+		a.tool = nil
 		a.failed++
 		return run.Result{}, fmt.Errorf("%s: %w", argv[0], run.ErrDeadline)
 	}

@@ -489,10 +489,8 @@ func (n *node) leaves() {
 		t.wait(func() bool { // rgmanager ends first, and with it what it runs
 			return w.frozenFor == 0 && !slices.ContainsFunc(w.tasks, func(o *task) bool { return o.node == n && o != t && !o.done })
 		}, time.Time{})
-		changes, err := c.Leaving(context.Background(), func(string) (amend.Looker, error) { return asker{n}, nil })
-		for _, x := range changes {
-			w.stale, w.seq = true, max(w.seq, x.After.Seq)
-		}
+		_, err = c.Leaving(context.Background(), func(string) (amend.Looker, error) { return asker{n}, nil })
+		w.stale = true
 		if w.tell("mark-left: %v", ended(err)); err != nil { // it says so, and the administrator does not let it go
 			n.rg = true
 			return
