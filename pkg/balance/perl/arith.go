@@ -252,7 +252,11 @@ func pow(a, b Value) Value {
 			return Float(-float64(r))
 		}
 	}
-	return Float(powFloat(a.nv(), b.nv()))
+	base := a.nv()
+	if a.k == kPV && x.k != kNV && y.k != kNV { // "-0" has no sign as an integer
+		base = x.nv()
+	}
+	return Float(powFloat(base, b.nv()))
 }
 
 func cmpNum(a, b Value) (int, bool) { // ok is false for NaN
@@ -345,7 +349,7 @@ func truncate(v Value) Value {
 	switch {
 	case f >= 0 && f < 1<<64:
 		return uintValue(uint64(f))
-	case f < 0 && f >= -1<<63:
+	case f < 0 && f > -1<<63: // perl leaves -2**63 a float
 		return Int(int64(f))
 	}
 	return Float(math.Trunc(f))

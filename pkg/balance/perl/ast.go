@@ -10,7 +10,7 @@ type node struct {
 	not    bool    // !~, until, unless
 	warn   bool    // of a statement: use warnings is in force
 	must   bool    // use strict: the variable must be declared
-	global bool    // a package variable; set by the resolver, as sym and slot
+	global bool    // a package variable, or the call of a sub of the program, which may change any variable; set by the resolver, as sym and slot
 	off    int     // where it begins in the source
 	end    int     // just past it
 	name   string  // operator, function, variable or label
@@ -79,10 +79,9 @@ const (
 	nFor                       // name is the label; init, condition, step, body: each may be nil but the body
 	nForeach                   // name is the label; variable, list, body, continue block or nil
 	nSub                       // named sub: sub
-	nNop                       //
 )
 
-const _ = uint(63 - nNop) // node.has has a bit for each
+const _ = uint(63 - nSub) // node.has has a bit for each
 
 // regexNode is what a match, substitution or transliteration carries.
 type regexNode struct {

@@ -38,7 +38,7 @@ func bitop(op byte, a, b Value) Value {
 }
 
 func shift(a, b Value, left bool) Value {
-	n := b.iv()
+	n := b.Int64()
 	if n < 0 {
 		left = !left
 		n = -n

@@ -59,9 +59,10 @@ type compiler struct {
 
 	lastValues map[*node]bool // sorts that are what a sub gives: it may be called for a list
 
-	warns   bool // use warnings is in force
-	back    Want // what a return is to give: inside an eval that one's context
-	tracing bool // each comparison and logical operator writes a step
+	lends   lending // what alias does with elements that are not there
+	warns   bool    // use warnings is in force
+	back    Want    // what a return is to give: inside an eval that one's context
+	tracing bool    // each comparison and logical operator writes a step
 }
 
 func (c *compiler) remember(key memoKey, f stmtFn) {
@@ -77,6 +78,24 @@ func (c *compiler) count() {
 		c.p.err(0, "limit: this algorithm is too involved to be compiled", "assign step by step instead of within expressions")
 		panic(abort{})
 	}
+}
+
+// lending is for what elements of arrays and hashes are handed out: perl makes those that are missing or not.
+type lending uint8
+
+const (
+	lendRead lending = iota // a list that is only read
+	lendArgs                // the arguments of a sub: slices are made
+	lendLoop                // foreach, map and grep: all are made
+)
+
+// lend is alias for more than reading.
+func (c *compiler) lend(n *node, to lending) listFn {
+	old := c.lends
+	c.lends = to
+	f := c.alias(n)
+	c.lends = old
+	return f
 }
 
 type memoKey struct {
@@ -137,12 +156,12 @@ func (c *compiler) at(n *node) site { return site{off: n.off, line: c.line, warn
 // block compiles statements; the last one gives the value where one is wanted.
 func (c *compiler) block(list []*node, want Want) stmtFn {
 	last := len(list) - 1
-	for last >= 0 && (list[last].kind == nSub || list[last].kind == nNop) {
+	for last >= 0 && list[last].kind == nSub {
 		last--
 	}
 	var fns []stmtFn
 	for i, n := range list {
-		if n.kind == nSub || n.kind == nNop {
+		if n.kind == nSub {
 			continue
 		}
 		line, warns := c.line, c.warns
@@ -236,7 +255,7 @@ func (c *compiler) stmt(n *node) stmtFn {
 		return c.forLoop(n)
 	case nForeach:
 		return c.foreach(n)
-	case nSub, nNop:
+	case nSub:
 		return func(*machine) ctl { return ctlNone }
 	case nReturn:
 		return c.returnStmt(n)
@@ -322,7 +341,10 @@ func (c *compiler) stmtBody(n *node) stmtFn {
 func (c *compiler) returnStmt(n *node) stmtFn {
 	want := c.back
 	value := stmtFn(noValue)
-	if len(n.kids) > 0 {
+	switch {
+	case len(n.kids) > 0 && want == WantVoid:
+		value = c.stmt(n.kids[0])
+	case len(n.kids) > 0:
 		value = c.result(n.kids[0], want)
 	}
 	return func(m *machine) ctl {

@@ -282,7 +282,10 @@ func (c *compiler) deleteList(x *node) listFn {
 }
 
 func (c *compiler) exists(x *node) scalarFn {
-	if x.kind == nIndex {
+	switch x.kind {
+	case nCall: // exists &name
+		return c.defined(&node{kind: nFunc, name: "defined", kids: []*node{x}})
+	case nIndex:
 		a, idx := c.arrayToRead(x.kids[0]), c.scalar(x.kids[1])
 		return func(m *machine) Value {
 			arr := a(m)

@@ -93,13 +93,21 @@ func (c *compiler) bodyScalar(n *node) scalarFn {
 	}
 }
 
+// lendOf tells what the items of map and its kin are to it: those of List::Util are arguments of a sub.
+func lendOf(n *node) lending {
+	if n.name == "map" || n.name == "grep" {
+		return lendLoop
+	}
+	return lendArgs
+}
+
 // overItems runs f with $_ as each item until f says stop.
 func (c *compiler) overItems(n *node, f func(m *machine, cell *Value) bool) func(*machine) {
-	items := c.alias(&node{kind: nList, kids: n.kids[1:]})
+	items, matches := c.lend(&node{kind: nList, kids: n.kids[1:]}, lendOf(n)), holds(n.kids[0], nMatch, nSubst)
 	return func(m *machine) {
 		base, mark := len(m.ptrs), len(m.saves)
 		items(m)
-		end := len(m.ptrs)
+		end, old := len(m.ptrs), m.match
 		place := &m.globals[gTopic]
 		m.saves = append(m.saves, saved{slot: place, old: *place})
 		for i := base; i < end; i++ {
@@ -108,6 +116,9 @@ func (c *compiler) overItems(n *node, f func(m *machine, cell *Value) bool) func
 			if !f(m, m.ptrs[i]) {
 				break
 			}
+		}
+		if matches { // what matches in there is not seen outside
+			m.match = old
 		}
 		m.unwind(mark)
 		m.ptrs = m.ptrs[:base]
@@ -175,11 +186,11 @@ func (c *compiler) mapScalar(n *node) scalarFn {
 		}
 	}
 	test, name := c.bodyScalar(n.kids[0]), n.name
-	items := c.alias(&node{kind: nList, kids: n.kids[1:]})
+	items, matches := c.lend(&node{kind: nList, kids: n.kids[1:]}, lendOf(n)), holds(n.kids[0], nMatch, nSubst)
 	return func(m *machine) Value {
 		base, mark := len(m.ptrs), len(m.saves)
 		items(m)
-		end, hits := len(m.ptrs), 0
+		end, hits, old := len(m.ptrs), 0, m.match
 		place := &m.globals[gTopic]
 		m.saves = append(m.saves, saved{slot: place, old: *place})
 		v, over := Value{}, false
@@ -197,6 +208,9 @@ func (c *compiler) mapScalar(n *node) scalarFn {
 				over = true
 			}
 		}
+		if matches {
+			m.match = old
+		}
 		m.unwind(mark)
 		m.ptrs = m.ptrs[:base]
 		switch name {
@@ -213,7 +227,7 @@ func (c *compiler) mapScalar(n *node) scalarFn {
 
 // reduce folds the items with $a and $b.
 func (c *compiler) reduce(n *node) scalarFn {
-	f, items := c.bodyScalar(n.kids[0]), c.alias(&node{kind: nList, kids: n.kids[1:]})
+	f, items := c.bodyScalar(n.kids[0]), c.lend(&node{kind: nList, kids: n.kids[1:]}, lendOf(n))
 	return func(m *machine) Value {
 		base, mark := len(m.ptrs), len(m.saves)
 		items(m)

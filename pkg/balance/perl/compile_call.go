@@ -13,17 +13,82 @@ func (c *compiler) call(n *node, want Want) callForms {
 	if p, ok := c.named[n.name]; ok {
 		c.mayLeave()
 		args, at, i := c.aliasArgs(n), c.at(n), p.index
-		return c.invocation(func(m *machine) {
+		return c.invocation(c.handsOut(n.kids, func(m *machine) {
 			base := len(m.ptrs)
 			args(m)
 			m.invoke(m.codes[i], base, want, at)
-		})
+		}))
 	}
 	i, ok := c.p.host(n.name)
 	if !ok { // the resolver has complained already
 		return c.invocation(func(*machine) {})
 	}
 	return c.hostCall(n, i, want)
+}
+
+// handsOut lets a call have elements that do not exist as arguments: one that the sub gives a value is made.
+func (c *compiler) handsOut(args []*node, call func(*machine)) func(*machine) {
+	elements := false
+	for _, k := range args {
+		elements = elements || k.kind == nIndex || k.kind == nKey
+	}
+	if !elements {
+		return call
+	}
+	return func(m *machine) {
+		base := len(m.loans)
+		call(m)
+		for _, l := range m.loans[base:] {
+			l.settle(m)
+		}
+		m.loans = m.loans[:base]
+	}
+}
+
+// loan is an element that did not exist when it was handed to a sub.
+type loan struct {
+	cell *Value
+	arr  *array
+	i    int64
+	hash *hash
+	key  string
+}
+
+func (l loan) settle(m *machine) {
+	switch {
+	case l.cell.k == kUndef:
+	case l.hash != nil:
+		*m.entry(l.hash, l.key) = *l.cell
+	case l.i >= 0:
+		*m.cell(l.arr, l.i, site{}) = *l.cell
+	}
+}
+
+// lentElement is an element as an argument.
+func (c *compiler) lentElement(n *node) listFn {
+	if n.kind == nIndex {
+		arr, idx := c.arrayToRead(n.kids[0]), c.scalar(n.kids[1])
+		return func(m *machine) {
+			a, i := arr(m), idx(m).iv()
+			if j := a.index(i); j >= 0 && a.v[j] != nil {
+				m.ptrs = append(m.ptrs, a.v[j])
+				return
+			}
+			cell := m.newCell(Value{})
+			m.loans = append(m.loans, loan{cell: cell, arr: a, i: i})
+			m.ptrs = append(m.ptrs, cell)
+		}
+	}
+	h, key := c.hashToRead(n.kids[0]), c.keyOf(n.kids[1])
+	return func(m *machine) {
+		x, k := h(m), key(m)
+		cell := x.get(k)
+		if cell == nil {
+			cell = m.newCell(Value{})
+			m.loans = append(m.loans, loan{cell: cell, hash: x, key: k})
+		}
+		m.ptrs = append(m.ptrs, cell)
+	}
 }
 
 // mayLeave notes that a call may end a loop that it stands in.
@@ -55,10 +120,10 @@ func (c *compiler) aliasArgs(n *node) listFn {
 	}
 	fns := make([]listFn, len(n.kids))
 	for i, k := range n.kids {
-		if k.kind == nKey { // it is not created by handing it over
-			fns[i] = c.aliasOf(c.place(k))
+		if k.kind == nIndex || k.kind == nKey {
+			fns[i] = c.lentElement(k)
 		} else {
-			fns[i] = c.alias(k)
+			fns[i] = c.lend(k, lendArgs)
 		}
 	}
 	if len(fns) == 1 {
@@ -240,11 +305,11 @@ func (c *compiler) dynCall(n *node, want Want) callForms {
 	c.mayLeave()
 	f, at := c.scalar(n.kids[0]), c.at(n)
 	args := c.aliasArgs(&node{post: n.post, kids: n.kids[1:]})
-	return c.invocation(func(m *machine) {
+	return c.invocation(c.handsOut(n.kids[1:], func(m *machine) {
 		base := len(m.ptrs)
 		args(m)
 		m.invoke(m.codeOf(f(m), at), base, want, at)
-	})
+	}))
 }
 
 func (m *machine) codeOf(v Value, at site) *code {

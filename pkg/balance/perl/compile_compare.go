@@ -82,6 +82,11 @@ func (c *compiler) compare(n *node) condFn {
 
 // chain compiles a < b < c; each operand is evaluated at most once.
 func (c *compiler) chain(n *node) condFn {
+	for _, k := range n.kids {
+		if mutates(k.kids[1]) {
+			return c.mutatingChain(n)
+		}
+	}
 	first, tracing := c.scalar(n.kids[0].kids[0]), c.tracing
 	tests := make([]func(a, b Value) bool, len(n.kids))
 	right := make([]scalarFn, len(n.kids))
@@ -95,6 +100,31 @@ func (c *compiler) chain(n *node) condFn {
 			ok := test(a, b)
 			if tracing {
 				m.traceCompare(n.kids[i], a, b, truthText(ok))
+			}
+			if !ok {
+				return false
+			}
+			a = b
+		}
+		return true
+	}
+}
+
+// mutatingChain looks at the variables themselves, as mutating does: a side further right may change them.
+func (c *compiler) mutatingChain(n *node) condFn {
+	first, tracing := c.place(n.kids[0].kids[0]), c.tracing
+	tests := make([]func(a, b Value) bool, len(n.kids))
+	right := make([]ptrFn, len(n.kids))
+	for i, k := range n.kids {
+		tests[i], right[i] = comparison(k.name), c.place(k.kids[1])
+	}
+	return func(m *machine) bool {
+		a := first(m)
+		for i, test := range tests {
+			b := right[i](m)
+			ok := test(*a, *b)
+			if tracing {
+				m.traceCompare(n.kids[i], *a, *b, truthText(ok))
 			}
 			if !ok {
 				return false

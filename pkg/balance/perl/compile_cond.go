@@ -6,6 +6,9 @@ func (c *compiler) void(n *node) func(*machine) {
 	case nCall:
 		f := c.call(n, WantVoid).scalar
 		return func(m *machine) { f(m) }
+	case nEval:
+		body := c.evalBlock(n.kids[0], WantVoid)
+		return func(m *machine) { body(m) }
 	case nAssign:
 		if listAssign(n) {
 			return c.assignVoid(n)

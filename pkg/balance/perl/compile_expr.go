@@ -158,6 +158,10 @@ func (c *compiler) scalar(n *node) scalarFn {
 			return Value{}
 		}
 	case nWantarray:
+		if want := c.back; want != wantCaller { // of the eval around it
+			v := map[Want]Value{WantList: valYes, WantScalar: valNo}[want]
+			return func(*machine) Value { return v }
+		}
 		return func(m *machine) Value {
 			switch m.f.want {
 			case WantList:
@@ -167,7 +171,7 @@ func (c *compiler) scalar(n *node) scalarFn {
 			}
 			return valNo
 		}
-	case nBlock, nIf, nWhile, nFor, nForeach, nSub, nNop:
+	case nBlock, nIf, nWhile, nFor, nForeach, nSub:
 		f := c.stmt(n)
 		return func(m *machine) Value {
 			f(m)
@@ -323,6 +327,7 @@ func (c *compiler) keyed(n *node) scalarFn {
 
 // keyOf compiles a subscript in braces; a list is joined with $;.
 func (c *compiler) keyOf(n *node) func(*machine) string {
+	n = bare(n)
 	if n.isConst() {
 		s := n.val.str()
 		return func(*machine) string { return s }

@@ -1,5 +1,7 @@
 package perl
 
+import "strings"
+
 // function compiles a built-in function in scalar context.
 func (c *compiler) function(n *node) scalarFn {
 	switch n.name {
@@ -84,7 +86,7 @@ func (c *compiler) arguments(n *node, b *builtin) listFn {
 		if any {
 			return c.checkedItems(n, n.kids, c.items(n.kids), op)
 		}
-		return c.items(n.kids)
+		return c.subItems(n)
 	}
 	var fns []scalarFn
 	for _, k := range n.kids {
@@ -127,7 +129,7 @@ func (c *compiler) funcList(n *node) listFn {
 		if b == nil || b.list == nil {
 			return nil
 		}
-		args, at := c.items(n.kids), c.at(n)
+		args, at := c.subItems(n), c.at(n)
 		return func(m *machine) {
 			base := len(m.stack)
 			args(m)
@@ -137,6 +139,28 @@ func (c *compiler) funcList(n *node) listFn {
 		}
 	}
 	return nil
+}
+
+// subItems are the arguments of a function that takes a list. For those of a module, which are subs, the elements of slices
+// are made.
+func (c *compiler) subItems(n *node) listFn {
+	slices := false
+	for _, k := range n.kids {
+		slices = slices || k.kind == nSlice || k.kind == nKeySlice
+	}
+	if !slices || !strings.Contains(n.name, "::") {
+		return c.items(n.kids)
+	}
+	alias := c.lend(&node{kind: nList, kids: n.kids}, lendArgs)
+	return func(m *machine) {
+		base := len(m.ptrs)
+		alias(m)
+		m.room(len(m.ptrs) - base)
+		for _, p := range m.ptrs[base:] {
+			m.stack = append(m.stack, *p)
+		}
+		m.ptrs = m.ptrs[:base]
+	}
 }
 
 func (c *compiler) defined(n *node) scalarFn {
@@ -223,7 +247,7 @@ func (c *compiler) reverseText(n *node) scalarFn {
 
 // chomp compiles chomp and chop over all variables that they are given.
 func (c *compiler) chomp(n *node) scalarFn {
-	cells, chop := c.alias(&node{kind: nList, kids: n.kids}), n.name == "chop"
+	cells, chop := c.lend(&node{kind: nList, kids: n.kids}, lendLoop), n.name == "chop"
 	return func(m *machine) Value {
 		base, count := len(m.ptrs), 0
 		cells(m)

@@ -130,10 +130,12 @@ func aliased(kids []*node) bool {
 
 // aliasedItems reads the items only when all have been evaluated: perl's lists hold the variables themselves.
 func (c *compiler) aliasedItems(kids []*node) listFn {
-	fns := make([]listFn, len(kids))
+	fns, lends := make([]listFn, len(kids)), c.lends
+	c.lends = lendRead
 	for i, k := range kids {
 		fns[i] = c.late(k)
 	}
+	c.lends = lends
 	return func(m *machine) {
 		base := len(m.ptrs)
 		for _, f := range fns {
@@ -215,7 +217,7 @@ func (c *compiler) repeatList(n *node) listFn {
 		base := len(m.stack)
 		list(m)
 		part := len(m.stack) - base
-		k := count(m).iv()
+		k := count(m).Int64()
 		if k <= 0 || part == 0 {
 			m.stack = m.stack[:base]
 			return
@@ -263,19 +265,15 @@ func (c *compiler) alias(n *node) listFn {
 			return c.aliasOf(c.lvalue(n))
 		}
 	case nIndex:
+		if c.lends == lendLoop {
+			return c.aliasOf(c.lvalue(n))
+		}
 		return c.aliasOf(c.elementAlias(n))
 	case nKey:
-		return c.aliasOf(c.lvalue(n))
-	case nKeySlice:
-		h, keys := c.hash(n.kids[0], true), c.list(n.kids[1])
-		return func(m *machine) {
-			x, base := h(m), len(m.stack)
-			keys(m)
-			for i := base; i < len(m.stack); i++ {
-				m.ptrs = append(m.ptrs, m.entry(x, m.stack[i].str()))
-			}
-			m.stack = m.stack[:base]
+		if c.lends == lendLoop {
+			return c.aliasOf(c.lvalue(n))
 		}
+		return c.aliasOf(c.place(n))
 	case nMap:
 		if n.name == "grep" {
 			return c.aliasGrep(n)
@@ -299,12 +297,28 @@ func (c *compiler) alias(n *node) listFn {
 			}
 		}
 	case nSlice:
+		if c.lends == lendRead {
+			break
+		}
 		a, idx, at := c.array(n.kids[0], true), c.list(n.kids[1]), c.at(n)
 		return func(m *machine) {
 			arr, base := a(m), len(m.stack)
 			idx(m)
 			for i := base; i < len(m.stack); i++ {
 				m.ptrs = append(m.ptrs, m.cell(arr, m.stack[i].iv(), at))
+			}
+			m.stack = m.stack[:base]
+		}
+	case nKeySlice:
+		if c.lends == lendRead {
+			break
+		}
+		h, keys := c.hash(n.kids[0], true), c.list(n.kids[1])
+		return func(m *machine) {
+			x, base := h(m), len(m.stack)
+			keys(m)
+			for i := base; i < len(m.stack); i++ {
+				m.ptrs = append(m.ptrs, m.entry(x, m.stack[i].str()))
 			}
 			m.stack = m.stack[:base]
 		}

@@ -88,7 +88,7 @@ func (c *compiler) while(n *node) stmtFn {
 		}
 		return ctlNone
 	}
-	if holds(n.kids[1], nMatch, nSubst) || n.kids[0] != nil && holds(n.kids[0], nMatch, nSubst) {
+	if !n.post && (holds(n.kids[1], nMatch, nSubst) || n.kids[0] != nil && holds(n.kids[0], nMatch, nSubst)) {
 		return func(m *machine) ctl {
 			old := m.match
 			k := loop(m)
@@ -187,7 +187,7 @@ func (c *compiler) foreach(n *node) stmtFn {
 	case isArray(list) && list.kind != nMy:
 		loop = c.overArray(list, each)
 	default:
-		alias := c.alias(n.kids[1])
+		alias := c.lend(n.kids[1], lendLoop)
 		loop = func(m *machine, place **Value) ctl {
 			base := len(m.ptrs)
 			alias(m)

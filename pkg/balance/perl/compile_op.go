@@ -76,7 +76,10 @@ func (m *machine) concat(a, b Value) Value {
 }
 
 func (m *machine) repeat(a, b Value) Value {
-	s, k := a.str(), b.iv()
+	s, k := a.str(), b.Int64()
+	if n := b.num(); n.k == kNV && n.f() >= 1<<63 { // perl has no integer for it
+		k = 0
+	}
 	if k <= 0 || s == "" {
 		return String("")
 	}
@@ -219,5 +222,21 @@ func (c *compiler) place(n *node) ptrFn {
 
 // mutates tells whether evaluating n may change a variable.
 func mutates(n *node) bool {
-	return holds(n, nAssign, nIncDec, nSubst, nTrans)
+	found := holds(n, nAssign, nIncDec, nSubst, nTrans, nDynCall)
+	if found || !holds(n, nCall, nFunc) {
+		return found
+	}
+	var look func(*node)
+	look = func(n *node) {
+		switch {
+		case found || n.kind == nAnonSub || n.kind == nSub:
+			return
+		case n.kind == nCall && n.global, n.kind == nFunc && (n.name == "undef" && len(n.kids) > 0 || n.name == "chop" || n.name == "chomp"):
+			found = true
+			return
+		}
+		n.each(look)
+	}
+	look(n)
+	return found
 }

@@ -8,7 +8,7 @@ func magicRange(from, to Value) bool {
 	if !text(from) || !text(to) {
 		return false
 	}
-	number := from.k == kUndef && to.k != kUndef || from.IsNumber() && from.str()[0] != '0'
+	number := from.k == kUndef && to.k != kUndef || from.IsNumber() && (from.str()[0] != '0' || len(from.str()) == 1)
 	return !(number && (to.k == kUndef || to.IsNumber()))
 }
 
@@ -23,12 +23,23 @@ func (m *machine) rangeEnds(a, b Value, at site) (int64, int64) {
 	return a.iv(), b.iv()
 }
 
+// listEnds are the ends of a range that makes a list. Here perl looks only at one side of each and wraps around at the other.
+func (m *machine) listEnds(a, b Value, at site) (int64, int64) {
+	if x := a.num(); x.k == kNV && x.f() < math.MinInt64 {
+		m.die(at, "Range iterator outside integer range")
+	}
+	if x := b.num(); x.k == kUV || x.k == kNV && x.f() > math.MaxInt64 {
+		m.die(at, "Range iterator outside integer range")
+	}
+	return a.iv(), b.iv()
+}
+
 func (m *machine) pushRange(a, b Value, at site) {
 	if magicRange(a, b) {
 		m.pushMagic(a.str(), b.str())
 		return
 	}
-	i, j := m.rangeEnds(a, b, at)
+	i, j := m.listEnds(a, b, at)
 	if i > j {
 		return
 	}

@@ -298,7 +298,7 @@ func (c *compiler) subst(n *node) scalarFn {
 		}
 		switch {
 		case give && count == 0:
-			return String(s)
+			return *cell
 		case give:
 			return String(string(b))
 		case count == 0:

@@ -46,7 +46,7 @@ func (c *compiler) arrayFor(n *node, create, read bool) arrayFn {
 			return m.arrayOf(*cell, at)
 		}
 	}
-	f := c.scalar(ref)
+	f := c.inBraces(ref)
 	return func(m *machine) *array {
 		v := f(m)
 		if v.k == kUndef || read && !v.isRef() {
@@ -65,6 +65,20 @@ func (m *machine) arrayOf(v Value, at site) *array {
 	}
 	m.die(at, m.notRef(v, "an ARRAY"))
 	return nil
+}
+
+// inBraces compiles what stands in @{ }: a block, whose matches are not seen outside.
+func (c *compiler) inBraces(ref *node) scalarFn {
+	f := c.scalar(ref)
+	if !holds(ref, nMatch, nSubst) {
+		return f
+	}
+	return func(m *machine) Value {
+		old := m.match
+		v := f(m)
+		m.match = old
+		return v
+	}
 }
 
 // notRef is what perl says under strict refs; without it the string would be a variable's name.
@@ -123,7 +137,7 @@ func (c *compiler) hashFor(n *node, create, read bool) hashFn {
 			return m.hashOf(*cell, at)
 		}
 	}
-	f := c.scalar(ref)
+	f := c.inBraces(ref)
 	return func(m *machine) *hash {
 		v := f(m)
 		if v.k == kUndef || read && !v.isRef() {
@@ -279,7 +293,7 @@ func (c *compiler) derefScalar(n *node) scalarFn {
 			if arr := a(m); arr != nil {
 				return Int(int64(len(arr.v)))
 			}
-			return Int(0)
+			return Value{} // of undef
 		}
 	case '%':
 		h := c.hash(n, false)
@@ -287,10 +301,10 @@ func (c *compiler) derefScalar(n *node) scalarFn {
 			if x := h(m); x != nil {
 				return Int(int64(x.live))
 			}
-			return Int(0)
+			return Value{}
 		}
 	}
-	f, at := c.scalar(n.kids[0]), c.at(n)
+	f, at := c.inBraces(n.kids[0]), c.at(n)
 	return func(m *machine) Value {
 		v := f(m)
 		switch v.k {

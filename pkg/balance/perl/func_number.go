@@ -107,20 +107,30 @@ func sumOf(m *machine, at site, a []Value) Value {
 	return sumOrZero(m, at, a)
 }
 
+// sumOrZero adds as List::Util does: integers as long as all are and fit into int64, and floats from there on.
 func sumOrZero(_ *machine, _ site, a []Value) Value {
-	s := Int(0)
-	for _, v := range a {
-		s = add(s, numeric(v))
+	return accumulate(a, Int(0), add, func(x, y float64) float64 { return x + y })
+}
+
+func accumulate(a []Value, s Value, whole func(a, b Value) Value, float func(x, y float64) float64) Value {
+	for i, v := range a {
+		if s.k == kIV && v.k == kIV {
+			if r := whole(s, v); r.k == kIV {
+				s = r
+				continue
+			}
+		}
+		if i == 0 {
+			s = Float(v.nv())
+		} else {
+			s = Float(float(s.nv(), v.nv()))
+		}
 	}
 	return s
 }
 
 func productOf(_ *machine, _ site, a []Value) Value {
-	p := Int(1)
-	for _, v := range a {
-		p = mul(p, numeric(v))
-	}
-	return p
+	return accumulate(a, Int(1), mul, func(x, y float64) float64 { return x * y })
 }
 
 // extreme gives the element itself, so that "1.50" stays "1.50".
@@ -174,7 +184,7 @@ func shuffle(m *machine, _ site, a []Value) {
 }
 
 func looksLikeNumber(_ *machine, _ site, a []Value) Value {
-	return Bool(a[0].k != kUndef && a[0].IsNumber())
+	return Bool(a[0].k != kUndef && a[0].k != kNo && a[0].IsNumber())
 }
 
 // nextRandom is drand48, as perl has it: the same seed gives the same numbers.

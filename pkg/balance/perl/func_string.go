@@ -1,6 +1,10 @@
 package perl
 
-import "strings"
+import (
+	"fmt"
+	"math"
+	"strings"
+)
 
 // lower and upper change ASCII letters only: strings are bytes.
 func lower(s string) string {
@@ -59,7 +63,13 @@ func length(_ *machine, _ site, v Value) Value {
 	return Int(int64(len(v.str())))
 }
 
-func character(_ *machine, _ site, v Value) Value {
+func character(m *machine, at site, v Value) Value {
+	switch f := v.nv(); {
+	case f-f != 0:
+		m.die(at, "Cannot chr "+formatFloat(f))
+	case f >= 1<<63:
+		m.die(at, fmt.Sprintf("Use of code point 0x%X is not allowed; the permissible max is 0x7FFFFFFFFFFFFFFF", v.uv()))
+	}
 	n := v.iv()
 	if n < 0 {
 		n = 0xFFFD
@@ -169,13 +179,13 @@ func (c *compiler) substring(n *node) scalarFn {
 			if v.k == kUndef {
 				v = Int(0)
 			}
-			i := v.iv()
+			i := position(v)
 			return &i
 		}
 	}
 	return func(m *machine) Value {
 		s := str(m).str()
-		o := off(m).iv()
+		o := position(off(m))
 		from, to, ok := bounds(s, o, count(m))
 		if !ok {
 			if at.warn {
@@ -185,6 +195,14 @@ func (c *compiler) substring(n *node) scalarFn {
 		}
 		return String(s[from:to])
 	}
+}
+
+// position is an offset into a text. Only an unsigned integer is never behind the end by wrapping around.
+func position(v Value) int64 {
+	if v.num().k == kUV {
+		return math.MaxInt64
+	}
+	return v.iv()
 }
 
 // assignSubstr is substr(...) = value, and with f substr(...) .= value.
@@ -206,10 +224,10 @@ func (c *compiler) replaceSubstr(n *node, r scalarFn, f func(m *machine, old, v 
 	}
 	return func(m *machine) Value {
 		v := r(m)
-		cell, o := p(m), off(m).iv()
+		cell, o := p(m), position(off(m))
 		var k *int64
 		if count != nil {
-			i := count(m).iv()
+			i := position(count(m))
 			k = &i
 		}
 		s := cell.str()

@@ -7,7 +7,10 @@ import (
 )
 
 // moment is an instant in the zone that it is to be told in.
-type moment struct{ t time.Time }
+type moment struct {
+	t      time.Time
+	beyond bool // of what perl tells: the year has more than 31 bits
+}
 
 // when compiles the argument of localtime and gmtime.
 func (c *compiler) when(n *node) func(*machine) moment {
@@ -29,12 +32,14 @@ func (c *compiler) when(n *node) func(*machine) moment {
 		if utc {
 			zone = time.UTC
 		}
-		const far = 1 << 50
-		return moment{time.Unix(min(max(sec, -far), far), 0).In(zone)}
+		return moment{time.Unix(sec, 0).In(zone), !(f >= -67768100567755200 && f <= 67767976233316800)}
 	}
 }
 
 func (m *machine) pushTime(w moment) {
+	if w.beyond {
+		return
+	}
 	t := w.t
 	hour, minute, sec := t.Clock()
 	year, month, day := t.Date()
@@ -47,6 +52,9 @@ func (m *machine) pushTime(w moment) {
 }
 
 func (m *machine) timeText(w moment) Value {
+	if w.beyond {
+		return Value{}
+	}
 	t := w.t
 	return String(fmt.Sprintf("%s %s %2d %02d:%02d:%02d %d", t.Weekday().String()[:3], t.Month().String()[:3], t.Day(), t.Hour(), t.Minute(), t.Second(), t.Year()))
 }

@@ -10,6 +10,7 @@ type interpolation struct {
 	groups []group
 	first  byte // u or l: waits for the next character
 	from   int
+	closed bool   // the variable at hand was written in braces, so that no subscript follows
 	indent string // of a <<~ text: passed over at the begin of each line
 }
 
@@ -236,8 +237,9 @@ func (in *interpolation) variable() {
 	next := in.i
 	p.within(in.i, in.to, func() {
 		n = in.base()
-		for in.more(&n) {
+		for !in.closed && in.more(&n) {
 		}
+		in.closed = false
 		p.drop()
 		next = p.pos
 	})
@@ -283,6 +285,9 @@ func (in *interpolation) base() *node {
 		return in.p.node(node{kind: nArrayLen, off: t.off, end: p.pos, kids: in.p.list(n)})
 	}
 	open, ok := in.subscriptAhead(p.pos)
+	if t.kind == tVar && p.src[t.end-1] == '}' { // "${name}[0]" ends at the brace
+		ok, in.closed = false, true
+	}
 	switch {
 	case !ok:
 		if n.kind == nVar {

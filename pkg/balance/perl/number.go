@@ -161,17 +161,16 @@ func (v Value) uv() uint64 {
 	}
 }
 
+// iv is the value as perl's IV: what is too large for one wraps around, so that 1e100 is -1.
 func (v Value) iv() int64 {
 	switch n := v.num(); n.k {
-	case kUV:
-		return math.MaxInt64
 	case kNV:
 		f := n.f()
 		switch {
 		case math.IsNaN(f):
 			return 0
 		case f >= 9223372036854775808.0:
-			return math.MaxInt64
+			return int64(n.uv())
 		case f < -9223372036854775808.0:
 			return math.MinInt64
 		}

@@ -61,6 +61,9 @@ func (p *parser) checkArgs(n *node, b *builtin) {
 	for x.kind == nList && x.paren && len(x.kids) == 1 {
 		x = x.kids[0]
 	}
+	if b.unary && b.max == 1 && x.kind == nList && len(x.kids) > 1 && b.name != "scalar" && b.name != "undef" {
+		p.err(n.off, "Too many arguments for "+b.name, "")
+	}
 	switch b.name {
 	case "push", "unshift", "splice", "pop", "shift":
 		if !isArray(x) {

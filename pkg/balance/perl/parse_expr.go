@@ -284,6 +284,9 @@ func (p *parser) bind(l *node, t token) *node {
 	switch r.kind {
 	case nMatch, nSubst, nTrans:
 		if len(r.kids) == 0 && !r.paren {
+			if r.name == "qr" { // a match like any other
+				r.name = "m"
+			}
 			r.kids = p.list(l)
 			r.off = l.off
 			r.not = t.text == "!~"
@@ -301,6 +304,9 @@ func (p *parser) bind(l *node, t token) *node {
 		}
 	}
 	m := p.node(node{kind: nMatch, off: l.off, end: r.end, kids: p.list(l), not: t.text == "!~"})
+	if x := bare(r); isArray(x) { // joined as in a text
+		r = p.node(node{kind: nInterp, off: r.off, end: r.end, kids: p.list(x)})
+	}
 	m.regex = &regexNode{pattern: r}
 	return m
 }

@@ -321,6 +321,9 @@ func (m *machine) matchOffsets(start bool) *array {
 		m.made(slotBytes)
 		a.v = append(a.v, m.newCell(v))
 	}
+	for start && a.v[len(a.v)-1].k == kUndef { // @- ends with the last group that took part, @+ with the last that there is
+		a.v = a.v[:len(a.v)-1]
+	}
 	return a
 }
 

@@ -126,7 +126,7 @@ func (t *translator) class() *regexError {
 	first, last, haveLast := true, 0, false
 	for {
 		if t.i >= len(t.src) {
-			t.i = start
+			t.i = start + 1
 			return t.bad("Unmatched [")
 		}
 		c := t.src[t.i]

@@ -68,6 +68,7 @@ func (t *translator) step() *regexError {
 		return t.open()
 	case ')':
 		if len(t.depth) == 0 {
+			t.i++
 			return t.bad("Unmatched )")
 		}
 		t.out.WriteByte(')')
@@ -103,6 +104,7 @@ func (t *translator) step() *regexError {
 		t.out.WriteByte('|')
 		t.i++
 	case '*', '+', '?':
+		t.i++
 		return t.bad("Quantifier follows nothing")
 	case '#':
 		if t.extended {
@@ -184,6 +186,7 @@ func (t *translator) quantifier() *regexError {
 	if t.i < len(t.src) {
 		_, counts := count(t.src[t.i:])
 		if counts && t.src[t.i] == '{' || strings.IndexByte("*+?", t.src[t.i]) >= 0 {
+			t.i++
 			return t.bad("Nested quantifiers")
 		}
 	}

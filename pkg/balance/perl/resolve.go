@@ -184,7 +184,7 @@ func (r *resolver) walk(n *node) {
 	case nPrint:
 		r.output = true
 	case nFunc:
-		if x := n.kids; n.name == "defined" && len(x) == 1 && x[0].kind == nCall && x[0].post {
+		if x := n.kids; (n.name == "defined" || n.name == "exists") && len(x) == 1 && x[0].kind == nCall && x[0].post {
 			return // it only asks
 		}
 		switch n.name {
@@ -344,6 +344,7 @@ func (r *resolver) slotOf(s *subInfo, sym *symbol) int {
 // call checks that the function exists, and lets the host look at its literal arguments.
 func (r *resolver) call(n *node) {
 	if _, ok := r.subs[n.name]; ok {
+		n.global = true
 		return
 	}
 	i, ok := r.p.host(n.name)

@@ -35,7 +35,8 @@ type machine struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	f       *frame
-	stack   []Value  // values of lists
+	stack   []Value // values of lists
+	loans   []loan
 	ptrs    []*Value // aliases: what foreach, map and @_ run over
 	rets    []Value  // what a sub returns in list context
 	retv    Value    // what it returns in scalar context
@@ -216,6 +217,7 @@ func orDefault(n, def int) int {
 // prepare readies the machine for a run.
 func (m *machine) prepare(ctx context.Context, o Options) {
 	m.opt, m.ctx, m.cancel = o, ctx, nil
+	m.loans = m.loans[:0]
 	l := &m.opt.Limits
 	m.maxSteps, m.maxBytes = orDefault(l.Steps, defaultSteps), orDefault(l.Bytes, defaultBytes)
 	m.maxElements, m.maxDepth = orDefault(l.Elements, defaultElements), orDefault(l.Depth, defaultDepth)

@@ -290,13 +290,10 @@ func firstDigit(s string) byte {
 
 // infinite writes Inf and NaN; a sign goes with Inf only.
 func (v verb) infinite(s string) string {
-	switch {
-	case s[0] == '-':
-		return v.pad("-", s[1:], v.zero)
-	case s == "Inf" && (v.plus || v.space):
-		return v.pad("+", s, v.zero)
+	if s == "Inf" && (v.plus || v.space) {
+		s = "+Inf"
 	}
-	return v.pad("", s, v.zero)
+	return v.pad("", s, v.zero) // zeros go before the sign
 }
 
 func (v verb) float(f float64) string {

@@ -97,7 +97,12 @@ func (v Value) Bool() bool {
 func (v Value) Float64() float64 { return v.nv() }
 
 // Int64 is the value as an integer, cut towards zero and kept within the range of int64.
-func (v Value) Int64() int64 { return v.iv() }
+func (v Value) Int64() int64 {
+	if v.nv() >= 1<<63 {
+		return math.MaxInt64
+	}
+	return v.iv()
+}
 
 // String is the value as a string.
 func (v Value) String() string { return v.str() }

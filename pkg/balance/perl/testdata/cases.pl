@@ -395,3 +395,47 @@ my $r = ''; $r .= "[$1]" while 'k=v,x=y' =~ /(\w)=/g; my $n = 0; for (1 .. 2) { 
 my %h = (b => 2); my $i = 1; my @e = (4); my @l = ($h{zz}, $i++, $h{b}, $h{b} = 3, $e[0], $e[1], $e[0] = 5); join ',', map({ defined $_ ? $_ : 'u' } @l), sort keys %h
 # a hash in scalar context is the number of its keys; the last of equal keys counts
 my %h = (a => 1, b => 2, a => 3); my %e; my $r = \%h; scalar(%h) . (0 + %h) . (%e ? 'y' : 'n') . $h{a} . scalar(%$r) . (%h . '')
+# found by the generator: variables in texts, ranges, elements that are handed out
+my ($x, @x, %x) = ('v'); @x = (7, 8); %x = (a => 9); "${x}[0] ${x}{a} ${x}->[0] @{x}[0,1] $x[0] $x{a}"
+#
+(join('|', '0' .. '03'), join('|', '00' .. '03'), join('|', 1e20 .. 0), eval { join('|', 0 .. 1e20) } // $@)
+#
+my (%h, @a); my @r; map { 1 } $h{m}; grep { 1 } @h{'g', 'n'}; for ($h{f}) { $_ = 'set' } for (@h{'s'}) {} map { 1 } $a[2]; sub f1 { 1 } f1($h{q}); f1(@h{'r'}); join ',', @h{'z'}; (join(',', sort keys %h), $h{f}, scalar @a)
+#
+my (%h, @a); sub f1 { $_[0] .= 'made'; } f1($h{a}); f1($a[1]); my $s = sub { $_[1] = 5 }; $s->(1, $h{b}); sub f2 { $_[0] } f2($h{c}); (join(',', map { "$_$h{$_}" } sort keys %h), scalar(@a), $a[1])
+#
+use List::Util qw(sum first); my @l = (1); my $s = sum(0, @l[0, 1]); my $f = first { 0 } @l[0, 2]; ($s, scalar @l)
+#
+my $u; my $n = @$u; my %g; my $m = %$u; (defined $n ? 1 : 0, defined $m ? 1 : 0, scalar(@{$u || []}), $g{x} // 'u')
+#
+my %h = ("1\x1c2" => 'two', 2 => 'one'); ($h{(1, 2)}, $h{((1, 2))}, $h{1, 2})
+# what a later side changes
+my ($x, $u) = (5, 5); sub f1 { $_[0]++; 'r' } my @l = ($x, f1($x)); my $k = 1; my $c = sub { $k++; $k }; my @m = ($k, $c->()); my @n = ($u, undef $u); ("@l", "@m", defined $n[0] ? 1 : 0, $k . $c->(), $k + $c->())
+#
+my $k = 5; my $c = sub { $k = 1; 3 }; (1 < $k < $c->() ? 'in' : 'out', 7 > $k >= $c->() ? 'in' : 'out')
+# contexts
+my @r; sub f1 { my @t = eval { wantarray }; push @r, $t[0]; my $t = eval { wantarray }; push @r, $t; eval { push @r, wantarray; 1 }; eval { return push @r, 'v' }; 1 } f1(); join '|', map { defined $_ ? $_ : 'u' } @r
+#
+(eval { my @l = (1 .. 3); $l[1e100] }, (1 .. 3)[1e100], join(',', (1 .. 5)[18446744073709551615, 0]), substr('abc', 1e100), defined(substr('abc', 18446744073709551615)) ? 1 : 0, 'ab' x 1e20, 'ab' x '1e100')
+# numbers
+(sprintf('%05d|%+08.2f|% 06d', -9**9**9, 9**9**9, 9**9**9), '-0' ** -1, (-0.0) ** 3, int('-9223372036854775809'), int(-9.3e18), int(1e19))
+#
+use List::Util qw(sum product); my $n = 9**9**9 / 9**9**9; (sum(9223372036854775807, 1), sum('5', 9223372036854775807), sum(1.5, 2), sum(-1, 9223372036854775807), product(3037000499, 3037000499), product(3037000500, 3037000500), product(3, '4'), List::Util::min($n, 1), List::Util::min(1, $n), List::Util::max($n, 1), List::Util::max(1, $n), List::Util::max(9223372036854775806, 9223372036854775807), List::Util::min(9223372036854775807, 9223372036854775806))
+#
+use Scalar::Util 'looks_like_number'; map { looks_like_number($_) ? 1 : 0 } !1, !0, '', '0 but true', undef, ' 5 ', 'inf'
+#
+(eval { chr('inf') } // $@ . '', eval { chr(18446744073709551615) } // $@ . '', ord chr(200))
+#
+map { defined $_ ? $_ : 'u' } scalar(gmtime(1e300)), scalar(gmtime('nan')), scalar(gmtime(4294967296)), scalar(gmtime(-0.5)), scalar(my @t = gmtime(9**9**9)), scalar(gmtime(18446744073709551615))
+# patterns
+my $p = $_; (map { my $p = $_; eval { 'a' =~ /$p/; 'fine' } // $@ } '+3', 'a**', 'a|*', '(?:*a)', 'a{2}{3}', 'x(+)', 'b)', '[b')
+#
+'abc' =~ /(b)|(z)/; my $m = scalar(@-) . scalar(@+); 'b' =~ /(a)|(b)/; my $n = scalar(@-) . scalar(@+); my @a = (1, 2); ($m, $n, 'x1 2' =~ @a ? "$&" : 'no', 'abc' !~ qr/z/, 'abc' !~ qr/b/, defined(undef =~ s/a/b/r) ? 1 : 0, 12 =~ s/x/y/r)
+#
+my @o; sub t { push @o, defined $1 ? $1 : 'u' } { 'q' =~ /(q)/; my $x = @{['b' =~ /(b)/]}; t() } { 'q' =~ /(q)/; my @x = grep /(.)/, 'z'; t() } { 'q' =~ /(q)/; 1 while ('b' =~ /(b)/ && !$o[2]++); t() } { 'q' =~ /(q)/; for my $e (@{['b' =~ /(b)/]}) {} t() } { 'q' =~ /(q)/; for my $e ('b' =~ /(b)/) {} t() } join '|', @o
+#
+grep(/o+/, 'foo'); my @r = ('q' =~ // ? 1 : 0); 'foo' =~ /o+/; push @r, 'q' =~ // ? 1 : 0; "@r"
+#
+abs((1, 2))
+#
+defined(&nosuch) . exists(&nosuch) . exists(&f1); sub f1 { 1 }
