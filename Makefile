@@ -11,11 +11,13 @@ TOOLS      := lbm lblog lbmonitor lbvm-lab
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.6.1
 FUZZTIME   ?= 30s
 BENCHTIME  ?= 1s
+PROGRAMS   ?= 2000000
+SEED       ?= 1
 DESTDIR    ?=
 PREFIX     := $(DESTDIR)/usr
 OCFDIR     := $(PREFIX)/lib/ocf/resource.d/lbvm
 
-.PHONY: build test lint bench fuzz model demo clean install generate
+.PHONY: build test lint bench fuzz differential model demo clean install generate
 
 build:
 	@mkdir -p bin/agents
@@ -54,6 +56,10 @@ fuzz:
 	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$$dir"/*_test.go 2>/dev/null | sed 's/^func //'); do \
 	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
 	  done; done
+
+# The long run of the rule language beside the real perl: PROGRAMS random programs, with the table of what they reached.
+differential:
+	GOGC=400 nice go test -v -count=1 -timeout 12h -run '^TestAgainstPerl$$' ./pkg/balance/perl -perl.programs $(PROGRAMS) -perl.seed $(SEED)
 
 # The hand-off walked through in every order of its steps (test/model): about ten minutes, and 10 GB of memory.
 model:
