@@ -150,11 +150,12 @@ func (c *compiler) mapList(n *node) listFn {
 
 // aliasGrep is grep where its hits themselves are wanted: $_++ for grep { $_ > 1 } @l.
 func (c *compiler) aliasGrep(n *node) listFn {
-	test, items := c.bodyScalar(n.kids[0]), c.alias(&node{kind: nList, kids: n.kids[1:]})
+	test, items := c.bodyScalar(n.kids[0]), c.lend(&node{kind: nList, kids: n.kids[1:]}, lendLoop)
+	matches := holds(n.kids[0], nMatch, nSubst)
 	return func(m *machine) {
 		base, mark := len(m.ptrs), len(m.saves)
 		items(m)
-		end, keep := len(m.ptrs), base
+		end, keep, old := len(m.ptrs), base, m.match
 		place := &m.globals[gTopic]
 		m.saves = append(m.saves, saved{slot: place, old: *place})
 		for i := base; i < end; i++ {
@@ -164,6 +165,9 @@ func (c *compiler) aliasGrep(n *node) listFn {
 				m.ptrs[keep] = m.ptrs[i]
 				keep++
 			}
+		}
+		if matches {
+			m.match = old
 		}
 		m.unwind(mark)
 		m.ptrs = m.ptrs[:keep]
