@@ -183,6 +183,13 @@ func compareWorker(path string, cells []cell, seed int64, count int, starts <-ch
 			own.program(code, funcs)
 		}
 		want, err := wait()
+		if err != nil { // the system may have taken it away: once more, with another
+			p.close()
+			if p, err = startPerl(path); err != nil {
+				return err
+			}
+			want, err = p.send(codes)()
+		}
 		if err != nil {
 			return fmt.Errorf("programs %d to %d: %w", start, start+len(codes)-1, err)
 		}
