@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -216,7 +217,7 @@ func (w *world) judgePoint(a *action, point string) {
 	if within || strings.HasPrefix(point, "tool:") || strings.HasSuffix(point, ":done") && !strings.HasPrefix(point, "state:") {
 		return
 	}
-	local := point == "here" || point == "unmark" || point == "disks"
+	local := slices.Contains([]string{"here", "unmark", "unknown", "sick", "disks"}, point)
 	if a.nolock && n.nolock && !local {
 		w.find("R2 %s works on a share whose locks stay on their node (%s)", a, point)
 	}
