@@ -90,6 +90,10 @@ func (m *manager) ready() (out []*node) {
 // stop runs a stop; what fails makes the service failed. A node that dies meanwhile is waited for.
 func (m *manager) stop(t *task, n *node) bool {
 	boot := n.boot
+	if n.on && !n.rg && !n.victim { // it leaves, and its manager with it
+		t.wait(func() bool { return !n.member }, m.w.now.Add(10*time.Minute))
+		return true
+	}
 	if m.w.agent(n, "stop", "").await(t) == 0 {
 		return true
 	}
