@@ -134,6 +134,8 @@ type life struct {
 	node     *lockfile.Lock // this node's own lock of the VM, while it is held
 	explains *explanation
 
+	hasLeft bool // the record says that this node left the cluster with the VM, and it has not come back since
+
 	ticketTxn string // of a ticket that was consumed and whose transaction no image bears yet
 
 	row   string        // of the table, that is being done

@@ -154,6 +154,7 @@ func (l *life) look(ctx context.Context) (view, error) {
 		return v, &recordError{serr}
 	}
 	v.sick = l.marked(sickMark)
+	l.hasLeft = st.Left && st.Node == l.me && st.Boot == l.boot && !l.isMember(ctx)
 	if err := l.lookAtNodes(ctx, &v); err != nil {
 		return v, err
 	}
@@ -189,6 +190,13 @@ func (l *life) lookAtNodes(ctx context.Context, v *view) error {
 		v.toGone = l.fenced(ctx, v, members, st.To)
 	}
 	return ctx.Err()
+}
+
+// isMember tells whether this node is for certain a member of its cluster.
+func (l *life) isMember(ctx context.Context) bool {
+	members, err := l.members.Members(ctx)
+	me, ok := membership.Find(members, l.me)
+	return err == nil && ok && me.Online
 }
 
 // fenced affirms that node is dead. Every doubt is a no.

@@ -52,6 +52,7 @@ func (l *life) journal(outcome, why string) {
 func (l *life) write(next handoff.State, why string) error {
 	if next.Node == l.me {
 		next.Boot = l.boot
+		next.Left = l.hasLeft // an older fencing of this node must not speak for it now
 	}
 	next.Why, next.Agent = why, l.signature()
 	st, err := l.held.Write(next)

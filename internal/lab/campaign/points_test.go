@@ -121,7 +121,7 @@ func callsOf(fset *token.FileSet, body ast.Node) (out []call) {
 			walk(c.Fun, inside)
 			for _, a := range c.Args {
 				if _, is := a.(*ast.CallExpr); is {
-					walk(&ast.ParenExpr{X: a.(ast.Expr)}, inside)
+					walk(&ast.ParenExpr{X: a}, inside)
 				} else {
 					walk(a, inside || bracket)
 				}

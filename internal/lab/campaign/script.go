@@ -31,7 +31,7 @@ func (r Run) String() string {
 func ParseRun(text string) (Run, error) {
 	w := strings.SplitN(text, " ", 3)
 	if len(w) < 3 || w[0] != "openvz" && w[0] != "xen" {
-		return Run{}, fmt.Errorf("run %q is not: TYPE SEED STEP; STEP; ...", text)
+		return Run{}, fmt.Errorf("run %q is not of the form TYPE SEED STEP; STEP", text)
 	}
 	seed, err := strconv.ParseInt(w[1], 10, 64)
 	if err != nil {
