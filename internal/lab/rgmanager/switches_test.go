@@ -1,6 +1,7 @@
 package rgmanager
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +120,11 @@ func TestStopsAtStartAreConcurrent(t *testing.T) {
 	end := time.Now().Add(20 * time.Second)
 	got := map[string]bool{}
 	for len(got) < 6 && time.Now().Before(end) { // they are all called, though none has ended
-		for _, c := range b.calls() {
+		text, err := os.ReadFile(b.l.Path("calls")) // calls() would take away what is being written
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		for _, c := range strings.Split(string(text), "\n")[:strings.Count(string(text), "\n")] {
 			got[c] = true
 		}
 		time.Sleep(10 * time.Millisecond)
