@@ -80,8 +80,8 @@ func own() []defaultType {
 	of := func(name, params, actions string) defaultType {
 		return defaultType{Type{Name: name, MaxInstances: 1}, "name:pur" + policy + params, actions}
 	}
-	openvz := of("openvz", " on_stop:c=suspend", "start/300 stop/300 status/20/30 meta-data/5 validate-all/5")
-	xen := of("xen", " path=/etc/xen on_stop:c=suspend", "start/300 stop/300 status/20/30 migrate/600 meta-data/5 validate-all/5")
+	openvz := of("openvz", " on_stop:c=suspend unknown_limit:c=3", "start/300 stop/300 status/20/30 meta-data/5 validate-all/5")
+	xen := of("xen", " path=/etc/xen on_stop:c=suspend migration_mapping:c unknown_limit:c=3", "start/300 stop/300 status/20/30 migrate/600 meta-data/5 validate-all/5")
 	lbvm := of("lbvm", "", "start/20 stop/20 status/10/60 meta-data/5 validate-all/5")
 	lbvm.typ.InitOnAdd, lbvm.typ.DestroyOnDelete = true, true
 	kvm, vmexec := of("kvm", "", xen.actions), of("vmexec", "", openvz.actions)

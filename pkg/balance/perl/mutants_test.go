@@ -64,7 +64,7 @@ func mutants() []mutant {
 		{"a shift by a negative number goes the same way", `left = !left`, ``, false},
 		// strings
 		{"++ of a string does not carry from Z", "case 'Z':\n\t\t\tb[i] = 'A'", "case 'Z':\n\t\t\tb[i] = 'a'", false},
-		{"x with a negative count repeats", `s, k := a.str(), b.iv()`, "s, k := a.str(), b.iv()\n\tif k < 0 && k > -9 {\n\t\tk = -k\n\t}", false},
+		{"x with a negative count repeats", `s, k := a.str(), b.Int64()`, "s, k := a.str(), b.Int64()\n\tif k < 0 && k > -9 {\n\t\tk = -k\n\t}", false},
 		{"a negative length of substr counts from its begin", `to = size + *n`, `to = from - *n`, false},
 		{"substr at the end is outside", `if from > size ||`, `if from >= size ||`, false},
 		{"zeros stand before the sign in sprintf", `return sign + strings.Repeat("0", fill) + s`, `return strings.Repeat("0", fill) + sign + s`, false},
@@ -80,7 +80,7 @@ func mutants() []mutant {
 		{"split ' ' keeps an empty part at the begin", "if words {\n", "if words && limit < 0 {\n", false},
 		// lists
 		{"strings count up to the end only", `for len(s) <= len(end) {`, `for len(s) < len(end) {`, false},
-		{"'01'..'03' are numbers", `from.IsNumber() && from.str()[0] != '0'`, `from.IsNumber()`, false},
+		{"'01'..'03' are numbers", `from.IsNumber() && (from.str()[0] != '0' || len(from.str()) == 1)`, `from.IsNumber()`, false},
 		{"a list assignment counts what was assigned", "m.stack = m.stack[:base]\n\t\treturn count", "m.stack = m.stack[:base]\n\t\treturn count - len(vals)", false},
 		{"(...) x n has one part too many", `for i := int64(1); i < k; i++ {`, `for i := int64(1); i <= k; i++ {`, false},
 		{"the index -1 is the last but one", `i += int64(len(a.v))`, `i += int64(len(a.v)) - 1`, false},
@@ -94,8 +94,8 @@ func mutants() []mutant {
 		{"last leaves all loops", "case k == ctlLast:\n\t\treturn false, ctlNone", "case k == ctlLast:\n\t\treturn false, ctlLast", false},
 		{"next and last know no labels", `return m.label == "" || m.label == label`, `return true`, false},
 		{"a my lives on behind its block", `r.visible = r.visible[:mark]`, `_ = mark`, false},
-		{"@_ is a copy", "\tfns := make([]listFn, len(n.kids))\n\tfor i, k := range n.kids {\n\t\tif k.kind == nKey { // it", "\tif f := c.items(n.kids); f != nil {\n\t\treturn func(m *machine) {\n\t\t\tbase := len(m.stack)\n\t\t\tf(m)\n\t\t\tfor _, v := range m.stack[base:] {\n" +
-			"\t\t\t\tm.ptrs = append(m.ptrs, m.newCell(v))\n\t\t\t}\n\t\t\tm.stack = m.stack[:base]\n\t\t}\n\t}\n\tfns := make([]listFn, len(n.kids))\n\tfor i, k := range n.kids {\n\t\tif k.kind == nKey { // it", false},
+		{"@_ is a copy", "\tfns := make([]listFn, len(n.kids))\n\tfor i, k := range n.kids {\n\t\tif k.kind == nIndex || k.kind == nKey {", "\tif f := c.items(n.kids); f != nil {\n\t\treturn func(m *machine) {\n\t\t\tbase := len(m.stack)\n\t\t\tf(m)\n\t\t\tfor _, v := range m.stack[base:] {\n" +
+			"\t\t\t\tm.ptrs = append(m.ptrs, m.newCell(v))\n\t\t\t}\n\t\t\tm.stack = m.stack[:base]\n\t\t}\n\t}\n\tfns := make([]listFn, len(n.kids))\n\tfor i, k := range n.kids {\n\t\tif k.kind == nIndex || k.kind == nKey {", false},
 		{"wantarray is always true", "return Value{}\n\t\t\t}\n\t\t\treturn valNo", "return Value{}\n\t\t\t}\n\t\t\treturn valYes", false},
 		{"$@ is left by an eval within", "k := body(m)\n\t\t*m.globals[gErr] = valEmpty\n", "k := body(m)\n", false},
 		{"months begin with 1", `Int(int64(month)-1)`, `Int(int64(month))`, false},
@@ -167,7 +167,7 @@ func (m mutant) changed(t *testing.T) (file, text string) {
 		}
 	}
 	if found != 1 {
-		t.Fatalf("%s: %q stands %d times in the engine: the mutant must follow its source", m.name, m.text, found)
+		t.Errorf("%s: %q stands %d times in the engine: the mutant must follow its source", m.name, m.text, found)
 	}
 	return file, text
 }
