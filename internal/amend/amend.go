@@ -78,8 +78,9 @@ func (a Amender) change(ctx context.Context, typ, vm string, d decide, w write) 
 	if err := membership.CheckSelf(ctx, a.Members, a.ID.Member); err != nil {
 		return c, refuse("%w", err)
 	}
+	read := dir.Read
 	look := func() error {
-		if c.Before, err = dir.Read(); err != nil {
+		if c.Before, err = read(); err != nil {
 			return refuse("%w", err)
 		}
 		c.After, c.Why, err = d(ctx, c.Before)
@@ -101,6 +102,7 @@ func (a Amender) change(ctx context.Context, typ, vm string, d decide, w write) 
 	if err != nil {
 		return c, refuse("%w", err)
 	}
+	read = l.Read // what is written must follow what was read: the storage may lose the lock meanwhile
 	err = look()
 	if err == nil && c.Done() {
 		next := c.After

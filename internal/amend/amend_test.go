@@ -283,6 +283,37 @@ func TestConfirmDownLooksAgainUnderTheLock(t *testing.T) {
 	}
 }
 
+// The storage loses the lock while fencing is asked about, and another node starts the VM: that record stays.
+func TestAmendIsOvertaken(t *testing.T) {
+	w := newWorld(t)
+	w.put(handoff.Running, "node2", "")
+	w.away = []string{"node2"}
+	asked := 0
+	var ask func()
+	ask = func() {
+		if asked++; asked < 2 { // the look before the lock
+			w.asked = ask
+			return
+		}
+		lock := filepath.Join(w.shared, "lbvm/handoff/openvz-101/lock")
+		if err := os.Rename(lock, lock+".ours"); err != nil {
+			t.Fatal(err)
+		}
+		w.locked(func(l *handoff.Locked) error {
+			_, err := l.Write(handoff.State{Phase: handoff.Starting, Node: "node3", Boot: "boot-3"})
+			return err
+		})
+		if err := os.Rename(lock+".ours", lock); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.asked = ask
+	_, err := w.a.ConfirmDown(context.Background(), "openvz", "101", "node2")
+	if !errors.Is(err, handoff.ErrOvertaken) || w.record() != "starting node3" {
+		t.Errorf("asked %d times: %v; the record says %s", asked, err, w.record())
+	}
+}
+
 func TestTake(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -297,6 +328,12 @@ func TestTake(t *testing.T) {
 		{"this node's", handoff.Running, "node1", "", func(*world) {}, ""},
 		{"this node's, of an earlier boot", handoff.Running, "node1", "", func(w *world) { w.boot("boot-9") }, ""},
 		{"sent here", handoff.Sent, "", "node1", func(*world) {}, ""},
+		{"cut off while it was started", handoff.Starting, "node1", "", func(*world) {}, "an action was cut off here"},
+		{"cut off while it was frozen", handoff.Suspending, "node1", "", func(*world) {}, "the guest may be here, or frozen"},
+		{"frozen, its image published", handoff.Held, "node1", "", func(*world) {}, "start its service with clusvcadm -e"},
+		{"cut off while it was resumed", handoff.Resuming, "node1", "", func(*world) {}, "an action was cut off here"},
+		{"cut off while it was sent", handoff.Sending, "node1", "node2", func(w *world) { w.away, w.fenced = []string{"node2"}, []string{"node2"} }, "an action was cut off here"},
+		{"held in an earlier boot", handoff.Held, "node1", "", func(w *world) { w.boot("boot-9") }, ""},
 		{"another's", handoff.Running, "node2", "", func(*world) {}, "node2 is not proved gone; if it is off for certain: lbm confirm-down 101 node2"},
 		{"another's that is away", handoff.Running, "node2", "", func(w *world) { w.away = []string{"node2"} }, "node2 is not proved gone"},
 		{"another's that was fenced", handoff.Running, "node2", "", func(w *world) { w.away, w.fenced = []string{"node2"}, []string{"node2"} }, ""},

@@ -31,11 +31,11 @@ func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, err
 		if st.Node != a.ID.Member && st.To != a.ID.Member || st.Left && st.Boot == boot {
 			continue
 		}
-		here, err := present(ctx, look, st)
-		if err == nil && !here {
+		is := present(ctx, look, st)
+		if is.Clean() {
 			continue
 		}
-		c, err := a.leaveWith(ctx, st, boot)
+		c, err := a.leaveWith(ctx, st, boot, is)
 		if err == nil {
 			out = append(out, c)
 		}
@@ -44,20 +44,20 @@ func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, err
 	return out, errors.Join(errs...)
 }
 
-// present tells whether the VM is here. Unknown counts as here, and is no error.
-func present(ctx context.Context, look func(string) (Looker, error), st handoff.State) (bool, error) {
+// present tells what the VM is here. What cannot be asked is unknown.
+func present(ctx context.Context, look func(string) (Looker, error), st handoff.State) hypervisor.State {
 	l, err := look(st.Type)
 	if err != nil {
-		return true, nil //nolint:nilerr // a type that we cannot ask about may run here
+		return hypervisor.Unknown
 	}
 	s, err := l.State(ctx, st.VM)
 	if err != nil {
-		return true, nil //nolint:nilerr // as above
+		return hypervisor.Unknown
 	}
-	return !s.Clean(), nil
+	return s
 }
 
-func (a Amender) leaveWith(ctx context.Context, seen handoff.State, boot string) (Change, error) {
+func (a Amender) leaveWith(ctx context.Context, seen handoff.State, boot string, is hypervisor.State) (Change, error) {
 	return a.change(ctx, seen.Type, seen.VM, func(_ context.Context, st handoff.State) (handoff.State, string, error) {
 		const why = "its node leaves the cluster with the VM on it"
 		switch {
@@ -65,6 +65,9 @@ func (a Amender) leaveWith(ctx context.Context, seen handoff.State, boot string)
 			next := st
 			next.Left = true
 			return next, why, nil
+		case is != hypervisor.Running && (st.Node == a.ID.Member || st.To == a.ID.Member):
+			// Nobody knows that it came to life here: who takes it over now would take it from who has it.
+			return st, why, refuse("its record says %s, and it is %s here: have it stopped or started by the cluster before this node leaves", Place(st), is)
 		case st.Phase == handoff.Sent && st.To == a.ID.Member, st.Phase == handoff.Sending && st.To == a.ID.Member:
 			// It has arrived, or is arriving: its sender has let go of the lock, so its tool has ended.
 			return handoff.State{VM: st.VM, Type: st.Type, Seq: st.Seq, Phase: handoff.Running, Node: a.ID.Member, Boot: boot, Txn: st.Txn, Left: true}, why, nil

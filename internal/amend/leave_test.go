@@ -74,6 +74,33 @@ func TestLeaving(t *testing.T) {
 	}
 }
 
+// What is not proved to run here is not taken from who has it, nor is the image of it thrown away.
+func TestLeavingTakesNothingOver(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		phase    handoff.Phase
+		node, to string
+		boot     string
+	}{
+		{"being sent here", handoff.Sending, "node2", "node1", "boot-1"},
+		{"sent here", handoff.Sent, "", "node1", "boot-1"},
+		{"held in an earlier boot", handoff.Held, "node1", "", "boot-9"},
+	} {
+		for _, is := range []hypervisor.State{hypervisor.Unknown, hypervisor.Torso, hypervisor.Arriving, hypervisor.Remains} {
+			w := newWorld(t)
+			w.put(test.phase, test.node, test.to)
+			w.boot(test.boot)
+			want := w.record()
+			w.locked(func(l *handoff.Locked) error { _, err := l.Part(txn); return err })
+			before := len(w.all())
+			_, err := w.a.Leaving(context.Background(), func(string) (Looker, error) { return guests{"101": is}, nil })
+			if !errors.Is(err, ErrRefused) || w.record() != want || len(w.all()) != before {
+				t.Errorf("%s, %s: %v; the record says %s, wanted %s; %d files of %d", test.name, is, err, w.record(), want, len(w.all()), before)
+			}
+		}
+	}
+}
+
 // One record that cannot be read does not keep the others from being noted.
 func TestLeavingGoesOn(t *testing.T) {
 	w := newWorld(t)

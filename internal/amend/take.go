@@ -24,6 +24,9 @@ func (a Amender) Take(ctx context.Context, typ, vm string) (Change, error) {
 			}
 			return st, why, refuse("its record says %s, and %s is not proved gone%s; if it is off for certain: lbm confirm-down %s %s", Place(st), who, doubt, vm, who)
 		}
+		if st.Node == a.ID.Member && st.Boot == boot && unsettled(st.Phase) {
+			return st, why, refuse("its record says %s: an action was cut off here, and the guest may be here, or frozen; let the cluster end it first: start its service with clusvcadm -e, then disable it with -d", Place(st))
+		}
 		next := handoff.State{VM: vm, Type: typ, Phase: handoff.Running, Node: a.ID.Member, Boot: boot, Seq: st.Seq}
 		if st.Phase == next.Phase && st.Node == next.Node && st.Boot == next.Boot && !st.Left {
 			return st, why, nil
@@ -35,4 +38,13 @@ func (a Amender) Take(ctx context.Context, typ, vm string) (Change, error) {
 		}
 		return l.Write(next)
 	})
+}
+
+// unsettled: only a look at the guest tells what it is in this phase, and only an agent can end it.
+func unsettled(p handoff.Phase) bool {
+	switch p {
+	case handoff.Starting, handoff.Resuming, handoff.Suspending, handoff.Held, handoff.Sending:
+		return true
+	}
+	return false
 }

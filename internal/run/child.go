@@ -214,7 +214,10 @@ func (k *child) glance(ctx context.Context, began time.Time) bool {
 			}
 		}
 	}
-	for k.pipes[0] >= 0 || k.pipes[1] >= 0 {
+	for reads := 0; k.pipes[0] >= 0 || k.pipes[1] >= 0; reads++ {
+		if reads > 0 && (ctx.Err() != nil || !time.Now().Before(end)) {
+			return false // somebody else goes on writing
+		}
 		fds := [2]unix.PollFd{{Fd: int32(k.pipes[0]), Events: unix.POLLIN}, {Fd: int32(k.pipes[1]), Events: unix.POLLIN}}
 		if n, err := unix.Poll(fds[:], 0); n <= 0 && !errors.Is(err, syscall.EINTR) {
 			return false // somebody else holds its output
