@@ -36,7 +36,7 @@ func mutants() []mutant {
 		{"a keeper without the locks", "internal/run/keeper.go",
 			[][2]string{{`p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, lock)`, `_ = lock`}},
 			[]string{"openvz start, cold", "openvz start, resume", "openvz stop, image", "xen stop, live ticket", "xen start, resume"},
-			[]string{"the lock is free while", "work at the same time", "double run"}},
+			[]string{"the lock is free while", "work at the same time", "double run", "the record is suspended, not down"}}, // the last: the tool ends while the next stop looks
 		{"the record is written after the tool", "internal/vm/boot.go",
 			[][2]string{{startingFirst + bootThen, bootThen + startingFirst}},
 			[]string{"openvz start, cold", "xen start, cold"},
