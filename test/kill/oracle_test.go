@@ -96,7 +96,9 @@ func expectsStop(c call, s snapshot, t *ticket, boot string) verdict {
 		}
 		return refuse("stop: no row")
 	}
-	if r.other(me) {
+	// What was sent here is whole, and its sender's tool has ended: who stops it here takes it.
+	announced := r.phase == "sending" && r.to == me && s.on[me] == running
+	if r.other(me) && !announced {
 		return refuse("stop: here, another has it")
 	}
 	row := "stop: " + string(s.on[me]) + ", " + r.phase
