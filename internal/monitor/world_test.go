@@ -249,7 +249,7 @@ type manager struct {
 	status cluster.Status
 	answer func() error // of Status, before it answers
 	move   func(ctx context.Context, service, target string) error
-	hangs  bool // Status gives no answer until its context ends
+	hangs  func() // does what happens while Status gives no answer until its context ends
 	asked  int
 	moved  []string
 }
@@ -266,7 +266,8 @@ func (m *manager) Status(ctx context.Context) (cluster.Status, error) {
 			return cluster.Status{}, err
 		}
 	}
-	if m.hangs {
+	if m.hangs != nil {
+		m.hangs()
 		<-ctx.Done()
 		return cluster.Status{}, fmt.Errorf("asking the cluster manager: %w", ctx.Err())
 	}

@@ -95,6 +95,10 @@ func TestNotShared(t *testing.T) {
 	if fmt.Sprint(y.calls) != "[shutdown]" {
 		t.Errorf("stop used %q", y.calls)
 	}
+	x.g = guest{state: hypervisor.Migrating} // half a copy: the other half may run
+	if err := x.do("stop"); err == nil || len(x.calls) != 0 || !strings.Contains(err.Error(), "look for it on the other nodes") {
+		t.Errorf("a stop of half a copy: %v, %q", err, x.calls)
+	}
 	x.g = guest{state: hypervisor.Remains}
 	w.must(x.do("start"))
 	if fmt.Sprint(x.calls) != "[destroy start]" {

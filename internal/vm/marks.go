@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -78,15 +79,36 @@ func (l *life) healthy(ctx context.Context, d hypervisor.Detail) error {
 		err = l.a.Health(ctx, l.vm, l.call.Depth)
 	}
 	if err == nil {
+		if l.marked(sickMark) && l.sickDepth() <= l.call.Depth {
+			l.clear(sickMark)
+		}
 		return nil
 	}
 	err = fmt.Errorf("%s is here and not in order: %w", l.vm, err)
 	if l.explains != nil {
 		l.say("it notes on this node that the guest is sick: %v", err)
-	} else if merr := l.point("sick", func() error { return l.setMark(sickMark, err.Error()+"\n") }); merr != nil {
+	} else if merr := l.point("sick", func() error { return l.setMark(sickMark, fmt.Sprintf("%d %v\n", l.depth(d), err)) }); merr != nil {
 		l.log(ocf.LevelWarning, "that the guest is sick cannot be noted", "error", merr)
 	}
 	return err
+}
+
+// depth is how deep a check had to look to see that the guest is sick: the tool's own word is seen by all.
+func (l *life) depth(d hypervisor.Detail) int {
+	if d.Sick != "" {
+		return 0
+	}
+	return l.call.Depth
+}
+
+// sickDepth is the depth of the check that failed last. Only a check that looks as deep can say that the guest is well.
+func (l *life) sickDepth() int {
+	text, err := os.ReadFile(l.mark(sickMark))
+	word, _, _ := strings.Cut(string(text), " ")
+	if n, bad := strconv.Atoi(word); err == nil && bad == nil {
+		return n
+	}
+	return math.MaxInt
 }
 
 // unknownParam says how many checks in a row may have no answer.

@@ -47,6 +47,9 @@ func (l *life) status(ctx context.Context) error {
 	c := classify(d, handoff.State{}, "")
 	switch r := protocol.Find(protocol.Status(), protocol.View{Guest: c, Known: known}); r.Do {
 	case protocol.AnswerAbsent:
+		if known && !l.call.Probe {
+			l.clear(hereMark) // or a silence that follows would count as the last word, that it runs here
+		}
 		return ocf.ErrNotRunning
 	case protocol.AnswerRunning:
 		l.say("%s", r.Words)

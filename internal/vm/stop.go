@@ -8,6 +8,7 @@ import (
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/handoff/protocol"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
@@ -87,7 +88,7 @@ func (l *life) stopAlone(ctx context.Context, why error) error {
 	if err := l.lockAlone(ctx); err != nil {
 		return err
 	}
-	d, err := l.guest(ctx)
+	d, err := l.awaitLeaving(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,6 +99,24 @@ func (l *life) stopAlone(ctx context.Context, why error) error {
 	}
 	l.leaves()
 	return nil
+}
+
+// awaitLeaving is what the guest is when it is not being sent any more. Where no record says whereto, half a copy that
+// stays is not ended: the other half may run, and after a stop that succeeded the manager would start a second one.
+// Pacemaker stops both ends of a migration that failed, and so both halves.
+func (l *life) awaitLeaving(ctx context.Context) (hypervisor.Detail, error) {
+	for {
+		d, err := l.guest(ctx)
+		if err != nil || d.State != hypervisor.Migrating || d.Suspended || l.call.Dialect == ocf.Pacemaker {
+			return d, err
+		}
+		wait, cancel := l.until(ctx, 2, 3)
+		err = l.clock.Sleep(wait, lookEvery)
+		cancel()
+		if err != nil {
+			return d, fmt.Errorf("%s was being sent away from here, and it is not known how that ended: look for it on the other nodes; where it runs on one, or on none, end what is left here by hand (xm destroy, xl destroy), and stop it again: %w", l.vm, err)
+		}
+	}
 }
 
 // writeLast is the last write of a stop. Without room for it a stop whose node is clean has succeeded all the same:

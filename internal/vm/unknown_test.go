@@ -78,6 +78,52 @@ func TestUnknownIsNoAnswerWhereNothingWasKnown(t *testing.T) {
 	}
 }
 
+// After a check has said that it is gone, silence does not say that it runs.
+func TestUnknownAfterGoneIsNotRunning(t *testing.T) {
+	for _, typ := range []string{"openvz", "xen"} {
+		w := newWorld(t, typ, "node1", "node2")
+		n := w.nodes["node1"]
+		w.must(n.do("start"))
+		g := n.g
+		n.g = guest{}
+		if err := n.do("status"); !errors.Is(err, ocf.ErrNotRunning) {
+			t.Errorf("%s, gone: %v", typ, err)
+		}
+		n.fails["state"] = failure{}
+		if err := n.do("status"); !errors.Is(err, errTool) || codeOf(err) != ocf.CodeGeneric {
+			t.Errorf("%s, silent: %v", typ, err)
+		}
+		// What was only away is this node's again.
+		delete(n.fails, "state")
+		n.g = g
+		w.must(n.do("status"))
+		n.fails["state"] = failure{}
+		w.must(n.do("status"))
+	}
+}
+
+// What counts is the last check, of those that look as deep.
+func TestSickGuestGetsWell(t *testing.T) {
+	for _, c := range []struct {
+		failed, passed string
+		want           handoff.Phase
+	}{{"0", "0", handoff.Suspended}, {"10", "0", handoff.Down}, {"10", "10", handoff.Suspended}, {"10", "20", handoff.Suspended}} {
+		w := newWorld(t, "openvz", "node1", "node2")
+		n := w.nodes["node1"]
+		w.must(n.do("start"))
+		w.health = func(int) error { return errors.New("mute") }
+		if n.do("status at depth "+c.failed) == nil {
+			t.Error("it is well")
+		}
+		w.health = nil
+		w.must(n.do("status at depth " + c.passed))
+		w.must(n.do("stop"))
+		if got := w.state().Phase; got != c.want {
+			t.Errorf("failed at depth %s, passed at %s: %s", c.failed, c.passed, got)
+		}
+	}
+}
+
 // A guest whose check failed is stopped cold: its memory must not be resumed elsewhere. The next start makes it well.
 func TestSickGuestIsStoppedCold(t *testing.T) {
 	for _, typ := range []string{"openvz", "xen"} {

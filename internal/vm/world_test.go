@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -509,6 +510,8 @@ func (n *node) do(action string, params ...map[string]string) (err error) {
 	a, c := n.agent(), n.call(p)
 	ctx, cancel := n.w.clock.WithTimeout(context.Background(), c.Timeout)
 	defer cancel()
+	action, depth, _ := strings.Cut(action, " at depth ")
+	c.Depth, _ = strconv.Atoi(depth)
 	switch action {
 	case "start":
 		err = a.Start(ctx, c)
