@@ -38,7 +38,8 @@ type world struct {
 	stdout, stderr io.Writer
 }
 
-func (w world) main(args []string) int {
+// app is the command line.
+func (w world) app() *cli.App {
 	app := &cli.App{
 		Name: "lblog", Usage: "measure this node's resources once",
 		Version: host.Version(), HideHelpCommand: true, HideVersion: false,
@@ -62,6 +63,11 @@ func (w world) main(args []string) int {
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return cli.Exit(err.Error()+"; see lblog --help", 2) },
 	}
 	term.PlainFlags(app.Flags, nil)
+	return app
+}
+
+func (w world) main(args []string) int {
+	app := w.app()
 	err := app.RunContext(context.Background(), args)
 	if err == nil {
 		return 0

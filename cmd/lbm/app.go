@@ -40,7 +40,8 @@ type world struct {
 	stdout, stderr io.Writer
 }
 
-func (w world) main(ctx context.Context, args []string) int {
+// app is the command line.
+func (w world) app() *cli.App {
 	app := &cli.App{
 		Name: "lbm", Usage: "manage the load balancer of virtual machines",
 		Version: host.Version(), EnableBashCompletion: true,
@@ -81,6 +82,11 @@ func (w world) main(ctx context.Context, args []string) int {
 		c.OnUsageError = usageError
 	}
 	term.PlainFlags(app.Flags, app.Commands)
+	return app
+}
+
+func (w world) main(ctx context.Context, args []string) int {
+	app := w.app()
 	err := app.RunContext(ctx, optionsFirst(app, args))
 	if err == nil {
 		return 0

@@ -38,7 +38,8 @@ type world struct {
 	stdout, stderr io.Writer
 }
 
-func (w world) main(ctx context.Context, args []string) int {
+// app is the command line.
+func (w world) app() *cli.App {
 	app := &cli.App{
 		Name: "lbmonitor", Usage: "make one pass of the load balancer",
 		Version: host.Version(), HideHelpCommand: true,
@@ -82,6 +83,11 @@ func (w world) main(ctx context.Context, args []string) int {
 		},
 	}
 	term.PlainFlags(app.Flags, nil)
+	return app
+}
+
+func (w world) main(ctx context.Context, args []string) int {
+	app := w.app()
 	err := app.RunContext(ctx, args)
 	if err == nil {
 		return 0
