@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/syntax"
 )
 
 // block reads from the brace on; first is the block's first word, head the VM's name or `default`.
@@ -14,22 +15,22 @@ func (p *mainParser) block(first, head Value) {
 		b.VM = head.Text
 		switch {
 		case first == head && head.Text == "veid":
-			p.fail(head.Span, "write veid 201 {", "veid without a VM")
+			p.Fail(head.Span, "write veid 201 {", "veid without a VM")
 			keep = false
 		case host.CheckName(head.Text) != nil:
-			p.fail(head.Span, "write veid 201 { or veid centos1 {", "%q is not the name of a VM", head.Text)
+			p.Fail(head.Span, "write veid 201 { or veid centos1 {", "%q is not the name of a VM", head.Text)
 			keep = false
 		}
 	}
-	open := p.at
+	open := p.At
 	if !p.blockBody(head, b) {
 		if !p.lost {
-			p.fail(p.span(open, open+1), "add the missing } behind the algorithm's last line", "the block of %s is not closed", head.Text)
+			p.Fail(p.Span(open, open+1), "add the missing } behind the algorithm's last line", "the block of %s is not closed", head.Text)
 		}
 		p.lost = true
 		return
 	}
-	b.Span = p.span(first.Start, p.at)
+	b.Span = p.Span(first.Start, p.At)
 	if keep {
 		p.add(b)
 	}
@@ -41,11 +42,11 @@ func (p *mainParser) add(b *Block) {
 		old = p.file.Block(b.VM)
 	}
 	if old != nil {
-		p.fail(b.Head.Span, "keep one of the two (veid 201 { and 201 { name the same VM)", "there is a block of %s already, at line %d", b.Head.Text, old.Line)
+		p.Fail(b.Head.Span, "keep one of the two (veid 201 { and 201 { name the same VM)", "there is a block of %s already, at line %d", b.Head.Text, old.Line)
 		return
 	}
 	if !b.Written {
-		p.fail(b.Head.Span, "add algorithm { ... }", "the block of %s has no algorithm", b.Head.Text)
+		p.Fail(b.Head.Span, "add algorithm { ... }", "the block of %s has no algorithm", b.Head.Text)
 	}
 	if b.VM == "" {
 		p.file.Default = b
@@ -54,11 +55,11 @@ func (p *mainParser) add(b *Block) {
 	}
 }
 
-// blockBody reads info and algorithm; p.at stands on the opening brace and ends behind the closing one.
+// blockBody reads info and algorithm; p.At stands on the opening brace and ends behind the closing one.
 func (p *mainParser) blockBody(head Value, b *Block) bool {
-	p.at++
-	for p.space(); !p.done(); p.space() {
-		word := p.word()
+	p.At++
+	for p.Space(); !p.Done(); p.Space() {
+		word := p.Word()
 		switch word.Text {
 		case "info":
 			p.info(word, b)
@@ -67,31 +68,31 @@ func (p *mainParser) blockBody(head Value, b *Block) bool {
 				return false
 			}
 		case "":
-			c := p.peek()
-			p.at++
+			c := p.Peek()
+			p.At++
 			if c == '}' {
 				return true
 			}
 			if c != ';' {
-				p.fail(p.span(p.at-1, p.at), "a block holds info TEXT; and algorithm { ... }", "%q is not expected in the block of %s", c, head.Text)
+				p.Fail(p.Span(p.At-1, p.At), "a block holds info TEXT; and algorithm { ... }", "%q is not expected in the block of %s", c, head.Text)
 			}
 		default:
 			hint := "a block holds info TEXT; and algorithm { ... }"
-			if n := nearest(word.Text, []string{"info", "algorithm"}); n != "" {
+			if n := syntax.Nearest(word.Text, []string{"info", "algorithm"}); n != "" {
 				hint = "did you mean " + n + "?"
 			}
-			p.fail(word.Span, hint, "unknown key %q in the block of %s", word.Text, head.Text)
-			p.space()
-			if p.peek() != '{' {
-				p.recover()
+			p.Fail(word.Span, hint, "unknown key %q in the block of %s", word.Text, head.Text)
+			p.Space()
+			if p.Peek() != '{' {
+				p.Recover()
 				continue
 			}
-			end, err := blockEnd(p.src, p.at)
+			end, err := blockEnd(p.Src, p.At)
 			if err != nil {
 				p.lost = true // told as the unknown key
 				return false
 			}
-			p.at = end + 1
+			p.At = end + 1
 		}
 	}
 	return false
@@ -99,28 +100,28 @@ func (p *mainParser) blockBody(head Value, b *Block) bool {
 
 // info runs to its semicolon whatever it holds, but not past the line on which an algorithm begins.
 func (p *mainParser) info(word Value, b *Block) {
-	start := p.at
+	start := p.At
 	end := start
-	for end < len(p.src) && p.src[end] != ';' {
-		if p.src[end] == '\n' && algorithmAhead(string(p.src[end:])) {
+	for end < len(p.Src) && p.Src[end] != ';' {
+		if p.Src[end] == '\n' && algorithmAhead(string(p.Src[end:])) {
 			break
 		}
 		end++
 	}
-	p.at = end
-	v := p.value(start, end)
+	p.At = end
+	v := p.Value(start, end)
 	v.Text = strings.Join(strings.Fields(v.Text), " ")
-	if lead := len(p.src[start:end]) - len(strings.TrimLeft(string(p.src[start:end]), " \t\r\n\f\v")); lead < end-start {
-		at := p.span(start+lead, start+len(strings.TrimRight(string(p.src[start:end]), " \t\r\n\f\v")))
+	if lead := len(p.Src[start:end]) - len(strings.TrimLeft(string(p.Src[start:end]), " \t\r\n\f\v")); lead < end-start {
+		at := p.Span(start+lead, start+len(strings.TrimRight(string(p.Src[start:end]), " \t\r\n\f\v")))
 		v.Span = at
 	}
-	if p.peek() != ';' {
-		p.fail(v.Span, "write info TEXT;", "info lacks its semicolon")
+	if p.Peek() != ';' {
+		p.Fail(v.Span, "write info TEXT;", "info lacks its semicolon")
 		return
 	}
-	p.at++
+	p.At++
 	if b.HasInfo {
-		p.fail(word.Span, "keep one of the two", "a second info in one block")
+		p.Fail(word.Span, "keep one of the two", "a second info in one block")
 	}
 	b.Info, b.HasInfo = v, true
 }
@@ -132,24 +133,24 @@ func algorithmAhead(text string) bool {
 
 // algorithm keeps the text between the braces as it is. False: its end is not to be found.
 func (p *mainParser) algorithm(word Value, b *Block) bool {
-	p.space()
-	if p.peek() != '{' {
-		p.fail(word.Span, "write algorithm { ... }", "algorithm is followed by {")
-		p.recover()
+	p.Space()
+	if p.Peek() != '{' {
+		p.Fail(word.Span, "write algorithm { ... }", "algorithm is followed by {")
+		p.Recover()
 		b.Written = true // told once
 		return true
 	}
-	open := p.at
-	end, err := blockEnd(p.src, open)
+	open := p.At
+	end, err := blockEnd(p.Src, open)
 	if err != nil {
-		p.fail(p.span(open, open+1), "close what is open in it: each { with }, each quote with its like", "the end of the algorithm is not to be found: %s", err)
+		p.Fail(p.Span(open, open+1), "close what is open in it: each { with }, each quote with its like", "the end of the algorithm is not to be found: %s", err)
 		p.lost = true
 		return false
 	}
 	if b.Written {
-		p.fail(word.Span, "keep one of the two", "a second algorithm in one block")
+		p.Fail(word.Span, "keep one of the two", "a second algorithm in one block")
 	}
-	b.Algorithm, b.Written = p.value(open+1, end), true
-	p.at = end + 1
+	b.Algorithm, b.Written = p.Value(open+1, end), true
+	p.At = end + 1
 	return true
 }

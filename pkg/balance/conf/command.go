@@ -3,6 +3,8 @@ package conf
 import (
 	"bytes"
 	"strings"
+
+	"github.com/lbvm/lbvm/pkg/syntax"
 )
 
 // A cmd reaches to the first semicolon that is outside quotes, parentheses and braces, and may span lines. A line
@@ -125,7 +127,7 @@ func (c *command) dollar() {
 
 // lineBreak turns a break and the blanks around it into one blank.
 func (c *command) lineBreak() {
-	for c.at < len(c.src) && blank(c.src[c.at]) {
+	for c.at < len(c.src) && syntax.Blank(c.src[c.at]) {
 		c.at++
 	}
 	c.out = append(trimBlanks(c.out), ' ')

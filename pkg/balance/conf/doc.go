@@ -7,17 +7,34 @@
 // far as to find their ends; pkg/balance compiles them. It reads no files itself.
 package conf
 
-import "time"
+import (
+	"time"
 
-// Span is where something stands in its file: the bytes [Start, End), of which the first is at Line and Col.
-// Both count from 1, Col in bytes.
-type Span struct{ Start, End, Line, Col int }
+	"github.com/lbvm/lbvm/pkg/syntax"
+)
 
-// Value is a piece of text with its place. Text may differ from the bytes at Span: comments and line breaks are taken out.
-type Value struct {
-	Text string
-	Span
-}
+// What a file's parts and messages are made of is common to all of our files: see pkg/syntax.
+type (
+	Span       = syntax.Span
+	Value      = syntax.Value
+	Severity   = syntax.Severity
+	Diagnostic = syntax.Diagnostic
+)
+
+// The severities.
+const (
+	Error   = syntax.Error
+	Warning = syntax.Warning
+)
+
+// HasErrors tells whether one of them is more than a warning.
+func HasErrors(list []Diagnostic) bool { return syntax.HasErrors(list) }
+
+// Sort orders diagnostics by file and place.
+func Sort(list []Diagnostic) { syntax.Sort(list) }
+
+// Line is the text of line n (from 1) of src, as Diagnostic.Source holds it.
+func Line(src []byte, n int) string { return syntax.Line(src, n) }
 
 // Statement is `key value;`. Its Span reaches from the key to behind the semicolon.
 type Statement struct {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/syntax"
 )
 
 // keys are the statements of lbvm.conf.
@@ -25,30 +26,30 @@ func Parse(name string, src []byte) (*File, []Diagnostic) {
 
 // Examine is Parse for who only looks: the File holds what could be read of it though there are errors.
 func Examine(name string, src []byte) (*File, []Diagnostic) {
-	p := &mainParser{scanner: newScanner(name, src), file: &File{Name: name, Src: src}}
+	p := &mainParser{Scanner: syntax.NewScanner(name, src), file: &File{Name: name, Src: src}}
 	p.parse()
 	p.settings()
 	p.compare()
-	Sort(p.diags)
-	return p.file, p.diags
+	Sort(p.Diags)
+	return p.file, p.Diags
 }
 
 type mainParser struct {
-	*scanner
+	*syntax.Scanner
 	file *File
 	lost bool // a block's end was not found: nothing behind it was read
 }
 
 func (p *mainParser) parse() {
-	for p.space(); !p.done() && !p.lost; p.space() {
-		first := p.word()
+	for p.Space(); !p.Done() && !p.lost; p.Space() {
+		first := p.Word()
 		if first.Text == "" {
 			p.stray()
 			continue
 		}
-		p.space()
+		p.Space()
 		switch {
-		case p.peek() == '{':
+		case p.Peek() == '{':
 			p.block(first, first)
 		case first.Text == "veid":
 			p.veid(first)
@@ -61,45 +62,45 @@ func (p *mainParser) parse() {
 }
 
 func (p *mainParser) stray() {
-	at := p.span(p.at, p.at+1)
-	c := p.peek()
-	p.at++
+	at := p.Span(p.At, p.At+1)
+	c := p.Peek()
+	p.At++
 	switch c {
 	case ';': // an empty statement
 	case '}':
-		p.fail(at, "take it out, or look for the block that ended too early above", "a } that closes nothing")
+		p.Fail(at, "take it out, or look for the block that ended too early above", "a } that closes nothing")
 	default:
-		p.fail(at, "write KEY VALUE; or veid VM {", "%q begins neither a statement nor a block", c)
+		p.Fail(at, "write KEY VALUE; or veid VM {", "%q begins neither a statement nor a block", c)
 	}
 }
 
 func (p *mainParser) unknown(word Value) {
 	hint := "the keys are: " + strings.Join(keys(), " ") + "; a block is written veid VM { ... } or default { ... }"
-	if n := nearest(word.Text, append(keys(), "veid", "default")); n != "" {
+	if n := syntax.Nearest(word.Text, append(keys(), "veid", "default")); n != "" {
 		hint = "did you mean " + n + "?"
 	}
-	p.fail(word.Span, hint, "unknown key %q", word.Text)
+	p.Fail(word.Span, hint, "unknown key %q", word.Text)
 	// What follows may be a value or, if the word is a misspelt veid, a block: go on behind it.
-	rest := p.src[p.at:p.lineEnd(p.at)]
+	rest := p.Src[p.At:p.LineEnd(p.At)]
 	brace := slices.Index(rest, '{')
 	if brace < 0 || slices.Contains(rest[:brace], ';') {
-		p.recover()
+		p.Recover()
 		return
 	}
-	end, err := blockEnd(p.src, p.at+brace)
+	end, err := blockEnd(p.Src, p.At+brace)
 	if err != nil {
 		p.lost = true
 		return
 	}
-	p.at = end + 1
+	p.At = end + 1
 }
 
 func (p *mainParser) veid(first Value) {
-	name := p.word()
-	p.space()
-	if name.Text == "" || p.peek() != '{' {
-		p.fail(first.Span, "write veid 201 { info TEXT; algorithm { ... } }", "veid is followed by a VM and {")
-		p.recover()
+	name := p.Word()
+	p.Space()
+	if name.Text == "" || p.Peek() != '{' {
+		p.Fail(first.Span, "write veid 201 { info TEXT; algorithm { ... } }", "veid is followed by a VM and {")
+		p.Recover()
 		return
 	}
 	p.block(first, name)
@@ -108,28 +109,28 @@ func (p *mainParser) veid(first Value) {
 // statement reads the value of a known key up to its semicolon.
 func (p *mainParser) statement(key Value) {
 	end, ok := p.valueEnd(key)
-	start := p.at
-	p.at = end
+	start := p.At
+	p.At = end
 	if ok {
-		p.at++
+		p.At++
 	}
-	words := p.pieces(start, end, "")
-	s := Statement{Key: key, Span: p.span(key.Start, p.at)}
+	words := p.Pieces(start, end, "")
+	s := Statement{Key: key, Span: p.Span(key.Start, p.At)}
 	s.Value = p.trimmed(start, end)
 	s.Value.Text = join(words)
 	if !ok {
 		at := s.Value.Span
-		p.fail(p.span(max(at.End, key.End)-1, max(at.End, key.End)), "end it with a semicolon: "+key.Text+" "+s.Value.Text+";", "%s lacks its semicolon", key.Text)
+		p.Fail(p.Span(max(at.End, key.End)-1, max(at.End, key.End)), "end it with a semicolon: "+key.Text+" "+s.Value.Text+";", "%s lacks its semicolon", key.Text)
 		return
 	}
 	if old, twice := p.file.Statement(key.Text); twice {
-		p.fail(key.Span, "take one of the two out", "%s was given already, at line %d", key.Text, old.Line)
+		p.Fail(key.Span, "take one of the two out", "%s was given already, at line %d", key.Text, old.Line)
 		return
 	}
 	if key.Text == "balance" {
-		s.Items = p.pieces(start, end, ",")
+		s.Items = p.Pieces(start, end, ",")
 	} else if len(words) == 0 {
-		p.fail(key.Span, "write "+key.Text+" VALUE;", "%s has no value", key.Text)
+		p.Fail(key.Span, "write "+key.Text+" VALUE;", "%s has no value", key.Text)
 		return
 	}
 	p.file.Statements = append(p.file.Statements, s)
@@ -137,43 +138,44 @@ func (p *mainParser) statement(key Value) {
 
 // valueEnd finds the semicolon of a value, or the place where it was forgotten.
 func (p *mainParser) valueEnd(key Value) (end int, ok bool) {
-	for i := p.at; i < len(p.src); i++ {
-		switch c := p.src[i]; {
+	for i := p.At; i < len(p.Src); i++ {
+		switch c := p.Src[i]; {
 		case c == ';':
 			return i, true
 		case c == '{' || c == '}':
 			return i, false
-		case c == '#' && (i == 0 || blank(p.src[i-1])):
-			i = p.lineEnd(i) - 1
-		case c == '\n' && i > p.at && p.newStatement(key, i):
+		case c == '#' && (i == 0 || syntax.Blank(p.Src[i-1])):
+			i = p.LineEnd(i) - 1
+		case c == '\n' && i > p.At && p.newStatement(key, i):
 			return i, false
 		}
 	}
-	return len(p.src), false
+	return len(p.Src), false
 }
 
 // newStatement tells whether the line behind the break at i begins a statement of its own.
 func (p *mainParser) newStatement(key Value, i int) bool {
-	ahead := scanner{src: p.src, at: i, lines: []int{0}}
-	ahead.space()
-	if ahead.done() || ahead.peek() == ';' {
+	ahead := *p.Scanner
+	ahead.At = i
+	ahead.Space()
+	if ahead.Done() || ahead.Peek() == ';' {
 		return false
 	}
 	if key.Text != "balance" {
-		return len(p.pieces(p.at, i, "")) > 0
+		return len(p.Pieces(p.At, i, "")) > 0
 	}
-	word := ahead.word()
-	ahead.space()
-	return ahead.peek() == '{' || (ahead.peek() != ',' && ahead.peek() != ';' && (word.Text == "veid" || slices.Contains(keys(), word.Text)))
+	word := ahead.Word()
+	ahead.Space()
+	return ahead.Peek() == '{' || (ahead.Peek() != ',' && ahead.Peek() != ';' && (word.Text == "veid" || slices.Contains(keys(), word.Text)))
 }
 
 // trimmed is the text of [start, end) without the blanks and comments around it.
 func (p *mainParser) trimmed(start, end int) Value {
-	w := p.pieces(start, end, "")
+	w := p.Pieces(start, end, "")
 	if len(w) == 0 {
-		return p.value(start, start)
+		return p.Value(start, start)
 	}
-	return p.value(w[0].Start, w[len(w)-1].End)
+	return p.Value(w[0].Start, w[len(w)-1].End)
 }
 
 func join(words []Value) string {
@@ -204,7 +206,7 @@ func (p *mainParser) settings() {
 		case "virtualization":
 			f.Virtualization = s.Value.Text
 			if host.CheckName(s.Value.Text) != nil {
-				p.fail(s.Value.Span, "write for example: virtualization openvz;", "virtualization is one name, not %q", s.Value.Text)
+				p.Fail(s.Value.Span, "write for example: virtualization openvz;", "virtualization is one name, not %q", s.Value.Text)
 			}
 		case "balance":
 			p.balance(s)
@@ -218,14 +220,14 @@ func (p *mainParser) settings() {
 	}
 	if f.Stale < f.Interval {
 		if s, ok := f.Statement("stale"); ok {
-			p.fail(s.Value.Span, "write stale 3 intervals;", "data would be stale before the next is due: %s is less than the interval of %s", f.Stale, f.Interval)
+			p.Fail(s.Value.Span, "write stale 3 intervals;", "data would be stale before the next is due: %s is less than the interval of %s", f.Stale, f.Interval)
 		}
 	}
 }
 
 func (p *mainParser) path(s Statement) string {
 	if !strings.HasPrefix(s.Value.Text, "/") || strings.ContainsAny(s.Value.Text, " \x00") {
-		p.fail(s.Value.Span, "write "+s.Key.Text+" /AN/ABSOLUTE/PATH;", "%s is an absolute path without blanks, not %q", s.Key.Text, s.Value.Text)
+		p.Fail(s.Value.Span, "write "+s.Key.Text+" /AN/ABSOLUTE/PATH;", "%s is an absolute path without blanks, not %q", s.Key.Text, s.Value.Text)
 		return ""
 	}
 	return s.Value.Text
@@ -236,9 +238,9 @@ func (p *mainParser) balance(s Statement) {
 	for _, v := range s.Items {
 		switch {
 		case host.CheckName(v.Text) != nil:
-			p.fail(v.Span, "write the VMs with commas between them: balance 201, 202;", "%q is not the name of a VM", v.Text)
+			p.Fail(v.Span, "write the VMs with commas between them: balance 201, 202;", "%q is not the name of a VM", v.Text)
 		case seen[v.Text]:
-			p.warn(v.Span, "take one of the two out", "VM %q stands in balance twice", v.Text)
+			p.Warn(v.Span, "take one of the two out", "VM %q stands in balance twice", v.Text)
 		default:
 			seen[v.Text] = true
 			p.file.Balance = append(p.file.Balance, v.Text)
@@ -258,7 +260,7 @@ func (p *mainParser) compare() {
 	for _, b := range p.file.Blocks {
 		_, bare, typed := strings.Cut(b.VM, ":")
 		if !listed[b.VM] && !(typed && listed[bare]) {
-			p.warn(b.Head.Span, "add it to balance, or take the block out", "VM %q is not in balance: its block has no effect", b.VM)
+			p.Warn(b.Head.Span, "add it to balance, or take the block out", "VM %q is not in balance: its block has no effect", b.VM)
 		}
 	}
 }
@@ -274,7 +276,7 @@ func (p *mainParser) duration(s Statement, interval time.Duration) time.Duration
 	}
 	d, err := parseDuration(s.Value.Text, interval)
 	if err != nil {
-		p.fail(s.Value.Span, hint, "%s: %s", s.Key.Text, err)
+		p.Fail(s.Value.Span, hint, "%s: %s", s.Key.Text, err)
 		return max(interval, DefaultInterval)
 	}
 	return d

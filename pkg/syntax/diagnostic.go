@@ -1,4 +1,4 @@
-package conf
+package syntax
 
 import (
 	"bytes"
@@ -89,8 +89,8 @@ func Line(src []byte, n int) string {
 	return string(line)
 }
 
-// nearest is the word of list that is closest to word, or "" if none is close.
-func nearest(word string, list []string) string {
+// Nearest is the word of list that is closest to word, for "did you mean"; "" if none is close.
+func Nearest(word string, list []string) string {
 	best, limit := "", max(2, len(word)/3)+1
 	for _, w := range list {
 		if len(word) > 3 && strings.HasPrefix(w, strings.ToLower(word)) {
