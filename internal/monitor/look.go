@@ -3,6 +3,8 @@ package monitor
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/lbvm/lbvm/internal/host"
@@ -34,8 +36,8 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool, refused []bala
 	if decide == nil {
 		decide = balance.Decide
 	}
-	pass, err := decide(ctx, balance.Input{At: at, Config: o.config, View: v, Samples: o.config.Logs(m.Host.Path(o.config.Paths.LogDir)),
-		Recent: recent, Refused: refused})
+	logs := o.config.Logs(m.Host.Path(o.config.Paths.LogDir)).At(at)
+	pass, err := decide(ctx, balance.Input{At: at, Config: o.config, View: v, Samples: logs, Recent: recent, Refused: refused})
 	if err != nil {
 		return decided{}, interrupted(ctx, fail(lbvmagent.CauseCluster, err)) // rules that take so long would do so on every node
 	}
@@ -47,6 +49,14 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool, refused []bala
 		}
 		if err != nil {
 			d.warnings = append(d.warnings, x.VM+": "+err.Error())
+		}
+	}
+	for _, skew := range logs.Skews(at) {
+		d.warnings = append(d.warnings, skew.String())
+	}
+	if garbage := logs.Garbage(); !write { // it stays in the logs for hours: who asks is told
+		for _, file := range slices.Sorted(maps.Keys(garbage)) {
+			d.warnings = append(d.warnings, fmt.Sprintf("%d of the last lines of %s are no samples and are passed over", garbage[file], file))
 		}
 	}
 	if !st.Quorate {

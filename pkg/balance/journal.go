@@ -173,7 +173,7 @@ func readBack(path string, enough func(text []byte) bool) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	text, _, err := tail(f, 64<<10, math.MaxInt64, enough)
+	text, _, err := tailOf(f, 64<<10, math.MaxInt64, enough)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -235,28 +235,11 @@ func parseMoves(text []byte) (moves []Move, skipped int) {
 	return moves, skipped
 }
 
-// tail reads whole lines from a file's end, in growing pieces, until enough says so, the file begins, or limit bytes
-// are read. all says that the text is the whole file.
-func tail(f *os.File, first, limit int64, enough func(text []byte) bool) (text []byte, all bool, err error) {
+// tailOf is tail of an open file.
+func tailOf(f *os.File, first, limit int64, enough func(text []byte) bool) (text []byte, all bool, err error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, false, err
 	}
-	size := fi.Size()
-	for n := first; ; n *= 4 {
-		n = min(n, limit)
-		from := max(0, size-n)
-		text := make([]byte, size-from)
-		got, err := f.ReadAt(text, from)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, false, err
-		}
-		text = text[:got]
-		if from > 0 { // begins within a line
-			_, text, _ = bytes.Cut(text, []byte("\n"))
-		}
-		if from == 0 || n >= limit || enough(text) {
-			return text, from == 0, nil
-		}
-	}
+	return tail(f, fi.Size(), first, limit, enough)
 }

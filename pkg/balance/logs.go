@@ -1,15 +1,12 @@
 package balance
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/lbvm/lbvm/internal/host"
@@ -21,14 +18,24 @@ type Logs struct {
 	dir     string
 	names   map[string]string // resource -> last part of the file's name
 	stale   time.Duration
+	now     time.Time // zero: nobody knows
 	cache   map[[2]string]*log
 	garbage map[string]int
+	stamps  map[string]stamped
+	cost    Cost
 }
 
 type log struct {
 	list    series
 	reaches time.Time // all samples behind this instant are in list
+	last    Sample    // the one that was written last
 	err     error
+}
+
+// Cost is what reading came to.
+type Cost struct {
+	Reads int   // pieces of files
+	Bytes int64 // in them
 }
 
 // How much of a log is read at first, and at most.
@@ -39,7 +46,15 @@ const (
 
 // NewLogs reads from dir. names gives the log of each resource; a resource that is not in it has none.
 func NewLogs(dir string, names map[string]string, stale time.Duration) *Logs {
-	return &Logs{dir: dir, names: names, stale: stale, cache: map[[2]string]*log{}, garbage: map[string]int{}}
+	return &Logs{dir: dir, names: names, stale: stale, cache: map[[2]string]*log{}, garbage: map[string]int{}, stamps: map[string]stamped{}}
+}
+
+// At tells what time it is while the logs are read. A node whose newest sample is then stamped in the future by as much as
+// makes a sample stale has no data: how old its samples are nobody can tell. It returns l. Who looks at the past does
+// not call it.
+func (l *Logs) At(now time.Time) *Logs {
+	l.now = now
+	return l
 }
 
 var _ Samples = (*Logs)(nil)
@@ -58,13 +73,19 @@ func (l *Logs) Window(node, resource string, from, to time.Time) ([]Sample, erro
 	if from.Before(c.reaches) {
 		return nil, &DataError{Node: node, Resource: resource, Err: fmt.Errorf("the log of %d KiB at most that is read reaches back to %s only", maxTail>>10, c.reaches.Format(time.RFC3339))}
 	}
+	if ahead := c.last.At.Sub(l.now); !l.now.IsZero() && ahead >= l.stale {
+		return nil, &DataError{Node: node, Resource: resource, Err: fmt.Errorf("%w: %s, which is to come (do the clocks agree?)", ErrAhead, c.last.At.Format(time.RFC3339))}
+	}
 	return c.list.window(node, resource, from, to, l.stale)
 }
 
 // Garbage counts the lines of each file that were passed over because they are not a sample.
 func (l *Logs) Garbage() map[string]int { return maps.Clone(l.garbage) }
 
-// read reads back to from, into the file that the last rotation left if this one does not reach so far.
+// Cost tells what has been read so far.
+func (l *Logs) Cost() Cost { return l.cost }
+
+// read reads back to from, into the files that the last rotations left if this one does not reach so far.
 func (l *Logs) read(node, resource string, from time.Time) *log {
 	name, known := l.names[resource]
 	if !known {
@@ -73,93 +94,76 @@ func (l *Logs) read(node, resource string, from time.Time) *log {
 	if err := errors.Join(host.CheckName(node), host.CheckName(name)); err != nil {
 		return &log{err: err}
 	}
+	out := &log{}
+	var list []Sample
+	var seen []os.FileInfo
 	path := filepath.Join(l.dir, node+"-"+name)
-	list, all, err := l.readFile(path, from)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &log{err: err}
-	}
-	if !all && err == nil {
-		return &log{list: order(list), reaches: oldest(list)}
-	}
-	if len(list) == 0 || !oldest(list).Before(from) { // rotated not long ago, or just now
-		before, all, err := l.readFile(path+".1", from)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, suffix := range []string{"", ".1", ".2"} {
+		got, err := l.readFile(path+suffix, from)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // renamed just now, and not made anew yet
+		}
+		if err != nil {
 			return &log{err: err}
 		}
-		list = append(before, list...)
-		if !all && err == nil {
-			return &log{list: order(list), reaches: oldest(before)}
+		twice := false // renamed after it was read: what stood behind it has one number more
+		for _, fi := range seen {
+			twice = twice || os.SameFile(fi, got.info)
+		}
+		if twice {
+			continue
+		}
+		if len(list) == 0 && len(got.list) > 0 {
+			out.last = got.list[len(got.list)-1]
+			l.stamps[node] = newest(l.stamps[node], stamped{stamp: out.last.At, written: got.info.ModTime(), file: node + "-" + name})
+		}
+		seen, list = append(seen, got.info), append(got.list, list...)
+		if !got.all {
+			out.reaches = got.reaches
+			break
+		}
+		if len(seen) == 2 || len(list) > 0 && reach(list).Before(from) {
+			break
 		}
 	}
-	return &log{list: order(list)}
+	out.list = order(list)
+	return out
 }
 
-// oldest is the earliest stamp, or the far past where there is none.
-func oldest(list []Sample) time.Time {
-	if len(list) == 0 {
-		return time.Time{}
-	}
-	at := list[0].At
-	for _, s := range list {
-		if s.At.Before(at) {
-			at = s.At
-		}
-	}
-	return at
+// piece is what was read of one file.
+type piece struct {
+	list    []Sample
+	all     bool      // this is the whole file
+	reaches time.Time // if not
+	info    os.FileInfo
 }
 
-// readFile gives the samples of the file's end; all says that this is the whole file.
-func (l *Logs) readFile(path string, from time.Time) (list []Sample, all bool, err error) {
+// readFile gives the samples of the file's end.
+func (l *Logs) readFile(path string, from time.Time) (piece, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, false, err
+		return piece{}, err
 	}
 	defer f.Close()
-	text, all, err := tail(f, firstTail, maxTail, func(text []byte) bool {
-		// The lines may be out of order: one must be older by a good piece.
-		got, _ := parseSamples(text)
-		return len(got) > 0 && oldest(got).Before(from.Add(-l.stale))
+	p := piece{}
+	if p.info, err = f.Stat(); err != nil {
+		return piece{}, fmt.Errorf("reading the samples: %w", err)
+	}
+	text, all, err := tail(countedFile{f, &l.cost}, p.info.Size(), firstTail, maxTail, func(text []byte) bool {
+		// The lines may be out of order: they must be older by a good piece.
+		first, _ := parseSamples(head(text))
+		return len(first) > 0 && reach(first).Before(from.Add(-l.stale))
 	})
 	if err != nil {
-		return nil, false, fmt.Errorf("reading the samples: %w", err)
+		return piece{}, fmt.Errorf("reading the samples: %w", err)
 	}
-	list, bad := parseSamples(text)
+	var bad int
+	p.list, bad = parseSamples(text)
 	if bad > 0 {
 		l.garbage[filepath.Base(path)] = bad
 	}
-	return list, all, nil
-}
-
-// parseSamples reads whole lines in the order of the file. Lines that are no samples are counted; a last line
-// without its end is being written just now and does not count.
-func parseSamples(text []byte) (list []Sample, bad int) {
-	list = make([]Sample, 0, bytes.Count(text, []byte("\n")))
-	for {
-		line, rest, whole := bytes.Cut(text, []byte("\n"))
-		if !whole {
-			return list, bad
-		}
-		text = rest
-		if s, ok := parseSample(line); ok {
-			list = append(list, s)
-		} else if len(bytes.TrimSpace(line)) > 0 {
-			bad++
-		}
+	if p.all = all; !all && len(p.list) > 0 {
+		p.reaches = reach(p.list)
 	}
-}
-
-func parseSample(line []byte) (Sample, bool) {
-	f := bytes.Fields(line)
-	if len(f) != 2 {
-		return Sample{}, false
-	}
-	at, err := strconv.ParseInt(string(f[0]), 10, 64)
-	if err != nil || at <= 0 || at > 1<<36 {
-		return Sample{}, false
-	}
-	v, err := strconv.ParseFloat(string(f[1]), 64)
-	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return Sample{}, false
-	}
-	return Sample{At: time.Unix(at, 0), Value: v}, true
+	return p, nil
 }

@@ -38,7 +38,7 @@ func ReadPasses(path string, t time.Time) (passes []*Pass, skipped int, err erro
 		return nil, 0, fmt.Errorf("reading the passes: %w", err)
 	}
 	defer f.Close()
-	text, _, err := tail(f, 256<<10, 1<<40, func(text []byte) bool {
+	text, _, err := tailOf(f, 256<<10, 1<<40, func(text []byte) bool {
 		line, _, whole := bytes.Cut(text, []byte("\n"))
 		var first struct{ At time.Time }
 		return whole && json.Unmarshal(line, &first) == nil && first.At.Before(t)

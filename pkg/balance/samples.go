@@ -25,6 +25,7 @@ type Samples interface {
 var (
 	ErrNoData = errors.New("no data")
 	ErrStale  = errors.New("no fresh data")
+	ErrAhead  = errors.New("its newest sample is stamped")
 )
 
 // DataError says which samples are missing.
