@@ -17,7 +17,7 @@ DESTDIR    ?=
 PREFIX     := $(DESTDIR)/usr
 OCFDIR     := $(PREFIX)/lib/ocf/resource.d/lbvm
 
-.PHONY: build test lint bench fuzz differential model demo clean install generate
+.PHONY: build test lint bench bench-balance fuzz differential model demo clean install generate
 
 build:
 	@mkdir -p bin/agents
@@ -43,6 +43,12 @@ bench: build
 	@LBVM_BIN=$(CURDIR)/bin go test -count=1 -timeout 20m -run '^TestRules$$' ./test/bench -table=$(CURDIR)/bin/rules.txt >bin/rules.log 2>&1 || { cat bin/rules.log; exit 1; }
 	@echo; cat bin/rules.txt
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./pkg/... ./internal/... ./agents/... ./cmd/... | grep -E '^(Benchmark|pkg:)' | sed 's/^pkg: github.com\/lbvm\/lbvm\//\n/'
+
+# The balancer: what a pass over 200 nodes and 5,000 VMs costs, then the scenarios of pkg/balance/replay (docs/balancing.md).
+bench-balance:
+	@mkdir -p bin
+	@go test -count=1 -timeout 20m -run '^TestPass$$' ./test/bench -table=$(CURDIR)/bin/pass.txt >bin/pass.log 2>&1 || { cat bin/pass.log; exit 1; }
+	@cat bin/pass.txt
 
 # The long proofs of pkg/ccs: random edits, how much of the parsers the corpus reaches, planted bugs; and of the rule
 # language: how much of it the corpora reach, mutants told from perl by random programs. Guards against what failed in the

@@ -154,6 +154,9 @@ func (r *round) byRule(ctx context.Context, vm *VM, written string) Decision {
 	return d
 }
 
+// manyCandidates is how many candidates of a VM are kept though the rule said nothing of them.
+const manyCandidates = 32
+
 // evaluate runs the rule for each candidate, or once for all if it never looked at one.
 func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d *Decision) {
 	trace := r.in.Trace != nil && r.in.Trace(vm.ID())
@@ -179,6 +182,9 @@ func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d
 			x.Said, x.Weight, x.Line, x.Output = c.Said, c.Weight, c.Line, c.Output
 		}
 		break
+	}
+	if !trace && len(list) > manyCandidates { // a million of them would fill the memory
+		list = slices.DeleteFunc(list, func(c Candidate) bool { return c.Said == SaidNothing && c.Err == nil && c.Output == "" })
 	}
 	d.Candidates, d.Reads = slices.Clone(list), e.reads
 	r.reads = e.reads

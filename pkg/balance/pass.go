@@ -115,7 +115,8 @@ type Decision struct {
 	Line  *Line   // where the rule said what the verdict follows; nil where it said nothing
 	Reads []*Read // what the rule read of the owner
 	// Candidates are the nodes to which the VM could go. If the rule looked at no target it was evaluated once for all
-	// of them; if it then said nothing they are only counted.
+	// of them; if it then said nothing they are only counted. Of more than 32 those are only counted of which it said
+	// nothing, unless Input.Trace asked for the VM.
 	Candidates []Candidate
 	Considered int    // how many nodes there were to which it could go
 	Vetoes     []Veto // of the rails that hold the VM wherever it would go
