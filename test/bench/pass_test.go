@@ -212,7 +212,7 @@ func runPass(t testing.TB, dir string, prefix ...string) passRun {
 	}
 	r := passRun{user: cmd.ProcessState.UserTime()}
 	if used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.mem = used.Maxrss * 1024
+		r.mem = int64(used.Maxrss) * 1024 // of 32 bit on 386
 	}
 	if err := json.Unmarshal(out, &r.passCost); err != nil {
 		t.Fatal(err)
