@@ -19,9 +19,11 @@ func (w world) markLeftCommand() *cli.Command {
 		Description: "The init script calls it when rgmanager has stopped and before cman does. A VM that still runs here,\n" +
 			"because its service is frozen or it was started by hand, gets a note in its hand-off record: no other node\n" +
 			"starts it until this one has booted anew, or an administrator has run lbm confirm-down.\n\n" +
-			"   lbm mark-left\n   lbm mark-left --dry-run\n\n" +
+			"With --back it takes this node's notes back: it is a member again, without a boot in between.\n\n" +
+			"   lbm mark-left\n   lbm mark-left --back\n   lbm mark-left --dry-run\n\n" +
 			"Exit codes: 0 done, 1 failed for some, 2 usage, 3 refused and nothing changed.",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be noted"}, outputFlag()},
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "back", Usage: "this node is back: take its notes back"},
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be noted"}, outputFlag()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return tooMany(c, "lbm mark-left takes no arguments")
@@ -35,9 +37,15 @@ func (w world) markLeftCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			done, err := a.Leaving(c.Context, func(typ string) (amend.Looker, error) {
-				return hypervisor.New(typ, hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run})
-			})
+			var done []amend.Change
+			if c.Bool("back") {
+				a.By += " --back"
+				done, err = a.Returned(c.Context)
+			} else {
+				done, err = a.Leaving(c.Context, func(typ string) (amend.Looker, error) {
+					return hypervisor.New(typ, hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run})
+				})
+			}
 			rows := []changeRow{}
 			for _, x := range done {
 				rows = append(rows, rowOf(x, dry))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/membership"
 )
 
 // Looker tells what a VM is on this node.
@@ -31,7 +32,7 @@ func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, err
 		if st.Node != a.ID.Member && st.To != a.ID.Member || st.Left && st.Boot == boot {
 			continue
 		}
-		is := present(ctx, look, st)
+		is := found(ctx, look, st)
 		if is.Clean() {
 			continue
 		}
@@ -44,8 +45,8 @@ func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, err
 	return out, errors.Join(errs...)
 }
 
-// present tells what the VM is here. What cannot be asked is unknown.
-func present(ctx context.Context, look func(string) (Looker, error), st handoff.State) hypervisor.State {
+// found tells what the VM is here. What cannot be asked is unknown.
+func found(ctx context.Context, look func(string) (Looker, error), st handoff.State) hypervisor.State {
 	l, err := look(st.Type)
 	if err != nil {
 		return hypervisor.Unknown
@@ -84,4 +85,53 @@ func (a Amender) leaveWith(ctx context.Context, seen handoff.State, boot string,
 		}
 		return l.Write(next)
 	})
+}
+
+// Returned takes back what Leaving has noted of this node: it is a member again, without a boot in between, and a fencing
+// that comes from now on is of this time. It is refused while the cluster does not call this node a member. What failed is
+// told in the error; the other notes are taken back all the same.
+func (a Amender) Returned(ctx context.Context) ([]Change, error) {
+	boot, err := a.Host.BootID()
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	records, err := handoff.Records(a.Shared)
+	var out []Change
+	errs := []error{err}
+	for _, seen := range records {
+		if !seen.Left || seen.Node != a.ID.Member || seen.Boot != boot {
+			continue
+		}
+		c, err := a.change(ctx, seen.Type, seen.VM, func(ctx context.Context, st handoff.State) (handoff.State, string, error) {
+			const why = "its node is a member of the cluster again"
+			if !st.Left || st.Node != a.ID.Member || st.Boot != boot {
+				return st, why, nil
+			}
+			if err := a.present(ctx); err != nil {
+				return st, why, err
+			}
+			next := st
+			next.Left = false
+			return next, why, nil
+		}, func(l *handoff.Locked, _, next handoff.State) (handoff.State, error) {
+			return l.Return(next.Node, next.Boot, next.Why, next.Agent)
+		})
+		if err == nil {
+			out = append(out, c)
+		}
+		errs = append(errs, err)
+	}
+	return out, errors.Join(errs...)
+}
+
+// present is nil if this node is known to be a member.
+func (a Amender) present(ctx context.Context) error {
+	members, err := a.Members.Members(ctx)
+	if err != nil {
+		return refuse("whether this node is a member is not known: %w", err)
+	}
+	if m, ok := membership.Find(members, a.ID.Member); !ok || !m.Online {
+		return refuse("%s is no member of the cluster yet", a.ID.Member)
+	}
+	return nil
 }

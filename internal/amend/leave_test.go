@@ -10,6 +10,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/membership"
 )
 
 // guests is what runs on this node.
@@ -116,4 +117,62 @@ func TestLeavingGoesOn(t *testing.T) {
 	if !errors.Is(err, handoff.ErrState) || len(c) != 1 || !strings.Contains(w.record(), "has left") {
 		t.Errorf("%+v, %v, %s", c, err, w.record())
 	}
+}
+
+// A node that joins again without a boot takes its notes back, and no others. As long as it is no member it does not: an
+// older fencing would speak for it.
+func TestReturned(t *testing.T) {
+	leave := func(l *handoff.Locked) error { _, err := l.Leave("node1", "boot-1", "", ""); return err }
+	for _, test := range []struct {
+		name     string
+		phase    handoff.Phase
+		node, to string
+		prepare  func(w *world)
+		want     string
+		refused  string
+	}{
+		{"it is back", handoff.Running, "node1", "", func(*world) {}, "running node1", ""},
+		{"in the middle of a save", handoff.Suspending, "node1", "", func(*world) {}, "suspending node1", ""},
+		{"in the middle of a move", handoff.Sending, "node1", "node2", func(*world) {}, "sending node1 to node2", ""},
+		{"it has booted anew", handoff.Running, "node1", "", func(w *world) { w.boot("boot-9") }, "running node1, which has left the cluster with it", ""},
+		{"it is no member yet", handoff.Running, "node1", "", func(w *world) { w.away = []string{"node1"} }, "running node1, which has left the cluster with it", "node1 is no member"},
+		{"no quorum yet", handoff.Running, "node1", "", func(w *world) { w.split = membership.ErrInquorate }, "running node1, which has left the cluster with it", "is not known"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.put(test.phase, test.node, test.to)
+			w.locked(leave)
+			test.prepare(w)
+			before := w.all()
+			dry := w.a
+			dry.Dry = true
+			_, planErr := dry.Returned(context.Background())
+			w.unchanged(before)
+			c, err := w.a.Returned(context.Background())
+			if w.record() != test.want {
+				t.Errorf("the record says %q, want %q", w.record(), test.want)
+			}
+			if test.refused != "" {
+				if !errors.Is(err, ErrRefused) || !errors.Is(planErr, ErrRefused) || !strings.Contains(err.Error(), test.refused) {
+					t.Errorf("%v, %v, want a refusal with %q", err, planErr, test.refused)
+				}
+				w.unchanged(before)
+				return
+			}
+			if err != nil || planErr != nil {
+				t.Error(err, planErr)
+			}
+			if len(c) == 1 && (c[0].After.Phase != test.phase || c[0].After.Seq != c[0].Before.Seq+1) {
+				t.Errorf("%+v", c[0])
+			}
+		})
+	}
+	w := newWorld(t)
+	w.put(handoff.Running, "node2", "")
+	w.locked(func(l *handoff.Locked) error { _, err := l.Leave("node2", "boot-2", "", ""); return err })
+	before := w.all()
+	if c, err := w.a.Returned(context.Background()); err != nil || len(c) != 0 {
+		t.Errorf("another node's note: %+v, %v", c, err)
+	}
+	w.unchanged(before)
 }

@@ -52,6 +52,16 @@ func Records(shared string) ([]State, error) {
 // Leave notes in the record that its node leaves the cluster in order and that the VM stays on it: from then on no
 // fencing speaks for the node. The phase stays what it is; a node that is not the record's is refused.
 func (l *Locked) Leave(node, boot, why, agent string) (State, error) {
+	return l.mark(true, node, boot, why, agent)
+}
+
+// Return takes the note of Leave back: the node is a member again, in the same boot, and a fencing that comes now speaks
+// for it.
+func (l *Locked) Return(node, boot, why, agent string) (State, error) {
+	return l.mark(false, node, boot, why, agent)
+}
+
+func (l *Locked) mark(left bool, node, boot, why, agent string) (State, error) {
 	st, err := l.Read()
 	if err == nil && !slices.Contains([]Phase{Starting, Running, Suspending, Held, Resuming, Sending}, st.Phase) {
 		err = fmt.Errorf("%w: %s has no node that could leave", ErrTransition, st.Phase)
@@ -59,12 +69,16 @@ func (l *Locked) Leave(node, boot, why, agent string) (State, error) {
 	if err == nil && (st.Node != node || st.Boot != boot) {
 		err = fmt.Errorf("%w: it is on %s, boot %s", ErrTransition, st.Node, st.Boot)
 	}
-	if err != nil {
-		return State{}, fmt.Errorf("noting that %s leaves with %s:%s: %w", node, l.typ, l.vm, err)
+	point, does := "state:left", "leaves"
+	if !left {
+		point, does = "state:returned", "is back"
 	}
-	st.Seq, st.Left, st.Why, st.Agent = st.Seq+1, true, why, agent
-	if err := l.put("state:left", st); err != nil {
-		return State{}, fmt.Errorf("noting that %s leaves with %s:%s: %w", node, l.typ, l.vm, err)
+	if err == nil {
+		st.Seq, st.Left, st.Why, st.Agent = st.Seq+1, left, why, agent
+		err = l.put(point, st)
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("noting that %s %s with %s:%s: %w", node, does, l.typ, l.vm, err)
 	}
 	return st, nil
 }

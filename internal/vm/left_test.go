@@ -36,3 +36,26 @@ func TestNoteOfLeavingIsKept(t *testing.T) {
 		}
 	}
 }
+
+// A node that is a member now has not left: what is told of it is what holds, and its own next write takes the note away.
+func TestNoteOfLeavingOfAMember(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		w := newWorld(t, "xen", "node1", "node2")
+		x, y := w.nodes["node1"], w.nodes["node2"]
+		w.must(x.do("start"))
+		w.locked(func(l *handoff.Locked) {
+			if _, err := l.Leave("node1", x.boot, "", ""); err != nil {
+				t.Fatal(err)
+			}
+		})
+		x.online, x.fenced = back, true
+		err := y.do("start")
+		if err == nil || strings.Contains(err.Error(), "left the cluster in order") == back || strings.Contains(err.Error(), "a fencing or a boot of it frees") != back {
+			t.Errorf("member again %v: %v", back, err)
+		}
+		w.must(x.do("start"))
+		if st := w.state(); st.Left == back || st.Phase != handoff.Running {
+			t.Errorf("member again %v: %s, left %v", back, st.Phase, st.Left)
+		}
+	}
+}

@@ -183,6 +183,9 @@ func (l *life) lookAtNodes(ctx context.Context, v *view) error {
 		return ctx.Err()
 	}
 	v.others = members
+	if m, ok := membership.Find(members, st.Node); ok && m.Online {
+		v.st.Left = false // it is back: a fencing that comes now is of this time
+	}
 	if node {
 		v.nodeGone = l.rebooted(st.Node, st.Boot) || !st.Left && l.fenced(ctx, v, members, st.Node)
 	}

@@ -111,17 +111,19 @@ func (l *life) sickDepth() int {
 	return math.MaxInt
 }
 
-// unknownParam says how many checks in a row may have no answer.
+// unknownParam says how many checks in a row may have no answer. With more than mostUnknown a guest that is gone would
+// count as running for an hour.
 const (
 	unknownParam   = "unknown_limit"
 	defaultUnknown = 3
+	mostUnknown    = 100
 )
 
 // tolerate answers a status whose question had no answer. A daemon that is restarted, or a tool that waits, costs an
 // answer or two, and an error would cost the guest: so long the last word, which was that it runs here, still counts.
 func (l *life) tolerate(err error) error {
 	limit := defaultUnknown
-	if n, bad := strconv.Atoi(l.call.Params.Get(unknownParam)); bad == nil && n >= 0 {
+	if n, bad := strconv.Atoi(l.call.Params.Get(unknownParam)); bad == nil && n >= 0 && n <= mostUnknown { // else, since rgmanager validates nothing, the default
 		limit = n
 	}
 	text, rerr := os.ReadFile(l.mark(unknownMark))

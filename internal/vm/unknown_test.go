@@ -19,7 +19,7 @@ func TestUnknownIsToleratedForAWhile(t *testing.T) {
 		for _, c := range []struct {
 			limit string
 			want  int
-		}{{"", 3}, {"0", 0}, {"1", 1}, {"5", 5}, {"many", 3}, {"-1", 3}} {
+		}{{"", 3}, {"0", 0}, {"1", 1}, {"5", 5}, {"many", 3}, {"-1", 3}, {"101", 3}, {"100000", 3}} {
 			w := newWorld(t, typ, "node1", "node2")
 			n := w.nodes["node1"]
 			w.must(n.do("start"))

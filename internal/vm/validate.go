@@ -24,9 +24,9 @@ func (a *Agent) Validate(ctx context.Context, c *ocf.Call) error {
 	default: // stop takes it for suspend
 		return ocf.Errorf(ocf.CodeConfigured, "on_stop=%q is none of suspend, suspend-only and shutdown", v)
 	}
-	if v := l.params()[unknownParam]; v != "" {
-		if n, err := strconv.Atoi(v); err != nil || n < 0 { // status takes it for the default
-			return ocf.Errorf(ocf.CodeConfigured, "%s=%q is not a number of checks", unknownParam, v)
+	for _, n := range numbers() {
+		if err := n.check(l.params()[n.param]); err != nil {
+			return ocf.Errorf(ocf.CodeConfigured, "%w", err)
 		}
 	}
 	if err := checkMapping(l.params()[mappingParam]); err != nil {
@@ -67,6 +67,33 @@ func (l *life) audit(odd ocf.Level) []string {
 		l.log(odd, o)
 	}
 	return bad
+}
+
+// number is a parameter that counts something, with its bounds.
+type number struct {
+	param       string
+	least, most int
+	counts      string
+}
+
+// numbers are all of them. The last two are the manager's own: the VM goes by unknown_limit alone.
+func numbers() []number {
+	return []number{
+		{unknownParam, 0, mostUnknown, "checks"},
+		{"max_restarts", 0, 1000, "restarts"},
+		{"restart_expire_time", 0, 366 * 24 * 3600, "seconds"},
+	}
+}
+
+// check is nil for "", which is the default.
+func (n number) check(value string) error {
+	if value == "" {
+		return nil
+	}
+	if v, err := strconv.Atoi(value); err != nil || v < n.least || v > n.most {
+		return fmt.Errorf("%s=%q is not a number of %s from %d to %d", n.param, value, n.counts, n.least, n.most)
+	}
+	return nil
 }
 
 // mappingParam says under which names nodes are reached for a live move: MEMBER:ADDRESS,MEMBER:ADDRESS.

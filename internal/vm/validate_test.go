@@ -58,7 +58,13 @@ func TestValidateParameters(t *testing.T) {
 	}{
 		"plain": {}, "on_stop": {params: map[string]string{"on_stop": "maybe"}, want: "on_stop"},
 		"limit": {params: map[string]string{unknownParam: "some"}, want: unknownParam}, "limit below": {params: map[string]string{unknownParam: "-1"}, want: unknownParam},
-		"mapping": {params: map[string]string{mappingParam: "x"}, want: "MEMBER:ADDRESS"}, "set-up": {bad: true, want: "started at boot"},
+		"limit above":     {params: map[string]string{unknownParam: "101"}, want: `unknown_limit="101" is not a number of checks from 0 to 100`},
+		"limit far above": {params: map[string]string{unknownParam: "99999999999999999999"}, want: unknownParam},
+		"least limit":     {params: map[string]string{unknownParam: "0"}}, "greatest limit": {params: map[string]string{unknownParam: "100"}},
+		"restarts": {params: map[string]string{"max_restarts": "-1"}, want: "max_restarts"}, "restarts above": {params: map[string]string{"max_restarts": "1001"}, want: "max_restarts"},
+		"expiry": {params: map[string]string{"restart_expire_time": "1 h"}, want: "restart_expire_time"}, "expiry above": {params: map[string]string{"restart_expire_time": "999999999"}, want: "seconds from 0 to"},
+		"all in order": {params: map[string]string{"max_restarts": "3", "restart_expire_time": "3600", unknownParam: "10"}},
+		"mapping":      {params: map[string]string{mappingParam: "x"}, want: "MEMBER:ADDRESS"}, "set-up": {bad: true, want: "started at boot"},
 	} {
 		w := newWorld(t, "openvz", "node1")
 		n := w.nodes["node1"]
