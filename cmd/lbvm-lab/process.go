@@ -9,6 +9,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/lab"
+	"github.com/lbvm/lbvm/internal/lab/libvirt"
 	"github.com/lbvm/lbvm/internal/lab/openvz"
 	"github.com/lbvm/lbvm/internal/lab/rgmanager"
 	"github.com/lbvm/lbvm/internal/lab/xen"
@@ -42,6 +43,7 @@ func nodeDaemon(ctx context.Context, l lab.Layout, node string) error {
 	tools := map[string]lab.Tool{}
 	maps.Copy(tools, openvz.Tools())
 	maps.Copy(tools, xen.Tools())
+	maps.Copy(tools, libvirt.Tools())
 	return lab.RunNode(ctx, l, node, l.Path("bin/lbvm-lab"), tools)
 }
 

@@ -69,6 +69,8 @@ func deaf(name string) run.Result {
 		text = "Error: Unable to connect to xend: Connection refused. Is xend running?\n"
 	case "xl":
 		text = "libxl: error: libxl.c:102:libxl_ctx_alloc: cannot open libxc handle: No such file or directory\ncannot init xl context\n"
+	case "virsh":
+		text = "error: failed to connect to the hypervisor\nerror: Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory\n"
 	case "clustat":
 		text = "Could not connect to CMAN: Connection refused\n"
 	case "clusvcadm":

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -30,7 +31,7 @@ type Options struct {
 
 // VM is a guest and the service that holds it.
 type VM struct {
-	Type    string // openvz or xen
+	Type    string // openvz, xen or kvm
 	Name    string // what the hypervisor calls it: a number for openvz
 	Service string // the service's name; Name
 	Node    string // where it starts, by a failover domain; "" is anywhere
@@ -132,8 +133,8 @@ func (o Options) check() error {
 			return fmt.Errorf("a VM: %w", err)
 		}
 		switch {
-		case vm.Type != "openvz" && vm.Type != "xen":
-			return fmt.Errorf("VM %q: the lab has openvz and xen, not %q", vm.Name, vm.Type)
+		case vm.Type != "openvz" && vm.Type != "xen" && vm.Type != "kvm":
+			return fmt.Errorf("VM %q: the lab has openvz, xen and kvm, not %q", vm.Name, vm.Type)
 		case vm.Type == "openvz" && strings.Trim(vm.Name, "0123456789") != "":
 			return fmt.Errorf("VM %q: OpenVZ knows its guests by numbers", vm.Name)
 		case vm.Node != "" && !nodes[strings.ToLower(vm.Node)]:
@@ -155,7 +156,7 @@ type builder struct {
 }
 
 func (b *builder) build() {
-	for _, d := range []string{"bin/agents", "log", "witness", "nodes", "shared/conf", "shared/xen", "shared/private", "shared/images"} {
+	for _, d := range []string{"bin/agents", "log", "witness", "nodes", "shared/conf", "shared/xen", "shared/kvm", "shared/private", "shared/images"} {
 		b.dir(b.l.Path(d))
 	}
 	b.programs()
@@ -218,10 +219,23 @@ func (b *builder) vm(vm VM) {
 		}
 	case "xen":
 		b.file(b.l.Path("shared/xen", vm.Name), fmt.Sprintf(xenConf, vm.Name, vm.Memory, vm.Name), 0o644)
-		image := b.l.Path("shared/images", vm.Name+".img")
-		b.file(image, "", 0o644)
-		b.keep(os.Truncate(image, 1<<20))
+		b.image(vm)
+	case "kvm":
+		b.file(b.l.Path("shared/kvm", vm.Name+".xml"), fmt.Sprintf(kvmConf, vm.Name, uuidOf(vm.Name), vm.Memory, vm.Name), 0o644)
+		b.image(vm)
 	}
+}
+
+func (b *builder) image(vm VM) {
+	image := b.l.Path("shared/images", vm.Name+".img")
+	b.file(image, "", 0o644)
+	b.keep(os.Truncate(image, 1<<20))
+}
+
+// uuidOf is one for each name: a domain's must stay the same.
+func uuidOf(name string) string {
+	h := fmt.Sprintf("%x", sha256.Sum256([]byte(name)))
+	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-8" + h[17:20] + "-" + h[20:32]
 }
 
 const openvzConf = `# A container of the lab. Sizes are pages of 4 KiB.
@@ -242,6 +256,30 @@ disk = ['file:/shared/images/%s.img,xvda,w']
 on_poweroff = "destroy"
 on_reboot = "restart"
 on_crash = "destroy"
+`
+
+const kvmConf = `<domain type='kvm'>
+  <name>%s</name>
+  <uuid>%s</uuid>
+  <memory unit='MiB'>%d</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+  </os>
+  <features>
+    <acpi/>
+  </features>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw' cache='none'/>
+      <source file='/shared/images/%s.img'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+  </devices>
+</domain>
 `
 
 func (b *builder) keep(err error) {

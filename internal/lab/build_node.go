@@ -19,7 +19,7 @@ var serviceAgent string
 
 // NodeTools are the emulated programs that the node's daemon answers.
 // xm works where xend runs, which is where XendLock exists; without that file Xen is driven by xl, as real nodes have it.
-func NodeTools() []string { return []string{"vzctl", "vzlist", "vz", "xm", "xl"} }
+func NodeTools() []string { return []string{"vzctl", "vzlist", "vz", "xm", "xl", "virsh"} }
 
 // XendLock is the file by which a node's xend says that it runs.
 const XendLock = "/var/lock/subsys/xend"
@@ -49,6 +49,7 @@ func (b *builder) node(name string, c clock.Scaled) {
 	b.link("../../shared", at("shared"))
 	b.link("../../shared/conf", at("etc/vz/conf"))
 	b.link("../shared/xen", at("etc/xen"))
+	b.link("../shared/kvm", at("etc/kvm"))
 	for _, vm := range b.o.VMs {
 		if vm.Type == "openvz" {
 			b.dir(at("vz/root/" + vm.Name))

@@ -126,7 +126,7 @@ func TestCreateRefuses(t *testing.T) {
 		"two nodes":           {Nodes: []string{"a", "A"}},
 		"a scale":             {Scale: -1},
 		"a long name":         {Cluster: "sixteen-letters-"},
-		"a type":              {VMs: []VM{{Type: "kvm", Name: "1"}}},
+		"a type":              {VMs: []VM{{Type: "lxc", Name: "1"}}},
 		"a container's name":  {VMs: []VM{{Type: "openvz", Name: "web"}}},
 		"a VM's name":         {VMs: []VM{{Type: "xen", Name: "../x"}}},
 		"an unknown node":     {VMs: []VM{{Type: "xen", Name: "x", Node: "node9"}}},

@@ -24,6 +24,9 @@ func FaultNames(tool string) []string {
 		return append(domains, "migrate-lost", "migrate-rc3", "xend-down", "inactive-row")
 	case "xl":
 		return append(domains, "migrate-target", "handshake-undefined", "handshake-torso", "incoming-stays", "null-row", "libxl-down")
+	case "virsh":
+		return []string{"save-fails", "restore-fails", "slow-stop", "migrate-fails", "incoming-stays", "libvirtd-down", "hangs", "no-state", "long-shutdown", "destroy-fails",
+			"lock-missing", "unsafe", "same-uuid", "daemon-dies", "source-lost", "finish-lost"}
 	}
 	return nil
 }
@@ -46,7 +49,7 @@ var meanings = [...][2]string{
 	{"undump-fails", "a dump cannot be used, exit 17"},
 	{"rst-missing", "/proc/rst is not there, exit 17"},
 	{"cpt-missing", "/proc/cpt is not there, exit 16"},
-	{"slow-stop", "the guest does not shut down; vzctl kills it when STOP_TIMEOUT is over"},
+	{"slow-stop", "the guest does not shut down by itself; vzctl kills it when STOP_TIMEOUT is over"},
 	{"lock-held", "a living process holds the container's lock, exit 9"},
 	{"lock-stale", "a dead process has left the container's lock"},
 	{"conf-deleted", "the container's configuration is gone: status says deleted, all else is 14"},
@@ -58,12 +61,23 @@ var meanings = [...][2]string{
 	{"migrate-target", "the target cannot take it, the domain goes on here"},
 	{"handshake-undefined", "the last word is lost: it runs there, and here stands NAME--migratedaway"},
 	{"handshake-torso", "the last word is lost: NAME--incoming there, NAME--migratedaway here"},
-	{"incoming-stays", "the move breaks off, and NAME--incoming stays there"},
+	{"incoming-stays", "the move breaks off, and what arrived stays there: NAME--incoming by xl, a paused NAME by virsh"},
 	{"dead-row", "the domain ends, and a row in state s stays; destroying it changes nothing"},
 	{"reboot-gap", "the guest reboots: it is away for a second or two, then boots anew"},
 	{"xend-down", "xend does not answer"},
 	{"libxl-down", "libxl cannot reach the hypervisor"},
 	{"inactive-row", "a domain that has ended stands in the list with no id and no state"},
+	{"libvirtd-down", "libvirtd does not answer; its guests run on"},
+	{"hangs", "virsh does not come back"},
+	{"no-state", "the domain's state is told as no state"},
+	{"long-shutdown", "the guest is in shutdown for seconds"},
+	{"destroy-fails", "the domain cannot be destroyed"},
+	{"lock-missing", "the images are not locked, as on storage that holds no locks"},
+	{"unsafe", "libvirt does not know the storage as shared, and migrates with --unsafe only"},
+	{"same-uuid", "both hosts have one uuid: no migration"},
+	{"daemon-dies", "libvirtd dies in the middle of a move; the guest goes on here"},
+	{"source-lost", "the guest dies in the middle of a move"},
+	{"finish-lost", "the target's last word is lost: it runs there, and a paused copy stays here as long as the images are locked; without locks it runs on both"},
 	{"null-row", "a dying domain without a name stands in the list"},
 }
 

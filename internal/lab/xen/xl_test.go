@@ -242,7 +242,7 @@ func TestFaultsOfBoth(t *testing.T) {
 // Which fault is shown by which test; whoever adds one adds it here.
 func TestEveryFaultIsShown(t *testing.T) {
 	shown := map[string]string{}
-	for _, file := range []string{"xl_test.go", "xen_test.go", filepath.Join("..", "openvz", "openvz_test.go"), filepath.Join("..", "openvz", "versions_test.go")} {
+	for _, file := range []string{"xl_test.go", "xen_test.go", filepath.Join("..", "libvirt", "faults_test.go"), filepath.Join("..", "openvz", "openvz_test.go"), filepath.Join("..", "openvz", "versions_test.go")} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -253,7 +253,7 @@ func TestEveryFaultIsShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tool := range []string{"vzctl", "xm", "xl"} {
+	for _, tool := range []string{"vzctl", "xm", "xl", "virsh"} {
 		for _, name := range lab.FaultNames(tool) {
 			if row := "| " + tool + " | " + name + " | " + lab.FaultMeaning(name) + " |"; !strings.Contains(string(page), row) {
 				t.Errorf("docs/lab-tools.md does not say %q", row)
