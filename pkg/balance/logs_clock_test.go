@@ -93,6 +93,15 @@ func TestSkews(t *testing.T) {
 		"ahead": {-10 * time.Minute, 0}, "behind": {10 * time.Minute, 0}, "gfs-ahead": {-10 * time.Minute, -10 * time.Minute},
 	}
 	l := newTestLogs(t, nil)
+	lab := newTestLogs(t, map[string]string{"n1-cpu-usage": hours(1, nil), "n2-cpu-usage": sampleLine(time.Hour, 1)}) // written now, years behind its stamps
+	for _, node := range []string{"n1", "n2"} {
+		if _, err := lab.Window(node, "cpu", now.Add(-time.Hour), now); err != nil && !errors.Is(err, ErrStale) {
+			t.Fatal(err)
+		}
+	}
+	if s := lab.Skews(now); len(s) > 0 {
+		t.Errorf("in a lab whose time is not the file system's: %v", s)
+	}
 	for node, x := range files {
 		path := filepath.Join(l.dir, node+"-cpu-usage")
 		if err := os.WriteFile(path, []byte(sampleLine(x.stamp, 1)), 0o640); err != nil {

@@ -30,15 +30,19 @@ type Skew struct {
 // Skews tells what the stamps of the logs that were read and their files' times say of the nodes' clocks at now, in the
 // order of the nodes. A difference that only makes a sample half stale is none: samplers take their time. Where the
 // file system takes its times from the node that writes (GFS), a clock that is behind looks like a node that is
-// silent: its samples are stale.
+// silent: its samples are stale. Where the file system's clock agrees with no node at all, its times say nothing.
 func (l *Logs) Skews(now time.Time) []Skew {
 	var out []Skew
+	slack := l.stale / 2
+	agrees := false
+	for _, s := range l.stamps {
+		agrees = agrees || s.stamp.Sub(s.written).Abs() <= slack
+	}
 	for node, s := range l.stamps {
-		slack := l.stale / 2
 		file, ours := s.stamp.Sub(s.written), s.stamp.Sub(now)
 		k := Skew{Node: node}
 		switch {
-		case file > slack || file < -slack:
+		case agrees && file.Abs() > slack:
 			k.By = file
 			k.Text = fmt.Sprintf("the newest sample in %s is stamped %s, and was written at %s by the clock of the file system", s.file, s.stamp.Format(time.RFC3339), s.written.Format(time.RFC3339))
 		case ours > slack:
