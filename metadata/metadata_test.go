@@ -1,6 +1,7 @@
 package metadata_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +19,8 @@ func all() map[string][]byte {
 	return map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "lbvm": metadata.LBVM()}
 }
 
-// seconds is what an action of the metadata says.
-type seconds struct{ timeout, interval int }
+// seconds is what an action of the metadata says, and its depth.
+type seconds struct{ timeout, interval, depth int }
 
 func TestMetadata(t *testing.T) {
 	common := map[string]string{"autostart": "1", "exclusive": "0", "recovery": "restart", "depend_mode": "hard", "max_restarts": "0", "restart_expire_time": "0"}
@@ -29,12 +30,12 @@ func TestMetadata(t *testing.T) {
 		actions  map[string]seconds
 		special  [3]bool // maxinstances is 1, init_on_add, destroy_on_delete
 	}{
-		"openvz": {map[string]string{"on_stop": "suspend", "unknown_limit": "3"}, nil,
-			map[string]seconds{"start": {300, 0}, "stop": {300, 0}, "status": {20, 30}, "meta-data": {5, 0}, "validate-all": {5, 0}}, [3]bool{true, false, false}},
-		"xen": {map[string]string{"on_stop": "suspend", "path": "/etc/xen", "unknown_limit": "3"}, []string{"path"},
-			map[string]seconds{"start": {300, 0}, "stop": {300, 0}, "status": {20, 30}, "migrate": {600, 0}, "meta-data": {5, 0}, "validate-all": {5, 0}}, [3]bool{true, false, false}},
+		"openvz": {map[string]string{"on_stop": "suspend", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, nil,
+			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
+		"xen": {map[string]string{"on_stop": "suspend", "path": "/etc/xen", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, []string{"path"},
+			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "migrate": {600, 0, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
 		"lbvm": {nil, nil,
-			map[string]seconds{"start": {20, 0}, "stop": {20, 0}, "status": {10, 60}, "meta-data": {5, 0}, "validate-all": {5, 0}}, [3]bool{true, true, true}},
+			map[string]seconds{"start": {20, 0, 0}, "stop": {20, 0, 0}, "status": {10, 60, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, true, true}},
 	} {
 		m, err := ocf.ParseMetadata(all()[name])
 		if err != nil {
@@ -55,6 +56,9 @@ func TestMetadata(t *testing.T) {
 			restart[p] = true
 		}
 		bare := []string{"domain", "depend"} // without a default
+		if name != "lbvm" {
+			bare = append(bare, "check")
+		}
 		if name == "xen" {
 			bare = append(bare, "migration_mapping")
 		}
@@ -74,8 +78,11 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s: actions %+v", name, m.Actions)
 		}
 		for _, a := range m.Actions {
-			got := seconds{int(a.Timeout / time.Second), int(a.Interval / time.Second)}
-			if got != tt.actions[a.Name] || a.Depth != 0 {
+			got, key := seconds{int(a.Timeout / time.Second), int(a.Interval / time.Second), a.Depth}, a.Name
+			if a.Depth > 0 {
+				key = fmt.Sprint(a.Name, " ", a.Depth)
+			}
+			if want, ok := tt.actions[key]; !ok || got != want {
 				t.Errorf("%s: action %+v", name, a)
 			}
 		}

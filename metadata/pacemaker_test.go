@@ -111,23 +111,25 @@ func (d document) words() []string {
 }
 
 func TestPacemakerMeans(t *testing.T) {
-	common := []string{"start 300s", "stop 300s", "monitor 20s every 30s depth 0"}
+	common := []string{"start 300s", "stop 300s", "monitor 20s every 30s depth 0", "monitor 20s every 60s depth 10"}
+	health := []string{"check string", "check_limit integer default=2", "check_action string default=restart", "wait_ready integer default=0"}
+	health11 := []string{"check string reloadable=1", "check_limit integer reloadable=1 default=2", "check_action string reloadable=1 default=restart", "wait_ready integer reloadable=1 default=0"}
 	described := []string{"meta-data 5s", "validate-all 5s"}
 	migrate := []string{"migrate_to 600s", "migrate_from 600s"}
 	balancer := append([]string{"start 20s", "stop 20s", "monitor 10s every 60s depth 0"}, described...)
 	for file, want := range map[string][]string{
 		"openvz.xml": slices.Concat([]string{"openvz 1.0 for 1.0", "name string unique=1 required=1", "on_stop string default=suspend", "unknown_limit integer default=3"},
-			common, described, []string{"reload 20s"}),
+			health, common, described, []string{"reload 20s"}),
 		"openvz-1.1.xml": slices.Concat([]string{"openvz 1.0 for 1.1", "name string group=name required=1", "on_stop string reloadable=1 default=suspend",
 			"unknown_limit integer reloadable=1 default=3"},
-			common, described, []string{"reload-agent 20s"}),
+			health11, common, described, []string{"reload-agent 20s"}),
 		// path is not unique and cannot be reloaded, so a manager of OCF 1.0 must not be told of reload
 		"xen.xml": slices.Concat([]string{"xen 1.0 for 1.0", "name string unique=1 required=1", "path string default=/etc/xen", "on_stop string default=suspend",
 			"migration_mapping string", "unknown_limit integer default=3"},
-			common, migrate, described),
+			health, common, migrate, described),
 		"xen-1.1.xml": slices.Concat([]string{"xen 1.0 for 1.1", "name string group=name required=1", "path string default=/etc/xen", "on_stop string reloadable=1 default=suspend",
 			"migration_mapping string reloadable=1", "unknown_limit integer reloadable=1 default=3"},
-			common, migrate, described, []string{"reload-agent 20s"}),
+			health11, common, migrate, described, []string{"reload-agent 20s"}),
 		"lbvm.xml":     append([]string{"lbvm 1.0 for 1.0", "name string unique=1 required=1"}, balancer...),
 		"lbvm-1.1.xml": append([]string{"lbvm 1.0 for 1.1", "name string group=name required=1"}, balancer...),
 	} {

@@ -60,7 +60,10 @@ func (a *Agent) Start(ctx context.Context, c *ocf.Call) error {
 		return err
 	}
 	defer l.end()
-	return installed(l.start(ctx))
+	if err := l.start(ctx); err != nil {
+		return installed(err)
+	}
+	return l.awaitReady(ctx)
 }
 
 // installed gives the error of a start without the tool its own code: the manager tries another node then. A stop and a

@@ -40,7 +40,7 @@ func (l *life) setHere() {
 	if err := l.point("here", func() error { return l.setMark(hereMark, "") }); err != nil {
 		l.log(ocf.LevelWarning, "a node-local mark cannot be written", "error", err)
 	}
-	l.clear(sickMark, unknownMark)
+	l.clear(sickMark, unknownMark, unansweredMark)
 }
 
 func (l *life) setMark(name, text string) error {
@@ -52,7 +52,7 @@ func (l *life) setMark(name, text string) error {
 }
 
 // leaves ends what this node remembers of the VM.
-func (l *life) leaves() { l.clear(hereMark, sickMark, unknownMark) }
+func (l *life) leaves() { l.clear(hereMark, sickMark, unknownMark, unansweredMark) }
 
 func (l *life) clear(names ...string) {
 	if l.explains != nil {
@@ -69,7 +69,7 @@ func (l *life) clear(names ...string) {
 }
 
 // healthy is nil if the guest that is here is in order, as far as that can be seen: by the tool's own word, and by
-// Agent.Health. Otherwise the next stop is a cold one: a sick guest's memory must not be resumed elsewhere.
+// Agent.Health and the administrator's check. Otherwise the next stop is a cold one: a sick guest's memory must not be resumed elsewhere.
 func (l *life) healthy(ctx context.Context, d hypervisor.Detail) error {
 	var err error
 	switch {
@@ -77,6 +77,9 @@ func (l *life) healthy(ctx context.Context, d hypervisor.Detail) error {
 		err = errors.New(d.Sick)
 	case l.a.Health != nil && d.State == hypervisor.Running:
 		err = l.a.Health(ctx, l.vm, l.call.Depth)
+	}
+	if err == nil && d.State == hypervisor.Running { // who stands still or leaves cannot answer
+		err = l.answers(ctx)
 	}
 	if err == nil {
 		if l.marked(sickMark) && l.sickDepth() <= l.call.Depth {
@@ -126,23 +129,39 @@ func (l *life) tolerate(err error) error {
 	if n, bad := strconv.Atoi(l.call.Params.Get(unknownParam)); bad == nil && n >= 0 && n <= mostUnknown { // else, since rgmanager validates nothing, the default
 		limit = n
 	}
-	text, rerr := os.ReadFile(l.mark(unknownMark))
-	if rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
-		return errors.Join(err, rerr)
-	}
-	before, bad := strconv.Atoi(strings.TrimSpace(string(text)))
-	if bad != nil {
-		before = 0
-	}
-	n := before + 1
-	if l.explains == nil {
-		if werr := l.point("unknown", func() error { return l.setMark(unknownMark, strconv.Itoa(n)) }); werr != nil { // who cannot count must not go on for ever
-			return errors.Join(err, werr)
-		}
+	n, werr := l.countUp(unknownMark)
+	if werr != nil { // who cannot count must not go on for ever
+		return errors.Join(err, werr)
 	}
 	if n > limit {
 		return fmt.Errorf("for the %d. time in a row: %w", n, err)
 	}
 	l.log(ocf.LevelWarning, "no answer: what it said last still counts, that the guest runs here", "times", n, "limit", limit, "error", err)
 	return nil
+}
+
+// countUp counts in a mark, and gives the new number.
+func (l *life) countUp(mark string) (int, error) {
+	text, err := os.ReadFile(l.mark(mark))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	before, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		before = 0
+	}
+	n := before + 1
+	if l.explains != nil {
+		return n, nil
+	}
+	return n, l.point(strings.TrimPrefix(mark, "."), func() error { return l.setMark(mark, strconv.Itoa(n)) })
+}
+
+// readMark is a mark's text, "" where there is none.
+func (l *life) readMark(name string) string {
+	text, err := os.ReadFile(l.mark(name))
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }

@@ -23,6 +23,9 @@ func (l *life) start(ctx context.Context) error {
 		return err
 	}
 	l.audit(ocf.LevelInfo)
+	if err := l.passedOn(ctx); err != nil {
+		return err
+	}
 	return l.settle(ctx, protocol.Start())
 }
 

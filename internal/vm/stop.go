@@ -28,6 +28,7 @@ func (l *life) stop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.passOn()
 	l.leaves()
 	return nil
 }

@@ -29,6 +29,9 @@ func (a *Agent) Validate(ctx context.Context, c *ocf.Call) error {
 			return ocf.Errorf(ocf.CodeConfigured, "%w", err)
 		}
 	}
+	if err := l.checkHealth(); err != nil {
+		return ocf.Errorf(ocf.CodeConfigured, "%w", err)
+	}
 	if err := checkMapping(l.params()[mappingParam]); err != nil {
 		return ocf.Errorf(ocf.CodeConfigured, "%w", err)
 	}
@@ -80,6 +83,8 @@ type number struct {
 func numbers() []number {
 	return []number{
 		{unknownParam, 0, mostUnknown, "checks"},
+		{limitParam, 0, mostLimit, "checks"},
+		{readyParam, 0, mostReady, "seconds"},
 		{"max_restarts", 0, 1000, "restarts"},
 		{"restart_expire_time", 0, 366 * 24 * 3600, "seconds"},
 	}

@@ -37,6 +37,7 @@ type world struct {
 	at         func(n *node, point string) error
 	failAt     map[string]error // points that fail, as for want of room
 	health     func(depth int) error
+	program    func(run.Command) (run.Result, error) // if set, what a program of the node answers
 }
 
 // node is a fake node with at most one guest.
@@ -444,6 +445,10 @@ func (f xm) Migrate(ctx context.Context, _, target string) error {
 	})
 }
 
+type runnerFunc func(context.Context, run.Command) (run.Result, error)
+
+func (f runnerFunc) Run(ctx context.Context, c run.Command) (run.Result, error) { return f(ctx, c) }
+
 // killed is the panic by which an agent dies.
 type killed struct{ point string }
 
@@ -466,6 +471,12 @@ func (n *node) agent() *Agent {
 				return nil
 			}
 			return n.w.health(depth)
+		},
+		Runner: func(r run.Runner) run.Runner {
+			if n.w.program == nil {
+				return r
+			}
+			return runnerFunc(func(_ context.Context, c run.Command) (run.Result, error) { return n.w.program(c) })
 		},
 		At: func(point string) error {
 			if err := n.w.failAt[point]; err != nil {

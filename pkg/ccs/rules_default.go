@@ -33,6 +33,8 @@ type defaultType struct {
 const (
 	policy = " domain:c autostart:c=1 exclusive:c=0 recovery:c=restart depend:c depend_mode:c=hard max_restarts:c=0 restart_expire_time:c=0"
 
+	health = " check:c check_limit:c=2 check_action:c=restart wait_ready:c=0"
+
 	suite = "start/20 stop/20 status/10/30 meta-data/5 validate-all/5"
 )
 
@@ -80,8 +82,8 @@ func own() []defaultType {
 	of := func(name, params, actions string) defaultType {
 		return defaultType{Type{Name: name, MaxInstances: 1}, "name:pur" + policy + params, actions}
 	}
-	openvz := of("openvz", " on_stop:c=suspend unknown_limit:c=3", "start/300 stop/300 status/20/30 meta-data/5 validate-all/5")
-	xen := of("xen", " path=/etc/xen on_stop:c=suspend migration_mapping:c unknown_limit:c=3", "start/300 stop/300 status/20/30 migrate/600 meta-data/5 validate-all/5")
+	openvz := of("openvz", " on_stop:c=suspend unknown_limit:c=3"+health, "start/300 stop/300 status/20/30 status/20/60/10 meta-data/5 validate-all/5")
+	xen := of("xen", " path=/etc/xen on_stop:c=suspend migration_mapping:c unknown_limit:c=3"+health, "start/300 stop/300 status/20/30 status/20/60/10 migrate/600 meta-data/5 validate-all/5")
 	lbvm := of("lbvm", "", "start/20 stop/20 status/10/60 meta-data/5 validate-all/5")
 	lbvm.typ.InitOnAdd, lbvm.typ.DestroyOnDelete = true, true
 	kvm, vmexec := of("kvm", "", xen.actions), of("vmexec", "", openvz.actions)
