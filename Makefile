@@ -15,9 +15,13 @@ PROGRAMS   ?= 2000000
 SEED       ?= 1
 DESTDIR    ?=
 PREFIX     := $(DESTDIR)/usr
+DIST       ?= $(CURDIR)/dist
+LIBEXEC    := $(PREFIX)/libexec/lbvm
+RPMVERSION := $(shell sed -n 's/^Version: *//p' packaging/rpm/lbvm.spec)
+RPMDEFINES := --define '_topdir $(DIST)' --define '_sourcedir $(DIST)' --define '_rpmdir $(DIST)' --define '_srcrpmdir $(DIST)'
 OCFDIR     := $(PREFIX)/lib/ocf/resource.d/lbvm
 
-.PHONY: build test lint bench bench-balance fuzz differential model demo clean install generate
+.PHONY: build test lint bench bench-balance fuzz differential model demo clean install install-files generate rpm dist
 
 build:
 	@mkdir -p bin/agents
@@ -90,16 +94,44 @@ generate:
 demo: build
 	@bin/lbvm-lab demo
 
-install: build
-	install -d $(PREFIX)/sbin $(PREFIX)/libexec/lbvm $(PREFIX)/share/cluster $(PREFIX)/share/lbvm $(DESTDIR)/etc/cluster
+# Everything but the agents in rgmanager's folder, which are put there when they have answered on the node.
+install-files:
+	install -d $(PREFIX)/sbin $(PREFIX)/bin $(LIBEXEC)/agents $(PREFIX)/share/lbvm $(OCFDIR) $(DESTDIR)/etc/cluster
 	install -m 0755 bin/lbm $(PREFIX)/sbin/lbm
-	install -m 0755 bin/lblog bin/lbmonitor $(PREFIX)/libexec/lbvm/
+	install -m 0755 bin/lblog bin/lbmonitor bin/lbvm-lab packaging/activate $(LIBEXEC)/
+	ln -sf ../../sbin/lbm $(LIBEXEC)/lbm
+	ln -sf ../libexec/lbvm/lbvm-lab $(PREFIX)/bin/lbvm-lab
 	ln -sf ../../libexec/lbvm/lblog $(PREFIX)/share/lbvm/lblog
-	@# An agent is renamed into place: rgmanager skips names that end in ~, and may look at any moment.
-	for a in $(AGENTS); do install -m 0755 bin/agents/$$a.sh $(PREFIX)/share/cluster/$$a.sh~ && mv -f $(PREFIX)/share/cluster/$$a.sh~ $(PREFIX)/share/cluster/$$a.sh || exit 1; done
+	for a in $(AGENTS); do install -m 0755 bin/agents/$$a.sh $(LIBEXEC)/agents/$$a.sh || exit 1; done
 	@# The same programs for Pacemaker, which tells them apart by their place.
-	install -d $(OCFDIR)
 	for a in $(AGENTS); do install -m 0755 bin/agents/$$a.sh $(OCFDIR)/.$$a.new && mv -f $(OCFDIR)/.$$a.new $(OCFDIR)/$$a || exit 1; done
+	for n in 5 7 8; do install -d $(PREFIX)/share/man/man$$n && install -m 0644 docs/man/*.$$n $(PREFIX)/share/man/man$$n/ || exit 1; done
+	install -d $(DESTDIR)/etc/cron.d $(DESTDIR)/etc/bash_completion.d $(DESTDIR)/etc/rc.d/init.d $(PREFIX)/lib/systemd/system
+	install -m 0644 packaging/cron/lbvm $(DESTDIR)/etc/cron.d/lbvm
+	install -m 0644 packaging/completion/lbm $(DESTDIR)/etc/bash_completion.d/lbm
+	install -m 0755 packaging/init/lbvm $(DESTDIR)/etc/rc.d/init.d/lbvm
+	install -m 0644 packaging/systemd/lbvm.service $(PREFIX)/lib/systemd/system/lbvm.service
+	sed "s|@SHARED@|/gfs|g; s|@LOGDIR@|/gfs/lbvm/log|g" internal/setup/samples/lbvm.conf.tmpl >$(DESTDIR)/etc/cluster/lbvm.conf.sample
+	install -m 0644 internal/setup/samples/lbresources.conf $(DESTDIR)/etc/cluster/lbresources.conf.sample
+
+install: build install-files
+	install -d $(PREFIX)/share/cluster
+	LBVM_DESTDIR=$(DESTDIR) packaging/activate $(AGENTS)
+
+# Packages into dist: binary ones for x86_64 and i386, and a source package that builds without a network.
+rpm: dist
+	for arch in x86_64 i386; do rpmbuild -bb --quiet --target $$arch-redhat-linux $(RPMDEFINES) packaging/rpm/lbvm.spec || exit 1; done
+	rpmbuild -bs --quiet $(RPMDEFINES) packaging/rpm/lbvm.spec
+	@find $(DIST) -name '*.rpm'
+
+# The sources of the commit, with the Go modules that they need.
+dist:
+	rm -rf $(DIST)/lbvm-$(RPMVERSION)
+	mkdir -p $(DIST)/lbvm-$(RPMVERSION)
+	git archive HEAD | tar x -C $(DIST)/lbvm-$(RPMVERSION)
+	cd $(DIST)/lbvm-$(RPMVERSION) && go mod vendor
+	tar c -C $(DIST) --owner=0 --group=0 lbvm-$(RPMVERSION) | gzip -9n >$(DIST)/lbvm-$(RPMVERSION).tar.gz
+	rm -rf $(DIST)/lbvm-$(RPMVERSION)
 
 clean:
 	rm -rf bin dist
