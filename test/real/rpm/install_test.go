@@ -3,7 +3,6 @@ package rpm
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -90,18 +89,4 @@ func install(t *testing.T, dist string) {
 			t.Errorf("%q, %v", out, err)
 		}
 	})
-}
-
-// demo runs the lab from where the packages put it.
-func demo(t *testing.T, dist string) {
-	r := newRoot(t)
-	r.rpm(append([]string{"-i"}, packages(t, dist, "x86_64")...)...)
-	out, err := run(t, t.TempDir(), r.path("usr/bin/lbvm-lab"), "demo")
-	if err != nil || !strings.Contains(out, "no guest ran twice") {
-		t.Errorf("%v\n%s", err, out)
-	}
-	left, err := filepath.Glob(r.path("usr/libexec/lbvm/*~"))
-	if err != nil || len(left) != 0 {
-		t.Error(left, err)
-	}
 }

@@ -96,7 +96,7 @@ func TestPackages(t *testing.T) {
 	t.Run("upgrade, downgrade, erase", func(t *testing.T) { lifecycle(t, dist) })
 	t.Run("an agent that does not answer", func(t *testing.T) { badAgent(t, dist) })
 	t.Run("an old kernel", func(t *testing.T) { oldKernel(t, dist) })
-	t.Run("the installed tree runs the demo", func(t *testing.T) { demo(t, dist) })
+	t.Run("the installed tree runs the demo, with the system calls of Linux 2.6.32", func(t *testing.T) { oldCalls(t, dist) })
 }
 
 func readable(t *testing.T, dist string) {
