@@ -21,6 +21,8 @@ var (
 	openvz string
 	//go:embed xen.xml
 	xen string
+	//go:embed vmexec.xml
+	vmexec string
 	//go:embed lbvm.xml
 	lbvm string
 
@@ -32,6 +34,10 @@ var (
 	xen10 string
 	//go:embed pacemaker/xen-1.1.xml
 	xen11 string
+	//go:embed pacemaker/vmexec.xml
+	vmexec10 string
+	//go:embed pacemaker/vmexec-1.1.xml
+	vmexec11 string
 	//go:embed pacemaker/lbvm.xml
 	lbvm10 string
 	//go:embed pacemaker/lbvm-1.1.xml
@@ -44,6 +50,9 @@ func OpenVZ() []byte { return []byte(openvz) }
 // Xen is the metadata of the agent for Xen domains.
 func Xen() []byte { return []byte(xen) }
 
+// VMExec is the metadata of the agent for technologies that an administrator has defined.
+func VMExec() []byte { return []byte(vmexec) }
+
 // LBVM is the metadata of the balancer's agent.
 func LBVM() []byte { return []byte(lbvm) }
 
@@ -52,6 +61,9 @@ func PacemakerOpenVZ() (ocf10, ocf11 []byte) { return []byte(openvz10), []byte(o
 
 // PacemakerXen is Xen as Pacemaker reads it, for ocf.WithPacemakerFrom.
 func PacemakerXen() (ocf10, ocf11 []byte) { return []byte(xen10), []byte(xen11) }
+
+// PacemakerVMExec is VMExec as Pacemaker reads it, for ocf.WithPacemakerFrom.
+func PacemakerVMExec() (ocf10, ocf11 []byte) { return []byte(vmexec10), []byte(vmexec11) }
 
 // PacemakerLBVM is LBVM as Pacemaker reads it, for ocf.WithPacemakerFrom.
 func PacemakerLBVM() (ocf10, ocf11 []byte) { return []byte(lbvm10), []byte(lbvm11) }

@@ -16,7 +16,7 @@ import (
 )
 
 func all() map[string][]byte {
-	return map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "lbvm": metadata.LBVM()}
+	return map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "vmexec": metadata.VMExec(), "lbvm": metadata.LBVM()}
 }
 
 // seconds is what an action of the metadata says, and its depth.
@@ -33,6 +33,8 @@ func TestMetadata(t *testing.T) {
 		"openvz": {map[string]string{"on_stop": "suspend", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, nil,
 			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
 		"xen": {map[string]string{"on_stop": "suspend", "path": "/etc/xen", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, []string{"path"},
+			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "migrate": {600, 0, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
+		"vmexec": {map[string]string{"on_stop": "suspend", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, []string{"type", "config"},
 			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "migrate": {600, 0, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
 		"lbvm": {nil, nil,
 			map[string]seconds{"start": {20, 0, 0}, "stop": {20, 0, 0}, "status": {10, 60, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, true, true}},
@@ -59,15 +61,18 @@ func TestMetadata(t *testing.T) {
 		if name != "lbvm" {
 			bare = append(bare, "check")
 		}
-		if name == "xen" {
+		switch name {
+		case "xen":
 			bare = append(bare, "migration_mapping")
+		case "vmexec":
+			bare = append(bare, "migration_mapping", "type", "config", "memory")
 		}
 		if len(m.Params) != len(want)+len(bare)+1 { // and name
 			t.Errorf("%s: %d parameters", name, len(m.Params))
 		}
 		for _, p := range m.Params[1:] {
 			d, ok := want[p.Name]
-			if p.Default != d || p.HasDefault != ok || p.Reconfig == restart[p.Name] || p.Primary || p.Unique || p.Required {
+			if p.Default != d || p.HasDefault != ok || p.Reconfig == restart[p.Name] || p.Primary || p.Unique || p.Required != (p.Name == "type") {
 				t.Errorf("%s: %+v, want the default %q", name, p, d)
 			}
 			if !ok && !slices.Contains(bare, p.Name) {

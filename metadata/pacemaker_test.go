@@ -17,7 +17,7 @@ import (
 // forPacemaker gives the embedded documents by the name of their file.
 func forPacemaker() map[string][]byte {
 	out := map[string][]byte{}
-	for name, of := range map[string]func() (ocf10, ocf11 []byte){"openvz": metadata.PacemakerOpenVZ, "xen": metadata.PacemakerXen, "lbvm": metadata.PacemakerLBVM} {
+	for name, of := range map[string]func() (ocf10, ocf11 []byte){"openvz": metadata.PacemakerOpenVZ, "xen": metadata.PacemakerXen, "vmexec": metadata.PacemakerVMExec, "lbvm": metadata.PacemakerLBVM} {
 		out[name+".xml"], out[name+"-1.1.xml"] = of()
 	}
 	return out
@@ -129,6 +129,13 @@ func TestPacemakerMeans(t *testing.T) {
 			health, common, migrate, described),
 		"xen-1.1.xml": slices.Concat([]string{"xen 1.0 for 1.1", "name string group=name required=1", "path string default=/etc/xen", "on_stop string reloadable=1 default=suspend",
 			"migration_mapping string reloadable=1", "unknown_limit integer reloadable=1 default=3"},
+			health11, common, migrate, described, []string{"reload-agent 20s"}),
+		"vmexec.xml": slices.Concat([]string{"vmexec 1.0 for 1.0", "name string unique=1 required=1", "type string required=1", "config string", "memory string",
+			"on_stop string default=suspend", "migration_mapping string", "unknown_limit integer default=3"},
+			health, common, migrate, described),
+		"vmexec-1.1.xml": slices.Concat([]string{"vmexec 1.0 for 1.1", "name string group=name required=1", "type string required=1", "config string",
+			"memory string reloadable=1", "on_stop string reloadable=1 default=suspend", "migration_mapping string reloadable=1",
+			"unknown_limit integer reloadable=1 default=3"},
 			health11, common, migrate, described, []string{"reload-agent 20s"}),
 		"lbvm.xml":     append([]string{"lbvm 1.0 for 1.0", "name string unique=1 required=1"}, balancer...),
 		"lbvm-1.1.xml": append([]string{"lbvm 1.0 for 1.1", "name string group=name required=1"}, balancer...),

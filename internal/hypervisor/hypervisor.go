@@ -187,6 +187,9 @@ type Tools struct {
 	Change run.Runner // commands that change a guest: a run.Keeper where a lock is held
 	// Rehearsal is non-nil where nothing may be changed: it stands for Change then.
 	Rehearsal *Rehearsal
+	// Param is the agent's parameter of that name, for a driver that must know one before it can look at a guest; nil has
+	// none.
+	Param func(name string) string
 	// Note is told what a person should know of and no error says, in one line; nil is nobody.
 	Note func(text string)
 }

@@ -23,6 +23,17 @@ type Rehearsal struct {
 	frozen  bool // OpenVZ, where nobody can see it
 }
 
+// Play takes a change in for a driver that answers by itself from then on: the guest runs after it, or is gone.
+func (r *Rehearsal) Play(argv []string, running bool) {
+	if r.Say != nil {
+		r.Say(argv)
+	}
+	r.changed, r.running = true, running
+}
+
+// Played tells whether there was a change, and whether the guest runs after it.
+func (r *Rehearsal) Played() (running, changed bool) { return r.running, r.changed }
+
 // player answers for a technology's tool after a change, and takes changes in. It gives false where it does not know
 // the question.
 type player func(r *Rehearsal, argv []string) (run.Result, bool)

@@ -197,7 +197,7 @@ func (l *life) equip(change run.Runner) (err error) {
 		build = l.a.Driver
 	}
 	l.driver, err = build(l.a.Type, hypervisor.Tools{
-		Host: l.host, Clock: l.clock, Query: l.boxed(run.System{Grace: grace}), Change: l.boxed(change), Rehearsal: l.rehearsal(),
+		Host: l.host, Clock: l.clock, Query: l.boxed(run.System{Grace: grace}), Change: l.boxed(change), Rehearsal: l.rehearsal(), Param: l.call.Params.Get,
 		Note: func(text string) { l.log(ocf.LevelWarning, text) },
 	})
 	return err

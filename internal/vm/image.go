@@ -204,8 +204,10 @@ func (l *life) meta(ctx context.Context) (handoff.Meta, error) {
 		return handoff.Meta{}, err
 	}
 	m := handoff.Meta{Arch: runtime.GOARCH, Fingerprint: fp}
-	if m.Config, err = sumFile(g.Config); err != nil {
-		l.log(ocf.LevelWarning, "the configuration was not summed up", "error", err)
+	if g.Config != "" {
+		if m.Config, err = sumFile(g.Config); err != nil {
+			l.log(ocf.LevelWarning, "the configuration was not summed up", "error", err)
+		}
 	}
 	if x, ok := l.driver.(hypervisor.Lister); ok {
 		tool, version, err := x.Version(ctx)

@@ -86,8 +86,10 @@ func own() []defaultType {
 	xen := of("xen", " path=/etc/xen on_stop:c=suspend migration_mapping:c unknown_limit:c=3"+health, "start/300 stop/300 status/20/30 status/20/60/10 migrate/600 meta-data/5 validate-all/5")
 	lbvm := of("lbvm", "", "start/20 stop/20 status/10/60 meta-data/5 validate-all/5")
 	lbvm.typ.InitOnAdd, lbvm.typ.DestroyOnDelete = true, true
-	kvm, vmexec := of("kvm", "", xen.actions), of("vmexec", "", openvz.actions)
-	kvm.typ.Partial, vmexec.typ.Partial = true, true
+	vmexec := of("vmexec", " config memory:c on_stop:c=suspend migration_mapping:c unknown_limit:c=3"+health, xen.actions)
+	vmexec.params = strings.Replace(vmexec.params, "name:pur", "name:pur type:r", 1)
+	kvm := of("kvm", "", xen.actions)
+	kvm.typ.Partial = true
 	return []defaultType{openvz, xen, lbvm, kvm, vmexec}
 }
 

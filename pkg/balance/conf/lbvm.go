@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -274,43 +273,10 @@ func (p *mainParser) duration(s Statement, interval time.Duration) time.Duration
 	if interval > 0 {
 		hint = "write " + s.Key.Text + " 3 intervals; or a time with its unit: " + s.Key.Text + " 3m;"
 	}
-	d, err := parseDuration(s.Value.Text, interval)
+	d, err := syntax.Duration(s.Value.Text, interval)
 	if err != nil {
 		p.Fail(s.Value.Span, hint, "%s: %s", s.Key.Text, err)
 		return max(interval, DefaultInterval)
 	}
 	return d
-}
-
-const longest = 30 * 24 * time.Hour
-
-func parseDuration(text string, interval time.Duration) (time.Duration, error) {
-	digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
-	if digits == 0 || digits > 9 {
-		return 0, fmt.Errorf("%q is not a time", text)
-	}
-	n := time.Duration(0)
-	for _, c := range text[:digits] {
-		n = n*10 + time.Duration(c-'0')
-	}
-	var unit time.Duration
-	switch strings.TrimSpace(text[digits:]) {
-	case "s":
-		unit = time.Second
-	case "m", "min":
-		unit = time.Minute
-	case "h":
-		unit = time.Hour
-	case "d":
-		unit = 24 * time.Hour
-	case "", "interval", "intervals":
-		unit = interval
-	}
-	if unit == 0 {
-		return 0, fmt.Errorf("%q is not a time with a unit", text)
-	}
-	if n == 0 || n > longest/unit {
-		return 0, fmt.Errorf("%q is not between 1s and 30d", text)
-	}
-	return n * unit, nil
 }

@@ -230,7 +230,7 @@ func (p *resourceParser) small(key string, words []Value, r *Resource) {
 		}
 		r.LogFile = first.Text
 	case "timeout":
-		d, err := parseDuration(join(words), 0)
+		d, err := syntax.Duration(join(words), 0)
 		if err != nil || d > time.Hour {
 			p.Fail(first.Span, "write for example: timeout 20s;", "timeout is a time of at most 1h, not %q", join(words))
 			return
