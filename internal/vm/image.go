@@ -19,7 +19,10 @@ func (l *life) imageStop(ctx context.Context, v view) (bool, error) {
 	steps, isSteps := l.driver.(hypervisor.Checkpointer)
 	saver, isSaver := l.driver.(hypervisor.Saver)
 	if !isSteps && !isSaver {
-		return false, l.coldOr(ctx, v, "no image", fmt.Errorf("%s cannot save memory", l.a.Type))
+		if l.params()["on_stop"] == "suspend-only" {
+			return false, l.coldOr(ctx, v, "no image", fmt.Errorf("nothing here can keep the memory of a %s guest", l.a.Type))
+		}
+		return false, l.coldStop(ctx, v, "nothing here can keep its memory") // as ever: nobody needs to be woken
 	}
 	g, err := l.driver.Guest(ctx, l.vm, l.params())
 	if err == nil {

@@ -123,7 +123,7 @@ func (l *life) thawAndLook(ctx context.Context, v view) (again bool, err error) 
 func (l *life) chooseWay(ctx context.Context, v view) (again bool, err error) {
 	var t handoff.Ticket
 	f := v.facts()
-	f.Shutdown = l.shutsDown()
+	f.Shutdown = l.params()["on_stop"] == "shutdown"
 	r := protocol.Find(protocol.Way(), f)
 	if r.Do == protocol.ReadTicket {
 		if t, err = l.ticket(ctx, v); err != nil {
@@ -146,18 +146,6 @@ func (l *life) chooseWay(ctx context.Context, v view) (again bool, err error) {
 		return l.imageStop(ctx, v)
 	}
 	return false, fmt.Errorf("stopping %s: no way is known", l.vm)
-}
-
-// shutsDown tells whether a stop lets the memory go: the administrator wants it, or the technology has no way to keep it
-// and nobody insists.
-func (l *life) shutsDown() bool {
-	how := l.params()["on_stop"]
-	if how == "shutdown" || how == "suspend-only" {
-		return how == "shutdown"
-	}
-	_, steps := l.driver.(hypervisor.Checkpointer)
-	_, saver := l.driver.(hypervisor.Saver)
-	return !steps && !saver
 }
 
 // ticketOf is a ticket that was used up, in the words of the tables.
