@@ -99,6 +99,23 @@ func wants(c *cli.Context, least, most int) error {
 	return nil
 }
 
+// outputFlag is -o.
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"}
+}
+
+// outputOf reads -o.
+func outputOf(c *cli.Context) (json bool, err error) {
+	switch o := c.String("output"); o {
+	case "table":
+		return false, nil
+	case "json":
+		return true, nil
+	default:
+		return false, cli.Exit(fmt.Sprintf("output %q is neither table nor json", o), exitUsage)
+	}
+}
+
 // folder is where the lab is, or would be.
 func (a app) folder(c *cli.Context) (string, error) {
 	if dir := c.String("lab"); dir != "" {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lab"
+	"github.com/lbvm/lbvm/internal/term"
 )
 
 // realCampaign is the campaign with real processes: a lab whose agents are killed with SIGKILL while the manager moves,
@@ -46,7 +47,7 @@ const (
 	lookForKid = 3 * time.Millisecond
 )
 
-func (a app) campaignReal(c *cli.Context) (err error) {
+func (a app) campaignReal(c *cli.Context, json bool) (err error) {
 	dir, err := os.MkdirTemp("", "lbvm-campaign-")
 	if err != nil {
 		return err
@@ -93,8 +94,20 @@ func (a app) campaignReal(c *cli.Context) (err error) {
 		r.find("the guest's own log: %s %s: %v", f.Kind, f.VM, f.Evidence)
 	}
 	took := a.wait.Now().Sub(r.started)
-	fmt.Fprintf(a.stdout, "%d runs with real processes from seed %d: %d agents killed, %d nodes lost their power, %d findings, %s\n",
-		r.next.Load(), r.seed, r.killed.Load(), r.deaths.Load(), len(r.found), took.Round(time.Second))
+	if json {
+		err = errors.Join(err, term.JSON(a.stdout, struct {
+			Kind     string   `json:"kind"`
+			Seed     int64    `json:"seed"`
+			Runs     int64    `json:"runs"`
+			Killed   int64    `json:"agents_killed"`
+			Deaths   int64    `json:"nodes_lost_power"`
+			Findings []string `json:"findings"`
+			Took     float64  `json:"took_seconds"`
+		}{"real", r.seed, r.next.Load(), r.killed.Load(), r.deaths.Load(), append([]string{}, r.found...), took.Seconds()}))
+	} else {
+		fmt.Fprintf(a.stdout, "%d runs with real processes from seed %d: %d agents killed, %d nodes lost their power, %d findings, %s\n",
+			r.next.Load(), r.seed, r.killed.Load(), r.deaths.Load(), len(r.found), took.Round(time.Second))
+	}
 	if len(r.found) > 0 {
 		return errors.Join(err, cli.Exit("the lab stays as it is in "+l.Dir, exitFailed))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -29,6 +30,9 @@ takes it along when it moves.
 				return err
 			}
 			target, value := c.Args().Get(0), c.Args().Get(1)
+			if share, err := strconv.ParseFloat(value, 64); err != nil || !(share >= 0 && share <= 1) {
+				return cli.Exit(fmt.Sprintf("load %q is not a share between 0 and 1", value), exitUsage)
+			}
 			if !strings.Contains(target, ":") {
 				if err := known(d, target); err != nil {
 					return err
@@ -85,8 +89,15 @@ func (a app) guests(ctx context.Context, l lab.Layout, d lab.Description) (map[s
 	return all, nil
 }
 
-// whereIs finds the node that runs a guest.
+// whereIs finds the node that runs a guest, TYPE:VM.
 func (a app) whereIs(ctx context.Context, l lab.Layout, d lab.Description, guest string) (string, error) {
+	typ, vm, _ := strings.Cut(guest, ":")
+	if types := []string{"openvz", "xen", "kvm"}; vm == "" || !slices.Contains(types, typ) {
+		return "", cli.Exit(fmt.Sprintf("%q is not of the form TYPE:VM; types are %s", guest, strings.Join(types, " ")), exitUsage)
+	}
+	if err := knownVM(l, typ, vm); err != nil {
+		return "", err
+	}
 	all, err := a.guests(ctx, l, d)
 	if err != nil {
 		return "", err

@@ -40,23 +40,3 @@ func (a app) nodeCommand() *cli.Command {
 		},
 	}
 }
-
-func (a app) setCommand() *cli.Command {
-	return &cli.Command{
-		Name: "set", Usage: "change how the cluster behaves", ArgsUsage: "SWITCH VALUE",
-		Description: `   lbvm-lab set fence 60s        fencing takes so long, in the lab's time; never: it does not succeed
-   lbvm-lab set suite el6        fence_tool tells who was fenced, as on RHEL 6 (el5: cman_tool nodes -f)
-   lbvm-lab set gfs frozen       the shared storage stands still from the loss of a node to its fencing (free: it does not)`,
-		Action: func(c *cli.Context) error {
-			if err := wants(c, 2, 2); err != nil {
-				return err
-			}
-			l, _, err := a.open(c)
-			if err != nil {
-				return err
-			}
-			_, err = a.manager(c.Context, l, "set", c.Args().Get(0), c.Args().Get(1))
-			return err
-		},
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// script runs lines: `exec COMMAND`, `stdout REGEXP` and `stderr REGEXP` of the last one, `exists PATH...`,
+// script runs lines: `exec COMMAND`, `stdout REGEXP`, `stderr REGEXP` and `code NUMBER` of the last one, `exists PATH...`,
 // `write PATH TEXT`, `env KEY=VALUE`. A line that begins with ! holds if the rest does not; one that begins with
 // eventually is tried again until it holds, for 20 seconds.
 type script struct {
@@ -57,6 +58,7 @@ type script struct {
 	dir            string
 	env            []string
 	stdout, stderr string
+	code           int
 }
 
 func (s *script) line(n int, line string) {
@@ -83,6 +85,8 @@ func (s *script) holds(n int, line string) bool {
 	switch verb {
 	case "exec":
 		ok = s.exec(words(arg)) == 0
+	case "code":
+		ok = strconv.Itoa(s.code) == arg
 	case "stdout":
 		ok = regexp.MustCompile("(?m)" + strings.Trim(arg, "'")).MatchString(s.stdout)
 	case "stderr":
@@ -138,7 +142,8 @@ func (s *script) exec(argv []string) int {
 		s.Fatal(err)
 	}
 	s.stdout, s.stderr = stdout.String(), stderr.String()
-	return cmd.ProcessState.ExitCode()
+	s.code = cmd.ProcessState.ExitCode()
+	return s.code
 }
 
 // down stops whatever the script left running.

@@ -17,7 +17,7 @@ func (a app) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "show nodes, services and guests", HideHelpCommand: true,
 		Description: "What the cluster manager believes stands beside what really runs.\n\n   lbvm-lab status\n   lbvm-lab status -o json",
-		Flags:       []cli.Flag{&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"}},
+		Flags:       []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			if err := wants(c, 0, 0); err != nil {
 				return err
@@ -26,12 +26,12 @@ func (a app) statusCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			switch c.String("output") {
-			case "table":
+			json, err := outputOf(c)
+			if err != nil {
+				return err
+			}
+			if !json {
 				return a.showStatus(c.Context, l)
-			case "json":
-			default:
-				return cli.Exit(fmt.Sprintf("output %q is neither table nor json", c.String("output")), exitUsage)
 			}
 			s, err := a.clusterStatus(c.Context, l)
 			if err != nil {

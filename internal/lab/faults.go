@@ -8,9 +8,16 @@ import (
 
 // Fault is a trick of an emulated program: from the NTH time on that it could happen, it happens TIMES times.
 type Fault struct {
-	Tool, Name string
-	VM         string // * is any
-	Nth, Times int
+	Tool  string `json:"tool"`
+	Name  string `json:"name"`
+	VM    string `json:"vm"` // * is any
+	Nth   int    `json:"nth"`
+	Times int    `json:"times"`
+}
+
+// FaultType is the technology of a tool's VMs, "" for a tool that has no faults.
+func FaultType(tool string) string {
+	return map[string]string{"vzctl": "openvz", "xm": "xen", "xl": "xen", "virsh": "kvm"}[tool]
 }
 
 // FaultNames lists the faults that a tool knows.
@@ -94,6 +101,26 @@ func (n *Node) SetFault(f Fault) error {
 	defer n.mu.Unlock()
 	n.faults = append(n.faults, &f)
 	return nil
+}
+
+// Faults are those that are set and have not happened yet as often as they shall.
+func (n *Node) Faults() []Fault {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := []Fault{}
+	for _, f := range n.faults {
+		if f.Times > 0 {
+			list = append(list, Fault{f.Tool, f.Name, f.VM, max(f.Nth, 1), f.Times})
+		}
+	}
+	return list
+}
+
+// ClearFaults switches all faults off.
+func (n *Node) ClearFaults() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.faults = nil
 }
 
 // Fault is asked where a fault could happen, and tells whether it does.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -83,3 +84,20 @@ func (l Layout) Shared() string { return l.Path("shared") }
 
 // Witness is the witness log of a VM.
 func (l Layout) Witness(typ, vm string) string { return l.Path("witness", typ+"-"+vm+".log") }
+
+// VMs are the names of the VMs of a technology that have a configuration on the shared storage.
+func (l Layout) VMs(typ string) ([]string, error) {
+	dir, suffix := map[string]string{"openvz": "conf", "xen": "xen", "kvm": "kvm"}[typ], map[string]string{"openvz": ".conf", "kvm": ".xml"}[typ]
+	entries, err := os.ReadDir(l.Path("shared", dir))
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	names := []string{}
+	for _, e := range entries {
+		name, is := strings.CutSuffix(e.Name(), suffix)
+		if is && !e.IsDir() && !strings.HasSuffix(name, ".sxp") && !strings.HasPrefix(name, ".") {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}

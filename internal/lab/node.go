@@ -189,12 +189,18 @@ func (n *Node) command(args []string) (string, error) {
 	case len(args) == 6 && args[0] == "fault":
 		nth, err1 := strconv.Atoi(args[4])
 		times, err2 := strconv.Atoi(args[5])
-		if err := errors.Join(err1, err2); err != nil {
-			return "", err
+		if err1 != nil || err2 != nil {
+			return "", fmt.Errorf("fault %s %s: NTH %q and TIMES %q are to be numbers from 1 on", args[1], args[2], args[4], args[5])
 		}
 		return "", n.SetFault(Fault{Tool: args[1], Name: args[2], VM: args[3], Nth: nth, Times: times})
+	case len(args) == 1 && args[0] == "faults":
+		b, err := json.Marshal(n.Faults())
+		return string(b) + "\n", err
+	case len(args) == 2 && args[0] == "faults" && args[1] == "clear":
+		n.ClearFaults()
+		return "", nil
 	}
-	return "", fmt.Errorf("unknown command %q; known: guests | load [TYPE:VM] SHARE | crash TYPE:VM | fault TOOL NAME VM NTH TIMES", args)
+	return "", fmt.Errorf("unknown command %q; known: guests | load [TYPE:VM] SHARE | crash TYPE:VM | fault TOOL NAME VM NTH TIMES | faults [clear]", args)
 }
 
 func parseShare(s string) (float64, error) {

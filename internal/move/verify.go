@@ -128,6 +128,9 @@ func runs(svc cluster.Service, st handoff.State) bool {
 
 // words is a record for a person.
 func words(st handoff.State) string {
+	if st.Node != "" && st.To != "" {
+		return fmt.Sprintf("%s %s to %s", st.Phase, st.Node, st.To)
+	}
 	return strings.TrimSpace(fmt.Sprintf("%s %s%s", st.Phase, st.Node, st.To))
 }
 

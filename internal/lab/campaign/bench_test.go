@@ -7,7 +7,7 @@ import (
 
 // What a run costs.
 func BenchmarkRun(b *testing.B) {
-	base, err := newBase("")
+	base, err := newBase()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func Campaign(ctx context.Context, o Options, run func(number int64) Run) (found
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			base, berr := newBase("")
+			base, berr := newBase()
 			if berr != nil {
 				mu.Lock()
 				defer mu.Unlock()
@@ -90,7 +90,7 @@ func Campaign(ctx context.Context, o Options, run func(number int64) Run) (found
 
 // Play plays one run and tells its story.
 func Play(r Run) (Finding, error) {
-	base, err := newBase("")
+	base, err := newBase()
 	if err != nil {
 		return Finding{}, err
 	}

@@ -48,7 +48,7 @@ func TestCutOffAtEveryPoint(t *testing.T) {
 
 // The same run is the same story.
 func TestRunsCanBeRepeated(t *testing.T) {
-	base, err := newBase("")
+	base, err := newBase()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestParseRunRefuses(t *testing.T) {
 
 // A guest that runs twice, and a memory that is used twice, are found: the judge sees what it shall.
 func TestTheJudgeSees(t *testing.T) {
-	base, err := newBase("")
+	base, err := newBase()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +133,57 @@ func TestTheJudgeSees(t *testing.T) {
 			if !strings.Contains(all, want) {
 				t.Errorf("%s: nothing of %q in: %s", typ, want, all)
 			}
+		}
+	}
+}
+
+// The forms of the steps are those of the deeds, and whatever random and exhaustive runs are made of is taken; every crash
+// point that an action passes in random runs can be named.
+func TestStepsAreKnown(t *testing.T) {
+	known := deeds()
+	for _, s := range Steps() {
+		if known[first(s[0])] == nil {
+			t.Errorf("nothing does %q", s[0])
+		}
+		delete(known, first(s[0]))
+	}
+	for name := range known {
+		t.Errorf("%s has no form", name)
+	}
+	for seed := range int64(3000) {
+		for _, s := range Random(seed).Steps {
+			if err := checkStep(s); err != nil {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+		}
+	}
+	base, err := newBase()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(base)
+	checked := map[string]bool{}
+	for seed := range int64(60) {
+		r := Random(seed)
+		r.Steps = append([]string{"record"}, r.Steps...)
+		w, err := r.play(base, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range w.passed {
+			if checked[p] {
+				continue
+			}
+			checked[p] = true
+			if err := checkPoint(p); err != nil {
+				t.Errorf("seed %d: %v", seed, err)
+			}
+		}
+	}
+	for _, bad := range []string{"", "+", "enable", "enable node4", "relocate M-", "at lock", "at no:such kill", "at lock@node9 kill", "at lock#x kill", "at lock fall",
+		"wait -1", "wait", "fail node1 dance fails", "fail node1 save sings", "full nowhere", "status now", "die node1"} {
+		if err := checkStep(bad); err == nil {
+			t.Errorf("%q is taken", bad)
 		}
 	}
 }

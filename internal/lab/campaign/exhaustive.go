@@ -49,12 +49,12 @@ var blows = [...]string{"kill", "die 0", "die 70", "isolate 70"}
 // Exhaustive is every pair of actions, cut off at every crash point that the first one passes, in every way. points are
 // the names of all crash points.
 func Exhaustive() (runs []Run, points []string, err error) {
-	base, err := newBase("")
+	base, err := newBase()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer os.RemoveAll(base)
-	for _, typ := range []string{"openvz", "xen"} {
+	for _, typ := range technologies {
 		for _, a := range acts(typ) {
 			passed, err := passes(base, typ, a)
 			if err != nil {

@@ -49,7 +49,7 @@ func newManager(w *world) *manager {
 			m.queue, m.busy = m.queue[1:], true
 			w.tell("rgmanager: %s", q.what)
 			q.err = q.do(t)
-			w.tell("rgmanager: %s: %v; the service is %s %s", q.what, q.err, m.state, m.owner)
+			w.tell("rgmanager: %s: %s; the service is %s", q.what, ended(q.err), strings.TrimSpace(m.state.String()+" "+m.owner))
 			q.done, m.busy = true, false
 		}
 	})
@@ -358,12 +358,12 @@ func (w *world) relocator(target string) *task {
 		if restarts {
 			w.lossy = true
 			_, err := m.Restart(context.Background(), ask)
-			w.tell("relocator: %v", err)
+			w.tell("relocator: %s", ended(err))
 			return
 		}
 		before := w.manager.asked
 		_, err := m.Move(context.Background(), ask)
-		w.tell("relocator: %v", err)
+		w.tell("relocator: %s", ended(err))
 		if st := w.state(); err == nil && (w.manager.owner != target || st.Node != target) && w.manager.asked == before+1 && !w.lossy {
 			w.find("R31 the relocator calls the move to %s done: the service is on %s, the record says %s %s", target, w.manager.owner, st.Phase, st.Node)
 		}

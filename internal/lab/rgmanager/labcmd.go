@@ -78,7 +78,7 @@ func (g *group) busy() bool {
 
 // labCommand is one of cmd/lbvm-lab's own.
 func (m *Manager) labCommand(ctx context.Context, argv []string) run.Result {
-	if argv[0] != "status" {
+	if argv[0] != "status" && argv[0] != "switches" {
 		m.log.event("lab", kv("command", strings.Join(argv, " ")))
 	}
 	switch {
@@ -95,6 +95,15 @@ func (m *Manager) labCommand(ctx context.Context, argv []string) run.Result {
 		return run.Result{}
 	case argv[0] == "node" && len(argv) == 3:
 		return m.nodeCommand(ctx, argv[1], argv[2])
+	case argv[0] == "switches":
+		b, err := json.Marshal(m.Switches())
+		if err != nil {
+			return failure(err.Error())
+		}
+		return said("%s\n", b)
+	case argv[0] == "set" && len(argv) == 2 && argv[1] == "clear":
+		m.clear()
+		return run.Result{}
 	case argv[0] == "set" && len(argv) == 3:
 		if err := m.set(argv[1], argv[2]); err != nil {
 			return failure(err.Error())

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,27 +22,92 @@ type switches struct {
 	freeze bool          // the shared file system stands still from the loss of a node to its fencing
 }
 
-// set turns a switch: `fence TIME|never`, `suite el5|el6`, `gfs frozen|free`.
+// Switch is one of them as a person sees it.
+type Switch struct {
+	Name    string `json:"name"`
+	Value   string `json:"value"`
+	Default string `json:"default"`
+}
+
+// never is the value of a fencing that does not succeed.
+const never = "never"
+
+// with turns a switch: `fence TIME|never`, `suite el5|el6`, `gfs frozen|free`. After an error nothing is turned.
+func (s switches) with(name, value string) (switches, error) {
+	of := func(values ...string) error {
+		if slices.Contains(values, value) {
+			return nil
+		}
+		return fmt.Errorf("%s %q: the values are %s", name, value, strings.Join(values, " and "))
+	}
+	var err error
+	switch name {
+	case "suite":
+		err, s.el6 = of("el5", "el6"), value == "el6"
+	case "gfs":
+		err, s.freeze = of("free", "frozen"), value == "frozen"
+	case "fence":
+		var perr error
+		if s.fence, perr = time.ParseDuration(value); value == never {
+			s.fence = -1
+		} else if perr != nil || s.fence < 0 {
+			err = fmt.Errorf("fence %q is neither a time such as 60s nor never", value)
+		}
+	default:
+		err = fmt.Errorf("there is no switch %q; there are fence, suite and gfs", name)
+	}
+	return s, err
+}
+
+// CheckSwitch says what is wrong with a switch or its value.
+func CheckSwitch(name, value string) error {
+	_, err := switches{}.with(name, value)
+	return err
+}
+
+// values are the switches in words.
+func (s switches) values() [3]Switch {
+	fence := s.fence.String()
+	if s.fence < 0 {
+		fence = never
+	}
+	word := func(b bool, no, yes string) string {
+		if b {
+			return yes
+		}
+		return no
+	}
+	return [3]Switch{{Name: "fence", Value: fence}, {Name: "suite", Value: word(s.el6, "el5", "el6")}, {Name: "gfs", Value: word(s.freeze, "free", "frozen")}}
+}
+
+// Switches are all of them, with what they are at the beginning.
+func (m *Manager) Switches() []Switch {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := m.switches.values()
+	for i, d := range (switches{fence: m.o.Fence}).values() {
+		list[i].Default = d.Value
+	}
+	return list[:]
+}
+
+// set turns a switch; clear turns all of them back.
 func (m *Manager) set(name, value string) (err error) {
 	m.update(func() {
-		s := &m.switches
-		switch name + " " + value {
-		case "suite el5", "suite el6":
-			s.el6 = value == "el6"
-		case "gfs frozen", "gfs free":
-			s.freeze = value == "frozen"
-		case "fence never":
-			s.fence = -1
-		default:
-			if s.fence, err = time.ParseDuration(value); name != "fence" || err != nil || s.fence < 0 {
-				s.fence, err = m.o.Fence, errors.New("there are: fence TIME|never, suite el5|el6, gfs frozen|free")
-			}
+		var s switches
+		if s, err = m.switches.with(name, value); err == nil {
+			m.switches = s
 		}
 	})
 	if err == nil { // a fencing that hung may succeed now
 		m.reconcile()
 	}
 	return err
+}
+
+func (m *Manager) clear() {
+	m.update(func() { m.switches = switches{fence: m.o.Fence} })
+	m.reconcile()
 }
 
 // frozenLocked: a node was lost and is not yet fenced, and the shared file system waits for that.

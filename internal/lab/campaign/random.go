@@ -1,0 +1,97 @@
+package campaign
+
+import (
+	"fmt"
+	"math/rand"
+	"strings"
+)
+
+// Random is the run of a seed.
+func Random(seed int64) Run {
+	r := rand.New(rand.NewSource(seed))
+	run := Run{Type: pick(r, technologies[:]), Seed: seed, Steps: []string{"enable node1"}}
+	anyNode := func() string { return pick(r, members[:]) }
+	soon := func() string { return fmt.Sprint(r.Intn(pick(r, []int{6, 40}))) }
+	for range 1 + r.Intn(4) {
+		if r.Intn(5) > 0 {
+			fault := pick(r, faults[:])(r, run.Type)
+			run.Steps = append(run.Steps, fault)
+			if w := strings.Fields(fault); (w[0] == "die" || w[0] == "isolate") && r.Intn(2) == 0 { // it comes back, maybe before it is fenced
+				run.Steps = append(run.Steps, "wait "+soon(), fmt.Sprintf("join %s %d", w[1], r.Intn(3)*20))
+			}
+		}
+		ask := pick(r, []string{"relocate ", "relocate ", "relocate ", "relocate restart", "relocate M-", "move ", "migrate ", "disable", "status", "inquire ", "rginit ", "start ", "enable "})
+		if strings.HasSuffix(ask, " ") || strings.HasSuffix(ask, "-") {
+			ask += anyNode()
+		}
+		if r.Intn(3) > 0 { // something else happens meanwhile
+			ask = "+" + ask
+		}
+		run.Steps = append(run.Steps, ask)
+		if r.Intn(2) == 0 {
+			run.Steps = append(run.Steps, "wait "+soon())
+		}
+	}
+	return run
+}
+
+// points are where agents and relocators can be struck; a random run strikes at some k-th point as well.
+var points = [...]string{"lock", "lock:done", "boot", "state:starting", "state:starting:done", "state:running", "state:running:done", "state:suspending:done",
+	"state:held", "state:held:done", "state:suspended", "state:suspended:done", "state:resuming", "state:resuming:done", "state:sending", "state:sending:done",
+	"state:sent", "state:sent:done", "state:down", "part:done", "note:done", "sync", "meta:done", "publish", "publish:done", "claim", "claim:done", "unclaim",
+	"refresh", "discarded", "discarded:done", "tool:start", "tool:suspend", "tool:dump", "tool:kill", "tool:unmount", "tool:save", "tool:restore", "tool:migrate",
+	"tool:migrate:done", "tool:save:done", "tool:restore:done", "tool:start:done", "tool:thaw", "ticket", "ticket:done", "ticket.used", "ticket.used:done", "asked", "answered", "disks:done",
+	"during:start", "during:restore", "during:dump", "during:create", "during:save", "during:migrate"}
+
+// faults are what can go wrong in a random run.
+var faults = [...]func(r *rand.Rand, typ string) string{
+	strikes("kill"), strikes("kill"), strikes("kill"), strikes("die"), strikes("isolate"), strikes("guest"),
+	func(r *rand.Rand, _ string) string {
+		return fmt.Sprintf("%s %s %d", pick(r, []string{"die", "isolate"}), pick(r, members[:]), r.Intn(90))
+	},
+	func(r *rand.Rand, _ string) string {
+		return fmt.Sprintf("join %s %d", pick(r, members[:]), r.Intn(3)*20)
+	},
+	func(r *rand.Rand, typ string) string {
+		tool := pick(r, []string{"start", "stop", "suspend", "dump", "kill", "umount", "resume", "restore"})
+		if typ == "xen" {
+			tool = pick(r, []string{"create", "shutdown", "save", "restore"})
+		}
+		return "fail " + pick(r, members[:]) + " " + tool + " fails"
+	},
+	func(r *rand.Rand, typ string) string {
+		if typ == "openvz" {
+			return "fail " + pick(r, members[:]) + " " + pick(r, []string{"kill", "umount"}) + " busy"
+		}
+		return "fail " + pick(r, members[:]) + " migrate " + pick(r, []string{"stays", "stays", "refused", "lost", "undefined", "undefined-lost"})
+	},
+	func(r *rand.Rand, _ string) string {
+		return fmt.Sprintf("silent %s %d", pick(r, members[:]), 1+r.Intn(30))
+	},
+	func(*rand.Rand, string) string { return "guest" },
+	func(*rand.Rand, string) string { return "sick" },
+	func(r *rand.Rand, _ string) string { return "elsewhere" },
+	func(r *rand.Rand, _ string) string {
+		return pick(r, []string{"hand ", "handrun ", "double "}) + pick(r, members[:])
+	},
+	func(r *rand.Rand, _ string) string {
+		return "full " + pick(r, []string{"part", "note", "meta", "publish", "state:held", "state:suspended", "state:down", "state:sent", "state:running", "claim", "refresh"})
+	},
+	func(r *rand.Rand, _ string) string {
+		return pick(r, []string{"unmount ", "nolock ", "leave "}) + pick(r, members[:])
+	},
+	func(r *rand.Rand, _ string) string { return pick(r, []string{"damage", "lazy", "lazy"}) },
+}
+
+func strikes(what string) func(r *rand.Rand, _ string) string {
+	return func(r *rand.Rand, _ string) string {
+		at := fmt.Sprintf("*#%d", 1+r.Intn(120))
+		if r.Intn(3) > 0 {
+			at = pick(r, points[:])
+		}
+		if what == "die" || what == "isolate" {
+			return fmt.Sprintf("at %s %s %d", at, what, r.Intn(90))
+		}
+		return "at " + at + " " + what
+	}
+}
