@@ -18,7 +18,9 @@
 //     is still arriving, whatever State says.
 //   - Xen: migrating-NAME, NAME--migratedaway and, by xl, a suspended NAME are Migrating. If no tool is at work on
 //     them (the lock says so) they are half a copy, which Destroy removes.
-//   - Xen: a row without a name, "(null)", is nobody's: a domain has lost its name when it dies, and its devices before.
+//   - Xen: a domain that dies loses its name before its devices, and xl lists it as "(null)". Such a row is the VM's whose
+//     domain had that number on this node, in the sight of this driver or of an earlier one that started or ended it; it is
+//     Remains. Any other is nobody's.
 //   - Xen: NAME--incoming is a Torso: it cannot be seen whether all of it is here.
 package hypervisor
 
@@ -104,8 +106,11 @@ type Detail struct {
 	// Letters are the tool's flags of the row that decided: rbpscd, "" where the tool has none (Xen).
 	Letters string
 	// Suspended says that a Migrating guest stands still under its own name: if no tool is at work on it nothing will let
-	// it go on (xl).
+	// it go on (xl). No copy of it runs: a target waits for the word that comes after the renaming.
 	Suspended bool
+	// Handed says that a Migrating guest stands still under the name that it bears while it is handed over: a copy of it
+	// may run on the target already (Xen).
+	Handed bool
 	// Foreign says that a dump lies at the tool's own place, where nobody of ours puts one (OpenVZ). Start moves it away.
 	Foreign bool
 	// MayReturn says that a guest which is down has left what one that reboots leaves too, until the node's own helper

@@ -15,6 +15,7 @@ import (
 type xen struct {
 	tools Tools
 	stack toolstack // "" until it is known
+	seen  numbers
 }
 
 var (
@@ -82,7 +83,11 @@ func (x *xen) rows(ctx context.Context, vm string) ([]xenRow, error) {
 	}
 	var mine []xenRow
 	for _, r := range all {
-		if r.belongs(vm) {
+		switch {
+		case r.belongs(vm):
+			x.see(vm, r.id)
+			mine = append(mine, r)
+		case r.name == nameless && x.was(vm, r.id):
 			mine = append(mine, r)
 		}
 	}
@@ -104,6 +109,7 @@ func (x *xen) Start(ctx context.Context, g Guest) error {
 	if err := checkXenName(g.Name); err != nil {
 		return err
 	}
+	x.keeps(g.Name)
 	return x.tools.change(ctx, x.create(g)...)
 }
 
@@ -112,6 +118,7 @@ const remainsFor = 5
 
 // Shutdown asks the domain to end, and looks until it has: xm itself does not wait.
 func (x *xen) Shutdown(ctx context.Context, vm string) error {
+	x.keeps(vm)
 	asked, dead := false, 0
 	for {
 		s, err := x.State(ctx, vm)
@@ -143,6 +150,7 @@ func (x *xen) Shutdown(ctx context.Context, vm string) error {
 // Destroy ends every domain that is vm, under whatever name, and looks until none is left.
 func (x *xen) Destroy(ctx context.Context, vm string) error {
 	var last error
+	x.keeps(vm)
 	for before := Unknown; ; {
 		rows, err := x.rows(ctx, vm)
 		s := detailOf(rows).State
@@ -161,7 +169,7 @@ func (x *xen) Destroy(ctx context.Context, vm string) error {
 			if r.id < 0 {
 				continue
 			}
-			if last = x.tools.change(ctx, x.tool(), "destroy", r.name); absentText(last) {
+			if last = x.tools.change(ctx, x.tool(), "destroy", r.handle()); absentText(last) {
 				last = nil
 			}
 		}
@@ -195,6 +203,7 @@ func (x *xen) Save(ctx context.Context, vm, image string) error {
 	if _, err := os.Lstat(image); !errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(fmt.Errorf("saving %s: %s exists", vm, image), err)
 	}
+	x.keeps(vm)
 	return x.tools.change(ctx, x.tool(), "save", vm, image)
 }
 
@@ -206,6 +215,7 @@ func (x *xen) Restore(ctx context.Context, g Guest, image string) error {
 	if err := x.tools.imageThere(image); err != nil {
 		return fmt.Errorf("restoring %s: %w", g.Name, err)
 	}
+	x.keeps(g.Name)
 	return x.tools.change(ctx, x.tool(), "restore", image)
 }
 
@@ -218,6 +228,7 @@ func (x *xen) Migrate(ctx context.Context, vm, target string) error {
 	if err := host.CheckName(target); err != nil {
 		return fmt.Errorf("migrating %s: target: %w", vm, err)
 	}
+	x.keeps(vm)
 	return x.tools.change(ctx, x.push(vm, target)...)
 }
 

@@ -100,7 +100,7 @@ func (r xenRow) state() State {
 		return Unknown
 	case r.id < 0:
 		return Stopped
-	case part == zombie, l.crashed(), l.dying():
+	case part == zombie, r.name == nameless, l.crashed(), l.dying():
 		return Remains
 	case part == incoming:
 		return Torso
@@ -134,6 +134,7 @@ func detailOf(rows []xenRow) Detail {
 				}
 				part, _ := r.role()
 				d.Suspended = s == Migrating && part == plain
+				d.Handed = s == Migrating && part != plain && (r.letters.ended() || r.letters.paused())
 				return d
 			}
 		}

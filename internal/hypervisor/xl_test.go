@@ -39,7 +39,7 @@ func TestParseXLList(t *testing.T) {
 	}
 	for vm, want := range map[string]Detail{
 		"vm1": {State: Running, Letters: "-b----"}, "vm2": {State: Migrating, Letters: "---ss-", Suspended: true},
-		"vm3": {State: Torso, Letters: "--p---", NeverRan: true}, "vm4": {State: Migrating, Letters: "---ss-"},
+		"vm3": {State: Torso, Letters: "--p---", NeverRan: true}, "vm4": {State: Migrating, Letters: "---ss-", Handed: true},
 		"vm5": {State: Remains, Letters: "---sc-", Sick: "it crashed"}, "vm6": {State: Remains, Letters: "---sr-"},
 		"vm7": {State: Remains, Letters: "---s--"}, "vm8": {State: Paused, Letters: "--p---"},
 		"vm9": {State: Running, Letters: "------", NeverRan: true}, "vm10": {State: Remains, Letters: "--psSd"},

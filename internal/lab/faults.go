@@ -30,7 +30,7 @@ func FaultNames(tool string) []string {
 	case "xm":
 		return append(domains, "migrate-lost", "migrate-rc3", "xend-down", "inactive-row")
 	case "xl":
-		return append(domains, "migrate-target", "handshake-undefined", "handshake-torso", "incoming-stays", "null-row", "libxl-down")
+		return append(domains, "migrate-target", "handshake-undefined", "handshake-torso", "incoming-stays", "null-row", "loses-name", "save-killed", "libxl-down")
 	case "virsh":
 		return []string{"save-fails", "restore-fails", "slow-stop", "migrate-fails", "incoming-stays", "libvirtd-down", "hangs", "no-state", "long-shutdown", "destroy-fails",
 			"lock-missing", "unsafe", "same-uuid", "daemon-dies", "source-lost", "finish-lost"}
@@ -86,6 +86,8 @@ var meanings = [...][2]string{
 	{"source-lost", "the guest dies in the middle of a move"},
 	{"finish-lost", "the target's last word is lost: it runs there, and a paused copy stays here as long as the images are locked; without locks it runs on both"},
 	{"null-row", "a dying domain without a name stands in the list"},
+	{"loses-name", "a domain that is destroyed or saved loses its name, and stands in the list as (null) until it is destroyed by its number"},
+	{"save-killed", "xl is killed while it saves: the domain stands suspended for ever"},
 }
 
 // SetFault switches a fault on.

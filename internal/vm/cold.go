@@ -114,7 +114,8 @@ func (l *life) clean(ctx context.Context, patience time.Duration) error {
 func (l *life) awaitChange(ctx context.Context, v view) (changed bool, err error) {
 	for {
 		d, err := l.detail(ctx)
-		if err == nil && classify(d, v.st, l.me) != v.guest {
+		now := v
+		if now.sees(d); err == nil && (now.guest != v.guest || now.still != v.still || now.handed != v.handed) {
 			return true, nil
 		}
 		if l.waits("for it to become something else") || l.left(2, 3) <= 0 {

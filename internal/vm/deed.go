@@ -89,6 +89,12 @@ func (l *life) do(ctx context.Context, r protocol.Row, v view) (again bool, err 
 	return false, fmt.Errorf("%s is %s here and its state is %s: nothing is known to do", l.vm, v.guest, v.st.Phase)
 }
 
+// refuseStrayed: half a copy stands still here, and nobody knows where its other half may run.
+func (l *life) refuseStrayed() error {
+	l.loud("hand-off unknown", "it was sent away by hand, and half a copy stands still here")
+	return fmt.Errorf("%s was being sent away from here, and it is not known how that ended: look for it on the other nodes; where it runs on one, or on none, end what is left here by hand (xm destroy, xl destroy), and have it started there, and nowhere else", l.vm)
+}
+
 // waitedInVain is what follows when a guest has not become something else in time.
 func (l *life) waitedInVain(ctx context.Context, d protocol.Deed, v view) (again bool, err error) {
 	switch {
@@ -101,6 +107,8 @@ func (l *life) waitedInVain(ctx context.Context, d protocol.Deed, v view) (again
 	case d == protocol.AwaitOrDestroy:
 		l.loud("memory lost", "the arrival hangs: destroyed (hand-off "+v.st.Txn+")")
 		return true, l.destroy(ctx)
+	case v.facts().Strayed():
+		return false, l.refuseStrayed()
 	case v.guest == leaving:
 		return false, l.refuseStart(v)
 	case v.guest == torso && l.action == "start":

@@ -131,12 +131,22 @@ func (l *life) save(ctx context.Context, x hypervisor.Saver, txn, mem string) (b
 		switch {
 		case derr == nil && (d.State == hypervisor.Paused || d.Suspended):
 			return false, l.giveUp(ctx, errors.Join(errors.New("saving has left the guest standing still"), tool))
+		case derr == nil && tool == nil && d.State == hypervisor.Remains: // it is saved, and its row does not go away
+			if err := l.destroy(ctx); err != nil {
+				return false, err
+			}
+			return l.saved(ctx, txn)
 		case derr == nil && d.State.Clean():
 			l.log(ocf.LevelError, "saving failed and the guest is gone", "error", tool)
 			return true, nil // the row for it knows what to do
 		}
 		return false, errors.Join(fmt.Errorf("saving %s ended, and what is here is not known", l.vm), tool, err, derr)
 	}
+	return l.saved(ctx, txn)
+}
+
+// saved publishes what was saved of a guest that is gone.
+func (l *life) saved(ctx context.Context, txn string) (bool, error) {
 	m, err := l.meta(ctx)
 	if err == nil {
 		err = l.held.Publish(txn, m)

@@ -40,6 +40,8 @@ type view struct {
 	image    bool                // the image of which st speaks is published
 	part     bool                // the image of which st speaks is not published, but proved whole
 	sick     bool                // the last status failed while the guest was here
+	still    bool                // what is leaving stands still
+	handed   bool                // and a copy of it may run where it was sent
 	alien    bool                // its tool is not installed, and the kernel can hold no such guest
 }
 
@@ -48,6 +50,7 @@ func (v view) facts() protocol.View {
 	return protocol.View{
 		Guest: v.guest, Phase: v.st.Phase, Mine: v.mine(), ToMe: v.toMe(), NodeGone: v.nodeGone, ToGone: v.toGone,
 		Image: v.image, Part: v.part, Sick: v.sick, Alien: v.alien,
+		Still: v.still, Handed: v.handed,
 	}
 }
 
@@ -89,6 +92,12 @@ func classify(d hypervisor.Detail, st handoff.State, me string) class {
 		return remains
 	}
 	return unknown
+}
+
+// sees takes in what the driver has answered, in the light of v's record.
+func (v *view) sees(d hypervisor.Detail) {
+	v.guest, v.alien = classify(d, v.st, v.me), d.NoProgram
+	v.still, v.handed = v.guest == leaving && (d.Suspended || d.Handed), v.guest == leaving && d.Handed
 }
 
 // detail asks the driver once. An answer that is not known is an error.
@@ -148,7 +157,8 @@ func (l *life) look(ctx context.Context) (view, error) {
 	}
 	// The guest first: outside the lock a record that is newer than the look can only name more.
 	st, serr := l.files.Read()
-	v.guest, v.alien, v.st = classify(d, st, l.me), d.NoProgram, st
+	v.st = st
+	v.sees(d)
 	l.phase, l.txn = st.Phase, st.Txn
 	if serr != nil {
 		return v, &recordError{serr}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -40,6 +41,16 @@ func (l *life) lockNode(ctx context.Context, shared *os.File) error {
 		keeper.Also = l.node.File()
 	}
 	return l.equip(keeper)
+}
+
+// idle tells whether no action works on the VM on this node, nor a tool that one has left behind.
+func (l *life) idle() bool {
+	held, err := lockfile.Held(l.mark(nodeLock))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.log(ocf.LevelWarning, "whether something works on the VM here is not known", "error", err)
+		return false
+	}
+	return !held
 }
 
 // lockAlone is lock where there is no shared storage to use.

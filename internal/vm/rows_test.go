@@ -36,10 +36,19 @@ var (
 	isRunning = func(n *node) {
 		n.g = guest{state: hypervisor.Running, mounted: n.w.typ == "openvz", incarnation: 77, counter: 5}
 	}
-	isFrozen = func(n *node) { isRunning(n); n.g.frozen = true }                               // as by OpenVZ: nobody sees it
-	isPaused = func(n *node) { isRunning(n); n.g.state, n.g.frozen = hypervisor.Paused, true } // where it can be seen
-	isIn     = func(s hypervisor.State) func(*node) { return func(n *node) { n.g.state = s } } // half of a guest
-	arrives  = func(w *world) {                                                                // after 20 s
+	isFrozen  = func(n *node) { isRunning(n); n.g.frozen = true }                               // as by OpenVZ: nobody sees it
+	isPaused  = func(n *node) { isRunning(n); n.g.state, n.g.frozen = hypervisor.Paused, true } // where it can be seen
+	isIn      = func(s hypervisor.State) func(*node) { return func(n *node) { n.g.state = s } } // half of a guest
+	isHalf    = func(n *node) { n.g.state, n.g.suspended, n.g.handed = hypervisor.Migrating, false, true }
+	comesBack = func(w *world) {
+		n, t := w.nodes["node1"], 0
+		w.clock.onSleep = func() {
+			if t++; t == 20 {
+				isRunning(n)
+			}
+		}
+	}
+	arrives = func(w *world) { // after 20 s
 		n, t := w.nodes["node1"], 0
 		w.clock.onSleep = func() {
 			if t++; t == 20 {
@@ -102,6 +111,22 @@ func stopCases() []rowCase {
 		{row: "leaving", name: "it came back", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Migrating), setup: func(w *world) {
 			w.clock.onSleep = func() { isRunning(w.nodes["node1"]); w.clock.onSleep = nil }
 		}, calls: "[save]", state: "suspended"},
+		{row: "leaving", name: "half a copy, and another has it", typ: "xen", phase: handoff.Running, node: "node2", guest: isHalf, calls: "[destroy]", state: "running node2", loud: "half copy destroyed"},
+		{row: "leaving", name: "half a copy of a save", typ: "xen", phase: handoff.Suspending, node: "node1", guest: isHalf, calls: "[destroy]", state: "down", loud: "memory lost"},
+		{row: "leaving", name: "half a copy, its target written down", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isHalf, calls: "[destroy]", state: "sent node2", loud: "half copy destroyed"},
+		{row: "leaving", name: "suspended under its own name", typ: "xen", phase: handoff.Running, node: "node1", guest: func(n *node) { isHalf(n); n.g.handed = false }, calls: "[destroy]", state: "down", loud: "half copy destroyed"},
+		{row: "leaving", name: "by hand, and it runs here", typ: "xen", phase: handoff.Running, node: "node1", guest: isIn(hypervisor.Migrating), calls: "[destroy]", state: "down", loud: "half copy destroyed"},
+		{row: "leaving", name: "by hand, and it comes to the end while it is waited for", typ: "xen", phase: handoff.Running, node: "node1", guest: isIn(hypervisor.Migrating), setup: func(w *world) {
+			n, k := w.nodes["node1"], 0
+			w.clock.onSleep = func() {
+				if k++; k == 20 {
+					isHalf(n)
+				}
+			}
+		}, state: "running node1", fails: "look for it on the other nodes", loud: "hand-off unknown"},
+		{row: "leaving by hand", typ: "xen", phase: handoff.Running, node: "node1", guest: isHalf, state: "running node1", fails: "look for it on the other nodes", loud: "hand-off unknown"},
+		{row: "leaving by hand", name: "it came back", typ: "xen", phase: handoff.Running, node: "node1", guest: isHalf, setup: comesBack, calls: "[save]", state: "suspended"},
+		{row: "leaving by hand", name: "nobody has it", typ: "xen", phase: handoff.Down, node: "node2", guest: isHalf, state: "down", fails: "look for it on the other nodes", loud: "hand-off unknown"},
 		{row: "here, another has it", name: "another has it", typ: "xen", phase: handoff.Running, node: "node2", guest: isIn(hypervisor.Migrating), state: "running node2", fails: "if node2 is off for certain: lbm confirm-down 101 node2 (a fencing or a boot of it frees the VM too)", loud: "double run"},
 		{row: "remains", phase: handoff.Running, node: "node1", guest: isIn(hypervisor.Remains), calls: "[destroy]", state: "down"},
 		{row: "remains", name: "umount was busy", phase: handoff.Held, node: "node1", guest: isIn(hypervisor.Remains), calls: "[destroy]", state: "suspended"},
@@ -177,6 +202,10 @@ func startCases() []rowCase {
 		{row: "no program", name: "an image waits", phase: handoff.Suspended, node: "node2", setup: fail("program"), calls: "[]", state: "suspended", fails: "not installed here"},
 		{row: "here, another has it", phase: handoff.Running, node: "node2", guest: isRunning, state: "running node2", fails: "if node2 is off for certain: lbm confirm-down 101 node2 (a fencing or a boot of it frees the VM too)", loud: "double run"},
 		{row: "leaving, another may have it", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Migrating), state: "sending node1 node2", fails: "not proved gone"},
+		{row: "leaving by hand", typ: "xen", phase: handoff.Running, node: "node1", guest: isHalf, state: "running node1", fails: "look for it on the other nodes", loud: "hand-off unknown"},
+		{row: "leaving by hand", name: "nobody has it", typ: "xen", phase: handoff.Down, node: "node2", guest: isHalf, state: "down", fails: "look for it on the other nodes", loud: "hand-off unknown"},
+		{row: "leaving by hand", name: "it came back", typ: "xen", phase: handoff.Running, node: "node1", guest: isHalf, setup: comesBack, state: "running node1"},
+		{row: "here, another has it", name: "half a copy", typ: "xen", phase: handoff.Running, node: "node2", guest: isHalf, state: "running node2", fails: "not proved gone", loud: "double run"},
 		{row: "leaving", name: "the target is gone", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", gone: []string{"node2"}, guest: isIn(hypervisor.Migrating), calls: "[destroy start]", state: "running node1", loud: "memory lost"},
 		{row: "here, suspending or held", name: "suspending", phase: handoff.Suspending, node: "node1", guest: isFrozen, calls: "[thaw]", state: "running node1"},
 		{row: "here, suspending or held", name: "held", phase: handoff.Held, node: "node1", guest: isFrozen, calls: "[thaw]", state: "running node1"},

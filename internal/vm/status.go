@@ -38,14 +38,22 @@ func (l *life) status(ctx context.Context) error {
 		return l.tolerate(err)
 	case err != nil:
 		return err
-	case known && !l.call.Probe:
+	}
+	var v view
+	v.sees(d)
+	f := v.facts()
+	f.Known, f.Idle = known, v.still && !l.call.Probe && l.idle()
+	r := protocol.Find(protocol.Status(), f)
+	if r.Do == protocol.CountSilence {
+		return l.tolerate(fmt.Errorf("%s stands still as one that is being sent or saved, and nothing works on it", l.vm))
+	}
+	if known && !l.call.Probe {
 		l.clear(unknownMark)
 		if err := l.healthy(ctx, d); err != nil {
 			return err
 		}
 	}
-	c := classify(d, handoff.State{}, "")
-	switch r := protocol.Find(protocol.Status(), protocol.View{Guest: c, Known: known}); r.Do {
+	switch r.Do {
 	case protocol.AnswerAbsent:
 		if known && !l.call.Probe {
 			l.clear(hereMark) // or a silence that follows would count as the last word, that it runs here
@@ -57,7 +65,7 @@ func (l *life) status(ctx context.Context) error {
 	case protocol.Inquire:
 		return l.inquire(ctx)
 	}
-	return fmt.Errorf("%s is down and has left %s behind", l.vm, c)
+	return fmt.Errorf("%s is down and has left %s behind", l.vm, v.guest)
 }
 
 // inquire looks at the record, in a process that is left behind if the shared storage hangs.

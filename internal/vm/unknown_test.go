@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
@@ -224,6 +227,45 @@ func TestSaveThatLeavesItSuspended(t *testing.T) {
 		}
 		if params == "" && w.state().Phase != handoff.Down || len(w.litter()) > 0 {
 			t.Errorf("%q: state %s, left %q", params, w.state().Phase, w.litter())
+		}
+		w.ok()
+	}
+}
+
+// A domain that stands still as one that is being moved or saved, and that nothing of ours moves: a few checks tolerate
+// that, then the manager is told, and its stop ends what is left. As long as an action or its tool works on it, which the
+// node's lock shows, it runs.
+func TestStandsStillAndNobodyMovesIt(t *testing.T) {
+	for name, still := range map[string]func(n *node){
+		"suspended by xl": func(n *node) { n.g.state, n.g.suspended = hypervisor.Migrating, true },
+		"half a copy":     func(n *node) { n.g.state, n.g.handed = hypervisor.Migrating, true },
+		"it moves":        func(n *node) { n.g.state = hypervisor.Migrating },
+	} {
+		w := newWorld(t, "xen", "node1", "node2")
+		n := w.nodes["node1"]
+		w.must(n.do("start"))
+		still(n)
+		lock := filepath.Join(n.root, host.RunDir, "xen-101"+nodeLock)
+		held, err := lockfile.Try(lock, "a save")
+		w.must(err)
+		for range 2 * defaultUnknown {
+			if err := n.do("status"); err != nil {
+				t.Errorf("%s, and somebody works on it: %v", name, err)
+			}
+		}
+		w.must(held.Close())
+		for i := range 2 * defaultUnknown {
+			err := n.do("status")
+			if over := name != "it moves" && i >= defaultUnknown; over != (err != nil) || errors.Is(err, ocf.ErrNotRunning) {
+				t.Errorf("%s, check %d: %v", name, i+1, err)
+			}
+		}
+		isRunning(n) // an answer begins the count anew
+		w.must(n.do("status"))
+		still(n)
+		w.must(n.do("status"))
+		if err := n.do("stop"); (err == nil) != (name != "half a copy") {
+			t.Errorf("%s: stop: %v", name, err)
 		}
 		w.ok()
 	}

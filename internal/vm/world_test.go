@@ -77,6 +77,7 @@ type guest struct {
 	never       bool   // NeverRan
 	sick        string // Sick
 	suspended   bool   // Suspended
+	handed      bool   // Handed
 }
 
 // failure is how a tool fails: after it has done what effect says.
@@ -303,7 +304,7 @@ func (f fake) Detail(context.Context, string) (hypervisor.Detail, error) {
 	case s == hypervisor.Unknown:
 		s = hypervisor.Stopped
 	}
-	return hypervisor.Detail{State: s, NeverRan: f.n.g.never, Sick: f.n.g.sick, Suspended: f.n.g.suspended, MayReturn: f.n.w.typ == "openvz" && s == hypervisor.Remains}, nil
+	return hypervisor.Detail{State: s, NeverRan: f.n.g.never, Sick: f.n.g.sick, Suspended: f.n.g.suspended, Handed: f.n.g.handed, MayReturn: f.n.w.typ == "openvz" && s == hypervisor.Remains}, nil
 }
 
 func (f fake) Start(ctx context.Context, _ hypervisor.Guest) error {

@@ -77,6 +77,66 @@ func TestFieldXen_46fe716eb(t *testing.T) {
 	}
 }
 
+// The same, and the half stands still: somebody has moved it by hand, and its other half may run anywhere. A stop that
+// ended it would have the manager start the VM beside that. Where the record names another node that lives, it is ended.
+func TestHalfACopyThatNoRecordKnows(t *testing.T) {
+	stacks(t, func(t *testing.T, w *world, tool string) {
+		name := map[string]string{"xm": "migrating-vm1", "xl": "vm1--migratedaway"}[tool]
+		w.scale = 300
+		w.wants(0, "a", "start")
+		w.Want(0, "", "a", tool+" destroy vm1")
+		w.half(name)
+		w.Want(0, "", "a", tool+" pause "+name)
+		for range 3 {
+			w.wants(0, "a", "status")
+		}
+		w.wants(1, "a", "status")
+		for _, action := range []string{"stop", "start"} {
+			w.wants(1, "a", action)
+			if left := w.rows("a", tool); left[name] == "" {
+				t.Errorf("%s destroyed it: %v", action, left)
+			}
+			w.wantRecord("running a")
+		}
+		w.wants(1, "b", "start")
+		w.Want(0, "", "a", tool+" destroy "+name) // a person has looked
+		w.wants(0, "a", "stop")
+		w.wants(0, "b", "start")
+		w.half(name)
+		w.Want(0, "", "a", tool+" pause "+name)
+		w.wants(0, "a", "stop")
+		if left := w.rows("a", tool); len(left) > 0 {
+			t.Errorf("stop answers 0 and %v is there", left)
+		}
+		w.wantRecord("running b")
+		w.wants(0, "b", "status")
+	})
+}
+
+// xl was killed while it saved or moved the domain, by hand: it stands suspended under its own name, and nothing will let it
+// go on. Checks tolerate that for a while and then fail, and the manager's stop ends it.
+func TestDomainThatXLLeftSuspended(t *testing.T) {
+	w := newWorld(t, "xen", "xl")
+	w.scale = 300
+	w.wants(0, "a", "start")
+	w.Want(0, "", "a", "lab fault xl save-killed vm1 1 1")
+	w.Want(137, "", "a", "xl save vm1 "+w.Path("shared/by-hand"))
+	if got := w.rows("a", "xl")["vm1"]; got != "---ss-" {
+		t.Fatalf("the lab: %v", w.rows("a", "xl"))
+	}
+	for range 3 {
+		w.wants(0, "a", "status")
+	}
+	w.wants(1, "a", "status")
+	w.wants(0, "a", "stop")
+	if left := w.rows("a", "xl"); len(left) > 0 {
+		t.Errorf("stop answers 0 and %v is there", left)
+	}
+	w.wantRecord("down")
+	w.wants(0, "b", "start")
+	w.alone(1)
+}
+
 // A guest that reboots by itself is away for a second or two: neither a check nor a stop takes that for its end.
 func TestFieldXen_43c5b1237(t *testing.T) {
 	stacks(t, func(t *testing.T, w *world, tool string) {
@@ -354,4 +414,40 @@ func TestFieldIssue1293(t *testing.T) {
 	}
 	w.wantRecord("running a")
 	w.alone(0)
+}
+
+// A domain that is destroyed loses its name before its devices: xl lists it as (null). It is the VM's until it is gone, also
+// to an agent that comes when it has died by itself. Another's is not.
+func TestDomainThatLostItsName(t *testing.T) {
+	w := newWorld(t, "xen", "xl")
+	w.scale = 60
+	for _, c := range []struct{ way, record string }{{"shutdown", "down"}, {"suspend", "suspended"}, {"by itself", "down"}} {
+		w.wants(0, "a", "start")
+		w.AwaitLines("xen", "vm1", 1)
+		w.ran = nil
+		w.Want(0, "", "a", "lab fault xl loses-name vm1 1 1")
+		env := []string{"OCF_RESKEY_on_stop=" + c.way}
+		switch c.way {
+		case "by itself":
+			w.Want(0, "", "a", "xl destroy vm1")
+			if got := w.rows("a", "xl")["(null)"]; got != "--ps-d" {
+				t.Fatalf("the lab: %v", w.rows("a", "xl"))
+			}
+			w.wants(1, "a", "status")
+			w.wants(1, "b", "start")
+			env = nil
+		case "shutdown":
+			w.Want(0, "", "a", "lab fault xl slow-stop vm1 1 9") // it is destroyed then
+		}
+		w.wants(0, "a", "stop", env...)
+		if left := w.rows("a", "xl"); len(left) > 0 {
+			t.Errorf("%s: stop answers 0 and %v is there: %q", c.way, left, w.ran)
+		}
+		w.wantRecord(c.record)
+		w.wants(7, "a", "status")
+	}
+	w.Want(0, "", "a", "lab fault xl null-row * 1 99999")
+	w.wants(7, "a", "status")
+	w.wants(0, "a", "stop")
+	w.wants(0, "a", "start")
 }

@@ -76,6 +76,7 @@ const (
 	AnswerRunning // status: it runs here
 	AnswerAbsent  // status: it does not run here
 	AnswerFailed  // status: it has failed here
+	CountSilence  // status: as a check without an answer: running a few times, then failed
 	Inquire       // status: look at the record
 	deeds
 )

@@ -12,6 +12,8 @@ var start = [...]Row{
 		"it runs here, and the record names a node that may have it too: nothing is touched, and an administrator is called", []int{26, 10}},
 	{"leaving, another may have it", func(v View) bool { return v.Guest == Leaving && v.Blocked() }, AwaitOrRefuse,
 		"it is being sent away; that is given time, and nothing is destroyed, since the target may have it", []int{22, 25}},
+	{"leaving by hand", View.Strayed, AwaitOrRefuse,
+		"it was sent away by hand, to where no record says; that is given time, and nothing is booted, since its copy may run there", []int{22, 9}},
 	{"leaving", func(v View) bool { return v.Guest == Leaving }, AwaitOrDestroy,
 		"it is being sent or saved; that is given time, and half a copy that nothing moves any more is destroyed", []int{25}},
 	{"here, suspending or held", func(v View) bool {

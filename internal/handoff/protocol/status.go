@@ -19,6 +19,8 @@ func Status() []Row { return status[:] }
 var status = [...]Row{
 	{"absent", func(v View) bool { return v.Guest == Absent || v.Guest == Torso }, AnswerAbsent,
 		"nothing of it is here that could run", nil},
+	{"leaving, and nobody moves it", func(v View) bool { return v.Guest == Leaving && v.Still && v.Idle && v.Known }, CountSilence,
+		"it stands still, and no action of ours works on it: that counts like a check without an answer, a few of which are tolerated", []int{32, 8}},
 	{"leaving", func(v View) bool { return v.Guest == Leaving }, AnswerRunning,
 		"it is being sent or saved, and counts as running here until it has left", []int{32}},
 	{"here, known", func(v View) bool { return (v.Guest == Running || v.Guest == Frozen) && v.Known }, AnswerRunning,

@@ -33,7 +33,9 @@ var stop = [...]Row{
 	}, AwaitOrDestroy, "the VM was sent here and is on its way; it is given time to arrive, so that it can be stopped with its memory; what hangs is destroyed", []int{24}},
 	{"arriving", func(v View) bool { return v.Guest == Arriving }, RefuseArriving,
 		"something arrives that the record does not announce; it is left alone", []int{24}},
-	{"leaving", func(v View) bool { return v.Guest == Leaving && !v.Other() }, AwaitOrDestroy,
+	{"leaving by hand", View.Strayed, AwaitOrRefuse,
+		"it was sent away by hand, to where no record says; that is given time, and nothing is destroyed, since its copy may run there", []int{22, 7}},
+	{"leaving", func(v View) bool { return v.Guest == Leaving && (!v.Other() || v.Still) }, AwaitOrDestroy,
 		"the guest is being sent or saved; that is given time, and half a copy that nothing moves any more is destroyed", []int{25, 22}},
 	{"torso of a living source", func(v View) bool {
 		return v.Guest == Torso && v.Is(handoff.Sending) && v.ToMe && !v.NodeGone

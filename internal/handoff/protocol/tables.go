@@ -32,11 +32,14 @@ func Views() []View {
 			for _, place := range places(phase) {
 				v := place
 				v.Guest = guest
-				for _, v.Image = range either(v.Is(handoff.Suspending, handoff.Held, handoff.Suspended)) {
-					for _, v.Part = range either(v.Is(handoff.Suspending) && v.Mine && !v.Image) {
-						for _, v.Sick = range bools {
-							for _, v.Alien = range either(guest == Absent) {
-								out = append(out, v)
+				for _, still := range stills(guest) {
+					v.Still, v.Handed = still > 0, still > 1
+					for _, v.Image = range either(v.Is(handoff.Suspending, handoff.Held, handoff.Suspended)) {
+						for _, v.Part = range either(v.Is(handoff.Suspending) && v.Mine && !v.Image) {
+							for _, v.Sick = range bools {
+								for _, v.Alien = range either(guest == Absent) {
+									out = append(out, v)
+								}
 							}
 						}
 					}
@@ -45,6 +48,14 @@ func Views() []View {
 		}
 	}
 	return out
+}
+
+// stills: what is leaving moves on, stands still, or stands still and may have a copy that runs.
+func stills(g Guest) []int {
+	if g == Leaving {
+		return []int{0, 1, 2}
+	}
+	return []int{0}
 }
 
 func either(may bool) []bool {

@@ -25,7 +25,9 @@ func viewsOf(table string) []View {
 			continue
 		case "status":
 			for _, v.Known = range either(true) {
-				out = append(out, View{Guest: v.Guest, Known: v.Known})
+				for _, v.Idle = range either(true) {
+					out = append(out, View{Guest: v.Guest, Known: v.Known, Still: v.Still, Handed: v.Handed, Idle: v.Idle})
+				}
 			}
 			continue
 		default:
@@ -103,8 +105,12 @@ func TestTablesKeepTheRules(t *testing.T) {
 		if v.Is(handoff.Sending) && (d == RecordDown || d == RecordLost || d == FailImages) {
 			t.Errorf("R22: a stop writes down while the end of a migration is not known: %+v", v)
 		}
-		if v.Here() && v.Other() && !v.Announced() && (d != RefuseDouble || Find(Start(), v).Do != RefuseDouble && Find(Start(), v).Do != RefuseAlien) {
+		if v.Here() && v.Other() && !v.Still && !v.Announced() && (d != RefuseDouble || Find(Start(), v).Do != RefuseDouble && Find(Start(), v).Do != RefuseAlien) {
 			t.Errorf("R26: two guests, and it is not refused: %+v", v)
+		}
+		if start := Find(Start(), v).Do; v.Handed && (d == AwaitOrDestroy || start == AwaitOrDestroy) && !v.Other() &&
+			!v.Is(handoff.Suspending, handoff.Held, handoff.Sending) {
+			t.Errorf("R22: half a copy is destroyed whose other half may run, nobody knows where: %+v", v)
 		}
 		if d == ChooseWay && v.Guest != Running {
 			t.Errorf("R29: a stop reads tickets and nothing runs: %+v", v)

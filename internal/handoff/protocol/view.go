@@ -57,6 +57,10 @@ type View struct {
 	Image bool // the image of which the record speaks is published
 	Part  bool // it is not published, but proved whole, and made in this boot of this node
 
+	Still  bool // what is leaving stands still: if nothing works on it, it will not go on
+	Handed bool // and a copy of it may run on its target already
+	Idle   bool // no action of ours works on the VM on this node
+
 	Sick     bool   // the last status failed while the guest was here
 	Shutdown bool   // on_stop is shutdown
 	Ticket   Ticket // of this stop
@@ -110,6 +114,11 @@ func (v View) Other() bool {
 // Blocked: what is left of the guest here may not be followed by a start, since another node may have the VM.
 func (v View) Blocked() bool {
 	return v.Other() || v.Phase == handoff.Sending && v.Mine && !v.ToGone
+}
+
+// Strayed: half a copy is here of which another half may run, and the record does not say where.
+func (v View) Strayed() bool {
+	return v.Guest == Leaving && v.Handed && !v.Other() && !(v.Mine && v.Is(handoff.Suspending, handoff.Held, handoff.Sending))
 }
 
 // left: something is here that is no guest any more, or not yet.

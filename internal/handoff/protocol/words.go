@@ -50,7 +50,7 @@ var deedNames = [deeds]string{
 	"refuse-migrate", "refuse-alien", "await-or-destroy", "await-or-refuse", "await-sender", "await-or-boot", "destroy-and-look",
 	"record-down", "record-lost", "record-sent", "record-suspended", "publish-dump", "fail-images",
 	"take-arrival", "take-over", "kill-held", "hold-and-kill", "thaw-and-look", "choose-way", "read-ticket", "cold-stop", "send-live", "keep-memory",
-	"adopt", "thaw-and-adopt", "take-and-adopt", "boot", "boot-lost", "resume", "answer-running", "answer-absent", "answer-failed", "inquire",
+	"adopt", "thaw-and-adopt", "take-and-adopt", "boot", "boot-lost", "resume", "answer-running", "answer-absent", "answer-failed", "count-silence", "inquire",
 }
 
 // Cure is what an administrator does about a refusal.
@@ -74,6 +74,8 @@ func Cures() []Cure {
 			"Wait for the sender, or stop the VM there; then try again."},
 		{AwaitOrRefuse, "VM has not arrived ..., VM is still being received ...", "It was waited for, and a living node is still the sender.",
 			"Look at the sender: its stop or its status settles what became of the VM. Then `clusvcadm -d GROUP` and `clusvcadm -e GROUP -m` the node that runs it, or `lbm repair VM`."},
+		{AwaitOrRefuse, "VM was being sent away from here, and it is not known how that ended", "Somebody has moved it by hand (xm migrate, xl migrate), and half a copy stands still here. The other half may run on the node to which it was sent; no record knows of it.",
+			"Look for the VM on the other nodes. If it runs on one, Y: here `clusvcadm -d GROUP`, end the half copy (`xl destroy VM--migratedaway`, `xm destroy migrating-VM`), and then `clusvcadm -e GROUP -m Y`, which takes over what runs there; enable it nowhere else. If it runs nowhere: end the half copy, then `clusvcadm -d GROUP` and `clusvcadm -e GROUP`."},
 		{RefuseUnread, "the hand-off record is not readable", "The record is damaged, or the storage answers with errors. Nothing is guessed.",
 			"Look at the share first. If the file itself is damaged: disable the service, find out on which node the VM runs, move `state` aside, and enable the service on that node. Without a record its agent takes over what runs there, and boots what runs nowhere; no memory image is used then."},
 		{RefuseUnsent, "... it is not being sent to this node", "Pacemaker asks this node to receive a VM that nobody sends here.",

@@ -48,6 +48,7 @@ const (
 	leaving  = "migrating-"
 	incoming = "--incoming"
 	away     = "--migratedaway"
+	nameless = "(null)"
 )
 
 // domain is one domain. Its fields are the xend's, under its lock; guest is nil as long as memory still arrives.
@@ -195,6 +196,8 @@ func (d *domain) state() string {
 	switch {
 	case d.guest == nil:
 		return "--p---"
+	case d.name == nameless:
+		return "--ps-d"
 	case d.dead:
 		return "---s--"
 	case d.guest.Frozen() && d.moves && !strings.HasPrefix(d.name, leaving):

@@ -79,6 +79,9 @@ func (c *call) save(life context.Context, w words) int {
 	if !wait(life, copyTakes(d.conf.bytes(), false)) {
 		return 1
 	}
+	if err == nil && c.n.Fault("xl", "save-killed", d.conf.Name) {
+		return 137
+	}
 	if err == nil && c.n.Fault(c.tool, "save-fails", d.conf.Name) {
 		err = errors.New("xc_save failed")
 	}
@@ -89,7 +92,9 @@ func (c *call) save(life context.Context, w words) int {
 		c.x.stay(d)
 		return c.fail(saveFailed, d.id, 0)
 	}
-	c.x.drop(d)
+	if !c.losesName(d) {
+		c.x.drop(d)
+	}
 	return 0
 }
 

@@ -247,7 +247,7 @@ func (c *call) list(w words) int {
 		}
 	}
 	if c.tool == "xl" && c.n.Fault("xl", "null-row", "*") {
-		row("(null)", 99, 0, 1, "--ps-d", 99.9)
+		row(nameless, 99, 0, 1, "--ps-d", 99.9)
 	}
 	return 0
 }
@@ -278,8 +278,20 @@ func (c *call) destroy(d *domain) int {
 		c.x.dies(d)
 		return 0
 	}
-	c.x.drop(d)
+	if !c.losesName(d) {
+		c.x.drop(d)
+	}
 	return 0
+}
+
+// losesName: the guest has ended, and its domain still holds its devices, without a name.
+func (c *call) losesName(d *domain) bool {
+	if !c.n.Fault("xl", "loses-name", d.conf.Name) {
+		return false
+	}
+	c.x.rename(d, nameless)
+	c.x.dies(d)
+	return true
 }
 
 // dies ends the guest and leaves its row.
