@@ -116,9 +116,11 @@ func (v View) Blocked() bool {
 	return v.Other() || v.Phase == handoff.Sending && v.Mine && !v.ToGone
 }
 
-// Strayed: half a copy is here of which another half may run, and the record does not say where.
+// Strayed: half a copy is here of which another half may run, and no record says where. The record calls the VM this node's,
+// which an agent here wrote when no half was here; or there never was one. In other phases the half is of a move that was
+// recorded, and what the record says now is what has come of it.
 func (v View) Strayed() bool {
-	return v.Guest == Leaving && v.Handed && !v.Other() && !(v.Mine && v.Is(handoff.Suspending, handoff.Held, handoff.Sending))
+	return v.Guest == Leaving && v.Handed && (v.Is(handoff.NoRecord) || v.Mine && v.Is(handoff.Starting, handoff.Running, handoff.Resuming))
 }
 
 // left: something is here that is no guest any more, or not yet.

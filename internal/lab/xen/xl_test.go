@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -237,6 +238,34 @@ func TestFaultsOfBoth(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A domain that is saved or destroyed loses its name, until it is destroyed by its number; and one of which the saving xl was
+// killed stands suspended.
+func TestXLLeavesBehind(t *testing.T) {
+	l := newXLLab(t, "4.17")
+	for _, end := range []string{"xl destroy vm1", "xl save vm1 " + l.Path("shared/image")} {
+		l.Want(0, "", "a", `xl create vm1 name="vm1"`)
+		l.AwaitLines("xen", "vm1", 1)
+		l.Want(0, "", "a", "lab fault xl loses-name vm1 1 1")
+		l.Want(0, "", "a", end)
+		if got := states(l, "a", "xl"); got["(null)"] != "--ps-d" || got["vm1"] != "" {
+			t.Errorf("%s: %v", end, got)
+		}
+		id := strings.Fields(l.Want(0, "(null)", "a", "xl list"))
+		l.Want(0, "", "a", "xl destroy "+id[slices.Index(id, "(null)")+1])
+		if got := states(l, "a", "xl"); len(got) > 0 {
+			t.Errorf("%s: %v", end, got)
+		}
+	}
+	l.Want(0, "", "a", `xl create vm1 name="vm1"`)
+	l.AwaitLines("xen", "vm1", 1)
+	l.Want(0, "", "a", "lab fault xl save-killed vm1 1 1")
+	l.Want(137, "", "a", "xl save vm1 "+l.Path("shared/image"))
+	if got := states(l, "a", "xl"); got["vm1"] != "---ss-" {
+		t.Errorf("%v", got)
+	}
+	l.Want(0, "", "a", "xl destroy vm1")
 }
 
 // Which fault is shown by which test; whoever adds one adds it here.
