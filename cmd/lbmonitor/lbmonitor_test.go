@@ -64,6 +64,7 @@ func (m *manager) Disable(context.Context, string) error        { return errors.
 const lbvmConf = `sharedstorage /shared;
 resources /shared/lbresources.conf;
 logdir /shared/lbvm/log;
+rail projected-load off; # its node has no other guest: it is all the load
 balance 101;
 default {
     algorithm {

@@ -17,6 +17,7 @@ func view(st cluster.Status, read facts) (balance.View, []string) {
 	v := balance.View{Quorate: st.Quorate, Nodes: []balance.Node{}, VMs: []balance.VM{}}
 	var warnings []string
 	can := map[string]bool{}
+	guests := map[string]host.GuestFact{}
 	for _, x := range st.Members {
 		n := balance.Node{Name: x.Name, Online: x.Online && x.Manager && !x.Estranged}
 		can[n.Name] = n.Online
@@ -24,6 +25,10 @@ func view(st cluster.Status, read facts) (balance.View, []string) {
 		switch {
 		case err == nil:
 			n.Cores, n.MemFree, n.MemTotal, n.Seen = float64(f.Cores), f.MemFree, f.MemTotal, f.At
+			for _, g := range f.Guests {
+				g.CPU *= float64(f.Cores)
+				guests[x.Name+" "+g.Type+":"+g.Name] = g
+			}
 		case n.Online && errors.Is(err, fs.ErrNotExist):
 			warnings = append(warnings, "node "+x.Name+" has published no facts: does lblog run there?")
 		case n.Online:
@@ -48,6 +53,9 @@ func view(st cluster.Status, read facts) (balance.View, []string) {
 			if p.Node != s.Owner && can[p.Node] && crowd[s.ID] == 1 {
 				vm.MayRun = append(vm.MayRun, balance.Placement{Node: p.Node, Score: p.Score})
 			}
+		}
+		if g, ok := guests[vm.Owner+" "+vm.ID()]; ok { // what it adds to a node that takes it
+			vm.Cores, vm.Mem = max(g.CPU, 0), g.Mem
 		}
 		v.VMs = append(v.VMs, vm)
 	}

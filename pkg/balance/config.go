@@ -21,7 +21,9 @@ type Config struct {
 	Default   *Rule            // of VMs that have none of their own; may be nil
 	Resources []Resource
 	Rails     RailSettings
-	Digest    string // of the two files: tells which configuration a pass ran under
+	Apart     [][]string // VMs, as written, that are kept on different nodes
+	Together  [][]string // VMs that are kept on one node
+	Digest    string     // of the two files: tells which configuration a pass ran under
 }
 
 // Resource is something that is measured on every node.
@@ -29,6 +31,7 @@ type Resource struct {
 	Name string
 	Log  string // the last part of its log's name
 	Load bool   // less is better: known of some built-in samplers, and of the manual's cpu
+	CPU  bool   // the busy share of all processors: a VM's part of it is known by VM.Cores
 }
 
 // Program is a compiled algorithm. *perl.Program is one.
@@ -47,6 +50,7 @@ type Rule struct {
 	Err     error
 	At      perl.Position
 	Text    string
+	Rails   map[string]bool // the rails that the block switches: false is off
 }
 
 // RailSettings are the measures of the rails. Zero fields have their defaults.
@@ -57,6 +61,7 @@ type RailSettings struct {
 	Cooldown     time.Duration // so long a VM rests after its move: 30m
 	MovesPerPass int           // 1: each move is measured before the next is chosen
 	InFlight     time.Duration // so long a move without an end counts as under way: 1h
+	Off          []string      // the rails that are switched off for all VMs
 }
 
 func (s RailSettings) withDefaults() RailSettings {
@@ -89,14 +94,21 @@ func NewConfig(f *conf.File, r *conf.Resources) (*Config, []conf.Diagnostic) {
 		Paths: f.Paths, Balance: slices.Clone(f.Balance), Rules: map[string]*Rule{},
 		Rails: RailSettings{Interval: f.Interval, Stale: f.Stale, Settle: f.Settle, Cooldown: f.Cooldown},
 	}
+	for _, x := range f.Rails {
+		c.Rails.Off = slices.DeleteFunc(c.Rails.Off, func(name string) bool { return name == x.Name.Text }) // the last counts
+		if !x.On {
+			c.Rails.Off = append(c.Rails.Off, x.Name.Text)
+		}
+	}
+	c.Apart, c.Together = f.Apart, f.Together
 	sum := sha256.Sum256(slices.Concat(f.Src, []byte{0}, r.Src))
 	c.Digest = hex.EncodeToString(sum[:8])
 	for _, x := range r.List {
-		load := x.Name == "cpu"
+		load, cpu := x.Name == "cpu", x.Name == "cpu"
 		if x.Builtin != nil {
-			load = x.Builtin[0] != "ram"
+			load, cpu = x.Builtin[0] != "ram", x.Builtin[0] == "cpu"
 		}
-		c.Resources = append(c.Resources, Resource{Name: x.Name, Log: x.Log(), Load: load})
+		c.Resources = append(c.Resources, Resource{Name: x.Name, Log: x.Log(), Load: load, CPU: cpu})
 	}
 	funcs := hostFuncs(c)
 	var diags []conf.Diagnostic
@@ -117,7 +129,14 @@ func NewConfig(f *conf.File, r *conf.Resources) (*Config, []conf.Diagnostic) {
 
 func newRule(f *conf.File, b *conf.Block, name string, funcs []perl.Func) (*Rule, []conf.Diagnostic) {
 	at := perl.Position{File: f.Name, Line: b.Algorithm.Line, Col: b.Algorithm.Col, VM: b.VM}
-	rule := &Rule{Name: name, Info: b.Info.Text, At: at, Text: b.Algorithm.Text}
+	rule := &Rule{Name: name, Info: b.Info.Text, At: at, Text: b.Algorithm.Text, Rails: map[string]bool{}}
+	for _, x := range b.Rails {
+		rule.Rails[x.Name.Text] = x.On
+	}
+	if b.Builtin {
+		rule.Program = Relief{}
+		return rule, nil
+	}
 	program, found := perl.Compile([]byte(b.Algorithm.Text), at, funcs)
 	var diags []conf.Diagnostic
 	for _, d := range found {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -139,13 +140,13 @@ func TestNewConfig(t *testing.T) {
 	if conf.HasErrors(diags) {
 		t.Fatal(diags)
 	}
-	if c.Rails != (RailSettings{Interval: 30 * time.Second, Stale: 90 * time.Second, Settle: time.Minute, Cooldown: time.Hour}) || c.Rails.Horizon() != 25*time.Hour {
+	if !reflect.DeepEqual(c.Rails, RailSettings{Interval: 30 * time.Second, Stale: 90 * time.Second, Settle: time.Minute, Cooldown: time.Hour}) || c.Rails.Horizon() != 25*time.Hour {
 		t.Errorf("%+v %v", c.Rails, c.Rails.Horizon())
 	}
 	if c.Default.Info != "hot" || c.Rules["xen:web"] == nil || c.Rules["xen:web"].Name != "xen:web" || len(c.Digest) != 16 {
 		t.Errorf("%+v", c)
 	}
-	if want := []Resource{{"cpu", "cpu-usage", true}, {"ram", "ram", false}, {"users", "users", false}}; !slices.Equal(c.Resources, want) {
+	if want := []Resource{{"cpu", "cpu-usage", true, true}, {"ram", "ram", false, false}, {"users", "users", false, false}}; !slices.Equal(c.Resources, want) {
 		t.Errorf("%+v", c.Resources)
 	}
 }

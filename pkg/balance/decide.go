@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ func decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
 	for _, rail := range rails {
 		pass.Rails[rail.Name] = 0
 	}
+	var asks []ask
 	seen := map[*VM]bool{}
 	for _, name := range in.Config.Balance {
 		vm, err := r.index.find(name)
@@ -55,16 +57,54 @@ func decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
 			continue
 		}
 		seen[vm] = true
-		d := r.byRule(ctx, vm, name)
+		a, d := r.byRule(ctx, vm, name)
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("deciding: %w", err)
 		}
-		for rail := range d.heldBy() {
+		a.index = len(pass.Decisions)
+		pass.Decisions = append(pass.Decisions, d)
+		if a.vm != nil {
+			asks = append(asks, a)
+		}
+	}
+	for _, a := range inTurn(asks) {
+		r.settle(ctx, a, &pass.Decisions[a.index])
+	}
+	for i := range pass.Decisions {
+		for rail := range pass.Decisions[i].heldBy() {
 			pass.Rails[rail]++
 		}
-		pass.Decisions = append(pass.Decisions, d)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("deciding: %w", err)
 	}
 	return pass, nil
+}
+
+// ask is a VM whose rule asked for a move or a report.
+type ask struct {
+	vm    *VM
+	rule  *Rule
+	index int     // of its decision
+	gain  float64 // what a built-in algorithm expects of it; 0 of other rules
+}
+
+// inTurn is the order in which moves are given: that of balance. The VMs of which a built-in algorithm tells what it
+// expects share the turns that they have together: those come first of which it expects most.
+func inTurn(asks []ask) []ask {
+	var gains []ask
+	for _, a := range asks {
+		if a.gain > 0 {
+			gains = append(gains, a)
+		}
+	}
+	slices.SortStableFunc(gains, func(a, b ask) int { return cmp.Compare(b.gain, a.gain) })
+	for i := range asks {
+		if asks[i].gain > 0 {
+			asks[i], gains = gains[0], gains[1:]
+		}
+	}
+	return asks
 }
 
 // Best says where a VM would best go if somebody wants it to go: Decide's rails and rank without a rule. It is for
@@ -81,6 +121,7 @@ func Best(ctx context.Context, in Input, name string) (Decision, error) {
 	d := Decision{VM: vm.ID(), Service: vm.Service, Owner: vm.Owner}
 	d.Candidates = slices.Clone(r.candidates(vm))
 	d.Considered = len(d.Candidates)
+	r.rule = in.Config.rule(vm, name)
 	for _, x := range in.Config.Resources { // none was read: compare by the first load that there is
 		if x.Load {
 			r.reads = []*Read{{Resource: x.Name, Minutes: bestMinutes}}
@@ -91,7 +132,7 @@ func Best(ctx context.Context, in Input, name string) (Decision, error) {
 		d.Candidates[i].Said = SaidMigrate
 	}
 	all := said(d.Candidates, SaidMigrate)
-	r.measure(d.Candidates, all)
+	r.measure(vm, d.Candidates, all)
 	r.reads = nil
 	r.conclude(vm, &d, all)
 	return d, ctx.Err()
@@ -114,12 +155,12 @@ func (r *round) candidates(vm *VM) []Candidate {
 }
 
 // byRule decides on one VM.
-func (r *round) byRule(ctx context.Context, vm *VM, written string) Decision {
+func (r *round) byRule(ctx context.Context, vm *VM, written string) (ask, Decision) {
 	d := Decision{VM: vm.ID(), Service: vm.Service, Owner: vm.Owner}
 	rule := r.in.Config.rule(vm, written)
 	if rule == nil {
 		d.Why = "it has no algorithm, and there is no default"
-		return d
+		return ask{}, d
 	}
 	d.Rule = rule.Name
 	if rule.Program == nil {
@@ -128,45 +169,53 @@ func (r *round) byRule(ctx context.Context, vm *VM, written string) Decision {
 			d.Err = errors.New("the algorithm was not compiled")
 		}
 		d.Why = "its algorithm is broken: " + d.Err.Error()
-		return d
+		return ask{}, d
 	}
+	r.rule = rule
 	owner := r.nodes[vm.Owner]
 	if vm.State != Started || owner == nil || !owner.Online {
 		d.Vetoes = r.vetoes(vm)
 		d.Why = "its rule was not asked: it is " + vm.State.String() + " on " + orNone(vm.Owner)
-		return d
+		return ask{}, d
 	}
-	r.evaluate(ctx, vm, rule, owner, &d)
+	gain := r.evaluate(ctx, vm, rule, owner, &d)
+	if len(said(d.Candidates, SaidMigrate)) == 0 && len(said(d.Candidates, SaidReport)) == 0 {
+		d.Why = silence(&d)
+		return ask{}, d
+	}
+	return ask{vm: vm, rule: rule, gain: gain}, d
+}
+
+// settle makes a verdict of what a rule asked for.
+func (r *round) settle(ctx context.Context, a ask, d *Decision) {
+	r.rule, r.reads = a.rule, d.Reads
 	migrate, report := said(d.Candidates, SaidMigrate), said(d.Candidates, SaidReport)
 	switch {
 	case len(migrate) > 0:
-		r.measure(d.Candidates, migrate)
-		r.conclude(vm, &d, migrate)
-	case len(report) > 0:
-		r.measure(d.Candidates, report)
+		r.measure(a.vm, d.Candidates, migrate)
+		r.conclude(a.vm, d, migrate)
+	default:
+		r.measure(a.vm, d.Candidates, report)
 		rank(d.Candidates, report)
 		d.Verdict, d.Target, d.Line = ReportOnly, d.Candidates[report[0]].Node, d.Candidates[report[0]].Line
-	default:
-		d.Why = silence(&d)
-		return d
 	}
-	r.explain(ctx, vm, rule, owner, &d)
-	return d
+	r.explain(ctx, a.vm, a.rule, r.nodes[a.vm.Owner], d)
 }
 
 // manyCandidates is how many candidates of a VM are kept though the rule said nothing of them.
 const manyCandidates = 32
 
-// evaluate runs the rule for each candidate, or once for all if it never looked at one.
-func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d *Decision) {
+// evaluate runs the rule for each candidate, or once for all if it never looked at one. It gives the gain that a built-in
+// one tells.
+func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d *Decision) (gain float64) {
 	trace := r.in.Trace != nil && r.in.Trace(vm.ID())
 	e := &r.eval
-	e.r, e.vm, e.reads = r, vm.ID(), nil
+	e.r, e.vm, e.of, e.reads, e.gain = r, vm.ID(), vm, nil, 0
 	list := r.candidates(vm)
 	d.Considered = len(list)
 	for i := range list {
 		if ctx.Err() != nil {
-			return
+			return 0
 		}
 		c := &list[i]
 		e.run(ctx, rule, owner, r.nodes[c.Node], c, trace)
@@ -187,7 +236,7 @@ func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d
 		list = slices.DeleteFunc(list, func(c Candidate) bool { return c.Said == SaidNothing && c.Err == nil && c.Output == "" })
 	}
 	d.Candidates, d.Reads = slices.Clone(list), e.reads
-	r.reads = e.reads
+	return e.gain
 }
 
 // conclude puts the rails between the candidates that are wanted and a move.
@@ -197,7 +246,7 @@ func (r *round) conclude(vm *VM, d *Decision, wanted []int) {
 	for _, i := range wanted {
 		c := &d.Candidates[i]
 		for _, rail := range r.rails {
-			if rail.target == nil {
+			if rail.target == nil || !r.on(rail.Name) {
 				continue
 			}
 			if text := rail.target(r, vm, c); text != "" {
@@ -234,7 +283,7 @@ func (r *round) conclude(vm *VM, d *Decision, wanted []int) {
 func (r *round) vetoes(vm *VM) []Veto {
 	var out []Veto
 	for _, rail := range r.rails {
-		if rail.vm == nil {
+		if rail.vm == nil || !r.on(rail.Name) {
 			continue
 		}
 		if text := rail.vm(r, vm); text != "" {
@@ -251,7 +300,7 @@ func (r *round) explain(ctx context.Context, vm *VM, rule *Rule, owner *node, d 
 	}
 	c := d.chosen()
 	if c != nil && c.Trace == nil && rule.Program.Deterministic() {
-		again, steps := Candidate{Node: c.Node}, evaluation{r: r, vm: vm.ID()}
+		again, steps := Candidate{Node: c.Node}, evaluation{r: r, vm: vm.ID(), of: vm}
 		steps.run(ctx, rule, owner, r.nodes[c.Node], &again, true)
 		c.Trace = again.Trace
 	}

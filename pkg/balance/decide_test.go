@@ -232,7 +232,7 @@ func randomInput(seed int64) Input {
 	rnd := rand.New(rand.NewSource(seed))
 	s := NewMemorySamples(3 * time.Minute)
 	in := Input{At: testNow, Samples: s, View: View{Quorate: true}}
-	in.Config = &Config{Default: hot(), Rules: map[string]*Rule{}, Resources: []Resource{{"cpu", "cpu", true}}, Rails: RailSettings{MovesPerPass: 1 + rnd.Intn(9)}}
+	in.Config = &Config{Default: hot(), Rules: map[string]*Rule{}, Resources: []Resource{{"cpu", "cpu", true, true}}, Rails: RailSettings{MovesPerPass: 1 + rnd.Intn(9)}}
 	nodes := 2 + rnd.Intn(6)
 	var may []Placement
 	for i := range nodes {
@@ -308,7 +308,7 @@ func big(nodes, vms int, hotShare float64) Input {
 	in := Input{At: testNow, View: View{Quorate: true}}
 	s := NewMemorySamples(3 * time.Minute)
 	in.Samples = s
-	in.Config = &Config{Default: hot(), Rules: map[string]*Rule{}, Resources: []Resource{{"cpu", "cpu", true}}}
+	in.Config = &Config{Default: hot(), Rules: map[string]*Rule{}, Resources: []Resource{{"cpu", "cpu", true, true}}}
 	var may []Placement
 	for i := range nodes {
 		name := fmt.Sprintf("node%03d", i)

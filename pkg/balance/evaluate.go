@@ -15,6 +15,8 @@ import (
 type evaluation struct {
 	r             *round
 	vm            string
+	of            *VM     // nil in a trial
+	gain          float64 // of the move, as a built-in algorithm sees it
 	owner, target *node
 	askedTarget   bool
 	said          Said
@@ -153,7 +155,11 @@ func (e *evaluation) run(ctx context.Context, rule *Rule, owner, target *node, c
 	default:
 		c.Said, c.Weight = e.said, e.weight
 		if e.said != SaidNothing {
-			c.Line = e.r.line(e.line, rule)
+			at := e.line
+			if at.Line == 0 { // a built-in one says it where it is named
+				at = rule.At
+			}
+			c.Line = e.r.line(at, rule)
 		}
 	}
 	c.Reads, c.Output = e.targetReads, e.out.String()

@@ -124,19 +124,20 @@ type Decision struct {
 
 // Candidate is a node to which the VM could go.
 type Candidate struct {
-	Node     string
-	Said     Said
-	Weight   float64 // of migrate(WEIGHT)
-	Line     *Line   // where the rule said it
-	Err      error   // what ended the rule: it then said nothing
-	Reads    []*Read // what the rule read of this node
-	Output   string  // what the rule printed
-	Trace    *perl.Trace
-	Score    int   // of its Placement
-	Guests   int   // on it, with those that are on their way to it
-	Measured *Read // of a resource of which less is better: its mean counts for the rank; nil where there is none
-	Vetoes   []Veto
-	Rank     int // 1 is the best of those that said the same and have no veto; 0: not ranked
+	Node      string
+	Said      Said
+	Weight    float64 // of migrate(WEIGHT)
+	Line      *Line   // where the rule said it
+	Err       error   // what ended the rule: it then said nothing
+	Reads     []*Read // what the rule read of this node
+	Output    string  // what the rule printed
+	Trace     *perl.Trace
+	Score     int      // of its Placement
+	Guests    int      // on it, with those that are on their way to it
+	Measured  *Read    // of a resource of which less is better: its mean counts for the rank; nil where there is none
+	Projected *float64 // that mean with the VM, and with those that are on their way to the node; nil: unknown
+	Vetoes    []Veto
+	Rank      int // 1 is the best of those that said the same and have no veto; 0: not ranked
 }
 
 // Line is a line of lbvm.conf.

@@ -105,6 +105,8 @@ type jsonVM struct {
 	Frozen    bool       `json:"frozen"`
 	MayRun    int        `json:"may_run"` // index into placements
 	Since     *time.Time `json:"since"`
+	Cores     *float64   `json:"cpu_cores"`
+	Mem       *int64     `json:"mem_bytes"`
 }
 
 type jsonDecision struct {
@@ -124,19 +126,20 @@ type jsonDecision struct {
 }
 
 type jsonCandidate struct {
-	Node     string     `json:"node"`
-	Said     Said       `json:"said"`
-	Weight   float64    `json:"weight"`
-	Line     *jsonLine  `json:"line"`
-	Error    *string    `json:"error"`
-	Reads    []jsonRead `json:"reads"`
-	Output   string     `json:"output"`
-	Steps    []jsonStep `json:"steps"`
-	Score    int        `json:"score"`
-	Guests   int        `json:"guests"`
-	Measured *jsonRead  `json:"measured"`
-	Vetoes   []jsonVeto `json:"vetoes"`
-	Rank     int        `json:"rank"`
+	Node      string     `json:"node"`
+	Said      Said       `json:"said"`
+	Weight    float64    `json:"weight"`
+	Line      *jsonLine  `json:"line"`
+	Error     *string    `json:"error"`
+	Reads     []jsonRead `json:"reads"`
+	Output    string     `json:"output"`
+	Steps     []jsonStep `json:"steps"`
+	Score     int        `json:"score"`
+	Guests    int        `json:"guests"`
+	Measured  *jsonRead  `json:"measured"`
+	Projected *float64   `json:"projected"`
+	Vetoes    []jsonVeto `json:"vetoes"`
+	Rank      int        `json:"rank"`
 }
 
 type jsonLine struct {
@@ -188,7 +191,7 @@ func EncodePass(p *Pass) ([]byte, error) {
 	lists := map[string]int{}
 	for _, vm := range p.View.VMs {
 		out.VMs = append(out.VMs, jsonVM{Name: vm.Name, Type: vm.Type, Service: known(vm.Service), Owner: known(vm.Owner),
-			LastOwner: known(vm.LastOwner), State: vm.State, Frozen: vm.Frozen, MayRun: out.placement(lists, vm.MayRun), Since: known(vm.Since)})
+			LastOwner: known(vm.LastOwner), State: vm.State, Frozen: vm.Frozen, MayRun: out.placement(lists, vm.MayRun), Since: known(vm.Since), Cores: known(vm.Cores), Mem: known(vm.Mem)})
 	}
 	total := 0
 	for i := range p.Decisions {
@@ -234,7 +237,7 @@ func encodeDecision(d *Decision, all bool) jsonDecision {
 			continue
 		}
 		x := jsonCandidate{Node: c.Node, Said: c.Said, Weight: c.Weight, Line: (*jsonLine)(c.Line), Error: errorText(c.Err),
-			Reads: encodeReads(c.Reads), Output: c.Output, Steps: []jsonStep{}, Score: c.Score, Guests: c.Guests, Vetoes: encodeVetoes(c.Vetoes), Rank: c.Rank}
+			Reads: encodeReads(c.Reads), Output: c.Output, Steps: []jsonStep{}, Score: c.Score, Guests: c.Guests, Projected: c.Projected, Vetoes: encodeVetoes(c.Vetoes), Rank: c.Rank}
 		if c.Measured != nil {
 			m := encodeRead(c.Measured)
 			x.Measured = &m
@@ -323,7 +326,7 @@ func DecodePass(line []byte) (*Pass, error) {
 			return nil, fmt.Errorf("reading a pass: VM %q has no placements", vm.Name)
 		}
 		p.View.VMs = append(p.View.VMs, VM{Name: vm.Name, Type: vm.Type, Service: value(vm.Service), Owner: value(vm.Owner),
-			LastOwner: value(vm.LastOwner), State: vm.State, Frozen: vm.Frozen, MayRun: lists[vm.MayRun], Since: value(vm.Since)})
+			LastOwner: value(vm.LastOwner), State: vm.State, Frozen: vm.Frozen, MayRun: lists[vm.MayRun], Since: value(vm.Since), Cores: value(vm.Cores), Mem: value(vm.Mem)})
 	}
 	for _, d := range in.Decisions {
 		p.Decisions = append(p.Decisions, decodeDecision(&d))
@@ -336,7 +339,7 @@ func decodeDecision(j *jsonDecision) Decision {
 		Why: j.Why, Err: textError(j.Error), Line: (*Line)(j.Line), Reads: decodeReads(j.Reads), Considered: j.Considered, Vetoes: decodeVetoes(j.Vetoes)}
 	for _, c := range j.Candidates {
 		x := Candidate{Node: c.Node, Said: c.Said, Weight: c.Weight, Line: (*Line)(c.Line), Err: textError(c.Error), Reads: decodeReads(c.Reads),
-			Output: c.Output, Score: c.Score, Guests: c.Guests, Vetoes: decodeVetoes(c.Vetoes), Rank: c.Rank}
+			Output: c.Output, Score: c.Score, Guests: c.Guests, Projected: c.Projected, Vetoes: decodeVetoes(c.Vetoes), Rank: c.Rank}
 		if c.Measured != nil {
 			x.Measured = decodeRead(c.Measured)
 		}

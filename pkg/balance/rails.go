@@ -41,6 +41,16 @@ func Rails() []Rail {
 			vm:  (*round).coolDown,
 		},
 		{
+			Name: "cycle-guard", Default: "2h",
+			Doc:    "A VM does not go back to a node that it left so lately.",
+			target: cycle,
+		},
+		{
+			Name: "back-off", Default: "1h",
+			Doc:    "Where a move of the VM failed it is not tried again for a while, twice as long for each further failure within 24 hours, up to eight times.",
+			target: backOff,
+		},
+		{
 			Name: "one-in-one-out", Default: "1",
 			Doc:    "A node takes one VM and gives one VM at a time; moves under way and those of this pass count.",
 			vm:     oneOut,
@@ -50,6 +60,21 @@ func Rails() []Rail {
 			Name: "preflight", Default: "on",
 			Doc:    "A node that was found unfit for the VM in this pass is not tried again.",
 			target: refused,
+		},
+		{
+			Name: "keep-apart", Default: "on",
+			Doc:    "Guests that apart names stay on different nodes, those that together names on one; moves under way count.",
+			target: neighbours,
+		},
+		{
+			Name: "projected-load", Default: "5%",
+			Doc:    "A node that would be as loaded with the VM as its owner is now does not take it: the load would only change places. The VM's part is measured, or else an even share of its owner's load; moves under way count.",
+			target: projected,
+		},
+		{
+			Name: "memory-headroom", Default: "5%",
+			Doc:    "Where the VM's memory and the target's are known, so much of the target's stays free; moves under way count.",
+			target: headroom,
 		},
 		{
 			Name: "moves-per-pass", Default: "1",

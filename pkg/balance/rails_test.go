@@ -1,10 +1,13 @@
 package balance
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lbvm/lbvm/pkg/balance/conf"
 )
 
 // Each row holds a move back by one rail; without that rail the move is made. want is what is left of the moves with
@@ -113,7 +116,7 @@ func TestRails(t *testing.T) {
 			in.Refused = []Refusal{{"openvz:101", "n3", "node n3 has 1 MiB free"}, {"openvz:102", "n1", "not asked"}}
 		}, []string{"openvz:101 n1->n2"}, first, "node n3 has 1 MiB free"},
 		{"one out in a pass", "one-in-one-out", func(in *Input) { in.Config.Rails.MovesPerPass = 9 },
-			first, []string{"openvz:101 n1->n3", "openvz:102 n1->n3"}, "n1 gives openvz:101 just now"},
+			first, []string{"openvz:101 n1->n3", "openvz:102 n1->n2"}, "n1 gives openvz:101 just now"},
 		{"one in in a pass", "one-in-one-out", func(in *Input) {
 			in.Config.Rails.MovesPerPass = 9
 			in.Config.Balance = []string{"101", "102"}
@@ -135,9 +138,64 @@ func TestRails(t *testing.T) {
 			steady(in.Samples.(*MemorySamples), "n4", "cpu", 0.9, 10)
 		}, first, []string{"openvz:101 n1->n3", "openvz:102 n4->n2"}, "1 of 1 moves of this pass are given"},
 		{"no quorum", "no-quorum", func(in *Input) { in.View.Quorate = false }, nil, first, "no quorum"},
+		{"the load would change places", "projected-load", func(in *Input) {
+			in.View.VMs[1].Owner = "n2" // alone on its node
+		}, nil, first, "cpu of n3 would be 1 with it (an even share), and is 0.9 on n1 now"},
+		{"the load would change places, measured", "projected-load", func(in *Input) {
+			cores(in, 4)
+			in.View.VMs[0].Cores = 3
+		}, []string{"openvz:102 n1->n3"}, first, "cpu of n3 would be 0.85 with it (measured), and is 0.9 on n1 now"},
+		{"a move in flight counts", "projected-load", func(in *Input) {
+			cores(in, 4)
+			in.Config.Balance, in.Config.Rails.Off = []string{"102"}, []string{"one-in-one-out", "settling"}
+			in.View.Nodes = slices.Delete(in.View.Nodes, 1, 2)
+			in.View.VMs[2].Cores, in.View.VMs[1].Cores = 2, 1.5
+			in.Recent = []Move{flying("xen:web", "n2", "n3", time.Minute)}
+		}, nil, []string{"openvz:102 n1->n3"}, "cpu of n3 would be 0.975 with it (measured)"},
+		{"a smaller target", "projected-load", func(in *Input) {
+			cores(in, 8)
+			in.View.Nodes[2].Cores, in.View.VMs[0].Cores = 2, 1.6
+			in.Config.Balance = []string{"101"}
+			in.View.Nodes = slices.Delete(in.View.Nodes, 1, 2)
+		}, nil, first, "cpu of n3 would be 0.9 with it"},
+		{"too little memory", "memory-headroom", func(in *Input) {
+			in.View.VMs[0].Mem = 1<<30 - 4<<30/20 + 1
+		}, []string{"openvz:101 n1->n2"}, first, "of 1024 MiB that n3 has free it would take"},
+		{"back to where it was", "cycle-guard", func(in *Input) {
+			in.Recent = []Move{done("openvz:101", "n3", "n1", 2*time.Hour)}
+		}, []string{"openvz:101 n1->n2"}, first, "it left n3 2h0m0s ago, and does not go back"},
+		{"back to where somebody else took it from", "cycle-guard", func(in *Input) {
+			in.View.VMs[0].LastOwner, in.View.VMs[0].Since = "n3", ago(time.Hour)
+		}, []string{"openvz:101 n1->n2"}, first, "it left n3 1h0m0s ago"},
+		{"where it failed", "back-off", func(in *Input) {
+			in.Recent = []Move{{Txn: "1", VM: "openvz:101", From: "n1", To: "n3", Begin: ago(time.Hour), End: ago(59 * time.Minute), Outcome: OutcomeFailed, Owner: "n1"}}
+		}, []string{"openvz:101 n1->n2"}, first, "its move to n3 ended as failed 59m0s ago"},
+		{"where it failed twice", "back-off", func(in *Input) {
+			for i := range 2 {
+				end := ago(time.Duration(2-i)*time.Hour - time.Minute + time.Hour*time.Duration(i)*59/60)
+				in.Recent = append(in.Recent, Move{Txn: end.String(), VM: "openvz:101", From: "n1", To: "n3", Begin: end, End: end, Outcome: OutcomeFailed, Owner: "n1"})
+			}
+		}, []string{"openvz:101 n1->n2"}, first, "is not tried again for 2h0m0s (2 in 24 hours)"},
+		{"apart", "keep-apart", func(in *Input) {
+			in.Config.Apart = [][]string{{"nobody", "101", "web"}}
+			in.View.VMs[2].Owner = "n3"
+		}, []string{"openvz:101 n1->n2"}, first, "xen:web is to stay apart from it, and is on n3"},
+		{"apart from one on its way", "keep-apart", func(in *Input) {
+			in.Config.Apart = [][]string{{"service:a", "xen:web"}}
+			in.Config.Rails.Off = append(in.Config.Rails.Off, "one-in-one-out", "settling")
+			in.View.Nodes = slices.Delete(in.View.Nodes, 1, 2)
+			in.Recent = []Move{flying("xen:web", "n2", "n3", time.Minute)}
+		}, []string{"openvz:102 n1->n3"}, first, "on its way there"},
+		{"together", "keep-apart", func(in *Input) {
+			in.Config.Together = [][]string{{"101", "102"}}
+			in.Config.Balance = []string{"101"}
+		}, nil, first, "openvz:102 is to stay with it, and is on n1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := world()
+			if c.rail != "projected-load" { // a node of which one guest is all the load
+				in.Config.Rails.Off = []string{"projected-load"}
+			}
 			c.change(&in)
 			p := mustDecide(t, in)
 			if got := moves(p); !slices.Equal(got, c.want) {
@@ -244,5 +302,54 @@ func TestRailsAreDocumented(t *testing.T) {
 			t.Errorf("incomplete rail %+v", r)
 		}
 		seen[r.Name] = true
+	}
+}
+
+// cores gives each node as many.
+func cores(in *Input, n float64) {
+	for i := range in.View.Nodes {
+		in.View.Nodes[i].Cores = n
+	}
+}
+
+// A rail that is switched off, for all VMs or by the block of one, stands in nobody's way; on in a block counts more
+// than off for all.
+func TestRailSwitches(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		off   []string
+		block map[string]bool
+		want  int
+	}{
+		{"on", nil, nil, 0}, {"off", []string{"cycle-guard"}, nil, 1}, {"off in its block", nil, map[string]bool{"cycle-guard": false}, 1},
+		{"on in its block", []string{"cycle-guard"}, map[string]bool{"cycle-guard": true}, 0}, {"another", []string{"back-off"}, map[string]bool{"settling": false}, 0},
+	} {
+		in := world()
+		in.Config.Balance = []string{"101"}
+		in.View.Nodes = slices.Delete(in.View.Nodes, 1, 2)
+		in.View.VMs[0].LastOwner, in.View.VMs[0].Since = "n3", testNow.Add(-time.Hour)
+		in.Config.Default.Rails, in.Config.Rails.Off = c.block, c.off
+		p := mustDecide(t, in)
+		if len(p.Moves()) != c.want || (p.Rails["cycle-guard"] == 0) != (c.want == 1) {
+			t.Errorf("%s: %q %v", c.name, moves(p), p.Rails)
+		}
+		d, err := Best(context.Background(), in, "101")
+		if err != nil || (d.Verdict == Migrate) != (c.want == 1) {
+			t.Errorf("%s: Best says %+v %v", c.name, d, err)
+		}
+	}
+}
+
+// conf knows the rails by their names only.
+func TestConfKnowsTheRails(t *testing.T) {
+	var have []string
+	for _, r := range Rails() {
+		have = append(have, r.Name)
+	}
+	want := slices.Concat(conf.Rails(), conf.FixedRails())
+	slices.Sort(have)
+	slices.Sort(want)
+	if !slices.Equal(have, want) {
+		t.Errorf("rails %q, conf has %q", have, want)
 	}
 }

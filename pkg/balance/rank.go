@@ -10,7 +10,7 @@ import (
 //
 //  1. the weight that the rule gave, migrate(WEIGHT), higher first;
 //  2. the score of the manager's placement (a failover domain's priority), higher first;
-//  3. the mean of a load that the rule read, lower first, unknown last;
+//  3. the projected load: the mean of a load that the rule read, with the VM; lower first, unknown last;
 //  4. the number of guests, fewest first;
 //  5. the name.
 func rank(list []Candidate, order []int) {
@@ -19,7 +19,7 @@ func rank(list []Candidate, order []int) {
 		return cmp.Or(
 			cmp.Compare(b.Weight, a.Weight),
 			cmp.Compare(b.Score, a.Score),
-			cmp.Compare(a.mean(), b.mean()),
+			cmp.Compare(a.projected(), b.projected()),
 			cmp.Compare(a.Guests, b.Guests),
 			cmp.Compare(a.Node, b.Node),
 		)
@@ -29,16 +29,19 @@ func rank(list []Candidate, order []int) {
 	}
 }
 
-func (c *Candidate) mean() float64 {
-	if c.Measured == nil {
-		return math.Inf(1)
+func (c *Candidate) projected() float64 {
+	switch {
+	case c.Projected != nil:
+		return *c.Projected
+	case c.Measured != nil:
+		return c.Measured.Average
 	}
-	return c.Measured.Average
+	return math.Inf(1)
 }
 
 // measure gives the candidates at these indexes a value to be compared by: of the first load that the rule read, of
 // the targets or else of the owner, over the same minutes.
-func (r *round) measure(list []Candidate, of []int) {
+func (r *round) measure(vm *VM, list []Candidate, of []int) {
 	var by *Read
 	for _, i := range of {
 		if by = r.firstLoad(list[i].Reads); by != nil {
@@ -51,9 +54,14 @@ func (r *round) measure(list []Candidate, of []int) {
 	if by == nil {
 		return
 	}
+	x, _ := r.in.Config.resource(by.Resource)
 	for _, i := range of {
-		if w := r.window(r.nodes[list[i].Node], by.Resource, by.Minutes); w.err == nil {
+		n := r.nodes[list[i].Node]
+		if w := r.window(n, by.Resource, by.Minutes); w.err == nil {
 			list[i].Measured = &w.read
+			if then, err := r.after(vm, x, by.Minutes, n); err == nil {
+				list[i].Projected = &then
+			}
 		}
 	}
 }

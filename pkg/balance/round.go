@@ -17,7 +17,8 @@ type round struct {
 	rails  []Rail
 	index  *index
 	nodes  map[string]*node
-	reads  []*Read           // what the rule at hand read of the owner
+	rule   *Rule             // at hand; nil where nobody asked one
+	reads  []*Read           // what it read of the owner
 	groups map[string]*group // by service, or by the VM's ID
 	of     map[string]*group // by the VM's ID
 	moved  int               // decisions to migrate so far
@@ -36,6 +37,7 @@ type node struct {
 	change   string    // which
 	arriving string    // the VM that is on its way to it
 	leaving  string    // the VM that is on its way from it
+	coming   []*VM     // the VMs that are on their way to it
 	windows  []*window
 }
 
@@ -135,8 +137,12 @@ func (r *round) recent(m Move) {
 	}
 	if n := r.nodes[m.To]; n != nil {
 		n.arriving = m.VM
-		if vm, err := r.index.find(m.VM); err != nil || vm.Owner != m.To {
+		vm, err := r.index.find(m.VM)
+		if err != nil || vm.Owner != m.To {
 			n.guests++
+		}
+		if err == nil && vm.Owner != m.To {
+			n.coming = append(n.coming, vm)
 		}
 	}
 }
@@ -146,6 +152,7 @@ func (r *round) goes(vm *VM, owner, target *node) {
 	r.moved++
 	owner.leaving, target.arriving = vm.ID(), vm.ID()
 	target.guests++
+	target.coming = append(target.coming, vm)
 	if g := r.of[vm.ID()]; g != nil {
 		g.moving = fmt.Sprintf("%s moves to %s in this pass", vm.ID(), target.Name)
 	}

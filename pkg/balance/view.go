@@ -32,6 +32,8 @@ type VM struct {
 	Frozen     bool
 	MayRun     []Placement // where the manager would let it run; may hold the owner
 	Since      time.Time   // the last change of State or Owner; zero where the manager does not tell
+	Cores      float64     // the processors that it keeps busy, over the last minutes; 0 is unknown
+	Mem        int64       // bytes; 0 is unknown
 }
 
 // ID is TYPE:NAME, by which journals and passes call a VM.

@@ -80,7 +80,7 @@ func world() Input {
 		At: testNow,
 		Config: &Config{
 			Balance: []string{"101", "102", "web"}, Default: hot(), Rules: map[string]*Rule{},
-			Resources: []Resource{{"cpu", "cpu", true}, {"ram", "ram", false}}, Digest: "test",
+			Resources: []Resource{{"cpu", "cpu", true, true}, {"ram", "ram", false, false}}, Digest: "test",
 		},
 		View: View{
 			Quorate: true,

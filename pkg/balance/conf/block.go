@@ -67,6 +67,8 @@ func (p *mainParser) blockBody(head Value, b *Block) bool {
 			if !p.algorithm(word, b) {
 				return false
 			}
+		case "rail":
+			p.blockRail(word, b)
 		case "":
 			c := p.Peek()
 			p.At++
@@ -74,11 +76,11 @@ func (p *mainParser) blockBody(head Value, b *Block) bool {
 				return true
 			}
 			if c != ';' {
-				p.Fail(p.Span(p.At-1, p.At), "a block holds info TEXT; and algorithm { ... }", "%q is not expected in the block of %s", c, head.Text)
+				p.Fail(p.Span(p.At-1, p.At), "a block holds info TEXT; rail NAME off; and algorithm { ... }", "%q is not expected in the block of %s", c, head.Text)
 			}
 		default:
-			hint := "a block holds info TEXT; and algorithm { ... }"
-			if n := syntax.Nearest(word.Text, []string{"info", "algorithm"}); n != "" {
+			hint := "a block holds info TEXT; rail NAME off; and algorithm { ... }"
+			if n := syntax.Nearest(word.Text, []string{"info", "algorithm", "rail"}); n != "" {
 				hint = "did you mean " + n + "?"
 			}
 			p.Fail(word.Span, hint, "unknown key %q in the block of %s", word.Text, head.Text)
@@ -134,6 +136,9 @@ func algorithmAhead(text string) bool {
 // algorithm keeps the text between the braces as it is. False: its end is not to be found.
 func (p *mainParser) algorithm(word Value, b *Block) bool {
 	p.Space()
+	if p.Peek() != '{' && p.builtin(word, b) {
+		return true
+	}
 	if p.Peek() != '{' {
 		p.Fail(word.Span, "write algorithm { ... }", "algorithm is followed by {")
 		p.Recover()

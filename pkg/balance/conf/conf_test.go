@@ -394,3 +394,31 @@ func FuzzParseResources(f *testing.F) {
 		}
 	})
 }
+
+func TestRailsAndNeighbours(t *testing.T) {
+	f, diags := Parse("lbvm.conf", []byte("balance 1, 2; rail cycle-guard off;\nrail cycle-guard on; apart 1, xen:2;\napart 3, 4; together 5, 6, 7;\n1 { rail settling off; algorithm relief; }\n"))
+	if f == nil || len(diags) > 0 {
+		t.Fatal(diags)
+	}
+	if len(f.Rails) != 2 || f.Rails[0].On || !f.Rails[1].On || f.Rails[0].Name.Text != "cycle-guard" || len(f.Apart) != 2 || len(f.Together) != 1 || len(f.Together[0]) != 3 || f.Apart[0][1] != "xen:2" {
+		t.Errorf("%+v", f)
+	}
+	b := f.Block("1")
+	if b == nil || !b.Builtin || b.Algorithm.Text != "relief" || len(b.Rails) != 1 || b.Rails[0].On {
+		t.Errorf("%+v", b)
+	}
+	for src, want := range map[string]string{
+		"rail cycle-gard off;": "did you mean cycle-guard?", "rail stale-data off;": "cannot be switched", "rail settling maybe;": "on or off", "rail settling;": "on or off",
+		"apart 1;": "apart needs two VMs", "together 1, 1;": "twice", "apart 1, a/b;": "is not the name of a VM", "1 { algorithm best; }": "unknown algorithm", "1 { rail settling off algorithm relief; }": "on or off",
+		"1 { algorithm relief; algorithm { } }": "a second algorithm",
+	} {
+		_, diags := Parse("lbvm.conf", []byte("balance 1; "+src))
+		text := ""
+		for _, d := range diags {
+			text += d.Format()
+		}
+		if !HasErrors(diags) || !strings.Contains(text, want) {
+			t.Errorf("%s: %s, want %s", src, text, want)
+		}
+	}
+}

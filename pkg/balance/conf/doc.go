@@ -48,10 +48,18 @@ type Block struct {
 	VM        string // "" is default
 	Head      Value  // the name, or the word default
 	Info      Value
-	Algorithm Value // what stands between the braces, byte for byte
+	Algorithm Value // what stands between the braces, byte for byte; or the name of a built-in one
+	Builtin   bool  // Algorithm names a built-in one: algorithm relief;
+	Rails     []RailSwitch
 	HasInfo   bool
 	Written   bool // there is an algorithm, be it empty
 	Span
+}
+
+// RailSwitch is `rail NAME on;` or `rail NAME off;`.
+type RailSwitch struct {
+	Name Value
+	On   bool
 }
 
 // Paths are where the balancer's files lie, as paths of the node.
@@ -70,6 +78,9 @@ type File struct {
 	Stale          time.Duration
 	Settle         time.Duration
 	Cooldown       time.Duration
+	Rails          []RailSwitch // of all VMs; a block's own come before them
+	Apart          [][]string   // VMs that are kept on different nodes
+	Together       [][]string   // VMs that are kept on one node
 	Default        *Block
 	Blocks         []*Block // of one VM each, in the order of the file
 }
@@ -140,6 +151,18 @@ func (r *Resources) Find(name string) (Resource, bool) {
 	}
 	return Resource{}, false
 }
+
+// Algorithms are the built-in algorithms: algorithm relief;
+func Algorithms() []string { return []string{"relief"} }
+
+// Rails are the rails that can be switched off, and FixedRails those that cannot: without data, a plain state or a
+// quorum nothing moves.
+func Rails() []string {
+	return []string{"settling", "cool-down", "cycle-guard", "one-in-one-out", "moves-per-pass", "projected-load", "memory-headroom", "keep-apart", "back-off"}
+}
+
+// FixedRails are the rails that cannot be switched off.
+func FixedRails() []string { return []string{"stale-data", "not-started", "preflight", "no-quorum"} }
 
 // Builtins are the names that `builtin` takes.
 func Builtins() []string { return []string{"cpu", "io", "load", "net", "psi", "ram"} }

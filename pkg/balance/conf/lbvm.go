@@ -11,7 +11,7 @@ import (
 
 // keys are the statements of lbvm.conf.
 func keys() []string {
-	return []string{"sharedstorage", "resources", "logdir", "virtualization", "balance", "interval", "stale", "settle", "cooldown"}
+	return []string{"sharedstorage", "resources", "logdir", "virtualization", "balance", "interval", "stale", "settle", "cooldown", "rail", "apart", "together"}
 }
 
 // Parse reads lbvm.conf. The File is nil if one of the diagnostics is an error: half a configuration decides nothing.
@@ -122,12 +122,15 @@ func (p *mainParser) statement(key Value) {
 		p.Fail(p.Span(max(at.End, key.End)-1, max(at.End, key.End)), "end it with a semicolon: "+key.Text+" "+s.Value.Text+";", "%s lacks its semicolon", key.Text)
 		return
 	}
-	if old, twice := p.file.Statement(key.Text); twice {
+	if old, twice := p.file.Statement(key.Text); twice && !slices.Contains([]string{"rail", "apart", "together"}, key.Text) {
 		p.Fail(key.Span, "take one of the two out", "%s was given already, at line %d", key.Text, old.Line)
 		return
 	}
-	if key.Text == "balance" {
+	if key.Text == "balance" || key.Text == "apart" || key.Text == "together" {
 		s.Items = p.Pieces(start, end, ",")
+	}
+	if key.Text == "balance" {
+		// may be empty
 	} else if len(words) == 0 {
 		p.Fail(key.Span, "write "+key.Text+" VALUE;", "%s has no value", key.Text)
 		return
@@ -215,6 +218,14 @@ func (p *mainParser) settings() {
 			f.Settle = p.duration(s, f.Interval)
 		case "cooldown":
 			f.Cooldown = p.duration(s, 0)
+		case "rail":
+			if r, ok := p.rail(s.Key, p.Pieces(s.Key.End, s.Value.End, "")); ok {
+				f.Rails = append(f.Rails, r)
+			}
+		case "apart":
+			f.Apart = append(f.Apart, p.neighbours(s)...)
+		case "together":
+			f.Together = append(f.Together, p.neighbours(s)...)
 		}
 	}
 	if f.Stale < f.Interval {

@@ -1,0 +1,109 @@
+package balance
+
+import (
+	"fmt"
+	"slices"
+)
+
+// What the rails on load and memory leave free.
+const (
+	loadMargin   = 0.05 // of all processors, or of the owner's load
+	memoryMargin = 20   // a 20th of a node's memory
+)
+
+// on tells whether a rail may stand in the way of the VM at hand.
+func (r *round) on(name string) bool {
+	if r.rule != nil {
+		if on, switched := r.rule.Rails[name]; switched {
+			return on
+		}
+	}
+	return !slices.Contains(r.set.Off, name)
+}
+
+// share is what a VM adds to a load of a node: of the processors what it was measured to use, else an even share of what
+// its owner has. load is the owner's mean. Nodes whose processors nobody knows are taken for equal.
+func (r *round) share(vm *VM, x Resource, load float64, to *node) float64 {
+	if x.CPU && vm.Cores > 0 && to.Cores > 0 {
+		return vm.Cores / to.Cores
+	}
+	owner := r.nodes[vm.Owner]
+	if owner == nil {
+		return 0
+	}
+	even := load / float64(max(owner.guests, 1))
+	if !x.CPU || owner.Cores <= 0 || to.Cores <= 0 {
+		return even
+	}
+	return even * owner.Cores / to.Cores
+}
+
+// after is the load of a node with the VM on it, and with those that are on their way to it.
+func (r *round) after(vm *VM, x Resource, minutes int, to *node) (float64, error) {
+	w := r.window(to, x.Name, minutes)
+	if w.err != nil {
+		return 0, w.err
+	}
+	sum := w.read.Average + r.shareOf(vm, x, minutes, to)
+	for _, v := range to.coming {
+		sum += r.shareOf(v, x, minutes, to)
+	}
+	return sum, nil
+}
+
+func (r *round) shareOf(vm *VM, x Resource, minutes int, to *node) float64 {
+	load := 0.0
+	if owner := r.nodes[vm.Owner]; owner != nil {
+		if w := r.window(owner, x.Name, minutes); w.err == nil {
+			load = w.read.Average
+		}
+	}
+	return r.share(vm, x, load, to)
+}
+
+// projected compares the target with the VM to the owner as it is now, by the load that the rule read.
+func projected(r *round, vm *VM, c *Candidate) string {
+	owner := r.nodes[vm.Owner]
+	if c.Measured == nil || owner == nil {
+		return ""
+	}
+	x, ok := r.in.Config.resource(c.Measured.Resource)
+	if !ok {
+		return ""
+	}
+	now := r.window(owner, x.Name, c.Measured.Minutes)
+	if now.err != nil {
+		return now.err.Error()
+	}
+	then, err := r.after(vm, x, c.Measured.Minutes, r.nodes[c.Node]) // anew: another may be on its way since
+	if err != nil {
+		return err.Error()
+	}
+	margin := loadMargin
+	if !x.CPU {
+		margin *= now.read.Average
+	}
+	if then < now.read.Average-margin {
+		return ""
+	}
+	part := "measured"
+	if !x.CPU || vm.Cores <= 0 {
+		part = "an even share"
+	}
+	return fmt.Sprintf("%s of %s would be %.3g with it (%s), and is %.3g on %s now", x.Name, c.Node, then, part, now.read.Average, vm.Owner)
+}
+
+func headroom(r *round, vm *VM, c *Candidate) string {
+	n := r.nodes[c.Node]
+	if n.MemTotal <= 0 || vm.Mem <= 0 {
+		return ""
+	}
+	free := n.MemFree
+	for _, v := range n.coming {
+		free -= v.Mem
+	}
+	if rest := free - vm.Mem; rest < n.MemTotal/memoryMargin {
+		return fmt.Sprintf("of %d MiB that %s has free it would take %d, and %d must stay", free>>20, c.Node, vm.Mem>>20, n.MemTotal/memoryMargin>>20)
+	}
+	return ""
+}

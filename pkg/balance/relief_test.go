@@ -1,0 +1,93 @@
+package balance
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// reliefWorld is n1 hot with three guests of 1, 4 and 2 processors of 16, beside n2 and n3.
+func reliefWorld(n1, n2, n3 float64) Input {
+	s := NewMemorySamples(3 * time.Minute)
+	for node, load := range map[string]float64{"n1": n1, "n2": n2, "n3": n3} {
+		steady(s, node, "cpu", load, 40)
+	}
+	in := world()
+	in.Samples = s
+	cores(&in, 16)
+	in.Config.Default = &Rule{Name: "default", Program: Relief{}, At: saidAt, Text: "relief"}
+	in.View.VMs[2].Owner, in.View.Nodes[2].MemTotal = "n1", 0
+	for i, n := range []float64{1, 4, 2} {
+		in.View.VMs[i].Cores, in.View.VMs[i].Mem = n, 1<<30
+	}
+	return in
+}
+
+func TestRelief(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		n1, n2, n3 float64
+		change     func(in *Input)
+		want       []string
+	}{
+		{"the VM that takes most of what is too much, to where there is most room", 0.85, 0.3, 0.1, nil, []string{"openvz:102 n1->n3"}},
+		{"of two that are enough the smaller copy", 0.75, 0.3, 0.1, func(in *Input) { in.View.VMs[1].Mem = 16 << 30 }, []string{"xen:web n1->n3"}},
+		{"nobody is hot, nobody has long been busier", 0.49, 0.1, 0.1, nil, []string{}},
+		{"busier than others for half an hour", 0.6, 0.5, 0.3, nil, []string{"xen:web n1->n3"}},
+		{"not by as much", 0.6, 0.5, 0.4, nil, []string{}},
+		{"where it would be as bad there", 0.75, 0.64, 0.64, nil, []string{}},
+		{"an overloaded node: the lesser evil", 1, 0.7, 0.72, nil, []string{"xen:web n1->n2"}},
+		{"a domain's priority before the load", 0.85, 0.3, 0.1, func(in *Input) {
+			for i := range in.View.VMs {
+				in.View.VMs[i].MayRun = []Placement{{"n2", 3}, {"n3", 2}}
+			}
+		}, []string{"openvz:102 n1->n2"}},
+		{"even shares where nobody was measured", 0.9, 0.3, 0.1, func(in *Input) {
+			for i := range in.View.VMs {
+				in.View.VMs[i].Cores = 0
+			}
+		}, []string{"openvz:101 n1->n3"}},
+		{"two of five minutes", 0.1, 0.1, 0.1, func(in *Input) {
+			for i := range 2 {
+				in.Samples.(*MemorySamples).Add("n1", "cpu", Sample{testNow.Add(-time.Duration(i)*time.Minute - 10*time.Second), 1})
+			}
+		}, []string{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := reliefWorld(c.n1, c.n2, c.n3)
+			if c.change != nil {
+				c.change(&in)
+			}
+			p := mustDecide(t, in)
+			if got := moves(p); !slices.Equal(got, c.want) {
+				t.Errorf("moves %q, want %q: %+v", got, c.want, p.Decisions)
+			}
+			for _, d := range p.Moves() {
+				if d.Line == nil || d.Line.Line != saidAt.Line || !strings.Contains(d.Why, "said migrate as") || d.chosen().Projected == nil {
+					t.Errorf("not explained: %+v", d)
+				}
+			}
+		})
+	}
+}
+
+func TestReliefNeedsTheProcessors(t *testing.T) {
+	in := reliefWorld(0.9, 0.1, 0.1)
+	in.Config.Resources = []Resource{{"ram", "ram", false, false}}
+	if d := mustDecide(t, in).Decisions[0]; d.Err == nil || d.Verdict != Stay || !strings.Contains(d.Why, "builtin cpu") {
+		t.Errorf("%+v", d)
+	}
+}
+
+// A rule of one's own keeps its turn; built-in ones share theirs.
+func TestTurns(t *testing.T) {
+	a := func(i int, gain float64) ask { return ask{index: i, gain: gain} }
+	got := []int{}
+	for _, x := range inTurn([]ask{a(0, 1), a(1, 0), a(2, 3), a(3, 0), a(4, 2)}) {
+		got = append(got, x.index)
+	}
+	if !slices.Equal(got, []int{2, 1, 4, 3, 0}) {
+		t.Errorf("%v", got)
+	}
+}
