@@ -113,6 +113,8 @@ install-files:
 	install -m 0644 packaging/systemd/lbvm.service $(PREFIX)/lib/systemd/system/lbvm.service
 	sed "s|@SHARED@|/gfs|g; s|@LOGDIR@|/gfs/lbvm/log|g" internal/setup/samples/lbvm.conf.tmpl >$(DESTDIR)/etc/cluster/lbvm.conf.sample
 	install -m 0644 internal/setup/samples/lbresources.conf $(DESTDIR)/etc/cluster/lbresources.conf.sample
+	install -d $(DESTDIR)/etc/cluster/lbvm.d
+	install -m 0644 packaging/lbvm.d/*.sample $(DESTDIR)/etc/cluster/lbvm.d/
 
 install: build install-files
 	install -d $(PREFIX)/share/cluster

@@ -132,7 +132,7 @@ func lifecycle(t *testing.T, dist string) {
 	if r.read("usr/share/cluster/openvz.sh") != first {
 		t.Error("the downgrade did not bring its agent back")
 	}
-	out, err = r.try("-e", "lbvm", "lbvm-openvz", "lbvm-xen", "lbvm-pacemaker", "lbvm-lab")
+	out, err = r.try(append([]string{"-e"}, names()...)...)
 	if err != nil || strings.TrimSpace(out) != "warning: /etc/cron.d/lbvm saved as /etc/cron.d/lbvm.rpmsave" {
 		t.Errorf("erase: %v, %q", err, out)
 	}

@@ -39,7 +39,7 @@ func install(t *testing.T, dist string) {
 	r.write("usr/sbin/ccs_update_schema", "#!/bin/sh\necho schema >>/calls\n", 0o755)
 	r.write("sbin/chkconfig", "#!/bin/sh\necho chkconfig $* >>/calls\n", 0o755)
 	r.rpm(append([]string{"-i"}, packages(t, dist, "x86_64")...)...)
-	list := strings.Join(r.files("lbvm", "lbvm-openvz", "lbvm-xen", "lbvm-pacemaker", "lbvm-lab"), "\n")
+	list := strings.Join(r.files(names()...), "\n")
 	if strings.Contains(list, "missing") {
 		t.Errorf("not all files are there:\n%s", list)
 	}
@@ -52,7 +52,7 @@ func install(t *testing.T, dist string) {
 		t.Errorf("rpm -V: %q, %v", out, err)
 	}
 	calls := strings.Fields(r.read("calls"))
-	if got := strings.Join(calls, " "); strings.Count(got, "schema") != 3 || strings.Count(got, "chkconfig --add lbvm") != 1 {
+	if got := strings.Join(calls, " "); strings.Count(got, "schema") != len(agents()) || strings.Count(got, "chkconfig --add lbvm") != 1 {
 		t.Errorf("the scripts called %q", got)
 	}
 	for a := range agents() {

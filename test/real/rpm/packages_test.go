@@ -16,7 +16,16 @@ var built = flag.String("dist", "", "a folder in which make rpm has put packages
 
 // agents are the rgmanager agents with the package of each.
 func agents() map[string]string {
-	return map[string]string{"lbvm": "lbvm", "openvz": "lbvm-openvz", "xen": "lbvm-xen"}
+	return map[string]string{"lbvm": "lbvm", "openvz": "lbvm-openvz", "xen": "lbvm-xen", "vmexec": "lbvm-vmexec"}
+}
+
+// names are all packages.
+func names() []string {
+	list := []string{"lbvm-pacemaker", "lbvm-lab"}
+	for _, p := range agents() {
+		list = append(list, p)
+	}
+	return list
 }
 
 // build makes the packages as a user would.
@@ -79,7 +88,7 @@ func unpack(t *testing.T, dist, programs string) {
 func packages(t *testing.T, dist, arch string) []string {
 	t.Helper()
 	list, err := filepath.Glob(filepath.Join(dist, arch, "*.rpm"))
-	if err != nil || len(list) < 5 {
+	if err != nil || len(list) < len(agents())+2 {
 		t.Fatalf("packages of %s: %q, %v", arch, list, err)
 	}
 	return list
