@@ -38,6 +38,7 @@ type world struct {
 	run            run.Runner
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	terminal       bool // a person reads stderr
 }
 
 // app is the command line.

@@ -71,12 +71,28 @@ func (w world) ground(ctx context.Context, vm string) (ground, error) {
 	log.SetOutput(w.stderr)
 	log.SetLevel(logrus.ErrorLevel) // what a request came to is said by the command
 	members := membership.Of(w.host, w.run)
-	g.mover = move.Mover{Manager: w.manager(), Shared: shared, Clock: w.clock, Wait: w.wait, Log: log,
+	g.mover = move.Mover{Manager: w.manager(), Shared: shared, Clock: w.clock, Wait: w.wait, Log: log, Waiting: w.progress(),
 		Fresh: w.fresh(), Journal: balance.OpenJournal(filepath.Join(w.host.Path(id.LogDir), balance.JournalName)),
 		Gone: func(ctx context.Context, node, boot string, left bool) (bool, error) {
 			return membership.Gone(ctx, members, shared, node, boot, left)
 		}}
 	return g, nil
+}
+
+// onVM is what the commands on one VM that ask the cluster manager begin with.
+func (w world) onVM(c *cli.Context, do func(g ground, asJSON bool) error) error {
+	if c.NArg() != 1 {
+		return tooMany(c, "lbm "+c.Command.Name+" needs a VM")
+	}
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	g, err := w.ground(c.Context, c.Args().First())
+	if err != nil {
+		return err
+	}
+	return do(g, asJSON)
 }
 
 // amender changes hand-off records for a command. Without shared storage there are none.
@@ -91,19 +107,20 @@ func (w world) amender(by string, dry bool) (amend.Amender, error) {
 
 // namedVM finds the VM that a person names in this node's cluster.conf, without asking the cluster manager, which may
 // be in trouble itself. A VM that has been taken out of the file is found by its full name TYPE:VM.
-func (w world) namedVM(name string) (typ, vm string, err error) {
+// service is "" then.
+func (w world) namedVM(name string) (typ, vm, service string, err error) {
 	d, err := ccs.Load(w.host.Path(host.ClusterXML))
 	if err != nil {
-		return "", "", refused(err)
+		return "", "", "", refused(err)
 	}
 	svc, err := resolve(cluster.Status{Services: cluster.Machines(d)}, name)
 	if err == nil {
-		return svc.VMType, svc.VM, nil
+		return svc.VMType, svc.VM, svc.ID, nil
 	}
 	if typ, vm, ok := strings.Cut(name, ":"); ok && errors.Join(host.CheckName(typ), host.CheckName(vm)) == nil {
-		return typ, vm, nil
+		return typ, vm, "", nil
 	}
-	return "", "", refused(err)
+	return "", "", "", refused(err)
 }
 
 // confirm asks a person to type a word. Whoever types another, or cannot be asked, has refused.
@@ -132,9 +149,14 @@ func (w world) confirm(ctx context.Context, question, word string) error {
 
 // ended turns what a Mover's request came to into an exit code, and tells what to look at.
 func ended(err error) error {
+	var away *move.Away
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &away) && errors.Is(err, move.ErrRefused):
+		return cli.Exit(err.Error()+"\n"+awayText(away), exitRefused)
+	case errors.As(err, &away):
+		return cli.Exit(unknownText(away), exitUnknown)
 	case errors.Is(err, move.ErrRefused) && errors.Is(err, context.Canceled):
 		return cli.Exit(err, exitInterrupted)
 	case errors.Is(err, move.ErrRefused):
@@ -147,9 +169,10 @@ func ended(err error) error {
 	return cli.Exit(fmt.Sprintf("%v; unknown: check with clustat and lbm list; lbm repair may help", err), exitFailed)
 }
 
-// watching says, when a person interrupts, that what has begun is not cut off.
+// watching says, when a person interrupts, that what has begun is not cut off. The clock that is waited by has no part
+// in that, and so has a second interrupt.
 func (w world) watching(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
-		fmt.Fprintln(w.stderr, "lbm: interrupted: what has begun is watched to its end ...")
+		fmt.Fprintln(w.stderr, "lbm: interrupted: what has begun is not undone, and is watched to its end; interrupt again to stop watching (lbm history tells the end then) ...")
 	})
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -38,11 +40,11 @@ func (w world) handoffCommand() *cli.Command {
 			if shared == "" {
 				return refused(fmt.Errorf("%w: there are no hand-off records", host.ErrNotShared))
 			}
-			typ, vm, err := w.namedVM(c.Args().First())
+			typ, vm, service, err := w.namedVM(c.Args().First())
 			if err != nil {
 				return err
 			}
-			o, err := w.outlook(c.Context, id, shared, typ, vm)
+			o, err := w.outlook(c.Context, id, shared, typ, vm, service)
 			if err != nil {
 				return err
 			}
@@ -116,7 +118,7 @@ func wordsOf(r protocol.Row) rowWords {
 }
 
 // outlook reads the record and asks who is a member. What is not known is told, and counts as it does for an agent.
-func (w world) outlook(ctx context.Context, id host.Identity, shared, typ, vm string) (outlook, error) {
+func (w world) outlook(ctx context.Context, id host.Identity, shared, typ, vm, service string) (outlook, error) {
 	o := outlook{VM: typ + ":" + vm, Doubts: []string{}, Crashes: []crashWords{}, Cures: []string{}}
 	dir, err := handoff.Open(shared, typ, vm)
 	if err != nil {
@@ -164,7 +166,7 @@ func (w world) outlook(ctx context.Context, id host.Identity, shared, typ, vm st
 		o.Nodes = append(o.Nodes, n)
 	}
 	o.crashes(st.Phase)
-	o.cures()
+	o.cures(service)
 	return o, nil
 }
 
@@ -253,8 +255,9 @@ func (o *outlook) crashes(phase handoff.Phase) {
 	}
 }
 
-// cures are what to do where a start is refused now.
-func (o *outlook) cures() {
+// cures are what to do where a start is refused now. For a node that is away the ways are told in their order.
+func (o *outlook) cures(service string) {
+	_, vm, _ := strings.Cut(o.VM, ":")
 	told := map[protocol.Deed]bool{}
 	for _, n := range o.Nodes {
 		for _, v := range n.view {
@@ -262,10 +265,33 @@ func (o *outlook) cures() {
 			if v.Phase == handoff.PhaseUnknown {
 				d = protocol.RefuseUnread
 			}
-			if c := protocol.CureOf(d); d.Refuses() && c.Do != "" && !told[d] && (v.Guest == protocol.Absent || d == protocol.RefuseUnread) {
-				told[d] = true
-				o.Cures = append(o.Cures, c.Means+" "+c.Do)
+			c := protocol.CureOf(d)
+			if !d.Refuses() || c.Do == "" || told[d] || v.Guest != protocol.Absent && d != protocol.RefuseUnread {
+				continue
 			}
+			told[d] = true
+			if away := o.away(); d == protocol.RefuseElsewhere && away != "" {
+				o.Cures = append(o.Cures, fmt.Sprintf("%s has it, is no member, and is not proved gone. What frees the VM, in this order:", away))
+				for _, s := range protocol.Freeing(vm, away, o.Record.Left) {
+					text := s.What
+					if s.Command != "" {
+						text = "`" + s.Command + "`: " + text
+					}
+					o.Cures = append(o.Cures, text)
+				}
+				continue
+			}
+			o.Cures = append(o.Cures, strings.NewReplacer("GROUP", cmp.Or(service, "GROUP"), "lbm confirm-down VM", "lbm confirm-down "+vm, "lbm repair VM", "lbm repair "+vm, "lbm handoff VM", "lbm handoff "+vm).Replace(c.Means+" "+c.Do))
 		}
 	}
+}
+
+// away is the record's node that is no member and not proved gone; "" is none.
+func (o *outlook) away() string {
+	for _, n := range o.Nodes {
+		if n.Part != "none" && n.Member != nil && !*n.Member && (n.Gone == nil || !*n.Gone) {
+			return n.Node
+		}
+	}
+	return ""
 }

@@ -18,7 +18,7 @@ func (w world) tellOutlook(o outlook, asJSON bool) error {
 	say(0, "%s: %s", o.VM, o.Record.text())
 	say(1, "%s", o.Means)
 	if o.Record.Left {
-		say(1, "its node left the cluster in order with the VM on it: only a new boot of it, or lbm confirm-down, frees the VM")
+		say(1, "its node left the cluster in order with the VM on it: no fencing speaks for it")
 	}
 	for _, d := range o.Doubts {
 		say(1, "not known: %s", d)
@@ -56,8 +56,11 @@ func (w world) tellOutlook(o outlook, asJSON bool) error {
 			}
 		}
 	}
+	if len(o.Cures) > 0 {
+		say(0, "where a start is refused:")
+	}
 	for _, c := range o.Cures {
-		say(0, "where it is refused: %s", c)
+		say(1, "%s", c)
 	}
 	return nil
 }

@@ -26,6 +26,13 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	w := world{host: h, clock: c, wait: clock.System(), run: run.System{}, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	context.AfterFunc(ctx, stop) // a second signal ends the program
+	w := world{host: h, clock: c, wait: clock.System(), run: run.System{}, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, terminal: isTerminal(os.Stderr)}
 	os.Exit(w.main(ctx, os.Args))
+}
+
+// isTerminal tells whether a person may sit there.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -20,28 +20,22 @@ func (w world) repairCommand() *cli.Command {
 			"Exit codes: 0 it runs, or nothing was wrong, 1 failed, 2 usage, 3 refused and nothing changed,\n4 not verified, 130 interrupted before anything was begun.",
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be asked of the cluster manager"}, outputFlag()},
 		Action: func(c *cli.Context) error {
-			if c.NArg() != 1 {
-				return tooMany(c, "lbm repair needs a VM")
-			}
-			asJSON, err := wantsJSON(c)
-			if err != nil {
-				return err
-			}
-			g, err := w.ground(c.Context, c.Args().First())
-			if err != nil {
-				return err
-			}
-			r := g.request("repair asked for")
-			if c.Bool("dry-run") {
-				rep, err := g.mover.PlanRepair(c.Context, r)
-				return w.tellRepair(g, rep, err, asJSON, true)
-			}
-			told := w.watching(c.Context)
-			rep, err := g.mover.Repair(c.Context, r)
-			told()
-			return w.tellRepair(g, rep, err, asJSON, false)
+			return w.onVM(c, func(g ground, asJSON bool) error { return w.repair(c, g, asJSON) })
 		},
 	}
+}
+
+// repair asks for what brings service and record together.
+func (w world) repair(c *cli.Context, g ground, asJSON bool) error {
+	r := g.request("repair asked for")
+	if c.Bool("dry-run") {
+		rep, err := g.mover.PlanRepair(c.Context, r)
+		return w.tellRepair(g, rep, err, asJSON, true)
+	}
+	told := w.watching(c.Context)
+	rep, err := g.mover.Repair(c.Context, r)
+	told()
+	return w.tellRepair(g, rep, err, asJSON, false)
 }
 
 // command is the step as an administrator would type it.

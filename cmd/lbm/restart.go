@@ -20,42 +20,36 @@ func (w world) restartCommand() *cli.Command {
 			"Exit codes: 0 it was restarted, 1 failed, 2 usage, 3 refused and nothing changed, 4 not verified,\n5 it was started on another node, 130 interrupted before anything was begun.",
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check only"}, outputFlag()},
 		Action: func(c *cli.Context) error {
-			if c.NArg() != 1 {
-				return tooMany(c, "lbm restart needs a VM")
-			}
-			asJSON, err := wantsJSON(c)
-			if err != nil {
-				return err
-			}
-			g, err := w.ground(c.Context, c.Args().First())
-			if err != nil {
-				return err
-			}
-			r := g.request("restart asked for")
-			node, err := g.mover.CheckRestart(c.Context, r)
-			if err != nil {
-				return ended(err)
-			}
-			if c.Bool("dry-run") {
-				if asJSON {
-					return term.JSON(w.stdout, struct {
-						VM      string `json:"vm"`
-						Node    string `json:"node"`
-						Service string `json:"service"`
-					}{g.ref(), node, g.svc.ID})
-				}
-				fmt.Fprintf(w.stdout, "%s would be shut down and booted on %s, with %s; nothing was changed\n", g.ref(), node, g.svc.ID)
-				return nil
-			}
-			if !asJSON {
-				fmt.Fprintf(w.stdout, "restarting %s on %s ...\n", g.ref(), node)
-			}
-			told := w.watching(c.Context)
-			rec, err := g.mover.Restart(c.Context, r)
-			told()
-			return w.tellMove(rec, err, asJSON, "was restarted on "+rec.Owner)
+			return w.onVM(c, func(g ground, asJSON bool) error { return w.restart(c, g, asJSON) })
 		},
 	}
+}
+
+// restart shuts down and boots.
+func (w world) restart(c *cli.Context, g ground, asJSON bool) error {
+	r := g.request("restart asked for")
+	node, err := g.mover.CheckRestart(c.Context, r)
+	if err != nil {
+		return ended(err)
+	}
+	if c.Bool("dry-run") {
+		if asJSON {
+			return term.JSON(w.stdout, struct {
+				VM      string `json:"vm"`
+				Node    string `json:"node"`
+				Service string `json:"service"`
+			}{g.ref(), node, g.svc.ID})
+		}
+		fmt.Fprintf(w.stdout, "%s would be shut down and booted on %s, with %s; nothing was changed\n", g.ref(), node, g.svc.ID)
+		return nil
+	}
+	if !asJSON {
+		fmt.Fprintf(w.stdout, "restarting %s on %s ...\n", g.ref(), node)
+	}
+	told := w.watching(c.Context)
+	rec, err := g.mover.Restart(c.Context, r)
+	told()
+	return w.tellMove(rec, err, asJSON, "was restarted on "+rec.Owner)
 }
 
 // movedRow is what a move came to. Unknown is null.

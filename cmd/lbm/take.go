@@ -25,40 +25,34 @@ func (w world) takeCommand() *cli.Command {
 			outputFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			if c.NArg() != 1 {
-				return tooMany(c, "lbm take needs a VM")
-			}
-			asJSON, err := wantsJSON(c)
-			if err != nil {
-				return err
-			}
-			g, err := w.ground(c.Context, c.Args().First())
-			if err != nil {
-				return err
-			}
-			a, err := w.amender("lbm take", true)
-			if err != nil {
-				return err
-			}
-			if g.svc.State != cluster.Disabled {
-				return refused(fmt.Errorf("%s is %s: the cluster manager could start %s elsewhere; disable it first (clusvcadm -d %s)", g.svc.ID, g.svc.State, g.ref(), g.svc.ID))
-			}
-			plan, err := a.Take(c.Context, g.svc.VMType, g.svc.VM)
-			if err != nil || c.Bool("dry-run") || !plan.Done() {
-				return w.tellChange(plan, err, asJSON, true)
-			}
-			if plan.Before.Image != "" && !c.Bool("yes") {
-				err := w.confirm(c.Context, fmt.Sprintf("The record of %s says %s: its memory is in an image, which goes out of use. The VM will boot.", g.ref(), amend.Place(plan.Before)), g.svc.VM)
-				if err != nil {
-					return err
-				}
-			}
-			if err := c.Context.Err(); err != nil {
-				return cli.Exit("interrupted: nothing was changed", exitInterrupted)
-			}
-			a.Dry = false
-			done, err := a.Take(c.Context, g.svc.VMType, g.svc.VM)
-			return w.tellChange(done, err, asJSON, false)
+			return w.onVM(c, func(g ground, asJSON bool) error { return w.take(c, g, asJSON) })
 		},
 	}
+}
+
+// take makes the record this node's.
+func (w world) take(c *cli.Context, g ground, asJSON bool) error {
+	a, err := w.amender("lbm take", true)
+	if err != nil {
+		return err
+	}
+	if g.svc.State != cluster.Disabled {
+		return refused(fmt.Errorf("%s is %s: the cluster manager could start %s elsewhere; disable it first (clusvcadm -d %s)", g.svc.ID, g.svc.State, g.ref(), g.svc.ID))
+	}
+	plan, err := a.Take(c.Context, g.svc.VMType, g.svc.VM)
+	if err != nil || c.Bool("dry-run") || !plan.Done() {
+		return w.tellChange(plan, err, asJSON, true)
+	}
+	if plan.Before.Image != "" && !c.Bool("yes") {
+		err := w.confirm(c.Context, fmt.Sprintf("The record of %s says %s: its memory is in an image, which goes out of use. The VM will boot.", g.ref(), amend.Place(plan.Before)), g.svc.VM)
+		if err != nil {
+			return err
+		}
+	}
+	if err := c.Context.Err(); err != nil {
+		return cli.Exit("interrupted: nothing was changed", exitInterrupted)
+	}
+	a.Dry = false
+	done, err := a.Take(c.Context, g.svc.VMType, g.svc.VM)
+	return w.tellChange(done, err, asJSON, false)
 }

@@ -58,7 +58,7 @@ func (a app) knownFaults(asJSON bool) error {
 	all := []fault{}
 	for _, tool := range lab.NodeTools() {
 		for _, n := range lab.FaultNames(tool) {
-			all = append(all, fault{tool, n, lab.FaultMeaning(n)})
+			all = append(all, fault{tool, n, lab.FaultMeaning(tool, n)})
 		}
 	}
 	if asJSON {

@@ -17,7 +17,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code, done := tool(ctx, filepath.Base(os.Args[0]), os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	code, done := tool(ctx, filepath.Base(os.Args[0]), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if !done {
 		code, done = process(ctx, os.Args[1:], os.Stderr)
 	}

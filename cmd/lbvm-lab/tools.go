@@ -14,7 +14,7 @@ import (
 
 // tool is an emulated program, if name is one's: it asks the node's daemon or the cluster manager and prints
 // the answer.
-func tool(ctx context.Context, name string, args, environ []string, stdout, stderr io.Writer) (code int, done bool) {
+func tool(ctx context.Context, name string, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) (code int, done bool) {
 	ofNode := slices.Contains(lab.NodeTools(), name)
 	if !ofNode && !slices.Contains(lab.ManagerTools(), name) {
 		return 0, false
@@ -40,7 +40,15 @@ func tool(ctx context.Context, name string, args, environ []string, stdout, stde
 	if ofNode {
 		socket = l.NodeSocket(node)
 	}
-	answer, err := lab.Call(ctx, socket, lab.Request{Node: node, Argv: append([]string{name}, args...), Dir: dir})
+	r := lab.Request{Node: node, Argv: append([]string{name}, args...), Dir: dir}
+	if name == "fence_ack_manual" && len(args) > 0 {
+		fmt.Fprintf(stdout, "About to override fencing for %s.\nImproper use of this command can cause severe file system damage.\n\nContinue [NO/absolutely]? ", args[len(args)-1])
+		if r.Stdin, err = io.ReadAll(io.LimitReader(lineReader{stdin}, 100)); err != nil {
+			fmt.Fprintf(stderr, "%s: %v\n", name, err)
+			return 1, true
+		}
+	}
+	answer, err := lab.Call(ctx, socket, r)
 	if err != nil {
 		answer = deaf(name)
 	}
@@ -48,6 +56,20 @@ func tool(ctx context.Context, name string, args, environ []string, stdout, stde
 		return 1, true
 	}
 	return answer.Code, true
+}
+
+// lineReader reads up to the first end of a line.
+type lineReader struct{ io.Reader }
+
+func (l lineReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := l.Reader.Read(p[:1])
+	if n == 1 && p[0] == '\n' {
+		return 0, io.EOF
+	}
+	return n, err
 }
 
 func print(stdout, stderr io.Writer, r run.Result) error {

@@ -36,6 +36,7 @@ type Amender struct {
 	Clock   clock.Clock // of the journal
 	Wait    clock.Clock // for the lock
 	By      string      // "lbm confirm-down", for the record
+	Service string      // that holds the VM, for what is said; "" is not known
 	Dry     bool
 }
 
@@ -146,9 +147,17 @@ func Place(st handoff.State) string {
 		s += " " + st.Node
 	}
 	if st.Left {
-		s += ", which has left the cluster with it"
+		s += " (which left the cluster in order, with the VM on it)"
 	}
 	return s
+}
+
+// service is the name of what holds the VM, for a command that is advised.
+func (a Amender) service() string {
+	if a.Service == "" {
+		return "SERVICE"
+	}
+	return a.Service
 }
 
 // plainly writes the next state, and nothing else.

@@ -33,7 +33,7 @@ func (a Amender) away(ctx context.Context, node string) error {
 		return refuse("whether %s is a member is not known: %w", node, err)
 	}
 	if m, ok := membership.Find(members, node); ok && m.Online {
-		return refuse("%s is a member of the cluster: it is not off. Stop the VM there (clusvcadm -d), or fence the node", m.Name)
+		return refuse("%[1]s is a member of the cluster: it is not off. If the VM hangs there, stop it: clusvcadm -d %[2]s. If the whole node does, have it fenced: fence_node %[1]s; then the cluster manager starts %[2]s, and all else that it had, on other nodes", m.Name, a.service())
 	}
 	return nil
 }
@@ -55,7 +55,7 @@ func (a Amender) without(ctx context.Context, st handoff.State, node string) (ha
 		if err == nil && who == "" && !strings.EqualFold(st.Node, a.ID.Member) {
 			return down, nil
 		}
-		return st, refuse("%s was sending it there: stop the service (clusvcadm -d) while %s is a member, or if it is off too, confirm that first (lbm confirm-down %s %s)", st.Node, st.Node, st.VM, st.Node)
+		return st, refuse("%[1]s was sending it there, and speaks first. While %[1]s is a member, stop the service: clusvcadm -d %[2]s. If it is off too: lbm confirm-down %[3]s %[1]s first", st.Node, a.service(), st.VM)
 	}
 	return st, refuse("its record says %s, and does not name %s", Place(st), node)
 }

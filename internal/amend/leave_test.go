@@ -34,15 +34,15 @@ func TestLeaving(t *testing.T) {
 		guest    hypervisor.State
 		want     string
 	}{
-		{"it runs on", handoff.Running, "node1", "", hypervisor.Running, "running node1, which has left the cluster with it"},
+		{"it runs on", handoff.Running, "node1", "", hypervisor.Running, "running node1 (which left the cluster in order, with the VM on it)"},
 		{"it has been stopped", handoff.Down, "", "", hypervisor.Absent, "down"},
 		{"it is not here", handoff.Running, "node1", "", hypervisor.Absent, "running node1"},
-		{"nobody knows whether it is here", handoff.Running, "node1", "", hypervisor.Unknown, "running node1, which has left the cluster with it"},
-		{"mounted", handoff.Starting, "node1", "", hypervisor.Remains, "starting node1, which has left the cluster with it"},
-		{"frozen, its image published", handoff.Held, "node1", "", hypervisor.Running, "held node1, which has left the cluster with it"},
-		{"half saved", handoff.Suspending, "node1", "", hypervisor.Paused, "suspending node1, which has left the cluster with it"},
-		{"being sent", handoff.Sending, "node1", "node2", hypervisor.Migrating, "sending node1 to node2, which has left the cluster with it"},
-		{"it has arrived", handoff.Sent, "", "node1", hypervisor.Running, "running node1, which has left the cluster with it"},
+		{"nobody knows whether it is here", handoff.Running, "node1", "", hypervisor.Unknown, "running node1 (which left the cluster in order, with the VM on it)"},
+		{"mounted", handoff.Starting, "node1", "", hypervisor.Remains, "starting node1 (which left the cluster in order, with the VM on it)"},
+		{"frozen, its image published", handoff.Held, "node1", "", hypervisor.Running, "held node1 (which left the cluster in order, with the VM on it)"},
+		{"half saved", handoff.Suspending, "node1", "", hypervisor.Paused, "suspending node1 (which left the cluster in order, with the VM on it)"},
+		{"being sent", handoff.Sending, "node1", "node2", hypervisor.Migrating, "sending node1 to node2 (which left the cluster in order, with the VM on it)"},
+		{"it has arrived", handoff.Sent, "", "node1", hypervisor.Running, "running node1 (which left the cluster in order, with the VM on it)"},
 		{"it has not arrived", handoff.Sent, "", "node1", hypervisor.Absent, "sent node1"},
 		{"another's", handoff.Running, "node2", "", hypervisor.Running, "running node2"},
 	} {
@@ -114,7 +114,7 @@ func TestLeavingGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := w.a.Leaving(context.Background(), func(string) (Looker, error) { return nil, errors.New("no such technology") })
-	if !errors.Is(err, handoff.ErrState) || len(c) != 1 || !strings.Contains(w.record(), "has left") {
+	if !errors.Is(err, handoff.ErrState) || len(c) != 1 || !strings.Contains(w.record(), "left the cluster") {
 		t.Errorf("%+v, %v, %s", c, err, w.record())
 	}
 }

@@ -22,10 +22,10 @@ func (a Amender) Take(ctx context.Context, typ, vm string) (Change, error) {
 			if err != nil {
 				doubt = fmt.Sprintf(" (%v)", err)
 			}
-			return st, why, refuse("its record says %s, and %s is not proved gone%s; if it is off for certain: lbm confirm-down %s %s", Place(st), who, doubt, vm, who)
+			return st, why, refuse("its record says %s, and %s is not proved gone%s; lbm handoff %s tells what frees it", Place(st), who, doubt, vm)
 		}
 		if st.Node == a.ID.Member && st.Boot == boot && unsettled(st.Phase) {
-			return st, why, refuse("its record says %s: an action was cut off here, and the guest may be here, or frozen; let the cluster end it first: start its service with clusvcadm -e, then disable it with -d", Place(st))
+			return st, why, refuse("its record says %[1]s: an action was cut off here, and the guest may be here, or frozen; let the cluster end it first: clusvcadm -e %[2]s, then clusvcadm -d %[2]s", Place(st), a.service())
 		}
 		next := handoff.State{VM: vm, Type: typ, Phase: handoff.Running, Node: a.ID.Member, Boot: boot, Seq: st.Seq}
 		if st.Phase == next.Phase && st.Node == next.Node && st.Boot == next.Boot && !st.Left {

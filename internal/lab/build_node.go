@@ -26,7 +26,7 @@ const XendLock = "/var/lock/subsys/xend"
 
 // ManagerTools are the emulated programs that the cluster manager answers.
 func ManagerTools() []string {
-	return []string{"clustat", "clusvcadm", "cman_tool", "fence_tool", "ccs_tool"}
+	return []string{"clustat", "clusvcadm", "cman_tool", "fence_tool", "fence_node", "fence_ack_manual", "ccs_tool"}
 }
 
 // node makes the tree of one node. Every link is relative, so that the lab's folder can be moved while it is down.

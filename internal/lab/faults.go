@@ -38,8 +38,11 @@ func FaultNames(tool string) []string {
 	return nil
 }
 
-// FaultMeaning says in a few words what a fault does; a name means the same for each tool that has it.
-func FaultMeaning(name string) string {
+// FaultMeaning says in a few words what a fault of a tool does.
+func FaultMeaning(tool, name string) string {
+	if tool != "vzctl" && name == "slow-stop" {
+		return "the guest does not hear that it shall shut down, and runs on until it is destroyed"
+	}
 	for _, m := range meanings {
 		if m[0] == name {
 			return m[1]

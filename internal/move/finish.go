@@ -60,10 +60,10 @@ func (m Mover) Finish(ctx context.Context, begun balance.Move, dead bool) (balan
 
 // found looks once, and takes over what that move has brought to its target where nobody did.
 func (m Mover) found(ctx context.Context, r Request, begun balance.Move) (found, bool, error) {
-	svc, st, err := m.look(ctx, r)
+	_, svc, st, err := m.look(ctx, r)
 	if err == nil && orphan(svc, st, r) && st.Txn == begun.Txn {
 		m.adopt(ctx, svc, r)
-		svc, st, err = m.look(ctx, r)
+		_, svc, st, err = m.look(ctx, r)
 	}
 	if err != nil {
 		return found{}, true, err

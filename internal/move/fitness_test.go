@@ -215,7 +215,7 @@ func TestWhatAMigrationByTheManagerComesTo(t *testing.T) {
 			txn := strings.Repeat("cd", 16)
 			w.record("xen", "web1", handoff.State{Phase: handoff.Sending, Node: "node1", Boot: "boot-1", To: "node2", Txn: txn}, handoff.State{Phase: handoff.Sent, To: "node2", Txn: txn})
 			w.service("web1").Owner = "node2"
-		}, ErrUnverified, "the record says sent node2"},
+		}, ErrUnverified, "the record says sent to node2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)

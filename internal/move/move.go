@@ -66,6 +66,8 @@ type Mover struct {
 	At func(point string) error
 	// Gone affirms that what a node had in a boot is over (membership.Gone); nil: nobody is gone.
 	Gone func(ctx context.Context, node, boot string, left bool) (bool, error)
+	// Waiting, if set, is told at every look what is waited for, also while the manager has not answered yet.
+	Waiting func(what string)
 	// Dial connects to the port on which a target takes running guests; nil is the net's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -91,6 +93,14 @@ const (
 	arriveLimit  = 2 * time.Minute  // the same, where the target's next status check makes them agree
 	steadyLimit  = 2 * time.Second
 	settleStep   = 200 * time.Millisecond
+	askStep      = 5 * time.Second
+)
+
+// Limits by the mover's clock, each with the number of looks that are made at least.
+const (
+	awayLimit   = 2 * time.Minute // while all waits for a node that is away
+	awayLooks   = 50
+	verifyLooks = 300
 )
 
 // Move makes the move and gives its record as the journal has it. When ctx ends, nothing new is begun: before the
@@ -171,8 +181,13 @@ func (m Mover) request(ctx context.Context, p plan, r Request, issued *handoff.I
 		log.WithError(claim).Warn("the manager did not say success")
 	}
 	got, err := m.verify(ctx, p, r)
-	if err != nil {
+	if err != nil || got.away != nil {
 		rec.Outcome, rec.Memory = balance.OutcomeUnknown, balance.MemoryUnknown
+	}
+	switch {
+	case got.away != nil:
+		return fmt.Errorf("%w: %w", ErrUnverified, got.away)
+	case err != nil:
 		return fmt.Errorf("%w: %w (the manager said: %v)", ErrUnverified, err, said(claim))
 	}
 	rec.Owner = got.owner
@@ -198,15 +213,46 @@ func (m Mover) request(ctx context.Context, p plan, r Request, issued *handoff.I
 func (m Mover) ask(ctx context.Context, p plan, r Request) error {
 	ctx, cancel := m.Wait.WithTimeout(ctx, requestLimit)
 	defer cancel()
+	defer m.meanwhile(ctx, r)()
 	if p.restart {
 		return m.Manager.Restart(ctx, p.service.ID)
 	}
 	return m.Manager.Move(ctx, p.service.ID, r.Target, p.byManager)
 }
 
+// meanwhile tells what is waited for while the manager has not answered, if anybody listens.
+func (m Mover) meanwhile(ctx context.Context, r Request) (stop func()) {
+	if m.Waiting == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for m.Wait.Sleep(ctx, askStep) == nil {
+			st, svc, rec, err := m.look(ctx, r)
+			if ctx.Err() != nil {
+				return
+			}
+			now := found{away: m.away(ctx, st, svc, rec), text: foundText(svc, rec)}
+			m.tell(now, err)
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+// said is what the manager answered, without the advice that its refusals end in: what came of it was looked at since.
 func said(err error) string {
-	if err == nil {
+	var r *cluster.Refusal
+	switch {
+	case err == nil:
 		return "success"
+	case errors.As(err, &r) && r.Text != "":
+		return fmt.Sprintf("%v (clusvcadm: %q, code %d)", r.Why, r.Text, r.Code)
+	case errors.As(err, &r):
+		return fmt.Sprintf("%v (clusvcadm ended with code %d)", r.Why, r.Code)
+	case errors.Is(err, context.DeadlineExceeded):
+		return "nothing, for as long as it was waited for"
 	}
 	return err.Error()
 }

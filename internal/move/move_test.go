@@ -142,7 +142,7 @@ func TestOutcomes(t *testing.T) {
 			return nil
 		}, ErrUnverified, balance.OutcomeUnknown, "", balance.MemoryUnknown, "cannot be believed"},
 		{"for ever on its way", func(w *world) error { w.service("101").State = cluster.Stopping; return nil },
-			ErrUnverified, balance.OutcomeUnknown, "", balance.MemoryUnknown, "the service is stopping"},
+			ErrUnverified, balance.OutcomeUnknown, "", balance.MemoryUnknown, "service:centos is stopping on node1"},
 		{"taken out of the configuration", func(w *world) error { w.service("101").VM = ""; return nil },
 			ErrUnverified, balance.OutcomeUnknown, "", balance.MemoryUnknown, "holds openvz:101 any more"},
 	}
@@ -274,7 +274,7 @@ func TestAnOrphanIsEnabledOnce(t *testing.T) {
 	}
 	w.mgr.enable = func(string, string) error { return errors.New("exit 255: Failure") }
 	rec, err := w.mover.Move(context.Background(), request("xen", "web1", "node2"))
-	if !errors.Is(err, ErrFailed) || rec.Outcome != balance.OutcomeFailed || !strings.Contains(err.Error(), "the record says sent node2") {
+	if !errors.Is(err, ErrFailed) || rec.Outcome != balance.OutcomeFailed || !strings.Contains(err.Error(), "the record says sent to node2") {
 		t.Errorf("%+v, %v", rec, err)
 	}
 	if len(w.mgr.asked) != 2 {

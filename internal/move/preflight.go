@@ -120,7 +120,7 @@ func (m Mover) preflight(ctx context.Context, r Request, c *checks) (plan, error
 		return p, c.err
 	}
 	if !c.ask("service", func() (_ string, err error) {
-		p, err = m.owned(st, r)
+		p, err = m.owned(ctx, st, r)
 		if err == nil && p.service.Owner == r.Target {
 			err = fmt.Errorf("%s is on %s already", p.service.ID, r.Target)
 		}
@@ -152,7 +152,7 @@ func (m Mover) preflight(ctx context.Context, r Request, c *checks) (plan, error
 }
 
 // owned finds the VM's service, started and whole on a node.
-func (m Mover) owned(st cluster.Status, r Request) (plan, error) {
+func (m Mover) owned(ctx context.Context, st cluster.Status, r Request) (plan, error) {
 	svc, ok := find(st, r)
 	if !ok {
 		return plan{}, fmt.Errorf("no service of the cluster holds %s:%s", r.Type, r.VM)
@@ -161,6 +161,8 @@ func (m Mover) owned(st cluster.Status, r Request) (plan, error) {
 	switch {
 	case !st.Quorate:
 		return p, errors.New("the cluster has no quorum")
+	case holds(svc) && !online(st, svc.Owner):
+		return p, m.lost(ctx, st, svc, r)
 	case svc.State != cluster.Started || svc.Owner == "":
 		return p, fmt.Errorf("%s is %s, not started (lbm repair %s may help)", svc.ID, svc.State, r.VM)
 	case svc.Frozen:

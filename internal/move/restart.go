@@ -30,7 +30,7 @@ func (m Mover) restartable(ctx context.Context, r Request) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	p, err := m.owned(st, r)
+	p, err := m.owned(ctx, st, r)
 	if err != nil || m.Shared == "" {
 		return p, err
 	}
@@ -123,7 +123,7 @@ func (m Mover) planRepair(ctx context.Context, r Request) (Repair, handoff.State
 	rep.Service = svc.ID
 	state := handoff.State{Phase: handoff.NoRecord}
 	if m.Shared != "" {
-		if state, err = handoff.ReadState(m.Shared, r.Type, r.VM); err != nil {
+		if state, err = m.record(r); err != nil {
 			return rep, state, err
 		}
 		if busy, err := handoff.Relocating(m.Shared, r.Type, r.VM); err != nil {
@@ -132,7 +132,10 @@ func (m Mover) planRepair(ctx context.Context, r Request) (Repair, handoff.State
 			return rep, state, handoff.ErrBusy
 		}
 	}
-	rep.Why = fmt.Sprintf("%s is %s and the record says %s", svc.ID, svc.State, words(state))
+	rep.Why = foundText(svc, state)
+	if holds(svc) && !online(st, svc.Owner) {
+		return rep, state, m.lost(ctx, st, svc, r)
+	}
 	if svc.Frozen {
 		return rep, state, fmt.Errorf("%s is frozen (clusvcadm -U %s lets it go)", svc.ID, svc.ID)
 	}
@@ -180,22 +183,18 @@ func (m Mover) home(ctx context.Context, st cluster.Status, svc cluster.Service,
 		return "", nil
 	}
 	for _, x := range st.Members {
-		if x.Name == node && x.Online && x.Manager {
+		switch {
+		case x.Name != node || !x.Online:
+		case x.Manager:
 			return node, nil
+		default:
+			return "", fmt.Errorf("the record says %s, and %s is a member, but the cluster manager does not run there: start it on that node (service rgmanager start), then repair", words(state), node)
 		}
 	}
-	if m.Gone == nil {
-		return "", fmt.Errorf("the record says %s, and %s does not run the cluster manager", words(state), node)
+	if a := m.away(ctx, st, svc, state); a != nil {
+		return "", a
 	}
-	boot, left := state.Boot, state.Left
-	if node != state.Node { // no boot speaks for a target
-		boot, left = "", false
-	}
-	gone, err := m.Gone(ctx, node, boot, left)
-	if gone {
-		return "", nil
-	}
-	return "", errors.Join(fmt.Errorf("the record says %s, and %s is no member that could start it and is not proved gone; if it is off for certain: lbm confirm-down %s %s", words(state), node, r.VM, node), err)
+	return "", nil
 }
 
 // Repair makes the service run where the record has the VM, or anywhere if it has it nowhere: a failed service is

@@ -108,7 +108,7 @@ func TestRepair(t *testing.T) {
 			w.service("101").State, w.service("101").Since = cluster.Disabled, w.clock.Now()
 			w.record("openvz", "101", handoff.State{Phase: handoff.Suspending, Node: "node1", Boot: "boot-1", Image: txn, Txn: txn}, handoff.State{Phase: handoff.Suspended, Image: txn, Txn: txn})
 		}, false, nil, "enable service:centos ", ""},
-		{"its node is away", func(w *world) { w.service("101").State = cluster.Stopped; dead(w) }, false, nil, "", "node1 is no member that could start it and is not proved gone; if it is off for certain: lbm confirm-down 101 node1"},
+		{"its node is away", func(w *world) { w.service("101").State = cluster.Stopped; dead(w) }, false, nil, "", "node node1 has openvz:101, is no member of the cluster any more and is not proved dead"},
 		{"its node is gone", func(w *world) { w.service("101").State = cluster.Stopped; dead(w) }, true, nil, "enable service:centos ", ""},
 		{"another node has it too", func(w *world) {
 			w.service("101").State = cluster.Failed

@@ -1,10 +1,10 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -21,9 +21,11 @@ type found struct {
 	memory    balance.Memory
 	untouched bool // the VM runs where it was, and nothing has happened to it since
 	text      string
+	away      *Away // on whom all waits
 }
 
-// verify looks until manager and record agree that it is done, or until a worse answer has stood still for a while.
+// verify looks until manager and record agree that it is done, or until a worse answer has stood still for a while, or
+// nothing can come any more before a node is proved dead.
 func (m Mover) verify(ctx context.Context, p plan, r Request) (found, error) {
 	ctx, cancel := m.Wait.WithTimeout(ctx, verifyLimit)
 	defer cancel()
@@ -31,16 +33,23 @@ func (m Mover) verify(ctx context.Context, p plan, r Request) (found, error) {
 	if p.byManager { // nothing was run on the target
 		patience = arriveLimit
 	}
+	all, dead := m.since(), stretch{}
 	for steady, waited := time.Duration(0), time.Duration(0); ; {
-		svc, st, err := m.look(ctx, r)
+		st, svc, rec, err := m.look(ctx, r)
 		now, moving := found{}, true
 		if err == nil {
-			now, moving = judge(svc, st, p, r)
+			now, moving = judge(svc, rec, p, r)
+			now.away = m.away(ctx, st, svc, rec)
 		}
 		switch {
 		case now.outcome == balance.OutcomeMoved:
 			return now, nil
-		case err == nil && !enabled && orphan(svc, st, r):
+		case now.away != nil: // its own patience, whatever the manager says that it is at
+			if dead.looks == 0 {
+				dead = m.since()
+			}
+			steady, waited = 0, 0
+		case err == nil && !enabled && orphan(svc, rec, r):
 			enabled = true
 			m.adopt(ctx, svc, r)
 		case err == nil && underway(svc.State): // the manager will end it, sooner or later
@@ -50,12 +59,51 @@ func (m Mover) verify(ctx context.Context, p plan, r Request) (found, error) {
 		default:
 			steady += settleStep
 		}
-		if steady >= steadyLimit || waited >= patience {
+		if now.away == nil {
+			dead = stretch{}
+		}
+		m.tell(now, err)
+		dead.looks, all.looks = dead.looks+1, all.looks+1
+		switch {
+		case steady >= steadyLimit || waited >= patience:
+			return now, err
+		case now.away != nil && dead.over(m.Clock.Now(), awayLimit, awayLooks), all.over(m.Clock.Now(), verifyLimit, verifyLooks):
+			if now.outcome != balance.OutcomeMoved {
+				now.outcome, now.memory = balance.OutcomeUnknown, balance.MemoryUnknown
+			}
 			return now, err
 		}
 		if wait := m.Wait.Sleep(ctx, settleStep); wait != nil {
-			return now, errors.Join(fmt.Errorf("%s: %w", now.text, wait), err)
+			return now, errors.Join(fmt.Errorf("%s, and no end came in %s", cmp.Or(now.text, "nobody answered"), verifyLimit), err)
 		}
+	}
+}
+
+// stretch is a time that something lasts: by the mover's clock, which in a lab is fast, and by the number of looks,
+// since the agents of a lab are not faster than those of a cluster.
+type stretch struct {
+	from  time.Time
+	looks int
+}
+
+func (m Mover) since() stretch { return stretch{from: m.Clock.Now()} }
+
+func (s stretch) over(now time.Time, limit time.Duration, looks int) bool {
+	return s.looks >= looks && now.Sub(s.from) >= limit
+}
+
+// tell says what is waited for.
+func (m Mover) tell(now found, err error) {
+	switch {
+	case m.Waiting == nil:
+	case err != nil:
+		m.Waiting(fmt.Sprintf("an answer: %v", err))
+	case now.away != nil && now.away.Left:
+		m.Waiting(fmt.Sprintf("%s, which left the cluster with the VM on it: it has to join or boot anew (%s)", now.away.Node, now.away.Found))
+	case now.away != nil:
+		m.Waiting(fmt.Sprintf("the fencing of %s, which is no member any more (%s)", now.away.Node, now.away.Found))
+	case now.text != "":
+		m.Waiting("the cluster manager: " + now.text)
 	}
 }
 
@@ -68,20 +116,25 @@ func underway(s cluster.State) bool {
 	return false
 }
 
-func (m Mover) look(ctx context.Context, r Request) (cluster.Service, handoff.State, error) {
+func (m Mover) look(ctx context.Context, r Request) (cluster.Status, cluster.Service, handoff.State, error) {
 	st, err := m.Manager.Status(ctx)
 	if err != nil {
-		return cluster.Service{}, handoff.State{}, err
+		return st, cluster.Service{}, handoff.State{}, err
 	}
 	svc, ok := find(st, r)
 	if !ok {
-		return cluster.Service{}, handoff.State{}, fmt.Errorf("no service of the cluster holds %s:%s any more", r.Type, r.VM)
+		return st, svc, handoff.State{}, fmt.Errorf("no service of the cluster holds %s:%s any more", r.Type, r.VM)
 	}
+	rec, err := m.record(r)
+	return st, svc, rec, err
+}
+
+// record is a VM's hand-off record, NoRecord where there is no shared storage.
+func (m Mover) record(r Request) (handoff.State, error) {
 	if m.Shared == "" {
-		return svc, handoff.State{Phase: handoff.NoRecord}, nil
+		return handoff.State{Phase: handoff.NoRecord}, nil
 	}
-	state, err := handoff.ReadState(m.Shared, r.Type, r.VM)
-	return svc, state, err
+	return handoff.ReadState(m.Shared, r.Type, r.VM)
 }
 
 // judge reads manager and record together. moving says that it is too early to tell.
@@ -117,7 +170,7 @@ func judge(svc cluster.Service, st handoff.State, p plan, r Request) (f found, m
 		f.text = fmt.Sprintf("the service is %s, and the record says %s", svc.State, words(st))
 		return f, false
 	default:
-		f.text = fmt.Sprintf("the service is %s", svc.State)
+		f.text = foundText(svc, st)
 		return f, true
 	}
 }
@@ -128,10 +181,17 @@ func runs(svc cluster.Service, st handoff.State) bool {
 
 // words is a record for a person.
 func words(st handoff.State) string {
-	if st.Node != "" && st.To != "" {
-		return fmt.Sprintf("%s %s to %s", st.Phase, st.Node, st.To)
+	text := st.Phase.String()
+	if st.Node != "" {
+		text += " " + st.Node
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s %s%s", st.Phase, st.Node, st.To))
+	if st.To != "" {
+		text += " to " + st.To
+	}
+	if st.Left {
+		text += " (which left the cluster in order)"
+	}
+	return text
 }
 
 // memory tells from the record how the guest got where it is: the record of a running VM names the transaction that

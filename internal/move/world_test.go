@@ -204,7 +204,7 @@ func (m *manager) Status(ctx context.Context) (cluster.Status, error) {
 		return cluster.Status{}, err
 	}
 	out := m.status
-	out.Services = append([]cluster.Service(nil), m.status.Services...)
+	out.Services, out.Members = append([]cluster.Service(nil), m.status.Services...), append([]cluster.Member(nil), m.status.Members...)
 	return out, nil
 }
 

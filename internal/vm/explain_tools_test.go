@@ -220,6 +220,6 @@ func TestNodeWithoutCman(t *testing.T) {
 	if err := l.Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	call("start", ocf.CodeGeneric, "not starting 101: its state says running node2", "the cluster's members are not known", "cman_tool", "if node2 is off for certain")
+	call("start", ocf.CodeGeneric, "not starting 101: its state says running node2", "the cluster's members are not known", "cman_tool", "lbm handoff 101 tells the ways")
 	call("monitor", ocf.CodeNotRunning)
 }

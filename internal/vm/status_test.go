@@ -39,7 +39,7 @@ func TestStatus(t *testing.T) {
 		{name: "torso", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", guest: isIn(hypervisor.Torso), want: "7"},
 		{name: "leaving", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Migrating)},
 		{name: "mounted and down", phase: handoff.Running, node: "node1", guest: isIn(hypervisor.Remains), want: "remains"},
-		{name: "another has it", phase: handoff.Running, node: "node2", guest: isRunning, want: "if node2 is off for certain: lbm confirm-down 101 node2 (a fencing or a boot of it frees the VM too)"},
+		{name: "another has it", phase: handoff.Running, node: "node2", guest: isRunning, want: "a fencing or a boot of node2 frees the VM (lbm handoff 101 tells the ways)"},
 		{name: "frozen by a stop that was cut off", phase: handoff.Held, node: "node1", guest: isFrozen},
 		{name: "started by hand", phase: handoff.Suspended, node: "node2", guest: isRunning},
 		{name: "record damaged", phase: handoff.Running, node: "node1", guest: isRunning, setup: damage},

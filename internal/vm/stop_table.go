@@ -91,11 +91,11 @@ func (v view) cure(vm string) string {
 	if v.st.To != "" && !v.toMe() && (node == "" || v.mine() || v.nodeGone) {
 		node = v.st.To
 	}
-	also := "a fencing or a boot of it frees"
+	what := "a fencing or a boot"
 	if v.st.Left && node == v.st.Node {
-		also = "a boot of it frees"
+		what = "a boot"
 	}
-	return fmt.Sprintf("if %s is off for certain: lbm confirm-down %s %s (%s the VM too)", node, vm, node, also)
+	return fmt.Sprintf("%s of %s frees the VM (lbm handoff %s tells the ways)", what, node, vm)
 }
 
 // takeOver: the guest is here and no living node has it: somebody started it by hand. Its images are too old now.

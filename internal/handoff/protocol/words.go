@@ -65,7 +65,7 @@ type Cure struct {
 func Cures() []Cure {
 	return []Cure{
 		{RefuseElsewhere, "not starting VM: its state says ...", "The record names a node that may have the VM and is not proved gone.",
-			"Look at that node. If it is alive, start the service there: `clusvcadm -e GROUP -m NODE`. If it is off, have it fenced (`fence_node NODE`) or boot it: either frees the VM. If it left the cluster in order and is off for certain: `lbm confirm-down VM NODE`."},
+			"Look at that node. If it is alive and a member, start the service there: `clusvcadm -e GROUP -m NODE`. If it was lost, have it fenced (`fence_node NODE`) or boot it; where fencing fails, see that it is off and say so with `fence_ack_manual NODE`: each frees the VM, and the cluster manager goes on by itself. If it left the cluster in order and is off for certain, or no fencing of it is tried or affirmed: `lbm confirm-down VM NODE`, then `lbm repair VM`."},
 		{RefuseDouble, "VM runs on X, but its state says ...", "Two nodes may run the VM, and both may write to its disks. No agent kills either.",
 			"Look at both nodes with the hypervisor's own tool, decide which of the two has the good data, and end the other one by hand. Then `clusvcadm -d GROUP` and `clusvcadm -e GROUP -m` the node that runs it. Check the guest's file systems."},
 		{RefuseArriving, "VM is arriving here and its state is ...: left alone", "Somebody sends the VM to this node, and not by this protocol.",

@@ -36,6 +36,10 @@ func (m *Manager) answer(ctx context.Context, r lab.Request) run.Result {
 		return m.cmanTool(n, args)
 	case "fence_tool":
 		return m.fenceTool(n, args)
+	case "fence_node":
+		return m.fenceNode(n, args)
+	case "fence_ack_manual":
+		return m.ackManual(n, args, string(r.Stdin))
 	case "ccs_tool":
 		return m.ccsTool(n, args, r.Dir)
 	}

@@ -81,7 +81,7 @@ func (m *Manager) cmanNodes(args []string) run.Result {
 		fmt.Fprintf(&b, "%4d   %s  %5d   %s  %s\n", n.id, sts, n.incarnation, joined, n.name)
 		fence := fence && !m.switches.el6
 		if fence && !n.lastFenced.IsZero() { // may well be an older fencing
-			fmt.Fprintf(&b, "       Last fenced:   %-15s by %s\n", stamp(n.lastFenced), "fence_lab")
+			fmt.Fprintf(&b, "       Last fenced:   %-15s by %s\n", stamp(n.lastFenced), map[string]string{"agent": "fence_lab"}[n.how]+map[bool]string{true: n.how}[n.how != "agent"])
 		}
 		if fence && !n.member && n.incarnation > 0 && !n.fenced {
 			b.WriteString("       Node has not been fenced since it went down\n")

@@ -130,6 +130,7 @@ func (m *Manager) fence(n *node) {
 
 func (m *Manager) fencedLocked(n *node, how string) {
 	n.fencePending, n.fenced, n.lastFenced = false, true, m.clk.Now()
+	n.how = "agent"
 	m.log.event("fence", kv("node", n.name), kv("how", how))
 	for _, g := range m.sortedGroupsLocked() {
 		g.enqueue(func() { g.ownerDied(n) })

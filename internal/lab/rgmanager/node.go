@@ -38,6 +38,7 @@ type node struct {
 	fencePending bool // it died, and nobody has fenced it yet
 	fenced       bool // since it went down
 	lastFenced   time.Time
+	how          string // it was fenced, in the words of fence_tool
 	view         *view
 
 	mu      sync.Mutex

@@ -191,7 +191,7 @@ func (m *Manager) fenceTool(n *node, args []string) run.Result {
 		}
 		how, master := "none", 0
 		if !x.lastFenced.IsZero() {
-			how, master = "agent", n.id
+			how, master = x.how, n.id
 		}
 		fmt.Fprintf(&rows, "nodeid %d member %d victim %d last fence master %d how %s\n", x.id, bit(x.member), bit(x.fencePending), master, how)
 	}

@@ -1,10 +1,14 @@
 package rgmanager
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lbvm/lbvm/internal/lab"
+	"github.com/lbvm/lbvm/internal/run"
 )
 
 // fence_tool of RHEL 6 tells how a node was fenced, and goes on telling it when the node has come back and left in order.
@@ -69,6 +73,45 @@ func TestFencingNeverSucceeds(t *testing.T) {
 	b.await("the fencing", func() bool { return !n.fencePending })
 	b.settle()
 	b.wantState("service:s", "started node2")
+}
+
+// A person's word ends a fencing that does not succeed, where the fence daemon hears it; so does a fence agent run by hand.
+func TestFencingIsEndedByHand(t *testing.T) {
+	domains := strings.Replace(three, "</failoverdomains>", `<failoverdomain name="p3" ordered="1" nofailback="1"><failoverdomainnode name="node3" priority="1"/><failoverdomainnode name="node1" priority="2"/></failoverdomain></failoverdomains>`, 1)
+	b := up(t, domains+`<service name="s" domain="p3"><plain name="x"/></service>`)
+	for _, s := range [][2]string{{"fence", "never"}, {"suite", "el6"}} {
+		if err := b.m.set(s[0], s[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := b.m.node("node3")
+	if err := b.m.kill(n); err != nil {
+		t.Fatal(err)
+	}
+	b.sleepers(1)
+	b.clk.Advance(b.m.o.Detect)
+	b.await("the loss", func() bool { return !n.member })
+	if r := b.tool("node1", "fence_node", "node3"); r.Code != 1 || string(r.Stderr) != "fence node3 failed\n" {
+		t.Errorf("%+v", r)
+	}
+	ack := func(on, answer string) run.Result {
+		return b.m.answer(context.Background(), lab.Request{Node: on, Argv: []string{"fence_ack_manual", "node3"}, Stdin: []byte(answer)})
+	}
+	if r := ack("node1", "yes"); r.Code != 1 || string(r.Stdout) != "Aborted.\n" {
+		t.Errorf("%+v", r)
+	}
+	if r := ack("node2", "absolutely"); r.Code != 1 || !strings.Contains(string(r.Stderr), "node3 is fenced from node1") {
+		t.Errorf("%+v", r)
+	}
+	b.wantState("service:s", "started node3")
+	if r := ack("node1", "absolutely"); r.Code != 0 || n.fencePending {
+		t.Errorf("%+v, pending %v", r, n.fencePending)
+	}
+	b.settle()
+	b.wantState("service:s", "started node1")
+	if r := b.tool("node1", "fence_tool", "ls", "-n"); !strings.Contains(string(r.Stdout), "nodeid 3 member 0 victim 0 last fence master 1 how override\n") {
+		t.Errorf("%s", r.Stdout)
+	}
 }
 
 // Storage that stands still keeps every action that uses it from ending until the lost node is fenced; a status goes on.

@@ -284,10 +284,10 @@ func TestEveryFaultIsShown(t *testing.T) {
 	}
 	for _, tool := range []string{"vzctl", "xm", "xl", "virsh"} {
 		for _, name := range lab.FaultNames(tool) {
-			if row := "| " + tool + " | " + name + " | " + lab.FaultMeaning(name) + " |"; !strings.Contains(string(page), row) {
+			if row := "| " + tool + " | " + name + " | " + lab.FaultMeaning(tool, name) + " |"; !strings.Contains(string(page), row) {
 				t.Errorf("docs/lab-tools.md does not say %q", row)
 			}
-			if lab.FaultMeaning(name) == "" {
+			if lab.FaultMeaning(tool, name) == "" {
 				t.Errorf("%s %s: nobody says what it does", tool, name)
 			}
 			if !strings.Contains(shown["all"], `"`+name+`"`) && !strings.Contains(shown["all"], tool+" "+name+" ") {

@@ -1,0 +1,199 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// dies is what the others see of node1 when its power is cut in the middle of its stop.
+func (w *world) dies() {
+	w.mgr.mu.Lock()
+	defer w.mgr.mu.Unlock()
+	w.mgr.status.Members[0].Online, w.mgr.status.Members[0].Manager = false, false
+	w.mgr.status.Services[0].State = cluster.Stopping
+}
+
+// fast runs sixty times as fast as the clock that is waited by, as in a lab.
+type fast struct {
+	*hasty
+	start time.Time
+}
+
+func (c fast) Now() time.Time { return c.start.Add(60 * c.hasty.Now().Sub(c.start)) }
+
+// answering is a clock for a manager that answers before anybody has to be told that it does not.
+type answering struct{ *hasty }
+
+func (c answering) Sleep(ctx context.Context, d time.Duration) error {
+	if d == askStep {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return c.hasty.Sleep(ctx, d)
+}
+
+// A source that has died and is not fenced is waited for, for a while by the clock of the journals, and not for as long
+// as the manager says that it is at work.
+func TestTheSourceDies(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		scale       bool
+		least, most time.Duration // real
+	}{
+		{"a cluster", false, 2 * time.Minute, 3 * time.Minute},
+		{"a lab", true, (awayLooks - 1) * settleStep, time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			start := w.clock.Now()
+			if test.scale {
+				w.mover.Clock = fast{w.clock, start}
+			}
+			var told []string
+			w.mover.Wait = answering{w.clock}
+			w.mover.Waiting = func(what string) { told = append(told, what) }
+			w.mgr.move = func(context.Context, string, string) error {
+				w.dies()
+				return &cluster.Refusal{Op: "relocating", Code: 255, Text: "Failure", Why: cluster.ErrFailed}
+			}
+			rec, err := w.mover.Move(context.Background(), request("openvz", "101", "node2"))
+			var a *Away
+			if !errors.Is(err, ErrUnverified) || !errors.As(err, &a) || a.Node != "node1" || a.Left || !a.Held || !a.Named {
+				t.Fatalf("%+v, %v", a, err)
+			}
+			if rec.Outcome != balance.OutcomeUnknown || rec.End.IsZero() {
+				t.Errorf("%+v", rec)
+			}
+			if took := w.clock.Now().Sub(start); took < test.least || took > test.most {
+				t.Errorf("it was waited for %s", took)
+			}
+			if len(told) == 0 || !strings.HasPrefix(told[len(told)-1], "the fencing of node1, which is no member any more (service:centos is stopping on node1") {
+				t.Errorf("told: %q", told)
+			}
+			if text := err.Error(); strings.Contains(text, "unknown: check") || !strings.Contains(text, "no node starts the VM until node1 is fenced or has booted anew") {
+				t.Error(text)
+			}
+			if left := w.tickets("openvz", "101"); len(left) != 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+// While the manager does not answer, what is waited for is told all the same.
+func TestWaitingIsToldWhileTheManagerIsAsked(t *testing.T) {
+	w := newWorld(t)
+	told := make(chan string, 1)
+	w.mover.Waiting = func(what string) {
+		select {
+		case told <- what:
+		default:
+		}
+	}
+	var got string
+	w.mgr.move = func(context.Context, string, string) error {
+		w.dies()
+		for !strings.HasPrefix(got, "the fencing of node1") { // the manager answers when it has been told
+			got = <-told
+		}
+		w.mgr.mu.Lock()
+		defer w.mgr.mu.Unlock()
+		w.mgr.status.Members[0].Online = true
+		w.handover("openvz", "101", "node2")
+		w.service("101").State = cluster.Started
+		return nil
+	}
+	if _, err := w.mover.Move(context.Background(), request("openvz", "101", "node2")); err != nil {
+		t.Error(err)
+	}
+}
+
+// A node that is fenced in time, however late, is not given up.
+func TestTheSourceIsFencedInTheEnd(t *testing.T) {
+	w := newWorld(t)
+	start := w.clock.Now()
+	fenced := func() bool { return w.clock.Now().Sub(start) > 100*time.Second }
+	w.mover.Gone = func(_ context.Context, node, _ string, _ bool) (bool, error) { return node == "node1" && fenced(), nil }
+	w.mgr.move = func(context.Context, string, string) error { w.dies(); return nil }
+	w.clock.sleep = func() {
+		if s := w.service("101"); fenced() && s.State == cluster.Stopping {
+			s.State, s.Owner = cluster.Started, "node2"
+			w.record("openvz", "101", handoff.State{Phase: handoff.Starting, Node: "node2", Boot: "boot-2"}, handoff.State{Phase: handoff.Running, Node: "node2", Boot: "boot-2"})
+		}
+	}
+	rec, err := w.mover.Move(context.Background(), request("openvz", "101", "node2"))
+	if err != nil || rec.Memory != balance.MemoryLost {
+		t.Errorf("%+v, %v", rec, err)
+	}
+}
+
+// A request for a VM whose node is away is refused with that, and not for what is missing in consequence.
+func TestItsNodeIsAway(t *testing.T) {
+	ctx := context.Background()
+	for _, test := range []struct {
+		name   string
+		before func(*world)
+		text   string
+	}{
+		{"dead", func(*world) {}, "node node1 has openvz:101, is no member of the cluster any more and is not proved dead (service:centos is started on node1, and the record says running node1): no node starts the VM until node1 is fenced or has booted anew; lbm handoff 101 tells what to do"},
+		{"nobody can tell", func(w *world) {
+			w.mover.Gone = func(context.Context, string, string, bool) (bool, error) {
+				return false, errors.New("fence_tool: no answer")
+			}
+		}, "; fence_tool: no answer): no node starts"},
+		{"left in order, frozen", func(w *world) {
+			w.record("openvz", "101", handoff.State{Phase: handoff.Running, Node: "node1", Boot: "boot-1", Left: true})
+			w.service("101").Frozen = true
+		}, "until node1 has booted anew (it left the cluster in order, and no fencing speaks for it)"},
+		{"confirmed, and the manager still waits", func(w *world) {
+			w.record("openvz", "101", handoff.State{Phase: handoff.Down})
+		}, "(service:centos is started on node1, and the record says down): no node starts"},
+		{"proved dead", func(w *world) {
+			w.mover.Gone = func(context.Context, string, string, bool) (bool, error) { return true, nil }
+		}, "node1 is proved dead: the cluster manager starts it on another node now; if it does not within a minute or two: clusvcadm -d service:centos, then lbm repair 101"},
+		{"proved dead, frozen", func(w *world) {
+			w.mover.Gone = func(context.Context, string, string, bool) (bool, error) { return true, nil }
+			w.service("101").Frozen = true
+		}, "it is frozen, and the cluster manager leaves it there: clusvcadm -U service:centos"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.mgr.status.Members[0].Online = false
+			w.facts("node1", func(f *host.Facts) { f.At = f.At.Add(-time.Hour) })
+			test.before(w)
+			r := request("openvz", "101", "node2")
+			_, restart := w.mover.CheckRestart(ctx, r)
+			_, repair := w.mover.PlanRepair(ctx, r)
+			for what, err := range map[string]error{"migrate": w.mover.Check(ctx, r), "restart": restart, "repair": repair} {
+				if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), test.text) {
+					t.Errorf("%s: %v\nwant %s", what, err, test.text)
+				}
+			}
+			if len(w.mgr.asked) != 0 {
+				t.Errorf("the manager was asked %v", w.mgr.asked)
+			}
+		})
+	}
+}
+
+func TestWords(t *testing.T) {
+	for want, st := range map[string]handoff.State{
+		"down":                   {Phase: handoff.Down},
+		"running node1":          {Phase: handoff.Running, Node: "node1"},
+		"sending node1 to node2": {Phase: handoff.Sending, Node: "node1", To: "node2"},
+		"sent to node2":          {Phase: handoff.Sent, To: "node2"},
+		"running node1 (which left the cluster in order)": {Phase: handoff.Running, Node: "node1", Left: true},
+	} {
+		if got := words(st); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
