@@ -17,7 +17,7 @@ func Freeing(vm, node string, left bool) []Step {
 	confirm := fmt.Sprintf("lbm confirm-down %s %s", vm, node)
 	if left {
 		return []Step{
-			{"service cman start; service rgmanager start", fmt.Sprintf("on %s, if it is up: it joins again, stops the VM with its memory, and the VM is free", node)},
+			{"service cman start; service lbvm start; service rgmanager start", fmt.Sprintf("on %s, if it is up: it joins again, stops the VM with its memory, and the VM is free", node)},
 			{"", fmt.Sprintf("or boot %s: it says itself that it has booted anew. A fencing alone does not free the VM", node)},
 			{confirm, fmt.Sprintf("if %s is off for certain (go and look) and stays so; then lbm repair %s", node, vm)},
 		}
