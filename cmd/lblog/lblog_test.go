@@ -17,6 +17,7 @@ import (
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/internal/testfiles"
 )
 
 // still is a clock that shows one instant; its sleeps pass at once.
@@ -90,7 +91,7 @@ func script(t *testing.T, path string) {
 			write(t, filepath.Join(root, p), f.text)
 		}
 	}
-	before := tree(t, root)
+	before := testfiles.Texts(t, root)
 	w, out, errs := at(t, root)
 	if got := w.main(args); got != code {
 		t.Errorf("exit code %d, want %d", got, code)
@@ -106,7 +107,7 @@ func script(t *testing.T, path string) {
 	if diff := cmp.Diff(stderr, gotErr); diff != "" {
 		t.Errorf("stderr (-want +got):\n%s", diff)
 	}
-	after := tree(t, root)
+	after := testfiles.Texts(t, root)
 	for _, f := range files {
 		if p, ok := strings.CutPrefix(f.name, "want/"); ok {
 			if diff := cmp.Diff(f.text, after[p]); diff != "" {
@@ -174,23 +175,6 @@ func write(t *testing.T, path, text string) {
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func tree(t *testing.T, root string) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(p)
-		out[strings.TrimPrefix(p, root+"/")] = string(b)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 // A run that takes longer than a minute is not overtaken: cron's next one leaves all as it is.

@@ -26,6 +26,7 @@ import (
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/monitor"
 	"github.com/lbvm/lbvm/internal/move"
+	"github.com/lbvm/lbvm/internal/testfiles"
 )
 
 func noon() time.Time { return time.Date(2007, 11, 21, 12, 0, 0, 0, time.UTC) }
@@ -161,19 +162,7 @@ func (f *fixture) run(args ...string) int {
 
 func (f *fixture) tree() map[string]string {
 	f.t.Helper()
-	out := map[string]string{}
-	err := filepath.WalkDir(f.root, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(p)
-		out[p] = string(b)
-		return err
-	})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return out
+	return testfiles.Texts(f.t, f.root)
 }
 
 func TestDryRun(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/membership"
+	"github.com/lbvm/lbvm/internal/testfiles"
 )
 
 const txn = "abababababababababababababababab"
@@ -150,19 +151,7 @@ func (w *world) record() string {
 // all gives every file below the shared storage with its text.
 func (w *world) all() map[string]string {
 	w.t.Helper()
-	out := map[string]string{}
-	err := filepath.WalkDir(w.shared, func(p string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(p)
-		out[p] = string(b)
-		return err
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return out
+	return testfiles.Texts(w.t, w.shared)
 }
 
 func (w *world) unchanged(before map[string]string) {

@@ -18,7 +18,7 @@ const module = "github.com/lbvm/lbvm"
 // floors lists the packages from the ground up. A package may import only what stands on a lower floor, or
 // further left on its own.
 var floors = [][]string{
-	{"internal/clock", "internal/run", "internal/keyval", "internal/atomicfile", "internal/lockfile", "internal/splice", "internal/real", "pkg/balance/perl", "metadata", "internal/term", "pkg/syntax", "pkg/ocf"},
+	{"internal/clock", "internal/run", "internal/keyval", "internal/atomicfile", "internal/lockfile", "internal/splice", "internal/real", "internal/testfiles", "pkg/balance/perl", "metadata", "internal/term", "pkg/syntax", "pkg/ocf"},
 	{"internal/host", "pkg/ccs", "pkg/balance/conf", "internal/parsed", "internal/manpage", "internal/manpage/pagetest"},
 	{"internal/probe", "internal/membership", "internal/hypervisor", "internal/cluster", "internal/handoff", "internal/handoff/protocol", "pkg/balance"},
 	{"pkg/balance/replay", "internal/vm", "internal/sample", "internal/move", "internal/amend", "internal/lbvmagent", "internal/trial", "internal/check"},

@@ -23,6 +23,7 @@ import (
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/move"
 	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/internal/testfiles"
 	"github.com/lbvm/lbvm/pkg/balance"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
 )
@@ -643,19 +644,7 @@ func TestPlanChangesNothing(t *testing.T) {
 
 func (w *world) tree() map[string]string {
 	w.t.Helper()
-	out := map[string]string{}
-	err := filepath.WalkDir(w.root, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(p)
-		out[p] = string(b)
-		return err
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return out
+	return testfiles.Texts(w.t, w.root)
 }
 
 func TestView(t *testing.T) {

@@ -46,15 +46,10 @@ func versions(t *testing.T, test func(t *testing.T, l *labtest.Lab, old bool)) {
 	}
 }
 
-// rows gives name and state of the domains but dom0.
+// rows gives name and state of the domains but dom0, as xm lists them.
 func rows(l *labtest.Lab, node string) map[string]string {
 	l.T.Helper()
-	found := map[string]string{}
-	for _, line := range strings.Split(strings.TrimSpace(l.Want(0, "Domain-0", node, "xm list")), "\n")[2:] {
-		f := strings.Fields(line)
-		found[f[0]] = f[len(f)-2]
-	}
-	return found
+	return states(l, node, "xm")
 }
 
 func TestLife(t *testing.T) {
@@ -225,17 +220,7 @@ func TestMigrateInterrupted(t *testing.T) {
 	l := newLab(t, "")
 	l.File("shared/xen/vm1", strings.Replace(vm1, "64", "1024", 1))
 	l.Want(0, "", "a", "xm create vm1")
-	ctx, kill := context.WithCancel(context.Background())
-	killed := make(chan error)
-	go func() {
-		_, err := lab.Call(ctx, l.NodeSocket("a"), lab.Request{Argv: []string{"xm", "migrate", "vm1", "b"}})
-		killed <- err
-	}()
-	l.Await(func() bool { return rows(l, "a")["migrating-vm1"] != "" })
-	kill()
-	if err := <-killed; err == nil {
-		t.Fatal("xm was not killed in time")
-	}
+	killed(l, "xm", func() bool { return rows(l, "a")["migrating-vm1"] != "" })
 	l.Await(func() bool { return rows(l, "b")["vm1"] == "-b----" && len(rows(l, "a")) == 0 })
 	l.AwaitLines("xen", "vm1", 2)
 

@@ -136,22 +136,28 @@ func TestXLMigrate(t *testing.T) {
 	}
 }
 
+// killed begins a move of vm1 from a to b by a tool, and kills the tool as soon as its work is seen.
+func killed(l *labtest.Lab, tool string, seen func() bool) {
+	l.T.Helper()
+	ctx, kill := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		_, err := lab.Call(ctx, l.NodeSocket("a"), lab.Request{Argv: []string{tool, "migrate", "vm1", "b"}})
+		ended <- err
+	}()
+	l.Await(seen)
+	kill()
+	if err := <-ended; err == nil {
+		l.T.Fatalf("%s was not killed in time", tool)
+	}
+}
+
 // Who kills xl ends its work: the domain goes on, and what had arrived goes away.
 func TestXLKilled(t *testing.T) {
 	l := newXLLab(t, "")
 	l.File("shared/xen/vm1", strings.Replace(vm1, "64", "1024", 1))
 	l.Want(0, "", "a", "xl create vm1")
-	ctx, kill := context.WithCancel(context.Background())
-	killed := make(chan error)
-	go func() {
-		_, err := lab.Call(ctx, l.NodeSocket("a"), lab.Request{Argv: []string{"xl", "migrate", "vm1", "b"}})
-		killed <- err
-	}()
-	l.Await(func() bool { return states(l, "b", "xl")["vm1--incoming"] != "" })
-	kill()
-	if err := <-killed; err == nil {
-		t.Fatal("xl was not killed in time")
-	}
+	killed(l, "xl", func() bool { return states(l, "b", "xl")["vm1--incoming"] != "" })
 	l.Await(func() bool { return len(states(l, "b", "xl")) == 0 && states(l, "a", "xl")["vm1"] == "-b----" })
 	l.AwaitLines("xen", "vm1", 2)
 	l.Want(0, "Migration successful.", "a", "xl migrate vm1 b")
