@@ -21,6 +21,8 @@ var (
 	openvz string
 	//go:embed xen.xml
 	xen string
+	//go:embed kvm.xml
+	kvm string
 	//go:embed vmexec.xml
 	vmexec string
 	//go:embed lbvm.xml
@@ -34,6 +36,10 @@ var (
 	xen10 string
 	//go:embed pacemaker/xen-1.1.xml
 	xen11 string
+	//go:embed pacemaker/kvm.xml
+	kvm10 string
+	//go:embed pacemaker/kvm-1.1.xml
+	kvm11 string
 	//go:embed pacemaker/vmexec.xml
 	vmexec10 string
 	//go:embed pacemaker/vmexec-1.1.xml
@@ -50,6 +56,9 @@ func OpenVZ() []byte { return []byte(openvz) }
 // Xen is the metadata of the agent for Xen domains.
 func Xen() []byte { return []byte(xen) }
 
+// KVM is the metadata of the agent for guests of KVM.
+func KVM() []byte { return []byte(kvm) }
+
 // VMExec is the metadata of the agent for technologies that an administrator has defined.
 func VMExec() []byte { return []byte(vmexec) }
 
@@ -61,6 +70,9 @@ func PacemakerOpenVZ() (ocf10, ocf11 []byte) { return []byte(openvz10), []byte(o
 
 // PacemakerXen is Xen as Pacemaker reads it, for ocf.WithPacemakerFrom.
 func PacemakerXen() (ocf10, ocf11 []byte) { return []byte(xen10), []byte(xen11) }
+
+// PacemakerKVM is KVM as Pacemaker reads it, for ocf.WithPacemakerFrom.
+func PacemakerKVM() (ocf10, ocf11 []byte) { return []byte(kvm10), []byte(kvm11) }
 
 // PacemakerVMExec is VMExec as Pacemaker reads it, for ocf.WithPacemakerFrom.
 func PacemakerVMExec() (ocf10, ocf11 []byte) { return []byte(vmexec10), []byte(vmexec11) }

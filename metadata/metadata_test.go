@@ -16,7 +16,7 @@ import (
 )
 
 func all() map[string][]byte {
-	return map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "vmexec": metadata.VMExec(), "lbvm": metadata.LBVM()}
+	return map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "kvm": metadata.KVM(), "vmexec": metadata.VMExec(), "lbvm": metadata.LBVM()}
 }
 
 // seconds is what an action of the metadata says, and its depth.
@@ -33,6 +33,8 @@ func TestMetadata(t *testing.T) {
 		"openvz": {map[string]string{"on_stop": "suspend", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, nil,
 			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
 		"xen": {map[string]string{"on_stop": "suspend", "path": "/etc/xen", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, []string{"path"},
+			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "migrate": {600, 0, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
+		"kvm": {map[string]string{"on_stop": "suspend", "path": "/etc/cluster/kvm", "migration_transport": "ssh", "migrate_unsafe": "0", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, []string{"path"},
 			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "migrate": {600, 0, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
 		"vmexec": {map[string]string{"on_stop": "suspend", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, []string{"type", "config"},
 			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "migrate": {600, 0, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
@@ -62,7 +64,7 @@ func TestMetadata(t *testing.T) {
 			bare = append(bare, "check")
 		}
 		switch name {
-		case "xen":
+		case "xen", "kvm":
 			bare = append(bare, "migration_mapping")
 		case "vmexec":
 			bare = append(bare, "migration_mapping", "type", "config", "memory")

@@ -17,7 +17,7 @@ import (
 // forPacemaker gives the embedded documents by the name of their file.
 func forPacemaker() map[string][]byte {
 	out := map[string][]byte{}
-	for name, of := range map[string]func() (ocf10, ocf11 []byte){"openvz": metadata.PacemakerOpenVZ, "xen": metadata.PacemakerXen, "vmexec": metadata.PacemakerVMExec, "lbvm": metadata.PacemakerLBVM} {
+	for name, of := range map[string]func() (ocf10, ocf11 []byte){"openvz": metadata.PacemakerOpenVZ, "xen": metadata.PacemakerXen, "kvm": metadata.PacemakerKVM, "vmexec": metadata.PacemakerVMExec, "lbvm": metadata.PacemakerLBVM} {
 		out[name+".xml"], out[name+"-1.1.xml"] = of()
 	}
 	return out
@@ -136,6 +136,12 @@ func TestPacemakerMeans(t *testing.T) {
 		"vmexec-1.1.xml": slices.Concat([]string{"vmexec 1.0 for 1.1", "name string group=name required=1", "type string required=1", "config string",
 			"memory string reloadable=1", "on_stop string reloadable=1 default=suspend", "migration_mapping string reloadable=1",
 			"unknown_limit integer reloadable=1 default=3"},
+			health11, common, migrate, described, []string{"reload-agent 20s"}),
+		"kvm.xml": slices.Concat([]string{"kvm 1.0 for 1.0", "name string unique=1 required=1", "path string default=/etc/cluster/kvm", "on_stop string default=suspend",
+			"migration_mapping string", "migration_transport string default=ssh", "migrate_unsafe boolean default=0", "unknown_limit integer default=3"},
+			health, common, migrate, described),
+		"kvm-1.1.xml": slices.Concat([]string{"kvm 1.0 for 1.1", "name string group=name required=1", "path string default=/etc/cluster/kvm", "on_stop string reloadable=1 default=suspend",
+			"migration_mapping string reloadable=1", "migration_transport string reloadable=1 default=ssh", "migrate_unsafe boolean reloadable=1 default=0", "unknown_limit integer reloadable=1 default=3"},
 			health11, common, migrate, described, []string{"reload-agent 20s"}),
 		"lbvm.xml":     append([]string{"lbvm 1.0 for 1.0", "name string unique=1 required=1"}, balancer...),
 		"lbvm-1.1.xml": append([]string{"lbvm 1.0 for 1.1", "name string group=name required=1"}, balancer...),

@@ -82,6 +82,9 @@ func (d *Dir) Noted(txn string) (bool, error) {
 	return strconv.FormatInt(size, 10)+"\n" == string(text), nil
 }
 
+// PartFile is where the dump of an image that is not published lies, if it was begun.
+func (d *Dir) PartFile(txn string) string { return filepath.Join(d.file(partName(txn)), MemFile) }
+
 // Publish makes the dump durable, describes it by m (Txn, VM, Type and Size are filled in) and renames it to image.T.
 func (l *Locked) Publish(txn string, m Meta) error {
 	part := l.file(partName(txn))

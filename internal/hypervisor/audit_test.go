@@ -95,3 +95,42 @@ func TestAuditOfXendomains(t *testing.T) {
 		}
 	}
 }
+
+func TestAuditOfAKVMGuest(t *testing.T) {
+	for _, c := range []struct {
+		name, file, text string
+		params           map[string]string
+		bad, odd         string
+	}{
+		{name: "as it should be", file: "/etc/default/libvirt-guests", text: "ON_SHUTDOWN=shutdown\n"},
+		{name: "autostart", file: "/etc/libvirt/qemu/autostart/vm1.xml", bad: "virsh autostart --disable vm1"},
+		{name: "another's autostart", file: "/etc/libvirt/qemu/autostart/vm11.xml"},
+		{name: "managed save", file: "/var/lib/libvirt/qemu/save/vm1.save", bad: "virsh managedsave-remove vm1"},
+		{name: "defined", file: "/etc/libvirt/qemu/vm1.xml", odd: "virsh undefine vm1"},
+		{name: "libvirt-guests saves", file: "/etc/sysconfig/libvirt-guests", text: "#ON_SHUTDOWN=shutdown\nON_SHUTDOWN=suspend\n", odd: "ON_SHUTDOWN"},
+		{name: "libvirt-guests by default", file: "/etc/default/libvirt-guests", text: "ON_BOOT=ignore\n", odd: "ON_SHUTDOWN"},
+		{name: "transport", params: map[string]string{kvmTransport: "pigeon"}, bad: kvmTransport},
+		{name: "unsafe", params: map[string]string{kvmUnsafe: "perhaps"}, bad: kvmUnsafe},
+		{name: "its own file", params: map[string]string{"path": "/etc/own"}, odd: "on the shared storage"},
+	} {
+		s := newStage(t, nil)
+		s.file("/shared/kvm/vm1.xml", "")
+		s.file("/etc/cluster/.keep", "")
+		s.link("/shared/kvm", kvmConfigs)
+		if c.file != "" {
+			s.file(c.file, c.text)
+		}
+		bad, odd, err := s.driver("kvm").(Auditor).Audit("vm1", c.params, filepath.Join(s.root, "shared"))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		for what, x := range map[string]struct {
+			got  []string
+			want string
+		}{"bad": {bad, c.bad}, "odd": {odd, c.odd}} {
+			if (len(x.got) > 0) != (x.want != "") || !strings.Contains(strings.Join(x.got, "; "), x.want) {
+				t.Errorf("%s: %s: %q, want %q", c.name, what, x.got, x.want)
+			}
+		}
+	}
+}

@@ -27,7 +27,7 @@ type stage struct {
 func newStage(t *testing.T, play func(argv []string) run.Result) *stage {
 	t.Helper()
 	s := &stage{t: t, root: t.TempDir(), play: play, clock: &instant{now: time.Unix(1e9, 0)}}
-	for _, p := range []string{"vzctl", "vzlist", "xm"} {
+	for _, p := range []string{"vzctl", "vzlist", "xm", "virsh"} {
 		s.file("/usr/sbin/"+p, "")
 		if err := os.Chmod(filepath.Join(s.root, "usr/sbin", p), 0o755); err != nil {
 			t.Fatal(err)

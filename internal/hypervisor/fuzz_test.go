@@ -112,3 +112,85 @@ func FuzzParseXenConfig(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseDomState(f *testing.F) {
+	for _, b := range capturedAll(f, "virsh-*-domstate-*") {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := parseDomState(b)
+		if err != nil {
+			return
+		}
+		state, sick := s.state()
+		if state.Clean() && !strings.HasPrefix(strings.TrimSpace(string(b)), "shut off") {
+			t.Errorf("%q is %s", b, state)
+		}
+		if state == Unknown && sick != "" || strings.Contains(s.line, "\n") {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Whoever complains of anything else does not know that a guest is absent.
+func FuzzVirshErrors(f *testing.F) {
+	for _, b := range capturedAll(f, "virsh-*-error-*") {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		err := &toolError{what: "virsh", code: 1, all: strings.ToLower(string(b))}
+		if notThere(err) && noLibvirtd(err) {
+			t.Errorf("%q says both", b)
+		}
+		if notThere(err) && !strings.Contains(err.all, "failed to get domain '") && !strings.Contains(err.all, "domain not found") {
+			t.Errorf("%q is taken for absent", b)
+		}
+	})
+}
+
+func FuzzParseVirshInfo(f *testing.F) {
+	for _, what := range []string{"virsh-*-dom*info-*", "virsh-*-version", "virsh-*-list-*"} {
+		for _, b := range capturedAll(f, what) {
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if n, err := kibibytes(infoOf(b)["max memory"]); err == nil && n < 0 {
+			t.Errorf("%d bytes", n)
+		}
+		if j, err := parseJob(b); err == nil && !j.active() && j.kind == "" {
+			t.Errorf("%+v", j)
+		}
+		names, err := parseVirshList(b)
+		for _, n := range names {
+			if err != nil || n == "" || strings.ContainsAny(n, " \t\n") {
+				t.Errorf("%q, %v", names, err)
+			}
+		}
+	})
+}
+
+// What our reader of XML takes, the standard library's takes too, and sees the same in it.
+func FuzzParseDomainXML(f *testing.F) {
+	f.Add([]byte(kvmXML))
+	for _, c := range kvmConfigCases() {
+		f.Add([]byte(c.text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		root, err := parseXML(b)
+		if err != nil {
+			return
+		}
+		sameXML(t, b, root)
+		if g, err := kvmGuest(root, host.Host{}); err == nil {
+			if g.Mem <= 0 || g.Name == "" {
+				t.Errorf("%+v", g)
+			}
+			for _, w := range g.Witnesses {
+				if !strings.HasPrefix(w.Path, "/") {
+					t.Errorf("%+v", w)
+				}
+			}
+		}
+	})
+}

@@ -22,6 +22,8 @@
 //     domain had that number on this node, in the sight of this driver or of an earlier one that started or ended it; it is
 //     Remains. Any other is nobody's.
 //   - Xen: NAME--incoming is a Torso: it cannot be seen whether all of it is here.
+//   - KVM: both ends of a migration list the guest under its plain name. What arrives is a Torso until it runs; what
+//     leaves is Running until its last pages go, and Migrating then.
 package hypervisor
 
 import (
@@ -137,6 +139,8 @@ func DetailOf(ctx context.Context, d Driver, vm string) (Detail, error) {
 		return x.Detail(ctx, vm)
 	case *xen:
 		return x.Detail(ctx, vm)
+	case *kvm:
+		return x.Detail(ctx, vm)
 	case Detailer:
 		return x.Detail(ctx, vm)
 	}
@@ -163,10 +167,16 @@ type Checkpointer interface {
 	Unmount(ctx context.Context, vm string) error
 }
 
-// Saver is a driver that saves and destroys in one step (Xen).
+// Saver is a driver that saves and destroys in one step (Xen, KVM).
 type Saver interface {
 	// Save writes the memory of the guest to image. After an error the guest may run on, or not: look at State.
 	Save(ctx context.Context, vm, image string) error
+}
+
+// Prover is a Saver that sees of an image whether all of the memory is in it (KVM).
+type Prover interface {
+	// Whole is false where there is no image.
+	Whole(image string) (bool, error)
 }
 
 // Live is a driver that moves a running guest to another node.
@@ -199,13 +209,15 @@ type Tools struct {
 	Note func(text string)
 }
 
-// New is the driver of that name: "openvz" (vzctl) or "xen" (xm or xl, as the node has it).
+// New is the driver of that name: "openvz" (vzctl), "xen" (xm or xl, as the node has it) or "kvm" (virsh).
 func New(name string, t Tools) (Driver, error) {
 	switch name {
 	case "openvz":
 		return &openVZ{tools: t.played(playVZ)}, nil
 	case "xen":
 		return &xen{tools: t.played(playXen)}, nil
+	case "kvm":
+		return &kvm{tools: t.played(playKVM)}, nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrUnknownDriver, name)
 }
@@ -231,6 +243,8 @@ var (
 	ErrName = errors.New("not a name for a guest of this kind")
 	// ErrDown says that the VM does not run here, and that it is not known whether anything of it is mounted.
 	ErrDown = errors.New("it does not run here, but more is not known")
+	// ErrTwice says that after a move that failed the guest was seen running on both nodes.
+	ErrTwice = errors.New("it runs on both nodes")
 	// ErrAnswer says that a tool answered in words that we do not know. Nobody knows what the guest is then.
 	ErrAnswer = errors.New("the tool's answer is not understood")
 )

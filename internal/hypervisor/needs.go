@@ -30,6 +30,7 @@ type Needer interface {
 var (
 	_ Needer = (*xen)(nil)
 	_ Needer = (*openVZ)(nil)
+	_ Needer = (*kvm)(nil)
 )
 
 // Needs reads the domain's configuration a second time, for what Guest passes over: what it boots from, and its bridges.

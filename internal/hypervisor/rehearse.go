@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/lbvm/lbvm/internal/run"
 )
@@ -141,6 +142,42 @@ func playXen(r *Rehearsal, argv []string) (run.Result, bool) {
 		}
 		return told(out), true
 	case "create", "restore", "unpause":
+		r.running = true
+	case "shutdown", "destroy", "save", "migrate":
+		r.running = false
+	default:
+		return run.Result{}, false
+	}
+	return run.Result{}, true
+}
+
+// playKVM answers as virsh does.
+func playKVM(r *Rehearsal, argv []string) (run.Result, bool) {
+	if argv[0] != virsh {
+		return run.Result{}, false
+	}
+	argv = argv[1:]
+	for len(argv) > 0 && strings.HasPrefix(argv[0], "-") { // -r, -c URI
+		if argv[0] == "-c" {
+			argv = argv[1:]
+		}
+		argv = argv[min(1, len(argv)):]
+	}
+	if len(argv) == 0 {
+		return run.Result{}, false
+	}
+	switch argv[0] {
+	case "domstate", "dominfo", "domjobinfo":
+		switch {
+		case !r.running:
+			return run.Result{Code: 1, Stderr: []byte("error: failed to get domain '" + r.VM + "'\n")}, true
+		case argv[0] == "domstate":
+			return told("running (booted)\n\n"), true
+		case argv[0] == "dominfo":
+			return told("Managed save:   no\n"), true
+		}
+		return told("Job type:         None\n"), true
+	case "create", "restore", "resume", "dompmwakeup", "domjobabort":
 		r.running = true
 	case "shutdown", "destroy", "save", "migrate":
 		r.running = false

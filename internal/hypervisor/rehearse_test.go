@@ -54,14 +54,20 @@ func TestRehearsalTellsWhatIsRun(t *testing.T) {
 		{"saves", "xen", true, false, func(d Driver, image string) error { return d.(Saver).Save(ctx, "w", image+".new") }, "save", Absent},
 		{"restores", "xen", false, false, func(d Driver, image string) error { return d.Restore(ctx, Guest{Name: "w"}, image) }, "restore", Running},
 		{"pushes", "xen", true, false, func(d Driver, _ string) error { return d.(Live).Migrate(ctx, "w", "node2") }, "migrate", Absent},
+		{"boots", "kvm", false, false, func(d Driver, _ string) error { return d.Start(ctx, Guest{Name: "w", Config: "/shared/w.xml"}) }, "create", Running},
+		{"shuts down", "kvm", true, false, func(d Driver, _ string) error { return d.Shutdown(ctx, "w") }, "shutdown", Absent},
+		{"destroys", "kvm", true, false, func(d Driver, _ string) error { return d.Destroy(ctx, "w") }, "destroy", Absent},
+		{"saves", "kvm", true, false, func(d Driver, image string) error { return d.(Saver).Save(ctx, "w", image+".new") }, "save", Absent},
+		{"restores", "kvm", false, false, func(d Driver, image string) error { return d.Restore(ctx, Guest{Name: "w"}, image) }, "restore", Running},
+		{"pushes", "kvm", true, false, func(d Driver, _ string) error { return d.(Live).Migrate(ctx, "w", "node2") }, "migrate", Absent},
 	} {
-		vm := map[string]string{"openvz": "101", "xen": "w"}[c.typ]
+		vm := map[string]string{"openvz": "101", "xen": "w", "kvm": "w"}[c.typ]
 		var told []string
 		var states [2]State
 		var lists [2][]string
 		for i, rehearse := range []bool{false, true} {
 			tool := &Rehearsal{VM: vm, running: c.running && !c.frozen, mounted: c.running}
-			play := map[string]player{"openvz": playVZ, "xen": playXen}[c.typ]
+			play := map[string]player{"openvz": playVZ, "xen": playXen, "kvm": playKVM}[c.typ]
 			s := newStage(t, func(argv []string) run.Result {
 				if c.frozen && argv[1] == "list" && !tool.running {
 					return says("Name ID Mem(MiB) VCPUs State Time(s)\nDomain-0 0 512 1 r----- 9.0\nw 3 64 1 --p--- 9.0\n")
@@ -98,7 +104,7 @@ func TestRehearsalTellsWhatIsRun(t *testing.T) {
 		}
 		var verbs []string
 		for _, line := range lists[0] {
-			verbs = append(verbs, strings.Fields(line)[1])
+			verbs = append(verbs, strings.Fields(strings.Replace(line, " -c qemu:///system", "", 1))[1])
 		}
 		if strings.Join(verbs, " ") != c.want || !slices.Equal(lists[0], lists[1]) {
 			t.Errorf("%s, %s: it ran %q, and the rehearsal told %q", c.typ, c.name, lists[0], lists[1])

@@ -79,6 +79,45 @@ func Xen() *ocf.Metadata {
 	}
 }
 
+// KVM is metadata.KVM.
+func KVM() *ocf.Metadata {
+	return &ocf.Metadata{
+		Name:    "kvm",
+		Version: "rgmanager 2.0",
+		Params: []ocf.Param{
+			{Name: "name", Primary: true, Required: true, Unique: true, Type: "string"},
+			{Name: "domain", Reconfig: true, Type: "string"},
+			{Name: "autostart", Reconfig: true, Type: "boolean", Default: "1", HasDefault: true},
+			{Name: "exclusive", Reconfig: true, Type: "boolean", Default: "0", HasDefault: true},
+			{Name: "recovery", Reconfig: true, Type: "string", Default: "restart", HasDefault: true},
+			{Name: "depend", Reconfig: true, Type: "string"},
+			{Name: "depend_mode", Reconfig: true, Type: "string", Default: "hard", HasDefault: true},
+			{Name: "max_restarts", Reconfig: true, Type: "integer", Default: "0", HasDefault: true},
+			{Name: "restart_expire_time", Reconfig: true, Type: "integer", Default: "0", HasDefault: true},
+			{Name: "path", Type: "string", Default: "/etc/cluster/kvm", HasDefault: true},
+			{Name: "on_stop", Reconfig: true, Type: "string", Default: "suspend", HasDefault: true},
+			{Name: "migration_mapping", Reconfig: true, Type: "string"},
+			{Name: "migration_transport", Reconfig: true, Type: "string", Default: "ssh", HasDefault: true},
+			{Name: "migrate_unsafe", Reconfig: true, Type: "boolean", Default: "0", HasDefault: true},
+			{Name: "unknown_limit", Reconfig: true, Type: "integer", Default: "3", HasDefault: true},
+			{Name: "check", Reconfig: true, Type: "string"},
+			{Name: "check_limit", Reconfig: true, Type: "integer", Default: "2", HasDefault: true},
+			{Name: "check_action", Reconfig: true, Type: "string", Default: "restart", HasDefault: true},
+			{Name: "wait_ready", Reconfig: true, Type: "integer", Default: "0", HasDefault: true},
+		},
+		Actions: []ocf.Action{
+			{Name: "start", Timeout: 300 * time.Second},
+			{Name: "stop", Timeout: 300 * time.Second},
+			{Name: "status", Timeout: 20 * time.Second, Interval: 30 * time.Second},
+			{Name: "status", Timeout: 20 * time.Second, Interval: 60 * time.Second, Depth: 10},
+			{Name: "migrate", Timeout: 600 * time.Second},
+			{Name: "meta-data", Timeout: 5 * time.Second},
+			{Name: "validate-all", Timeout: 5 * time.Second},
+		},
+		MaxInstances: 1,
+	}
+}
+
 // VMExec is metadata.VMExec.
 func VMExec() *ocf.Metadata {
 	return &ocf.Metadata{

@@ -17,7 +17,7 @@ import (
 
 // written gives what was written into parsed.go.
 func written() map[string]*ocf.Metadata {
-	return map[string]*ocf.Metadata{"openvz": parsed.OpenVZ(), "xen": parsed.Xen(), "vmexec": parsed.VMExec(), "lbvm": parsed.LBVM()}
+	return map[string]*ocf.Metadata{"openvz": parsed.OpenVZ(), "xen": parsed.Xen(), "kvm": parsed.KVM(), "vmexec": parsed.VMExec(), "lbvm": parsed.LBVM()}
 }
 
 // TestParsedIsCurrent holds parsed.go against the XML; with UPDATE=1 it writes the file.
@@ -27,7 +27,7 @@ func TestParsedIsCurrent(t *testing.T) {
 	for _, x := range []struct {
 		name, function string
 		text           []byte
-	}{{"openvz", "OpenVZ", metadata.OpenVZ()}, {"xen", "Xen", metadata.Xen()}, {"vmexec", "VMExec", metadata.VMExec()}, {"lbvm", "LBVM", metadata.LBVM()}} {
+	}{{"openvz", "OpenVZ", metadata.OpenVZ()}, {"xen", "Xen", metadata.Xen()}, {"kvm", "KVM", metadata.KVM()}, {"vmexec", "VMExec", metadata.VMExec()}, {"lbvm", "LBVM", metadata.LBVM()}} {
 		m, err := ocf.ParseMetadata(x.text)
 		if err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ type record interface {
 	Read() (handoff.State, error)
 	HasImage(txn string) (bool, error)
 	Noted(txn string) (bool, error)
+	PartFile(txn string) string
 	Path() string
 }
 
@@ -104,6 +105,13 @@ func (i *imagined) Noted(txn string) (bool, error) {
 		return false, nil
 	}
 	return i.life.dir.Noted(txn)
+}
+
+func (i *imagined) PartFile(txn string) string {
+	if i.away {
+		return ""
+	}
+	return i.life.dir.PartFile(txn)
 }
 
 func (i *imagined) Part(txn string) (string, error) {

@@ -44,6 +44,10 @@ func (l *life) send(ctx context.Context, v view, to, txn string) (ending, error)
 		l.log(ocf.LevelError, "pushing the guest failed", "target", to, "error", tool)
 	}
 	end, err := l.afterPush(ctx, tool == nil)
+	if end == stayed && errors.Is(tool, hypervisor.ErrTwice) {
+		l.loud("double run", fmt.Sprintf("it runs on %s and on %s: end one of them", l.me, to))
+		end = lost
+	}
 	switch end {
 	case left:
 		if err = l.writeLast(ctx, handoff.State{Phase: handoff.Sent, To: to, Txn: txn}, "it has left"); err == nil {

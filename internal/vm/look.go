@@ -243,10 +243,16 @@ func (l *life) lookAtImage(v *view) (err error) {
 	if v.image, err = l.files.HasImage(v.st.Image); err != nil || v.image {
 		return err
 	}
-	// Only a dump in steps has a moment at which its tool calls it whole while the guest is still here.
-	_, steps := l.driver.(hypervisor.Checkpointer)
-	if v.is(handoff.Suspending) && v.mine() && v.st.Boot == l.boot && steps {
+	if !v.is(handoff.Suspending) || !v.mine() || v.st.Boot != l.boot {
+		return nil
+	}
+	// A dump in steps has a moment at which its tool calls it whole while the guest is still here; of another the driver
+	// may see it.
+	switch x := l.driver.(type) {
+	case hypervisor.Checkpointer:
 		v.part, err = l.files.Noted(v.st.Image)
+	case hypervisor.Prover:
+		v.part, err = x.Whole(l.files.PartFile(v.st.Image))
 	}
 	return err
 }

@@ -115,7 +115,7 @@ func (l *life) awaitLeaving(ctx context.Context) (hypervisor.Detail, error) {
 		err = l.clock.Sleep(wait, lookEvery)
 		cancel()
 		if err != nil {
-			return d, fmt.Errorf("%s was being sent away from here, and it is not known how that ended: look for it on the other nodes; where it runs on one, or on none, end what is left here by hand (xm destroy, xl destroy), and stop it again: %w", l.vm, err)
+			return d, fmt.Errorf("%s was being sent away from here, and it is not known how that ended: look for it on the other nodes; where it runs on one, or on none, end what is left here by hand (xm, xl or virsh destroy), and stop it again: %w", l.vm, err)
 		}
 	}
 }

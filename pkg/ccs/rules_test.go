@@ -180,7 +180,7 @@ func TestRunsAsAgent(t *testing.T) {
 // TestDefaultRulesAreOurMetadata holds our agents' types against what our agents print.
 func TestDefaultRulesAreOurMetadata(t *testing.T) {
 	rules := DefaultRules()
-	for name, text := range map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "lbvm": metadata.LBVM()} {
+	for name, text := range map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "kvm": metadata.KVM(), "lbvm": metadata.LBVM()} {
 		want, said, err := ParseMetadata(text)
 		if err != nil || len(said) > 0 {
 			t.Fatal(said, err)

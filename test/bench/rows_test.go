@@ -24,7 +24,7 @@ type peer struct {
 	params func(dir, vm string) (env []string, file, text string) // its parameters, and a configuration that it reads
 }
 
-// guests are the technologies; kvm joins in when its agent is there.
+// guests are the technologies whose agents were built.
 func guests(t testing.TB) []guest {
 	t.Helper()
 	all := []guest{
@@ -35,7 +35,7 @@ func guests(t testing.TB) []guest {
 			file := filepath.Join(dir, vm+".cfg")
 			return []string{"OCF_RESKEY_xmfile=" + file}, file, "name = \"" + vm + "\"\nmemory = 256\n"
 		}}},
-		{"kvm", "web1", "virsh", "running\n\n", peer{"VirtualDomain", "virsh", "running\n\n", func(dir, vm string) ([]string, string, string) {
+		{"kvm", "web1", "virsh", "running (booted)\n\n", peer{"VirtualDomain", "virsh", "running\n\n", func(dir, vm string) ([]string, string, string) {
 			file := filepath.Join(dir, vm+".xml")
 			return []string{"OCF_RESKEY_config=" + file, "OCF_RESKEY_hypervisor=qemu:///system", "HA_RSCTMP=" + dir}, file, "<domain type='kvm'><name>" + vm + "</name></domain>\n"
 		}}},

@@ -16,7 +16,7 @@ var built = flag.String("dist", "", "a folder in which make rpm has put packages
 
 // agents are the rgmanager agents with the package of each.
 func agents() map[string]string {
-	return map[string]string{"lbvm": "lbvm", "openvz": "lbvm-openvz", "xen": "lbvm-xen", "vmexec": "lbvm-vmexec"}
+	return map[string]string{"lbvm": "lbvm", "openvz": "lbvm-openvz", "xen": "lbvm-xen", "kvm": "lbvm-kvm", "vmexec": "lbvm-vmexec"}
 }
 
 // names are all packages.

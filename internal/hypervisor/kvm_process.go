@@ -1,0 +1,99 @@
+package hypervisor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/lbvm/lbvm/internal/host"
+)
+
+// A guest of KVM is a process of the node, whether libvirtd lives or not: where libvirt cannot tell, or should not be
+// believed alone, the process table is read.
+
+// qemu is the process of a guest.
+type qemu struct {
+	pid      int
+	incoming bool // it was started to wait for a guest's memory, and may have got it since
+}
+
+// qemuOf finds the process of vm. Its error says that the table could not be read: nothing is known then.
+func qemuOf(h host.Host, vm string) (qemu, bool, error) {
+	proc := h.Path("/proc")
+	// A table in which we do not stand is not this node's.
+	if _, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(os.Getpid()), "cmdline")); err != nil {
+		return qemu{}, false, fmt.Errorf("looking for the process of %s: %w", vm, err)
+	}
+	entries, err := os.ReadDir(proc)
+	if err != nil {
+		return qemu{}, false, fmt.Errorf("looking for the process of %s: %w", vm, err)
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		cmd, err := os.ReadFile(filepath.Join(proc, e.Name(), "cmdline"))
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err != nil && strings.Contains(err.Error(), "no such process"): // it has ended
+			continue
+		case err != nil:
+			return qemu{}, false, fmt.Errorf("looking for the process of %s: %w", vm, err)
+		}
+		if p, ok := parseQEMU(cmd, vm); ok {
+			p.pid = pid
+			return p, true, nil
+		}
+	}
+	return qemu{}, false, nil
+}
+
+// parseQEMU reads a command line: `-name guest=VM,debug-threads=on`, or `-name VM` from libvirt before 1.3.
+func parseQEMU(cmd []byte, vm string) (qemu, bool) {
+	args := strings.Split(string(bytes.TrimRight(cmd, "\x00")), "\x00")
+	program := filepath.Base(args[0])
+	found, p := false, qemu{}
+	for i, a := range args[1:] {
+		switch {
+		case a == "-incoming":
+			p.incoming = true
+		case a == "-name" && i+2 < len(args):
+			name, _, _ := strings.Cut(args[i+2], ",")
+			guest, is := strings.CutPrefix(name, "guest=")
+			found = found || is && guest == vm || name == vm && (strings.Contains(program, "qemu") || strings.Contains(program, "kvm"))
+		}
+	}
+	return p, found
+}
+
+// noQEMU is nil if no process of this node is the guest vm.
+func noQEMU(h host.Host, vm string) error {
+	p, ok, err := qemuOf(h, vm)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", errDoubt, err)
+	case ok:
+		return fmt.Errorf("%w: process %d is %s", errDoubt, p.pid, vm)
+	}
+	return nil
+}
+
+// withoutLibvirtd is the answer where libvirtd is down: its guests run on without it. What such a one does nobody
+// can say; it counts as running.
+func withoutLibvirtd(err error, h host.Host, vm string) (Detail, error) {
+	p, ok, table := qemuOf(h, vm)
+	switch {
+	case table != nil:
+		return Detail{}, fmt.Errorf("%w; %w", err, table)
+	case ok && p.incoming: // it may still be waiting for its memory
+		return Detail{}, fmt.Errorf("%w; process %d is it, and came or comes from elsewhere", err, p.pid)
+	case ok:
+		return Detail{State: Running, Rows: []string{fmt.Sprintf("libvirtd is down, process %d runs", p.pid)}}, nil
+	}
+	return Detail{State: Absent, Rows: []string{"libvirtd is down, no process"}}, nil
+}
