@@ -36,6 +36,7 @@ type world struct {
 	clock          clock.Clock // of samples and journals
 	wait           clock.Clock // for waiting
 	run            run.Runner
+	self           string // this program, for what may hang; "" does it in this process
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	terminal       bool // a person reads stderr
@@ -65,7 +66,7 @@ func (w world) app() *cli.App {
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.ccsCommand()},
+		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.guardCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.ccsCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)

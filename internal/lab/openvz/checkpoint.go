@@ -221,7 +221,9 @@ func (c *call) restore(o options) int {
 		c.fail(noPrivate, c.conf.private)
 		return exitNoPrivate
 	}
-	c.mount()
+	if code := c.mount(); code != 0 {
+		return code
+	}
 	c.say(undumping)
 	g, err := c.undump(b)
 	if err != nil {

@@ -15,6 +15,7 @@ const (
 	exitNotMounted = 40
 	exitNoPrivate  = 43
 	exitUnmount    = 51
+	exitScript     = 79
 	exitDisabled   = 105
 )
 
@@ -76,6 +77,7 @@ const (
 	unmountRunning
 	notMounted
 	cannotUnmount
+	scriptFailed // its words are ours: no source of them was at hand
 )
 
 // texts are vzctl's words: of 3.0.22, and of 4.11. VE became CT and container in 3.0.23.
@@ -141,5 +143,6 @@ var texts = [...][2]string{
 	mountedAlready: {"VE is already mounted", "Container is already mounted"},
 	unmountRunning: {"VE is running. Stop VE first", "CT is running. Stop it first"},
 	notMounted:     {"VE is not mounted", "CT is not mounted"},
+	scriptFailed:   {"Error executing action script %s", "Error executing action script %s"},
 	cannotUnmount:  {"Can't umount %s: Device or resource busy", "Can't umount %s: Device or resource busy"},
 }

@@ -11,7 +11,7 @@ import (
 //	3.0.23  VE is called CT, VEID CTID
 //	3.0.24  status tells of a dump at the default place; a failed dump is deleted
 //	3.1     restore of what runs is 32 and not 31; a full restore deletes the dump
-//	4.0     "successfully" is spelt so
+//	4.0     "successfully" is spelt so; vps.premount is run (an older one runs vps.mount only)
 //	4.1     start tries to restore a dump first; the init script starts what ran before
 //	4.3.1   a cold start deletes the dump
 //	4.10    set --save writes through a link

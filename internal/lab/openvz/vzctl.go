@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lab"
 	"github.com/lbvm/lbvm/internal/run"
 )
@@ -251,7 +252,9 @@ func (c *call) start(options) int {
 		}
 	}
 	c.say(starting)
-	c.mount()
+	if code := c.mount(); code != 0 {
+		return code
+	}
 	if !pause(c.ctx, bootTakes) {
 		return exitStart
 	}
@@ -312,9 +315,35 @@ func (c *call) stop(o options) int {
 	return 0
 }
 
-func (c *call) mount() {
+// mount mounts the container, with the node's own scripts: vps.premount (from 4.0 on) before, vps.mount after it. One
+// that fails makes it undone.
+func (c *call) mount() int {
+	if !c.v.before(4, 0, 0) && !c.script("vps.premount") {
+		return exitScript
+	}
 	c.c.set(true, c.c.running())
+	if !c.script("vps.mount") {
+		c.umount()
+		return exitScript
+	}
 	c.say(mounted)
+	return 0
+}
+
+// script runs one of the node's scripts, if it is there.
+func (c *call) script(name string) bool {
+	path := c.n.Path("/etc/vz/conf/" + name)
+	if fi, err := os.Stat(path); err != nil || fi.Mode()&0o111 == 0 {
+		return true
+	}
+	env := []string{"PATH=/sbin:/bin:/usr/sbin:/usr/bin", host.RootVariable + "=" + c.n.Root, "VEID=" + c.id, "VE_CONFFILE=/etc/vz/conf/" + c.id + ".conf"}
+	r, err := run.System{}.Run(c.ctx, run.Command{Argv: []string{path}, Env: env})
+	c.errors.Write(r.Stderr)
+	if err == nil && r.Code == 0 {
+		return true
+	}
+	c.fail(scriptFailed, path)
+	return false
 }
 
 func (c *call) umount() int {
@@ -336,8 +365,7 @@ func (c *call) mountCommand() int {
 		c.fail(noPrivate, c.conf.private)
 		return exitNoPrivate
 	}
-	c.mount()
-	return 0
+	return c.mount()
 }
 
 func (c *call) umountCommand() int {
