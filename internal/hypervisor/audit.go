@@ -44,10 +44,7 @@ func (o *openVZ) Audit(vm string, _ map[string]string, shared string) (bad, odd 
 		bad = append(bad, fmt.Sprintf(`%s: ONBOOT=%q: this node starts it when it boots, also where another node has it; write ONBOOT="no"`, path, own.get("ONBOOT")))
 	}
 	if shared != "" {
-		locks := node.get("LOCKDIR")
-		if locks == "" {
-			locks = "/vz/lock"
-		}
+		locks := o.lockDir(node)
 		if below(h.Path(locks), shared) {
 			bad = append(bad, fmt.Sprintf("LOCKDIR=%s lies on the shared storage: vzctl takes another node's lock for a dead one's", locks))
 		}

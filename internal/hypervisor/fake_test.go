@@ -54,6 +54,14 @@ func (s *stage) file(abs, text string) string {
 	return p
 }
 
+// program makes a file a program.
+func (s *stage) program(abs string) {
+	s.t.Helper()
+	if err := os.Chmod(filepath.Join(s.root, abs), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // changes are the changing commands that were run.
 func (s *stage) changes() []string {
 	var out []string

@@ -116,6 +116,7 @@ func (o *openVZ) Start(ctx context.Context, g Guest) error {
 			return fmt.Errorf("starting %s: %w", g.Name, err)
 		}
 	}
+	o.dropQuota(ctx, g.Name)
 	return o.retryLocked(ctx, "start", g.Name)
 }
 

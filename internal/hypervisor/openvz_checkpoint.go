@@ -86,5 +86,6 @@ func (o *openVZ) Restore(ctx context.Context, g Guest, image string) error {
 	if err := o.tools.imageThere(image); err != nil {
 		return fmt.Errorf("restoring %s: %w", g.Name, err)
 	}
+	o.dropQuota(ctx, g.Name)
 	return o.retryLocked(ctx, "restore", g.Name, "--dumpfile", image)
 }

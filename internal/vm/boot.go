@@ -12,6 +12,9 @@ import (
 
 // coldStart boots the guest anew. No image outlives it, and the state says starting before the tool runs.
 func (l *life) coldStart(ctx context.Context, why string) error {
+	if err := l.forbidden(); err != nil {
+		return err
+	}
 	g, err := l.driver.Guest(ctx, l.vm, l.params())
 	if err != nil {
 		return err
@@ -30,6 +33,16 @@ func (l *life) coldStart(ctx context.Context, why string) error {
 	}
 	l.tidy()
 	l.journal("booted", why)
+	return nil
+}
+
+// forbidden is why the VM must not be started on a node that is set up like this one, or nil.
+func (l *life) forbidden() error {
+	if x, ok := l.driver.(hypervisor.Forbidder); ok {
+		if err := x.Forbids(l.vm, l.shared); err != nil {
+			return fmt.Errorf("not starting %s here: %w", l.vm, err)
+		}
+	}
 	return nil
 }
 

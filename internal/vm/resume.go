@@ -18,6 +18,9 @@ func (e *uselessError) Unwrap() error { return e.err }
 
 // resume lets the guest go on from its image, which is claimed first: whatever happens then, nobody uses it again.
 func (l *life) resume(ctx context.Context, v view) error {
+	if err := l.forbidden(); err != nil { // its memory waits for a node that can have it
+		return err
+	}
 	txn := v.st.Image
 	g, err := l.driver.Guest(ctx, l.vm, l.params())
 	if err != nil {

@@ -37,6 +37,7 @@ type world struct {
 	at         func(n *node, point string) error
 	failAt     map[string]error // points that fail, as for want of room
 	health     func(depth int) error
+	forbids    error                                 // on node1, by its set-up
 	program    func(run.Command) (run.Result, error) // if set, what a program of the node answers
 }
 
@@ -449,6 +450,14 @@ func (f xm) Migrate(ctx context.Context, _, target string) error {
 type runnerFunc func(context.Context, run.Command) (run.Result, error)
 
 func (f runnerFunc) Run(ctx context.Context, c run.Command) (run.Result, error) { return f(ctx, c) }
+
+// Forbids makes the fake a hypervisor.Forbidder.
+func (f fake) Forbids(string, string) error {
+	if f.n.name != "node1" {
+		return nil
+	}
+	return f.n.w.forbids
+}
 
 // killed is the panic by which an agent dies.
 type killed struct{ point string }
