@@ -34,7 +34,7 @@ func TestMetadata(t *testing.T) {
 			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
 		"xen": {map[string]string{"on_stop": "suspend", "path": "/etc/xen", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, []string{"path"},
 			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "migrate": {600, 0, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
-		"kvm": {map[string]string{"on_stop": "suspend", "path": "/etc/cluster/kvm", "migration_transport": "ssh", "migrate_unsafe": "0", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, []string{"path"},
+		"kvm": {map[string]string{"on_stop": "suspend", "path": "/etc/kvm", "migration_transport": "ssh", "migrate_unsafe": "0", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, []string{"path"},
 			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "migrate": {600, 0, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},
 		"vmexec": {map[string]string{"on_stop": "suspend", "unknown_limit": "3", "check_limit": "2", "check_action": "restart", "wait_ready": "0"}, []string{"type", "config"},
 			map[string]seconds{"start": {300, 0, 0}, "stop": {300, 0, 0}, "status": {20, 30, 0}, "status 10": {20, 60, 10}, "migrate": {600, 0, 0}, "meta-data": {5, 0, 0}, "validate-all": {5, 0, 0}}, [3]bool{true, false, false}},

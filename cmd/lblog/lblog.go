@@ -231,7 +231,7 @@ func (w world) listers() map[string]hypervisor.Lister {
 // drivers are those of the hypervisors whose tools this node has.
 func (w world) drivers() map[string]hypervisor.Driver {
 	out := map[string]hypervisor.Driver{}
-	for name, tools := range map[string][]string{"openvz": {"vzlist"}, "xen": {"xm", "xl"}} {
+	for name, tools := range map[string][]string{"openvz": {"vzlist"}, "xen": {"xm", "xl"}, "kvm": {"virsh"}} {
 		if !slices.ContainsFunc(tools, func(t string) bool { _, err := w.host.Lookup(t); return err == nil }) {
 			continue
 		}

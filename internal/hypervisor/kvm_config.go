@@ -15,7 +15,7 @@ import (
 const (
 	// kvmConfigs is where the guests' files are looked for: libvirt's own folder would not do, since `virsh undefine`
 	// deletes what lies in it.
-	kvmConfigs  = "/etc/cluster/kvm"
+	kvmConfigs  = "/etc/kvm"
 	libvirtConf = "/etc/libvirt"
 )
 

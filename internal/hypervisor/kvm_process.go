@@ -25,10 +25,6 @@ type qemu struct {
 // qemuOf finds the process of vm. Its error says that the table could not be read: nothing is known then.
 func qemuOf(h host.Host, vm string) (qemu, bool, error) {
 	proc := h.Path("/proc")
-	// A table in which we do not stand is not this node's.
-	if _, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(os.Getpid()), "cmdline")); err != nil {
-		return qemu{}, false, fmt.Errorf("looking for the process of %s: %w", vm, err)
-	}
 	entries, err := os.ReadDir(proc)
 	if err != nil {
 		return qemu{}, false, fmt.Errorf("looking for the process of %s: %w", vm, err)
@@ -49,6 +45,10 @@ func qemuOf(h host.Host, vm string) (qemu, bool, error) {
 			p.pid = pid
 			return p, true, nil
 		}
+	}
+	// A table in which we do not stand does not show all of this node's.
+	if _, err := os.Stat(filepath.Join(proc, strconv.Itoa(os.Getpid()))); err != nil {
+		return qemu{}, false, fmt.Errorf("looking for the process of %s: %w", vm, err)
 	}
 	return qemu{}, false, nil
 }

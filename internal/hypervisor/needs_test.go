@@ -26,9 +26,9 @@ func TestNeeds(t *testing.T) {
 		{"no file", "xen", "etc/xen/x", "", "", 0, true},
 		{"openvz", "openvz", "etc/vz/conf/101.conf", "VE_PRIVATE=\"/gfs/private/$VEID\"\nPRIVVMPAGES=\"256:256\"\nNETIF=\"ifname=eth0,bridge=vmbr0;ifname=eth1,bridge=vmbr1\"\n", "folder /gfs/private/101; vmbr0 vmbr1", 1 << 20, false},
 		{"openvz without a file", "openvz", "etc/vz/conf/102.conf", "", "", 0, true},
-		{"kvm", "kvm", "etc/cluster/kvm/web1.xml", kvmXML, "kernel /boot/vmlinuz, initrd /boot/initrd, emulator /usr/bin/kvm, disk /gfs/web1.img, disk /dev/vg/web1, disk /gfs/cd.iso, network /etc/libvirt/qemu/networks/lan.xml; br0", 512 << 20, false},
-		{"kvm without a uuid", "kvm", "etc/cluster/kvm/web1.xml", "<domain><name>web1</name><memory>1</memory></domain>", "", 0, true},
-		{"kvm without a file", "kvm", "etc/cluster/kvm/x.xml", "", "", 0, true},
+		{"kvm", "kvm", "etc/kvm/web1.xml", kvmXML, "kernel /boot/vmlinuz, initrd /boot/initrd, emulator /usr/bin/kvm, disk /gfs/web1.img, disk /dev/vg/web1, disk /gfs/cd.iso, network /etc/libvirt/qemu/networks/lan.xml; br0", 512 << 20, false},
+		{"kvm without a uuid", "kvm", "etc/kvm/web1.xml", "<domain><name>web1</name><memory>1</memory></domain>", "", 0, true},
+		{"kvm without a file", "kvm", "etc/kvm/x.xml", "", "", 0, true},
 	} {
 		root := t.TempDir()
 		path := filepath.Join(root, c.file)

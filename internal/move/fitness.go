@@ -246,11 +246,14 @@ func sameFlags(from, target host.Facts) (string, error) {
 	return fmt.Sprintf("%s can do all that %s can", target.Member, from.Member), nil
 }
 
-// sameTool: xm and xl do not read each other's images. What vzctl restores is the kernel's.
+// sameTool: xm and xl do not read each other's images, and QEMU knows those of older ones. What vzctl restores is the kernel's.
 func sameTool(typ string, from, target host.Facts) (string, error) {
 	tools := []string{"vzctl"}
-	if typ == "xen" {
+	switch typ {
+	case "xen":
 		tools = []string{"xm", "xl"}
+	case "kvm":
+		tools = []string{"virsh"}
 	}
 	of := func(f host.Facts) (string, string) {
 		for _, t := range tools {
@@ -269,6 +272,9 @@ func sameTool(typ string, from, target host.Facts) (string, error) {
 		return "", unsaid(target.Member, "which tool drives its "+typ+" guests")
 	case a != b:
 		return "", fmt.Errorf("%s is driven by %s and %s by %s: neither restores what the other saves; use one tool on both", from.Member, a, target.Member, b)
+	case typ == "kvm":
+		text, err := newEnough("QEMU", from.Member, va, target.Member, vb)
+		return a + ", QEMU " + text, err
 	case typ != "xen":
 		return fmt.Sprintf("both have %s", a), nil
 	}

@@ -24,13 +24,22 @@ type plan struct {
 	repair    bool // anywhere is right
 }
 
-// kindOf says how a VM passes. Xen's run on while they move.
+// stockVM is the type of the cluster suite's own agent for virtual machines (vm.sh). It knows no record and no ticket: a
+// VM of it that stands directly below <rm> moves live by the manager, any other boots anew where its service goes.
+const stockVM = "vm"
+
+// kindOf says how a VM passes. Xen's and KVM's run on while they move.
 func kindOf(svc cluster.Service, shared bool) handoff.Kind {
 	switch {
 	case svc.Params["on_stop"] == "shutdown":
 		return handoff.Cold
-	case svc.VMType == "xen" && (shared || svc.Live):
+	case (svc.VMType == "xen" || svc.VMType == "kvm") && (shared || svc.Live):
 		return handoff.Live
+	case svc.VMType == stockVM: // its own agent moves it, or it boots anew
+		if svc.Live {
+			return handoff.Live
+		}
+		return handoff.Cold
 	case !shared: // nothing could keep its memory
 		return handoff.Cold
 	}
@@ -136,6 +145,10 @@ func (m Mover) preflight(ctx context.Context, r Request, c *checks) (plan, error
 		c.skip("there is no shared storage on which it could be told", "relocation", "record", "facts")
 		return p, c.err
 	}
+	if r.Type == stockVM {
+		c.skip("the cluster suite's own agent (vm.sh) drives it", "relocation", "record", "facts")
+		return p, c.err
+	}
 	c.ask("relocation", func() (string, error) {
 		busy, err := handoff.Relocating(m.Shared, r.Type, r.VM)
 		if err == nil && busy {
@@ -193,11 +206,15 @@ func (m Mover) recordOf(r Request, source string) (handoff.State, error) {
 func (p *plan) method(want Method, shared bool) (string, error) {
 	if want == Auto {
 		want = ByTicket
-		if !shared && p.service.Live && p.kind == handoff.Live {
+		if p.service.Live && p.kind == handoff.Live && (!shared || p.service.VMType == stockVM) {
 			want = ByManager
 		}
 	}
 	switch {
+	case want != ByManager && p.service.VMType == stockVM && p.service.Live:
+		return "", fmt.Errorf("vm.sh reads no ticket, and a relocation would boot %s anew; use --method=manager", p.service.ID)
+	case want != ByManager && p.service.VMType == stockVM:
+		return "relocation; vm.sh shuts it down, and its memory is lost", nil
 	case want != ByManager && shared:
 		return fmt.Sprintf("relocation with a ticket, %s", kindText(p.kind)), nil
 	case want != ByManager:

@@ -94,7 +94,7 @@ func KVM() *ocf.Metadata {
 			{Name: "depend_mode", Reconfig: true, Type: "string", Default: "hard", HasDefault: true},
 			{Name: "max_restarts", Reconfig: true, Type: "integer", Default: "0", HasDefault: true},
 			{Name: "restart_expire_time", Reconfig: true, Type: "integer", Default: "0", HasDefault: true},
-			{Name: "path", Type: "string", Default: "/etc/cluster/kvm", HasDefault: true},
+			{Name: "path", Type: "string", Default: "/etc/kvm", HasDefault: true},
 			{Name: "on_stop", Reconfig: true, Type: "string", Default: "suspend", HasDefault: true},
 			{Name: "migration_mapping", Reconfig: true, Type: "string"},
 			{Name: "migration_transport", Reconfig: true, Type: "string", Default: "ssh", HasDefault: true},

@@ -56,6 +56,17 @@ func (s Sampler) Fitness(ctx context.Context, f *host.Facts, vms []VM, needers m
 			delete(f.Listens, "xen")
 		}
 	}
+	if _, ok := needers["kvm"]; ok {
+		f.Restores = append(f.Restores, "kvm")
+		var at string
+		if at, err = s.libvirtListens(f, vms); err == nil {
+			if f.Listens == nil {
+				f.Listens = map[string]string{}
+			}
+			f.Listens["kvm"] = at
+		}
+		keep("asking where running guests are taken", err)
+	}
 	if _, ok := needers["openvz"]; ok && s.restoresContainers(f.Kernel) {
 		f.Restores = append(f.Restores, "openvz")
 	}
@@ -216,6 +227,22 @@ func (s Sampler) xenListens(f *host.Facts) (string, error) {
 		address = s.ownAddress(f.Member)
 	}
 	return net.JoinHostPort(address, port), nil
+}
+
+// libvirtListens tells where this node's libvirtd is reached: by ssh, or at its own port where a VM's moves go so.
+func (s Sampler) libvirtListens(f *host.Facts, vms []VM) (string, error) {
+	port, err := "", error(nil)
+	for _, vm := range vms {
+		if vm.Type == "kvm" && port == "" {
+			port = map[string]string{"tcp": "16509", "tls": "16514"}[vm.Params["migration_transport"]]
+		}
+	}
+	if port == "" {
+		if port, err = s.setting("/etc/ssh/sshd_config", "Port"); port == "" {
+			port = "22"
+		}
+	}
+	return net.JoinHostPort(s.ownAddress(f.Member), port), err
 }
 
 // parseXend reads lines `(key value)` and `(key 'value')`; what stands behind # is passed over, and the last one of a

@@ -88,7 +88,7 @@ func own() []defaultType {
 	lbvm.typ.InitOnAdd, lbvm.typ.DestroyOnDelete = true, true
 	vmexec := of("vmexec", " config memory:c on_stop:c=suspend migration_mapping:c unknown_limit:c=3"+health, xen.actions)
 	vmexec.params = strings.Replace(vmexec.params, "name:pur", "name:pur type:r", 1)
-	kvm := of("kvm", " path=/etc/cluster/kvm on_stop:c=suspend migration_mapping:c migration_transport:c=ssh migrate_unsafe:c=0 unknown_limit:c=3"+health, xen.actions)
+	kvm := of("kvm", " path=/etc/kvm on_stop:c=suspend migration_mapping:c migration_transport:c=ssh migrate_unsafe:c=0 unknown_limit:c=3"+health, xen.actions)
 	return []defaultType{openvz, xen, lbvm, kvm, vmexec}
 }
 
