@@ -21,7 +21,7 @@ RPMVERSION := $(shell sed -n 's/^Version: *//p' packaging/rpm/lbvm.spec)
 RPMDEFINES := --define '_topdir $(DIST)' --define '_sourcedir $(DIST)' --define '_rpmdir $(DIST)' --define '_srcrpmdir $(DIST)'
 OCFDIR     := $(PREFIX)/lib/ocf/resource.d/lbvm
 
-.PHONY: build test lint bench bench-balance fuzz differential model demo clean install install-files generate rpm dist
+.PHONY: build test lint bench bench-balance bench-seeds fuzz differential model demo clean install install-files generate rpm dist
 
 build:
 	@mkdir -p bin/agents
@@ -53,6 +53,12 @@ bench-balance:
 	@mkdir -p bin
 	@go test -count=1 -timeout 20m -run '^TestPass$$' ./test/bench -table=$(CURDIR)/bin/pass.txt >bin/pass.log 2>&1 || { cat bin/pass.log; exit 1; }
 	@cat bin/pass.txt
+	go test -count=1 -timeout 60m -run '^TestBalance$$' ./test/bench -table=$(CURDIR)/bin/balance.txt -lastseed=3 >bin/balance.log 2>&1; s=$$?; cat bin/balance.txt; exit $$s
+
+# The same for ten seeds that were drawn after the defaults were frozen.
+bench-seeds:
+	@mkdir -p bin
+	go test -count=1 -timeout 120m -run '^TestBalance$$' ./test/bench -table=$(CURDIR)/bin/seeds.txt -seed=101 -lastseed=110 >bin/seeds.log 2>&1; s=$$?; cat bin/seeds.txt; exit $$s
 
 # The long proofs of pkg/ccs: random edits, how much of the parsers the corpus reaches, planted bugs; and of the rule
 # language: how much of it the corpora reach, mutants told from perl by random programs. Guards against what failed in the

@@ -12,31 +12,47 @@ import (
 // Relief is the built-in algorithm `algorithm relief;`. It looks at the first resource that is the busy share of all
 // processors, and asks for a move
 //
-//   - from a hot node: in three of the last five minutes, and in the mean of them, above 0.70; to a node that would
-//     stay below 0.65 with the VM, or, where the owner is above 0.90, below the owner by 0.10;
-//   - from a node that has long been busier than another: above 0.50 in the mean of the last half hour, and above the
-//     other by 0.25. The VM must be small enough to leave the target below the owner.
+//   - from a hot node: above Hot in three of the last five minutes and in the mean of them, or above Full in the last two;
+//     to a node that would stay below Cool with the VM, in the mean of five minutes and of half an hour, or, where the
+//     owner is above Full, below the owner by Gain;
+//   - from a node that has long been busier than another: above Busy in the mean of the last half hour, and above the
+//     other by Spread. The VM must be small enough to leave the target below the owner.
 //
 // Of all VMs that ask it has those moved first that take most of the load that is too much from their node for each
 // GiB of memory that must be copied.
-type Relief struct{}
+//
+// Its marks are shares of a node's processors. Zero fields have their defaults.
+type Relief struct {
+	Hot    float64 // 0.75
+	Cool   float64 // 0.65
+	Full   float64 // 0.90
+	Gain   float64 // 0.10
+	Busy   float64 // 0.60
+	Spread float64 // 0.25
+}
 
-// The marks of Relief, as shares of a node's processors.
-const (
-	reliefHot    = 0.70
-	reliefCool   = 0.65
-	reliefFull   = 0.90
-	reliefGain   = 0.10
-	reliefBusy   = 0.50
-	reliefSpread = 0.25
-)
+func (m Relief) withDefaults() Relief {
+	set := func(v *float64, d float64) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	set(&m.Hot, 0.75)
+	set(&m.Cool, 0.65)
+	set(&m.Full, 0.90)
+	set(&m.Gain, 0.10)
+	set(&m.Busy, 0.60)
+	set(&m.Spread, 0.25)
+	return m
+}
 
 // Its windows, in minutes, and what a move costs whatever the size of its VM, in GiB.
 const (
-	reliefShort = 5
-	reliefOften = 3 // of the short window's samples must be above
-	reliefLong  = 30
-	reliefCopy  = 4
+	reliefShort  = 5
+	reliefUrgent = 2 // of the newest samples above Full are enough
+	reliefOften  = 3 // of the short window's samples must be above
+	reliefLong   = 30
+	reliefCopy   = 4
 )
 
 var _ Program = Relief{}
@@ -51,68 +67,81 @@ var (
 )
 
 // Run is Program.Run.
-func (Relief) Run(_ context.Context, o perl.Options) (perl.Value, error) {
+func (m Relief) Run(_ context.Context, o perl.Options) (perl.Value, error) {
 	e, ok := o.Host.(*evaluation)
 	if !ok || e.of == nil {
 		return perl.Undef(), errNoPass
 	}
 	for _, x := range e.r.in.Config.Resources {
 		if x.CPU {
-			return perl.Undef(), e.relief(x, o.Trace)
+			return perl.Undef(), e.relief(m.withDefaults(), x, o.Trace)
 		}
 	}
 	return perl.Undef(), errNoCPU
 }
 
 // relief looks at the owner first: of a calm one no target is read.
-func (e *evaluation) relief(x Resource, trace *perl.Trace) error {
+func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
 	short, err := e.window(x.Name, reliefShort, false)
 	if err != nil {
 		return err
 	}
 	above := 0
 	for _, v := range short.values {
-		if v.Float64() > reliefHot {
+		if v.Float64() > m.Hot {
 			above++
 		}
 	}
 	load := short.read.Average
+	if n := min(reliefUrgent, len(short.values)); n == reliefUrgent {
+		least := math.Inf(1)
+		for _, v := range short.values[:n] {
+			least = min(least, v.Float64())
+		}
+		if compared(trace, "the last minutes on "+e.owner.Name, ">", least, m.Full) {
+			return e.reliefHot(m, x, max(load, least), trace)
+		}
+	}
 	if compared(trace, "minutes above the mark on "+e.owner.Name, ">=", float64(above), reliefOften) &&
-		compared(trace, "their mean", ">", load, reliefHot) {
-		return e.reliefHot(x, load, trace)
+		compared(trace, "their mean", ">", load, m.Hot) {
+		return e.reliefHot(m, x, load, trace)
 	}
 	long, err := e.window(x.Name, reliefLong, false)
 	if err != nil {
 		return err
 	}
-	if !compared(trace, "mean of half an hour on "+e.owner.Name, ">", long.read.Average, reliefBusy) {
+	if !compared(trace, "mean of half an hour on "+e.owner.Name, ">", long.read.Average, m.Busy) {
 		return nil
 	}
-	return e.reliefSpread(x, long.read.Average, trace)
+	return e.reliefSpread(m, x, long.read.Average, trace)
 }
 
-func (e *evaluation) reliefHot(x Resource, load float64, trace *perl.Trace) error {
-	if _, err := e.window(x.Name, reliefShort, true); err != nil {
-		return err
-	}
-	then, err := e.r.after(e.of, x, reliefShort, e.target)
-	if err != nil {
-		return err
+func (e *evaluation) reliefHot(m Relief, x Resource, load float64, trace *perl.Trace) error {
+	then := 0.0
+	for _, minutes := range []int{reliefShort, reliefLong} { // what is quiet for some minutes only is not
+		if _, err := e.window(x.Name, minutes, true); err != nil {
+			return err
+		}
+		load, err := e.r.after(e.of, x, minutes, e.target)
+		if err != nil {
+			return err
+		}
+		then = max(then, load)
 	}
 	what := x.Name + " of " + e.target.Name + " with it"
-	if compared(trace, what, "<", then, reliefCool) ||
-		compared(trace, x.Name+" of "+e.owner.Name, ">", load, reliefFull) && compared(trace, what, "<", then, load-reliefGain) {
-		e.ask(x, load, load-reliefCool)
+	if compared(trace, what, "<", then, m.Cool) ||
+		compared(trace, x.Name+" of "+e.owner.Name, ">", load, m.Full) && compared(trace, what, "<", then, load-m.Gain) {
+		e.ask(x, load, load-m.Cool)
 	}
 	return nil
 }
 
-func (e *evaluation) reliefSpread(x Resource, load float64, trace *perl.Trace) error {
+func (e *evaluation) reliefSpread(m Relief, x Resource, load float64, trace *perl.Trace) error {
 	other, err := e.window(x.Name, reliefLong, true)
 	if err != nil {
 		return err
 	}
-	if !compared(trace, "that mean, above the one of "+e.target.Name+" by", ">", load-other.read.Average, reliefSpread) {
+	if !compared(trace, "that mean, above the one of "+e.target.Name+" by", ">", load-other.read.Average, m.Spread) {
 		return nil
 	}
 	then, err := e.r.after(e.of, x, reliefLong, e.target)

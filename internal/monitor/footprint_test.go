@@ -1,0 +1,51 @@
+package monitor
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+func TestSmooth(t *testing.T) {
+	at := time.Date(2008, 1, 15, 14, 30, 0, 0, time.UTC)
+	now := func() *balance.View {
+		return &balance.View{VMs: []balance.VM{{Name: "1", Type: "xen", Owner: "n1", Cores: 4}}}
+	}
+	pass := func(age time.Duration, owner string, cores float64) *balance.Pass {
+		return &balance.Pass{At: at.Add(-age), View: balance.View{VMs: []balance.VM{{Name: "1", Type: "xen", Owner: owner, Cores: cores}}}}
+	}
+	for _, c := range []struct {
+		name   string
+		passes []*balance.Pass
+		want   float64
+	}{
+		{"no pass", nil, 4},
+		{"the last one", []*balance.Pass{pass(2*time.Minute, "n1", 9), pass(time.Minute, "n1", 1)}, 2},
+		{"too old", []*balance.Pass{pass(3*time.Minute, "n1", 1)}, 4},
+		{"it was elsewhere", []*balance.Pass{pass(time.Minute, "n2", 1)}, 4},
+		{"nobody had measured it", []*balance.Pass{pass(time.Minute, "n1", 0)}, 4},
+		{"of this very pass, looked at again", []*balance.Pass{pass(time.Minute, "n1", 1), pass(0, "n1", 2)}, 2},
+	} {
+		v := now()
+		smooth(v, at, 3*time.Minute, c.passes)
+		if got := v.VMs[0].Cores; math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// What a VM uses is known of the node that it is on, and of no other.
+func TestFootprintOfTheFacts(t *testing.T) {
+	st := cluster.Status{Quorate: true, Members: []cluster.Member{{Name: "n1", Online: true, Manager: true}, {Name: "n2", Online: true, Manager: true}},
+		Services: []cluster.Service{{ID: "service:a", VM: "1", VMType: "xen", Owner: "n1"}, {ID: "service:b", VM: "2", VMType: "xen", Owner: "n1"}, {ID: "service:c", VM: "3", VMType: "xen", Owner: "n2"}}}
+	v, _ := view(st, func(member string) (host.Facts, error) {
+		return host.Facts{Member: member, Cores: 8, Guests: []host.GuestFact{{Type: "xen", Name: "1", CPU: 0.25, Mem: 1 << 30}, {Type: "xen", Name: "2", CPU: -1}}}, nil
+	})
+	if a, b, c := v.VMs[0], v.VMs[1], v.VMs[2]; a.Cores != 2 || a.Mem != 1<<30 || b.Cores != 0 || c.Cores != 0 || c.Mem != 0 {
+		t.Errorf("%+v", v.VMs)
+	}
+}

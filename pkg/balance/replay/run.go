@@ -1,0 +1,247 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// State is what a policy may know at an instant.
+type State struct {
+	At      time.Time
+	Tick    int
+	View    balance.View
+	Samples balance.Samples // that age as in a cluster
+	Newest  balance.Samples // the last lines, whatever their age
+	Journal []balance.Move  // all, in order
+	World   *World          // sizes; a policy does not look at loads that are to come
+	Owner   []int           // the node of each VM
+	Usage   func(vm, minutes int) float64
+}
+
+// Want is a move that a policy asks for.
+type Want struct {
+	VM, To int
+	Why    string
+}
+
+// Policy says what moves. It is asked once a minute.
+type Policy interface {
+	Name() string
+	// Serial tells that no pass is made while a move is on its way, and moves are made one after the other.
+	Serial() bool
+	Pass(ctx context.Context, s *State) ([]Want, error)
+}
+
+// Wild is a Policy whose moves know nothing of each other.
+type Wild interface{ Wild() }
+
+// footprintMinutes is over how long a VM's use is averaged, as lbmonitor does.
+const footprintMinutes = 5
+
+// running is a move under way or one that waits for its turn.
+type running struct {
+	vm, from, to int
+	begin, end   float64 // minutes; begin < 0 waits
+	move         int     // index in the journal
+}
+
+// runner is a world while it runs.
+type runner struct {
+	w       *World
+	model   Model
+	policy  Policy
+	samples *samples
+	owner   []int
+	since   []time.Time
+	last    []int // the node before
+	active  []running
+	waiting []running
+	journal []balance.Move
+	score   Score
+	usage   []float64 // of the nodes in this minute
+	may     [][]balance.Placement
+	used    [][]float64 // running sums of each VM's use
+}
+
+// Run lets a policy balance a world, and scores it.
+func Run(ctx context.Context, w *World, p Policy, m Model) (*Score, error) {
+	if err := w.check(); err != nil {
+		return nil, fmt.Errorf("replaying %s: %w", w.Name, err)
+	}
+	r := &runner{w: w, model: m, policy: p, samples: newSamples(w, 3*Tick), owner: make([]int, len(w.VMs)), since: make([]time.Time, len(w.VMs)),
+		last: make([]int, len(w.VMs)), usage: make([]float64, len(w.Nodes)), used: make([][]float64, len(w.VMs))}
+	r.score = Score{World: w.Name, Policy: p.Name(), Minutes: w.Ticks, Rails: map[string]int{}}
+	var all []balance.Placement
+	for _, n := range w.Nodes {
+		all = append(all, balance.Placement{Node: n.Name})
+	}
+	for i, v := range w.VMs {
+		r.owner[i], r.last[i] = v.Node, v.Node
+		r.used[i] = make([]float64, w.Ticks+1)
+		may := all
+		if v.MayRun != nil {
+			may = nil
+			for _, n := range v.MayRun {
+				may = append(may, all[n])
+			}
+		}
+		r.may = append(r.may, may)
+	}
+	for tick := range w.Ticks {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("replaying %s: %w", w.Name, err)
+		}
+		r.minute(tick)
+		if err := r.pass(ctx, tick); err != nil {
+			return nil, fmt.Errorf("replaying %s with %s: %w", w.Name, p.Name(), err)
+		}
+	}
+	r.score.finish(w, r.journal)
+	if b, ok := p.(interface{ rails() map[string]int }); ok {
+		r.score.Rails = b.rails()
+	}
+	return &r.score, nil
+}
+
+// at is the instant at which a minute is over.
+func (r *runner) at(tick int) time.Time { return r.w.Start.Add(time.Duration(tick+1) * Tick) }
+
+// minute lets the VMs work for a minute, and measures it.
+func (r *runner) minute(tick int) {
+	for i := range r.usage {
+		r.usage[i] = 0
+		if b := r.w.Nodes[i].Base; tick < len(b) {
+			r.usage[i] = float64(b[tick])
+		}
+	}
+	r.moves(float64(tick))
+	for i := range r.w.VMs {
+		load := float64(r.w.VMs[i].Load[tick])
+		r.usage[r.owner[i]] += load
+		r.used[i][tick+1] = r.used[i][tick] + load
+	}
+	r.score.minute(r.w, r.model, r.usage, r.owner)
+	at := r.at(tick)
+	for i := range r.w.Nodes {
+		n := &r.w.Nodes[i]
+		if !n.muted(tick) {
+			r.samples.add(n.Name, balance.Sample{At: at, Value: math.Min(1, r.usage[i]/n.Cores)})
+		}
+	}
+}
+
+// moves lets moves begin and end in the minute that begins now, and charges for them.
+func (r *runner) moves(now float64) {
+	for t := now; ; {
+		next, ends := now+1, -1
+		for i, x := range r.active {
+			if x.end <= next {
+				next, ends = x.end, i
+			}
+		}
+		for _, x := range r.active {
+			r.usage[x.from] += r.model.Cores * (next - t)
+			r.usage[x.to] += r.model.Cores * (next - t)
+		}
+		if t = next; ends < 0 {
+			return
+		}
+		r.arrive(r.active[ends])
+		r.active = slices.Delete(r.active, ends, ends+1)
+		r.begin(t)
+	}
+}
+
+func (r *runner) arrive(x running) {
+	at := r.w.Start.Add(time.Duration(x.end * float64(Tick)))
+	r.last[x.vm], r.owner[x.vm], r.since[x.vm] = x.from, x.to, at
+	m := &r.journal[x.move]
+	m.End, m.Outcome, m.Owner = at, balance.OutcomeMoved, m.To
+}
+
+// begin begins what waits and has its turn: one after the other, or one in and one out of each node.
+func (r *runner) begin(now float64) {
+	for i := 0; i < len(r.waiting); i++ {
+		x := r.waiting[i]
+		busy := r.policy.Serial() && len(r.active) > 0
+		for _, a := range r.active {
+			shares := a.from == x.from || a.to == x.to || a.from == x.to || a.to == x.from || a.vm == x.vm
+			if _, ok := r.policy.(Wild); ok {
+				shares = a.vm == x.vm
+			}
+			busy = busy || shares
+		}
+		if busy {
+			continue
+		}
+		v := &r.w.VMs[x.vm]
+		x.from, x.begin, x.end = r.owner[x.vm], now, now+float64(r.model.Took(v.Mem))/float64(Tick)
+		r.waiting = slices.Delete(r.waiting, i, i+1)
+		i--
+		if x.from == x.to {
+			continue
+		}
+		x.move = len(r.journal)
+		at := r.w.Start.Add(time.Duration(now * float64(Tick)))
+		r.journal = append(r.journal, balance.Move{Txn: fmt.Sprint(x.move), VM: v.Type + ":" + v.Name, From: r.w.Nodes[x.from].Name, To: r.w.Nodes[x.to].Name, Begin: at, By: r.policy.Name()})
+		r.active = append(r.active, x)
+	}
+}
+
+// pass asks the policy, unless it waits for its moves.
+func (r *runner) pass(ctx context.Context, tick int) error {
+	if len(r.waiting) > 0 || r.policy.Serial() && len(r.active) > 0 {
+		return nil
+	}
+	wants, err := r.policy.Pass(ctx, r.state(tick))
+	if err != nil {
+		return err
+	}
+	r.score.Passes++
+	inflow := map[int]int{}
+	for _, x := range wants {
+		if x.VM < 0 || x.VM >= len(r.w.VMs) || x.To < 0 || x.To >= len(r.w.Nodes) || x.To == r.owner[x.VM] {
+			continue
+		}
+		inflow[x.To]++
+		r.score.Inflow = max(r.score.Inflow, inflow[x.To])
+		r.waiting = append(r.waiting, running{vm: x.VM, from: r.owner[x.VM], to: x.To, begin: -1})
+	}
+	r.begin(float64(tick + 1))
+	return nil
+}
+
+// state is the cluster as a policy sees it.
+func (r *runner) state(tick int) *State {
+	s := &State{At: r.at(tick), Tick: tick, Samples: r.samples, Newest: newest{r.samples}, Journal: r.journal, World: r.w, Owner: r.owner,
+		View: balance.View{Quorate: true, Nodes: make([]balance.Node, len(r.w.Nodes)), VMs: make([]balance.VM, len(r.w.VMs))}}
+	s.Usage = func(vm, minutes int) float64 {
+		n := min(minutes, tick+1)
+		return (r.used[vm][tick+1] - r.used[vm][tick+1-n]) / float64(n)
+	}
+	free := make([]int64, len(r.w.Nodes))
+	for i, n := range r.w.Nodes {
+		free[i] = n.Mem
+	}
+	for i := range r.w.VMs {
+		v := &r.w.VMs[i]
+		free[r.owner[i]] -= v.Mem
+		s.View.VMs[i] = balance.VM{Name: v.Name, Type: v.Type, Service: v.Service, Owner: r.w.Nodes[r.owner[i]].Name, LastOwner: r.w.Nodes[r.last[i]].Name,
+			State: balance.Started, MayRun: r.may[i], Since: r.since[i], Cores: s.Usage(i, footprintMinutes), Mem: v.Mem}
+	}
+	for _, x := range r.active {
+		free[x.to] -= r.w.VMs[x.vm].Mem
+	}
+	for i, n := range r.w.Nodes {
+		s.View.Nodes[i] = balance.Node{Name: n.Name, Online: true, Cores: n.Cores, MemTotal: n.Mem, MemFree: max(free[i], 0), Seen: s.At}
+		if n.muted(tick) { // its facts are as old as its samples
+			s.View.Nodes[i].Seen = time.Time{}
+		}
+	}
+	return s
+}
