@@ -50,7 +50,7 @@ func TestRelief(t *testing.T) {
 		}, []string{"openvz:101 n1->n3"}},
 		{"two of five minutes", 0.1, 0.1, 0.1, func(in *Input) {
 			for i := range 2 {
-				in.Samples.(*MemorySamples).Add("n1", "cpu", Sample{testNow.Add(-time.Duration(i)*time.Minute - 10*time.Second), 1})
+				in.Samples.(*MemorySamples).Add("n1", "cpu", Sample{testNow.Add(-time.Duration(i)*time.Minute - 10*time.Second), 0.85})
 			}
 		}, []string{}},
 	} {
