@@ -20,6 +20,7 @@ import (
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/run"
@@ -120,8 +121,10 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run, Config: w.runningConfig, Machine: w.machine}
 	at := w.clock.Now()
 	readings := s.Measure(ctx, resources)
-	facts, factsErr := s.Facts(ctx, id.Member, w.listers())
-	factsErr = errors.Join(factsErr, w.fitness(ctx, s, &facts))
+	vms, vmsErr := w.machines()
+	own := w.own(vms)
+	facts, factsErr := s.Facts(ctx, id.Member, w.listers(own))
+	factsErr = errors.Join(factsErr, vmsErr, w.fitness(ctx, s, &facts, vms, own))
 	if dry {
 		return w.show(readings, factsErr)
 	}
@@ -137,9 +140,10 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 }
 
 // fitness adds what a relocator asks of this node.
-func (w world) fitness(ctx context.Context, s sample.Sampler, f *host.Facts) error {
-	vms, err := w.machines()
-	needers := map[string]hypervisor.Needer{}
+func (w world) fitness(ctx context.Context, s sample.Sampler, f *host.Facts, vms []sample.VM, own vmexec.Node) error {
+	needers := map[string]hypervisor.Needer{vmexec.Type: own}
+	var err error
+	f.Technologies, err = vmexec.Technologies(w.host)
 	for name, d := range w.drivers() {
 		if n, ok := d.(hypervisor.Needer); ok {
 			needers[name] = n
@@ -217,9 +221,27 @@ func (w world) configuration(path string) ([]sample.Resource, string, error) {
 	return out, file.Paths.LogDir, nil
 }
 
+// own are the VMs of technologies that an administrator has defined.
+func (w world) own(vms []sample.VM) vmexec.Node {
+	n := vmexec.Node{Tools: w.tools(), VMs: map[string]map[string]string{}}
+	for _, vm := range vms {
+		if vm.Type == vmexec.Type {
+			n.VMs[vm.Name] = vm.Params
+		}
+	}
+	return n
+}
+
+func (w world) tools() hypervisor.Tools {
+	return hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run}
+}
+
 // listers are the hypervisors that can tell what runs here.
-func (w world) listers() map[string]hypervisor.Lister {
+func (w world) listers(own vmexec.Node) map[string]hypervisor.Lister {
 	out := map[string]hypervisor.Lister{}
+	if len(own.VMs) > 0 {
+		out[vmexec.Type] = own
+	}
 	for name, d := range w.drivers() {
 		if l, ok := d.(hypervisor.Lister); ok {
 			out[name] = l
@@ -235,7 +257,7 @@ func (w world) drivers() map[string]hypervisor.Driver {
 		if !slices.ContainsFunc(tools, func(t string) bool { _, err := w.host.Lookup(t); return err == nil }) {
 			continue
 		}
-		d, err := hypervisor.New(name, hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run})
+		d, err := hypervisor.New(name, w.tools())
 		if err != nil {
 			continue // a name of ours that New does not know: its own tests would fail
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/lbvm/lbvm/internal/check"
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
 	"github.com/lbvm/lbvm/pkg/ccs"
@@ -57,6 +58,10 @@ func (w world) check(files checkFiles, asJSON bool) error {
 	}}
 	if in.Conf == "" {
 		in.Conf = host.ConfFile
+	}
+	in.Technology = func(name string) error {
+		_, err := vmexec.Load(w.host, name)
+		return err
 	}
 	compared, err := w.compared(&in, files.cluster)
 	if err != nil {

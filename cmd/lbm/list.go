@@ -11,6 +11,7 @@ import (
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
 )
@@ -41,14 +42,16 @@ func (w world) listCommand() *cli.Command {
 
 // listed is a row of lbm list. Unknown is null.
 type listed struct {
-	VM      string  `json:"vm"`
-	Type    string  `json:"type"`
-	Service string  `json:"service"`
-	Node    *string `json:"node"`
-	State   string  `json:"state"`
-	Frozen  bool    `json:"frozen"`
-	Handoff *string `json:"handoff"`
-	Rule    *string `json:"rule"`
+	VM   string `json:"vm"`
+	Type string `json:"type"`
+	// Technology is the one that an administrator has defined, of a VM of the type vmexec.
+	Technology *string `json:"technology"`
+	Service    string  `json:"service"`
+	Node       *string `json:"node"`
+	State      string  `json:"state"`
+	Frozen     bool    `json:"frozen"`
+	Handoff    *string `json:"handoff"`
+	Rule       *string `json:"rule"`
 }
 
 func (w world) list(ctx context.Context, asJSON bool) error {
@@ -69,6 +72,9 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 			continue
 		}
 		r := listed{VM: s.VM, Type: s.VMType, Service: s.ID, State: s.State.String(), Frozen: s.Frozen, Handoff: records(s), Rule: ruleOf(file, st, s)}
+		if t := s.Params["type"]; s.VMType == vmexec.Type && t != "" {
+			r.Technology = &t
+		}
 		if s.Owner != "" {
 			owner := s.Owner
 			r.Node = &owner
@@ -87,7 +93,11 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 		if r.Frozen {
 			state += " [Z]"
 		}
-		cells = append(cells, []string{r.VM, r.Type, r.Service, text(r.Node), state, text(r.Handoff), text(r.Rule)})
+		typ := r.Type
+		if r.Technology != nil {
+			typ += " (" + *r.Technology + ")"
+		}
+		cells = append(cells, []string{r.VM, typ, r.Service, text(r.Node), state, text(r.Handoff), text(r.Rule)})
 	}
 	if err := term.Table(w.stdout, []string{"VM", "TYPE", "SERVICE", "NODE", "STATE", "HANDOFF", "RULE"}, cells); err != nil {
 		return err

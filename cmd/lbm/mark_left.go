@@ -9,6 +9,7 @@ import (
 	"github.com/lbvm/lbvm/internal/amend"
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 	"github.com/lbvm/lbvm/internal/term"
 )
 
@@ -43,6 +44,9 @@ func (w world) markLeftCommand() *cli.Command {
 				done, err = a.Returned(c.Context)
 			} else {
 				done, err = a.Leaving(c.Context, func(typ string) (amend.Looker, error) {
+					if typ == vmexec.Type {
+						return vmexec.Node{Tools: w.execTools(), VMs: w.execVMs()}, nil
+					}
 					return hypervisor.New(typ, hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run})
 				})
 			}

@@ -23,7 +23,10 @@ type Input struct {
 	Resources string // path of lbresources.conf; "" is what lbvm.conf names
 	Read      func(path string) ([]byte, error)
 	Machines  []cluster.Service // the VMs of cluster.conf; nil: nobody knows
-	LogDir    string            // where lbm init has put the logs; "" is not known
+	// Technology is nil if a technology of that name is defined on this node and its definition can be used; nil: nobody
+	// knows.
+	Technology func(name string) error
+	LogDir     string // where lbm init has put the logs; "" is not known
 }
 
 // Finding is a diagnostic with what it is about.
@@ -49,6 +52,7 @@ func Run(in Input) ([]Finding, error) {
 	r, more := in.resources(f)
 	diags = append(in.machines(f, diags, whole), balance.Check(f, r)...)
 	diags = append(diags, in.logDir(f)...)
+	diags = append(diags, in.technologies(f)...)
 	conf.Sort(diags)
 	return findings(f, append(diags, more...)), nil
 }

@@ -33,11 +33,21 @@ type Facts struct {
 	Lists    []string          // types whose guests are all in Guests
 	Restores []string          // types whose memory images can be used here
 	Listens  map[string]string // type -> ADDRESS:PORT at which running guests are taken, or ListensNot
-	VMs      []VMFact          // the VMs of cluster.conf as this node sees them
+	// Technologies are those that an administrator has defined here (type vmexec) in files that can be used, by name.
+	Technologies map[string]Technology
+	VMs          []VMFact // the VMs of cluster.conf as this node sees them
 }
 
 // ListensNot says that a node takes no running guests.
 const ListensNot = "off"
+
+// Technology is what a relocator asks of one that an administrator has defined. Its guests move only between nodes with the
+// same Digest.
+type Technology struct {
+	Digest   string // of its file
+	Saves    bool   // keeps a guest's memory in an image
+	Migrates bool   // moves a running guest
+}
 
 // VMFact tells whether a node could start a VM.
 type VMFact struct {
@@ -133,6 +143,17 @@ func (f Facts) format() []byte {
 	for _, t := range sortedKeys(f.Listens) {
 		add("listens", t+" "+f.Listens[t])
 	}
+	for _, t := range sortedKeys(f.Technologies) {
+		x := f.Technologies[t]
+		text := t + " " + x.Digest
+		if x.Saves {
+			text += " saves"
+		}
+		if x.Migrates {
+			text += " migrates"
+		}
+		add("technology", text)
+	}
 	for _, v := range f.VMs {
 		add("vm", fmt.Sprintf("%s:%s %d", v.Type, v.Name, v.Mem))
 		for _, lack := range v.Lacks {
@@ -198,6 +219,17 @@ func parseFacts(b []byte) (Facts, error) {
 		typ, at, _ := strings.Cut(v, " ")
 		f.Listens[typ] = at
 	}
+	for _, v := range p.All("technology") {
+		w := strings.Fields(v)
+		if len(w) < 2 {
+			errs = append(errs, fmt.Errorf("technology=%q names no digest", v))
+			continue
+		}
+		if f.Technologies == nil {
+			f.Technologies = map[string]Technology{}
+		}
+		f.Technologies[w[0]] = Technology{Digest: w[1], Saves: slices.Contains(w[2:], "saves"), Migrates: slices.Contains(w[2:], "migrates")}
+	}
 	if f.VMs, err = parseVMs(p); err != nil {
 		errs = append(errs, err)
 	}
@@ -256,7 +288,7 @@ func parseGuest(v string) (GuestFact, error) {
 	return GuestFact{Type: typ, Name: name, State: w[1], Mem: mem, CPU: cpu}, nil
 }
 
-func sortedKeys(m map[string]string) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)

@@ -18,7 +18,8 @@ func facts() Facts {
 		Tools:  map[string]string{"vzctl": "4.11.1", "xm": "3.1.0-8.el5 with words"},
 		Config: 17, Arch: "x86_64", Kernel: "2.6.32-754.el6.x86_64", CPUFlags: []string{"fpu", "sse2"}, Bridges: []string{"br0", "xenbr0"},
 		Lists: []string{"openvz", "xen"}, Restores: []string{"openvz"}, Listens: map[string]string{"xen": ":8002"},
-		VMs: []VMFact{{Type: "openvz", Name: "101"}, {Type: "xen", Name: "web1", Mem: 1 << 30, Lacks: []string{"disk /gfs/web1.img: no such file or directory", "there is no bridge xenbr1"}}},
+		Technologies: map[string]Technology{"lxc": {Digest: "0123"}, "toy": {"4567", true, true}},
+		VMs:          []VMFact{{Type: "openvz", Name: "101"}, {Type: "xen", Name: "web1", Mem: 1 << 30, Lacks: []string{"disk /gfs/web1.img: no such file or directory", "there is no bridge xenbr1"}}},
 	}
 }
 

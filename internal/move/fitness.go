@@ -86,6 +86,11 @@ func (m Mover) askFacts(ctx context.Context, r Request, source string, kind hand
 		}
 		return
 	}
+	if own := slices.DeleteFunc(slices.Clone(with), func(r Request) bool { return r.Type != vmexec }); len(own) > 0 {
+		c.ask("definition", func() (string, error) {
+			return all(own, func(r Request) (string, error) { return sameDefinition(r, from, target) })
+		})
+	}
 	c.ask(names[2], func() (string, error) { return fits(with, from, target) })
 	if kind == handoff.Cold {
 		c.skip("it boots anew there", names[3:]...)
@@ -94,13 +99,25 @@ func (m Mover) askFacts(ctx context.Context, r Request, source string, kind hand
 	c.ask(names[3], func() (string, error) { return sameArch(from, target) })
 	c.ask(names[4], func() (string, error) { return newEnough("kernel", from.Member, from.Kernel, r.Target, target.Kernel) })
 	c.ask(names[5], func() (string, error) { return sameFlags(from, target) })
-	c.ask(names[6], func() (string, error) { return sameTool(r.Type, from, target) })
+	if r.Type == vmexec {
+		c.skip("its definition says by what it is driven", names[6])
+	} else {
+		c.ask(names[6], func() (string, error) { return sameTool(r.Type, from, target) })
+	}
 	if kind != handoff.Live {
-		c.ask(names[7], func() (string, error) { return restores(r, target) })
+		if r.Type == vmexec {
+			c.skip("its definition restores what it saves", names[7])
+		} else {
+			c.ask(names[7], func() (string, error) { return restores(r, target) })
+		}
 		c.skip("it passes by the shared storage", names[8])
 		return
 	}
 	c.skip("it runs on while it moves", names[7])
+	if r.Type == vmexec {
+		c.skip("its definition moves it, by a way of its own", names[8])
+		return
+	}
 	c.ask(names[8], func() (string, error) { return m.answers(ctx, r, target) })
 }
 
@@ -177,6 +194,25 @@ func fits(with []Request, from, target host.Facts) (string, error) {
 		return "", errors.New(text)
 	}
 	return text, nil
+}
+
+// vmexec is the type of VMs whose technology an administrator has defined, in a file on each node.
+const vmexec = "vmexec"
+
+// sameDefinition: what one definition saves or leaves behind another may not know.
+func sameDefinition(r Request, from, target host.Facts) (string, error) {
+	a, ok := from.Technologies[r.technology]
+	if !ok {
+		return "", unsaid(from.Member, "how the technology "+r.technology+" is defined there")
+	}
+	b, ok := target.Technologies[r.technology]
+	if !ok {
+		return "", unsaid(target.Member, "how the technology "+r.technology+" is defined there")
+	}
+	if a.Digest != b.Digest {
+		return "", fmt.Errorf("the technology %s is defined in another way on %s than on %s: copy /etc/cluster/lbvm.d/%[1]s from one to the other, and run lblog there", r.technology, target.Member, from.Member)
+	}
+	return "both have the same definition of " + r.technology, nil
 }
 
 func sameArch(from, target host.Facts) (string, error) {

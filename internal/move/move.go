@@ -50,6 +50,8 @@ type Request struct {
 	Target   string
 	By, Why  string // for the journal: who asked, and for what reason
 	Method   Method
+
+	technology string // of a VM of the type vmexec
 }
 
 // Mover moves VMs.

@@ -28,6 +28,25 @@ type plan struct {
 // VM of it that stands directly below <rm> moves live by the manager, any other boots anew where its service goes.
 const stockVM = "vm"
 
+// kindOf says how a VM passes. What a technology of the administrator's can do its node says.
+func (m Mover) kindOf(svc cluster.Service) handoff.Kind {
+	kind := kindOf(svc, m.Shared != "")
+	if svc.VMType != vmexec || kind != handoff.Image {
+		return kind
+	}
+	f, err := m.readFacts(svc.Owner)
+	if err != nil { // the checks will say so
+		return kind
+	}
+	switch t, ok := f.Technologies[svc.Params["type"]]; {
+	case ok && t.Migrates:
+		return handoff.Live
+	case ok && !t.Saves:
+		return handoff.Cold
+	}
+	return kind
+}
+
 // kindOf says how a VM passes. Xen's and KVM's run on while they move.
 func kindOf(svc cluster.Service, shared bool) handoff.Kind {
 	switch {
@@ -170,7 +189,7 @@ func (m Mover) owned(ctx context.Context, st cluster.Status, r Request) (plan, e
 	if !ok {
 		return plan{}, fmt.Errorf("no service of the cluster holds %s:%s", r.Type, r.VM)
 	}
-	p := plan{service: svc, source: svc.Owner, kind: kindOf(svc, m.Shared != ""), known: true}
+	p := plan{service: svc, source: svc.Owner, kind: m.kindOf(svc), known: true}
 	switch {
 	case !st.Quorate:
 		return p, errors.New("the cluster has no quorum")
@@ -216,7 +235,7 @@ func (p *plan) method(want Method, shared bool) (string, error) {
 	case want != ByManager && p.service.VMType == stockVM:
 		return "relocation; vm.sh shuts it down, and its memory is lost", nil
 	case want != ByManager && shared:
-		return fmt.Sprintf("relocation with a ticket, %s", kindText(p.kind)), nil
+		return fmt.Sprintf("relocation with a ticket, %s", p.kindText()), nil
 	case want != ByManager:
 		return "relocation; without shared storage its memory is lost", nil
 	case !p.service.Live:
@@ -226,12 +245,15 @@ func (p *plan) method(want Method, shared bool) (string, error) {
 	return "live migration by the cluster manager (clusvcadm -M)", nil
 }
 
-func kindText(k handoff.Kind) string {
-	switch k {
+func (p *plan) kindText() string {
+	switch p.kind {
 	case handoff.Live:
 		return "live"
 	case handoff.Image:
 		return "with its memory in an image"
+	}
+	if p.service.Params["on_stop"] != "shutdown" {
+		return "cold: its technology keeps no memory"
 	}
 	return "cold: on_stop says shutdown"
 }
@@ -247,10 +269,11 @@ func find(st cluster.Status, r Request) (cluster.Service, bool) {
 
 // together are the VMs of one service, the one that was asked for first.
 func together(st cluster.Status, svc cluster.Service, r Request) []Request {
+	r.technology = svc.Params["type"]
 	out := []Request{r}
 	for _, s := range st.Services {
 		if s.ID == svc.ID && (s.VM != r.VM || s.VMType != r.Type) {
-			out = append(out, Request{Type: s.VMType, VM: s.VM, Target: r.Target})
+			out = append(out, Request{Type: s.VMType, VM: s.VM, Target: r.Target, technology: s.Params["type"]})
 		}
 	}
 	return out
