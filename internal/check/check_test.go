@@ -111,3 +111,34 @@ func TestOtherResources(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A technology is built in, or defined in a file that can be used.
+func TestTechnologies(t *testing.T) {
+	defined := func(name string) error {
+		if name == "lxc" {
+			return nil
+		}
+		return fmt.Errorf("technology %q is not defined here", name)
+	}
+	own := func(typ string) []cluster.Service {
+		return []cluster.Service{{ID: "service:own", VM: "own", VMType: "vmexec", Params: map[string]string{"type": typ}}}
+	}
+	for _, c := range []struct {
+		conf     string
+		machines []cluster.Service
+		known    func(string) error
+		want     string
+	}{
+		{"virtualization openvz;\n", nil, defined, ""},
+		{"virtualization kvm;\n", nil, defined, ""},
+		{"virtualization lxc;\n", own("lxc"), defined, ""},
+		{"virtualization lxd;\n", nil, defined, `error lbvm.conf:1:16 [] [] the technology "lxd": technology "lxd" is not defined here`},
+		{"virtualization lxd;\n", own("lxd"), nil, ""}, // nobody knows
+		{"balance own;\ndefault { algorithm { report() if max(res('cpu', 1)) > 1; } }\n", own("lxd"), defined, `error lbvm.conf:1:9 [] [] the technology "lxd" of own in cluster.conf: technology "lxd" is not defined here`},
+	} {
+		got := look(t, Input{Machines: c.machines, Technology: c.known}, map[string]string{"lbvm.conf": c.conf, conf.DefaultResources: resources})
+		if (c.want == "") != (len(got) == 0) || len(got) > 0 && got[0] != c.want {
+			t.Errorf("%q: %q, want %q", c.conf, got, c.want)
+		}
+	}
+}
