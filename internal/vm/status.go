@@ -42,10 +42,14 @@ func (l *life) status(ctx context.Context) error {
 	var v view
 	v.sees(d)
 	f := v.facts()
-	f.Known, f.Idle = known, v.still && !l.call.Probe && l.idle()
+	f.Known, f.Idle = known, v.still && l.idle()
 	r := protocol.Find(protocol.Status(), f)
 	if r.Do == protocol.CountSilence {
-		return l.tolerate(fmt.Errorf("%s stands still as one that is being sent or saved, and nothing works on it", l.vm))
+		still := fmt.Errorf("%s stands still as one that is being sent or saved, and nothing works on it", l.vm)
+		if l.call.Probe {
+			return still
+		}
+		return l.tolerate(still)
 	}
 	if known && !l.call.Probe {
 		l.clear(unknownMark)
@@ -64,6 +68,9 @@ func (l *life) status(ctx context.Context) error {
 		return nil
 	case protocol.Inquire:
 		return l.inquire(ctx)
+	}
+	if v.guest == leaving {
+		return fmt.Errorf("half a copy of %s stands still here, and nothing works on it", l.vm)
 	}
 	return fmt.Errorf("%s is down and has left %s behind", l.vm, v.guest)
 }

@@ -38,6 +38,7 @@ func TestStatus(t *testing.T) {
 		{name: "arriving", typ: "xen", phase: handoff.Sent, node: "node2", to: "node1", guest: isIn(hypervisor.Arriving), want: "7"},
 		{name: "torso", typ: "xen", phase: handoff.Sending, node: "node2", to: "node1", guest: isIn(hypervisor.Torso), want: "7"},
 		{name: "leaving", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", guest: isIn(hypervisor.Migrating)},
+		{name: "half a copy", typ: "xen", phase: handoff.Running, node: "node2", guest: isHalf, want: "half a copy of 101"},
 		{name: "mounted and down", phase: handoff.Running, node: "node1", guest: isIn(hypervisor.Remains), want: "remains"},
 		{name: "another has it", phase: handoff.Running, node: "node2", guest: isRunning, want: "a fencing or a boot of node2 frees the VM (lbm handoff 101 tells the ways)"},
 		{name: "frozen by a stop that was cut off", phase: handoff.Held, node: "node1", guest: isFrozen},

@@ -48,7 +48,7 @@ func guards() []guard {
 		{"TestFieldVM_193ff0620", status, "return l.inquire(ctx)", "return ocf.ErrNotRunning", false},
 		{"TestFailedMoveFallsBackToTheImage", "internal/vm/live.go", `return stayed, l.writeRunning(txn, "it could not be pushed and runs as before")`, `return lost, tool`, false},
 		{"TestHalfACopyThatNoRecordKnows", "internal/handoff/protocol/view.go", "return v.Guest == Leaving && v.Handed && (v.Is", "return v.Guest == Leaving && v.Handed && v.Sick && (v.Is", false},
-		{"TestDomainThatXLLeftSuspended", status, "v.still && !l.call.Probe && l.idle()", "v.still && l.call.Probe && l.idle()", false},
+		{"TestDomainThatXLLeftSuspended", status, "v.still && l.idle()", "v.still && l.call.Probe && l.idle()", false},
 		{"TestDomainThatLostItsName", driver, "case r.name == nameless && x.was(vm, r.id):", "case r.name == nameless && x.was(vm, 0):", false},
 		{"TestFieldPacemaker2739", parse, "return strings.CutSuffix(s, incomingSuffix)", "return s, false", false},
 		{"TestFieldIssue1293", look, "v.doubt = fmt.Errorf(\"the cluster's members are not known: %w\", err)", "v.nodeGone = true", false},

@@ -181,6 +181,7 @@ func (w *world) migrate(s State, n int) {
 			return
 		}
 		nd.Lock = 1
+		w.endOrphans(&s, n)
 		w.to(s, n, mDecide, "migrate: takes the lock")
 	case mDecide:
 		r := protocol.Find(w.Tables.Migrate, w.view(&s, n))

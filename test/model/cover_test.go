@@ -11,6 +11,7 @@ import (
 func unreached() map[string]string {
 	const (
 		unread = "records are whole in the model"
+		byHand = "nobody moves a guest by hand in the model"
 		taken  = "only a boot by hand without lbm take leads there: TestBootsByHandAreFound"
 	)
 	return map[string]string{
@@ -19,6 +20,9 @@ func unreached() map[string]string {
 		"stop: bystander, arriving":           "nobody sends in the model without saying so",
 		"stop: torso of a living source":      "it would have to begin to arrive between the look and the lock of a stop for another reason",
 		"stop: here, another has it":          taken,
+		"start: remains, another has it":      "what is mounted and down is the record's node's in the model, and half a copy is leaving",
+		"stop: leaving by hand":               byHand,
+		"start: leaving by hand":              byHand,
 		"stop: here, nobody has it":           taken,
 		"start: here, another has it":         taken,
 		"start: here, nobody has it":          taken,

@@ -8,7 +8,7 @@
 // mounted and down); rgmanager with -r -R -d -e -M, recovery, starts that land elsewhere, stops on every node that
 // joins, inquiries; nodes that are lost, fenced late, boot anew before they are fenced, leave in order, come back;
 // tools that fail in every way; relocators, two at once where asked for; an administrator with lbm take, lbm
-// confirm-down and boots by hand; by switch: keepers killed, a share that goes away under an action and comes back with
+// confirm-down and boots by hand; by switch: keepers killed (their tool dies with them, and its children may go on), a share that goes away under an action and comes back with
 // its locks given to others, agents of lost nodes that go on, a fence daemon that remembers an earlier fencing.
 //
 // Checked at every step: I1 the guest runs once; I2 no stale or half image is resumed; I3 no start while a living node

@@ -58,6 +58,15 @@ func (w *world) memberEvents(s State, n int) {
 		t.N[n].File = nd.Boot
 		w.emit(t, "the boot script publishes the boot id", n, nobody, false, "")
 	}
+	if me := uint8(n); s.St.Left && s.St.Node == me && s.St.Boot == nd.Boot && w.lockFree(&s, n) && !nd.Away {
+		t := s
+		t.St.Left = false
+		for i := range t.R {
+			t.R[i].Fresh = false
+		}
+		t.Tk.OK = false
+		w.emit(t, "the init script of a node that is back takes its note back", n, nobody, false, "")
+	}
 	if w.on[NewGroup] && nd.Life == up && nd.A.Kind == aNone && int(s.Sv.Act) != n && int(s.Sv.Owner) != n {
 		t := s
 		t.N[n].A = Agent{Kind: aStop, Init: true, Tgt: nobody}

@@ -81,7 +81,7 @@ type Mend struct {
 }
 
 // mends bounds their numbers.
-const mends = 16
+const mends = 17
 
 // Mends are what Options.Without names.
 func Mends() []Mend {
@@ -96,6 +96,7 @@ func Mends() []Mend {
 		{13, 12, "who leaves in order marks the record of a VM that stays on it"},
 		{14, 4, "a tool dies with its keeper"},
 		{15, 3, "who lost the share in mid-action writes no more"},
+		{17, 4, "who has the node's lock ends what the tool of a killed keeper left behind"},
 		{16, 12, "a target that leaves in order takes the VM as its own, with the mark"},
 	}
 }

@@ -33,6 +33,7 @@ func (w *world) start(s State, n int) {
 		nd.File = nd.Boot
 		if w.lockFree(&s, n) {
 			nd.Lock = 1
+			w.endOrphans(&s, n)
 			w.to(s, n, bDecide, "start: takes the lock")
 		} else {
 			w.exit(s, n, 1, "start: no lock, exit 1")
@@ -86,12 +87,13 @@ func (s *State) tidyTickets() {
 
 // startDecide takes the row for what is found, and begins its deed.
 func (w *world) startDecide(s State, n int) {
-	r := protocol.Find(w.Tables.Start, w.view(&s, n))
+	v := w.view(&s, n)
+	r := protocol.Find(w.Tables.Start, v)
 	text := "start: " + r.Name
 	switch r.Do {
 	case protocol.AwaitOrDestroy:
 		s.N[n].A.PC = bClean
-		w.emit(s, text+", hangs", n, nobody, true, "")
+		w.emit(s, text+", hangs", n, nobody, !v.Still, "")
 	case protocol.DestroyAndLook:
 		w.to(s, n, bClean, text)
 	case protocol.Adopt:

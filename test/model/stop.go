@@ -50,6 +50,7 @@ func (w *world) stop(s State, n int) {
 	case sLock:
 		if w.lockFree(&s, n) {
 			nd.Lock = 1
+			w.endOrphans(&s, n)
 			w.to(s, n, sDecide, "stop: takes the lock")
 		} else {
 			w.exit(s, n, 1, "stop: no lock, exit 1")
@@ -129,7 +130,7 @@ func (w *world) stopDecide(s State, n int) {
 		w.exit(s, n, 0, text+", exit 0")
 	case protocol.AwaitOrDestroy:
 		s.N[n].A.PC = sClean
-		w.emit(s, text+", hangs", n, nobody, true, "")
+		w.emit(s, text+", hangs", n, nobody, !v.Still, "") // half a copy never goes on
 	case protocol.DestroyAndLook:
 		w.to(s, n, sClean, text)
 	case protocol.RecordDown, protocol.RecordLost:
@@ -289,8 +290,12 @@ func (w *world) stopAlone(s State, n int) {
 		case nd.Tool != tNone && !nd.Loose: // an orphan's keeper has the node's lock
 			w.exit(s, n, 1, "stop: alone, an earlier tool still works, exit 1")
 		case s.clean(n):
+			w.endOrphans(&s, n)
 			w.exit(s, n, 0, "stop: alone, nothing is here, exit 0")
+		case nd.G == gHalf || nd.G == gMig:
+			w.exit(s, n, 1, "stop: alone, it was being sent, and nobody knows how that ended, exit 1")
 		default:
+			w.endOrphans(&s, n)
 			w.to(s, n, sAloneTool, "stop: alone, cold")
 		}
 	case sAloneTool:

@@ -43,10 +43,12 @@ func (w *world) killKeeper(s State, n int) {
 		return
 	}
 	if w.OpenVZ { // the tool ends where it is, and what is half done stays
-		if nd.Tool == tBoot || nd.Tool == tRestore {
-			nd.Mounted = true
+		if nd.A.Kind == aNone { // else the agent ends what the tool has left
+			t := s
+			t.N[n].Loose = true
+			w.emit(t, "keeper killed, and its tool; the tool's children go on", n, nobody, true, "")
 		}
-		w.toolEnd(&s, n, 2)
+		w.breaksOff(&s, n)
 		w.emit(s, "keeper killed, and its tool with it", n, nobody, true, "")
 		return
 	}
@@ -63,6 +65,23 @@ func (w *world) killKeeper(s State, n int) {
 		w.toolEnd(&s, n, 2)
 	}
 	w.emit(s, "keeper killed, xend goes on", n, nobody, true, "")
+}
+
+// breaksOff: the tool is ended, and what it had done stays.
+func (w *world) breaksOff(s *State, n int) {
+	nd := &s.N[n]
+	if nd.Tool == tBoot || nd.Tool == tRestore {
+		nd.Mounted = true
+	}
+	w.toolEnd(s, n, 2)
+}
+
+// endOrphans: who has the node's lock ends what a tool has left behind whose keeper was killed. What xend does at the
+// word of one nobody ends.
+func (w *world) endOrphans(s *State, n int) {
+	if w.mend[17] && w.mend[14] && w.mend[1] && w.OpenVZ && s.N[n].Loose {
+		w.breaksOff(s, n)
+	}
 }
 
 // toolEnd: the tool is over, and an orphan's lock goes with it.

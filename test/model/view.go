@@ -33,8 +33,9 @@ func (w *world) view(s *State, n int) protocol.View {
 			v.Guest = protocol.Remains
 		}
 	case gHalf:
-		v.Guest = protocol.Remains
+		v.Guest, v.Still, v.Handed = protocol.Leaving, true, true
 	}
+	v.Idle = nd.A.Kind == aNone && !nd.waits()
 	v.NodeGone = !v.Mine && w.gone(s, s.St.Node, s.St.Boot, true)
 	v.ToGone = !v.ToMe && w.gone(s, s.St.To, s.St.ToBoot, false)
 	if s.St.T != 0 && s.St.T != lost {

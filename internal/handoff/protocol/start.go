@@ -8,8 +8,10 @@ func Start() []Row { return start[:] }
 var start = [...]Row{
 	{"no program", func(v View) bool { return v.Alien }, RefuseAlien,
 		"the technology is not here: another node has to start it", nil},
-	{"here, another has it", func(v View) bool { return v.Here() && v.Other() && !v.Announced() }, RefuseDouble,
+	{"here, another has it", func(v View) bool { return v.Here() && !v.Still && v.Other() && !v.Announced() }, RefuseDouble,
 		"it runs here, and the record names a node that may have it too: nothing is touched, and an administrator is called", []int{26, 10}},
+	{"half a copy, another has it", func(v View) bool { return v.Guest == Leaving && v.Still && v.Other() }, RefuseElsewhere,
+		"half a copy of it is left here, and the record names a node that may have it: nothing is touched", []int{25, 9}},
 	{"leaving, another may have it", func(v View) bool { return v.Guest == Leaving && v.Blocked() }, AwaitOrRefuse,
 		"it is being sent away; that is given time, and nothing is destroyed, since the target may have it", []int{22, 25}},
 	{"leaving by hand", View.Strayed, AwaitOrRefuse,

@@ -21,6 +21,8 @@ var status = [...]Row{
 		"nothing of it is here that could run", nil},
 	{"leaving, and nobody moves it", func(v View) bool { return v.Guest == Leaving && v.Still && v.Idle && v.Known }, CountSilence,
 		"it stands still, and no action of ours works on it: that counts like a check without an answer, a few of which are tolerated", []int{32, 8}},
+	{"half a copy", func(v View) bool { return v.Guest == Leaving && v.Still && v.Idle }, AnswerFailed,
+		"it stands still, no action of ours works on it, and this node has not made it its own: half a copy was left behind", []int{25}},
 	{"leaving", func(v View) bool { return v.Guest == Leaving }, AnswerRunning,
 		"it is being sent or saved, and counts as running here until it has left", []int{32}},
 	{"here, known", func(v View) bool { return (v.Guest == Running || v.Guest == Frozen) && v.Known }, AnswerRunning,

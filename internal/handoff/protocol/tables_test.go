@@ -105,10 +105,14 @@ func TestTablesKeepTheRules(t *testing.T) {
 		if v.Is(handoff.Sending) && (d == RecordDown || d == RecordLost || d == FailImages) {
 			t.Errorf("R22: a stop writes down while the end of a migration is not known: %+v", v)
 		}
-		if v.Here() && v.Other() && !v.Still && !v.Announced() && (d != RefuseDouble || Find(Start(), v).Do != RefuseDouble && Find(Start(), v).Do != RefuseAlien) {
+		start := Find(Start(), v).Do
+		if v.Here() && v.Other() && !v.Announced() && !v.Still && (d != RefuseDouble || start != RefuseDouble && start != RefuseAlien) {
 			t.Errorf("R26: two guests, and it is not refused: %+v", v)
 		}
-		if start := Find(Start(), v).Do; v.Handed && (d == AwaitOrDestroy || start == AwaitOrDestroy) &&
+		if v.Here() && v.Other() && !start.Refuses() && start != AwaitOrRefuse && !v.Announced() {
+			t.Errorf("R26: a start goes on beside another's guest: %+v", v)
+		}
+		if v.Handed && (d == AwaitOrDestroy || start == AwaitOrDestroy) &&
 			(v.Is(handoff.NoRecord) || v.Mine && v.Is(handoff.Starting, handoff.Running, handoff.Resuming)) {
 			t.Errorf("R22: half a copy is destroyed whose other half may run, nobody knows where: %+v", v)
 		}
