@@ -42,6 +42,7 @@ const keeperFailed = 127
 type Keeper struct {
 	Lock  *os.File      // held as long as the command runs; nil is none
 	Also  *os.File      // a second lock, held alike
+	Note  string        // where the keeper writes down what it runs, for EndOrphans; on this node, under its lock. "" is nowhere
 	Self  string        // path of this program; "" is /proc/self/exe
 	Grace time.Duration // between SIGTERM and SIGKILL when the context ends
 }
@@ -72,6 +73,15 @@ func (k Keeper) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	defer report.Close()
 	p.cmd.ExtraFiles = []*os.File{w}
+	note, err := k.note()
+	if err != nil {
+		return Result{}, errors.Join(fmt.Errorf("starting the keeper of %s: %w", c.Argv[0], err), w.Close())
+	}
+	if note != nil {
+		defer note.Close()
+		p.cmd.Args[1] += noteMark
+		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, note)
+	}
 	for _, lock := range []*os.File{k.Lock, k.Also} {
 		if lock != nil {
 			p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, lock)
@@ -87,6 +97,10 @@ func (k Keeper) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	// The keeper ends the command, waits for it, then ends itself. If it cannot, it stays, and so does the lock.
 	r, err := p.wait(ctx, k.Grace, func() { kill(p.cmd.Process.Pid, syscall.SIGTERM) })
+	if errors.Is(err, ErrSignal) && note != nil { // it was killed, and the lock is still ours
+		_, left := EndOrphans(k.Note)
+		return r, errors.Join(err, left)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -108,6 +122,18 @@ func (k Keeper) Run(ctx context.Context, c Command) (Result, error) {
 	return r, nil
 }
 
+// note opens the keeper's note. A node that has no room for it goes without: a stop that fails costs more.
+func (k Keeper) note() (*os.File, error) {
+	if k.Note == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(k.Note, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EDQUOT) {
+		return nil, nil
+	}
+	return f, err
+}
+
 // KeeperMain is the keeper's whole life where this process was started as one; otherwise it returns at once.
 // Every agent's main calls it first.
 func KeeperMain() {
@@ -126,6 +152,7 @@ func keep(grace string, argv []string) int {
 	if err := CloseOnExec(); err != nil { // the lock stays with us
 		return tell(reportFailed, err.Error())
 	}
+	grace, noted := strings.CutSuffix(grace, noteMark)
 	ms, err := strconv.ParseInt(strings.TrimSuffix(grace, graceUnit), 10, 64)
 	if err != nil {
 		return tell(reportFailed, err.Error())
@@ -139,7 +166,19 @@ func keep(grace string, argv []string) int {
 	cmd.Stdout, cmd.Stderr = deaf{os.Stdout}, deaf{os.Stderr}
 	// A daemon that the tool leaves behind with its output open must not keep the lock for ever.
 	cmd.WaitDelay = pipeDelay
+	if noted {
+		if err := writeNote(argv[0]); err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+			return tell(reportFailed, "noting what runs: "+err.Error())
+		}
+	}
+	over := func() error { // what is noted has ended
+		if !noted {
+			return nil
+		}
+		return clearNote()
+	}
 	if err := cmd.Start(); err != nil {
+		err = errors.Join(err, over())
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 			return tell(reportNotFound, err.Error())
 		}
@@ -157,6 +196,9 @@ func keep(grace string, argv []string) int {
 	err = cmd.Wait()
 	close(ended)
 	<-all // what the tool left in its group is ended before the lock is free
+	if gone := over(); gone != nil {
+		return tell(reportFailed, "taking back the note of what ran: "+gone.Error())
+	}
 	if cmd.ProcessState == nil {
 		return tell(reportFailed, err.Error())
 	}

@@ -24,7 +24,7 @@ func agent(lock string, argv []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 99
 	}
-	r, err := Keeper{Lock: f}.Run(context.Background(), Command{Argv: argv, Env: []string{"PATH=/usr/bin:/bin"}})
+	r, err := Keeper{Lock: f, Note: os.Getenv(noteVariable)}.Run(context.Background(), Command{Argv: argv, Env: []string{"PATH=/usr/bin:/bin"}})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 98

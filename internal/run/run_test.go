@@ -18,6 +18,9 @@ import (
 // agentVariable makes the test binary an agent that runs one command under a keeper.
 const agentVariable = "RUN_TEST_AGENT"
 
+// noteVariable is its keeper's note.
+const noteVariable = "RUN_TEST_NOTE"
+
 func TestMain(m *testing.M) {
 	KeeperMain()
 	if lock := os.Getenv(agentVariable); lock != "" {

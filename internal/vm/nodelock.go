@@ -18,8 +18,11 @@ import (
 // have no shared storage, or it may be away when a stop comes: the tool that a killed agent left behind is then waited
 // for all the same, and no stop takes "not here" for its answer while a boot goes on.
 
-// nodeLock is the lock's file, among the marks.
-const nodeLock = ".lock"
+// nodeLock is the lock's file, among the marks; toolNote is where the keeper says what works under it.
+const (
+	nodeLock = ".lock"
+	toolNote = ".tool"
+)
 
 // lockNode waits for this node's lock until ctx ends, and gives the driver a keeper that holds it, and the shared lock
 // where there is one.
@@ -38,9 +41,24 @@ func (l *life) lockNode(ctx context.Context, shared *os.File) error {
 	}
 	keeper := run.Keeper{Lock: shared, Grace: grace}
 	if l.node != nil {
-		keeper.Also = l.node.File()
+		keeper.Also, keeper.Note = l.node.File(), l.mark(toolNote)
+		if err := l.endOrphans(keeper.Note); err != nil {
+			return err
+		}
 	}
 	return l.equip(keeper)
+}
+
+// endOrphans ends what the tool of a killed keeper has left behind, before anything is looked at.
+func (l *life) endOrphans(note string) error {
+	found, err := run.EndOrphans(note)
+	if len(found.PIDs) > 0 {
+		l.log(ocf.LevelError, "an earlier tool had lost its keeper: what it left behind was killed", "tool", found.Tool, "processes", found.PIDs)
+	}
+	if err != nil {
+		return fmt.Errorf("an earlier action on %s still works here: %w", l.vm, err)
+	}
+	return nil
 }
 
 // idle tells whether no action works on the VM on this node, nor a tool that one has left behind.

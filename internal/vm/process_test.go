@@ -1,12 +1,15 @@
 package vm
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,6 +40,7 @@ case "$1" in
 status) if [ -f running ]; then echo "CTID $2 exist mounted running"; else echo "CTID $2 exist unmounted down"; fi ;;
 start)
 	echo start >> calls
+	if [ -p child ]; then ( exec 9>child; echo "$PPID" >&9; read x < go; : > running ) & wait; fi
 	if [ -p began ]; then echo began > began; read x < go; fi
 	: > running
 	echo "Starting container..." ;;
@@ -179,6 +183,71 @@ func TestLockOutlivesTheAgent(t *testing.T) {
 	}
 	if st, err := d.Read(); err != nil || st.Phase != handoff.Running || st.Node != "node1" {
 		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// The agent is killed while its tool works, and then the keeper. The tool dies with it, and its child would go on and boot
+// the guest, without a lock. The next action ends it before it looks: what it says of the guest stays true.
+func TestOrphanOfAKilledKeeperIsEnded(t *testing.T) {
+	for _, c := range []struct {
+		action string
+		want   int
+		share  bool
+	}{{"stop", 0, true}, {"stop", 0, false}, {"start", 0, true}} {
+		m := newMachine(t)
+		m.fifo("child")
+		m.fifo("go")
+		agent := m.command("start")
+		if err := agent.Start(); err != nil {
+			t.Fatal(err)
+		}
+		child, err := os.Open(filepath.Join(m.root, "child"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer child.Close()
+		said := bufio.NewReader(child)
+		line, err := said.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		keeper, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(agent.Process.Kill(), syscall.Kill(keeper, syscall.SIGKILL)); err != nil {
+			t.Fatal(err)
+		}
+		if err := agent.Wait(); err == nil {
+			t.Fatal("the agent was not killed")
+		}
+		if err := os.Remove(filepath.Join(m.root, "child")); err != nil { // the next vzctl has none
+			t.Fatal(err)
+		}
+		if !c.share {
+			if err := os.Remove(filepath.Join(m.root, "shared/lbvm/cluster")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code := m.run(c.action); code != c.want {
+			t.Errorf("%s: exit %d", c.action, code)
+		}
+		calls := m.read("calls")
+		w, err := os.OpenFile(filepath.Join(m.root, "go"), os.O_RDWR, 0)
+		if err == nil {
+			_, err = w.WriteString("go\n") // to a child that lives it is the word to boot the guest
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, said); err != nil { // it has ended, one way or the other
+			t.Error(err)
+		}
+		w.Close()
+		_, err = os.Stat(filepath.Join(m.root, "running"))
+		if runs := err == nil; runs != (c.action == "start") || c.action == "start" && calls != "start\nstart\n" {
+			t.Errorf("after a %s, with the share %v, the guest runs: %v; vzctl was called with %q", c.action, c.share, runs, calls)
+		}
 	}
 }
 

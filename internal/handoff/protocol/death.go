@@ -88,6 +88,8 @@ func Crashes() []Crash {
 			"the next start or stop discards it; nothing resumes it", "as running", []int{16, 18}},
 		{"starting", []handoff.Phase{handoff.Starting},
 			"the keeper holds the lock until the boot has ended; then the guest is taken over or stopped", "booted elsewhere", []int{4, 13}},
+		{"a tool works, and its keeper is killed as well", []handoff.Phase{handoff.Starting, handoff.Suspending, handoff.Resuming, handoff.Sending},
+			"the tool dies with its keeper; its children, which would go on without a lock, are killed by the next action on that node, before it looks at the guest", "", []int{4}},
 		{"two starts at once, by the manager and by hand", []handoff.Phase{handoff.Down, handoff.Suspended, handoff.Starting, handoff.Running},
 			"one has the lock; the other then reads whose it is, and refuses", "", []int{3, 9}},
 		{"a node joins, and stop runs on it for every VM", []handoff.Phase{handoff.Running, handoff.Suspended, handoff.Sending},

@@ -22,7 +22,7 @@ func Rules() []Rule {
 			"Who changes something holds the VM's lock; what was seen before the lock counts for nothing and is looked at again under it. Who finds that another has written meanwhile, since storage that was away has given the lock away, writes no more.",
 			"Between look and lock, or when the lock is lost, another node may have taken the VM."},
 		{4, "a tool keeps the lock",
-			"A tool that changes a guest is run by a keeper that holds the lock until the tool has ended, also when the agent was killed.",
+			"A tool that changes a guest is run by a keeper that holds the lock until the tool has ended, also when the agent was killed. What a tool leaves behind whose keeper was killed too is ended by the next action on that node, before it looks.",
 			"A restore that goes on behind a dead agent brings up a second guest."},
 		{5, "the record is whole or unknown",
 			"The state record is replaced as a whole, synced, with a number one higher. A record that cannot be read is unknown: no start.",
