@@ -70,7 +70,10 @@ func EndOrphans(note string) (Orphans, error) {
 		return found, os.Truncate(note, 0) // torn: its keeper has run nothing yet
 	}
 	found.Tool = tool
-	for late := time.Now().Add(orphanDelay); ; time.Sleep(20 * time.Millisecond) {
+	late := time.Now().Add(orphanDelay)
+	again := time.NewTicker(20 * time.Millisecond) // they are not our children: nobody tells us of their end
+	defer again.Stop()
+	for ; ; <-again.C {
 		pids, err := members(session, start)
 		if err != nil {
 			return found, fmt.Errorf("%w: %w", ErrOrphans, err)
