@@ -154,8 +154,14 @@ func (w world) missing(err error) error {
 	if _, err := w.host.SharedDir(id); err != nil && !errors.Is(err, host.ErrNotShared) {
 		return err
 	}
-	return fmt.Errorf("reading the configuration: %w (lbm init makes one)", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoConfig
+	}
+	return fmt.Errorf("reading the configuration: %w", err)
 }
+
+// errNoConfig says that a cluster is not set up yet: its VMs are handed over, and nothing is balanced.
+var errNoConfig = errors.New("there is no " + host.ConfFile + " yet, and the balancer does nothing (lbm init makes one)")
 
 // tooMany says what is wrong with more arguments than a command takes.
 func tooMany(c *cli.Context, what string) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
@@ -109,6 +110,12 @@ func (w world) blackbox(q boxQuery, asJSON bool) error {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(r ocf.BoxRecord) bool { return !q.wants(r) })
+	if lab, ok := w.clock.(clock.Scaled); ok { // agents live in the machine's time; journals, and so we, in the lab's
+		for i := range all {
+			all[i].At = lab.Of(all[i].At)
+		}
+		fmt.Fprintln(w.stderr, "lbm: TIME is the lab's, as in lbm history; TOOK is in seconds of this machine")
+	}
 	if q.last > 0 {
 		all = all[max(0, len(all)-q.last):]
 	}

@@ -159,8 +159,11 @@ func (w world) preparePublication(c *cli.Context, before, after *ccs.Document, r
 	if err != nil {
 		return nil, refused(err)
 	}
-	if version <= p.running {
-		return nil, refused(fmt.Errorf("the cluster runs with version %d and %s would have %d: it must be greater (lbm ccs bump raises it)", p.running, after.Name(), version))
+	if version == p.running {
+		return nil, refused(fmt.Errorf("%s has version %d, with which the cluster runs already. If it was changed by hand since, lbm ccs bump raises the version; lbm ccs set and its like do so by themselves", after.Name(), version))
+	}
+	if version < p.running {
+		return nil, refused(fmt.Errorf("the cluster runs with version %d and %s has only %d: is it an old file? lbm ccs bump raises the version", p.running, after.Name(), version))
 	}
 	old, err := w.runningDocument(c, p.running, before, after)
 	if err == nil {

@@ -288,7 +288,7 @@ func TestCCSUpdate(t *testing.T) {
 		if code := b.lbm("ccs", "update", "--i-know"); code != 0 || s.running != 4 || !strings.Contains(b.out.String(), "this will STOP service:web") {
 			t.Errorf("%d %s", code, b.errors.String())
 		}
-		if code := b.lbm("ccs", "update"); code != exitRefused || !strings.Contains(b.errors.String(), "the cluster runs with version 4 and") {
+		if code := b.lbm("ccs", "update"); code != exitRefused || !strings.Contains(b.errors.String(), "has version 4, with which the cluster runs already") {
 			t.Errorf("again: %d %s", code, b.errors.String())
 		}
 	})

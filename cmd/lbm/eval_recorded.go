@@ -54,7 +54,7 @@ func (w world) evalRecorded(ctx context.Context, q evalQuery) error {
 	if !given {
 		rule := cfg.RuleOf(balance.VM{Name: svc.VM, Type: svc.VMType, Service: svc.ID}, q.vm)
 		if rule == nil {
-			return fmt.Errorf("VM %q has no rule: it has no block in lbvm.conf, and there is no default", q.vm)
+			return fmt.Errorf("%s:%s has no rule: lbvm.conf has no block for it and no default. Write one, or give the code: lbm eval --vm %s 'CODE'", svc.VMType, svc.VM, q.vm)
 		}
 		code, at = rule.Text, rule.At
 	}

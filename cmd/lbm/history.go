@@ -15,13 +15,14 @@ import (
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/keyval"
 	"github.com/lbvm/lbvm/internal/term"
+	"github.com/lbvm/lbvm/pkg/balance"
 )
 
 func (w world) historyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "show what happened to the virtual machines", ArgsUsage: "[VM]",
-		Description: "Reads the journals (migrate.log, report.log): moves with their outcome, what the balancer would have\n" +
-			"moved, and what agents had to say out loud.\n\n" +
+		Description: "Reads the journals (migrate.log, report.log): moves and restarts with their outcome, what the balancer\n" +
+			"would have moved, and what agents had to say out loud. Times are this machine's; in a lab they are the lab's.\n\n" +
 			"   lbm history\n   lbm history 101\n   lbm history --since 24h -o json",
 		Flags: []cli.Flag{outputFlag(), &cli.DurationFlag{Name: "since", Usage: "only the last `TIME` (30m, 24h)"}},
 		Action: func(c *cli.Context) error {
@@ -43,7 +44,7 @@ func (w world) historyCommand() *cli.Command {
 // happening is one line of the history: a move is one, from its begin to its end.
 type happening struct {
 	At      time.Time `json:"at"`
-	Event   string    `json:"event"` // move, report, agent
+	Event   string    `json:"event"` // move, restart, report, agent
 	VM      string    `json:"vm"`
 	From    string    `json:"from"`
 	To      string    `json:"to"`
@@ -112,6 +113,16 @@ func (h happening) row() []string {
 	return []string{h.At.Local().Format("2006-01-02 15:04:05"), h.VM, event, h.From, h.To, h.Outcome, h.Memory, took, h.By, h.Why}
 }
 
+// restartEvent is a move to where the VM was: it was to boot anew.
+const restartEvent = "restart"
+
+// inPlace makes a restart of a move whose target is its source.
+func (h *happening) inPlace() {
+	if h.From != "" && h.From == h.To {
+		h.Event, h.Kind = restartEvent, ""
+	}
+}
+
 // happenings reads a journal. The end of a move is joined with its begin; lines that cannot be read are counted.
 func happenings(journal []byte) (all []happening, skipped int) {
 	begun := map[string]int{}
@@ -129,19 +140,24 @@ func happenings(journal []byte) (all []happening, skipped int) {
 			begun[p.Get("txn")] = len(all)
 			all = append(all, happening{At: at, Event: "move", VM: p.Get("vm"), From: p.Get("from"), To: p.Get("to"),
 				Kind: p.Get("kind"), Outcome: "in flight", By: p.Get("by"), Why: p.Get("why")})
+			all[len(all)-1].inPlace()
 		case "end":
 			i, ok := begun[p.Get("txn")]
 			if !ok {
 				i = len(all)
 				all = append(all, happening{At: at, Event: "move", VM: p.Get("vm"), From: p.Get("from"), To: p.Get("to")})
+				all[i].inPlace()
 			}
 			h := &all[i]
 			h.Outcome, h.Memory = p.Get("outcome"), p.Get("memory")
+			if h.Event == restartEvent && h.Outcome == string(balance.OutcomeMoved) { // it was asked to boot: nothing is lost
+				h.Outcome, h.Memory = "restarted", ""
+			}
 			if ok {
 				took := at.Sub(h.At).Seconds()
 				h.Seconds = &took
 			}
-			if h.Outcome != "moved" && p.Get("why") != "" {
+			if h.Outcome != "moved" && h.Outcome != "restarted" && p.Get("why") != "" {
 				h.Why = p.Get("why")
 			}
 		case "agent":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -48,6 +49,7 @@ type listed struct {
 	Technology *string `json:"technology"`
 	Service    string  `json:"service"`
 	Node       *string `json:"node"`
+	Away       bool    `json:"node_away"` // Node is no member any more
 	State      string  `json:"state"`
 	Frozen     bool    `json:"frozen"`
 	Handoff    *string `json:"handoff"`
@@ -78,6 +80,7 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 		if s.Owner != "" {
 			owner := s.Owner
 			r.Node = &owner
+			r.Away = !slices.ContainsFunc(st.Members, func(m cluster.Member) bool { return m.Online && m.Name == owner })
 		}
 		rows = append(rows, r)
 	}
@@ -97,7 +100,11 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 		if r.Technology != nil {
 			typ += " (" + *r.Technology + ")"
 		}
-		cells = append(cells, []string{r.VM, typ, r.Service, text(r.Node), state, text(r.Handoff), text(r.Rule)})
+		node := text(r.Node)
+		if r.Away {
+			node += ", away"
+		}
+		cells = append(cells, []string{r.VM, typ, r.Service, node, state, text(r.Handoff), text(r.Rule)})
 	}
 	if err := term.Table(w.stdout, []string{"VM", "TYPE", "SERVICE", "NODE", "STATE", "HANDOFF", "RULE"}, cells); err != nil {
 		return err

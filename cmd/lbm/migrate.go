@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,7 +51,9 @@ func (w world) migrateCommand() *cli.Command {
 func (w world) fresh() time.Duration {
 	file, err := w.configuration()
 	if err != nil {
-		fmt.Fprintln(w.stderr, "lbm:", err)
+		if !errors.Is(err, errNoConfig) {
+			fmt.Fprintln(w.stderr, "lbm:", err)
+		}
 		return 0
 	}
 	return min(file.Stale, 2*file.Interval)

@@ -72,10 +72,16 @@ func (w world) tellMove(rec balance.Move, err error, asJSON bool, done string) e
 	if asJSON && rec.VM != "" {
 		row := movedRow{VM: rec.VM, Txn: rec.Txn, Kind: rec.Kind, From: rec.From, To: rec.To, Outcome: string(rec.Outcome)}
 		memory, seconds := string(rec.Memory), took.Seconds()
+		if rec.From == rec.To {
+			row.Kind, memory = restartEvent, "" // it was asked to boot: nothing is lost
+			if rec.Outcome == balance.OutcomeMoved {
+				row.Outcome = "restarted"
+			}
+		}
 		if rec.Owner != "" {
 			row.Owner = &rec.Owner
 		}
-		if rec.Memory != "" && rec.Memory != balance.MemoryUnknown {
+		if memory != "" && rec.Memory != balance.MemoryUnknown {
 			row.Memory = &memory
 		}
 		if !rec.End.IsZero() {

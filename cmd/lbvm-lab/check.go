@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,7 +16,8 @@ func (a app) checkCommand() *cli.Command {
 ran twice at a time, one that lost its memory, and one that went on with a stale image. It works
 on a lab that is down, too. Exit code 1: something was found.
 
-A guest of a node that was killed boots cold, as it must: allow that with --cold. Times are those of this
+A guest of a node that was killed boots cold, as it must, and so does one that was restarted (lbm restart):
+the logs do not tell that it was meant. Allow that with --cold. Times are those of this
 machine, not the lab's. A line of evidence is what the guest wrote: nanoseconds, node, process, the boot
 from which its memory comes, and how far it has counted.
 
@@ -41,6 +43,9 @@ from which its memory comes, and how far it has counted.
 				}
 			}
 			if len(found) > 0 {
+				if !slices.ContainsFunc(found, func(f lab.Finding) bool { return f.Kind != lab.LostMemory }) {
+					return fmt.Errorf("the guests' own logs show %d cold boots that nothing in them explains; if they were meant (lbm restart) or had to be (a node was killed): --cold N", len(found))
+				}
 				return fmt.Errorf("the guests' own logs show %d findings", len(found))
 			}
 			_, err = fmt.Fprintln(a.stdout, "No guest ran twice, lost its memory or went on with a stale image.")

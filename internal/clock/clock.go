@@ -63,7 +63,7 @@ type Scaled struct {
 
 // Now is the scaled instant.
 func (s Scaled) Now() time.Time {
-	return s.Epoch.Add(time.Duration(float64(time.Since(s.Start)) * s.Scale))
+	return s.Of(time.Now())
 }
 
 // Sleep waits d/Scale of real time.
@@ -78,6 +78,11 @@ func (s Scaled) WithTimeout(ctx context.Context, d time.Duration) (context.Conte
 
 func (s Scaled) real(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / s.Scale)
+}
+
+// Of is the clock's own time of an instant of the machine.
+func (s Scaled) Of(machine time.Time) time.Time {
+	return s.Epoch.Add(time.Duration(float64(machine.Sub(s.Start)) * s.Scale))
 }
 
 // File is where a lab root keeps its scaled clock, below the root.

@@ -673,7 +673,7 @@ func TestView(t *testing.T) {
 	if diff := cmp.Diff(want, v.Nodes); diff != "" {
 		t.Errorf("nodes (-want +got):\n%s", diff)
 	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "node c has published no facts") {
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "lblog has not run on node c yet") {
 		t.Errorf("warnings %v", warnings)
 	}
 	if s := state(cluster.Service{State: cluster.State(99)}); s != balance.Unknown {

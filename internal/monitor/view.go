@@ -30,7 +30,7 @@ func view(st cluster.Status, read facts) (balance.View, []string) {
 				guests[x.Name+" "+g.Type+":"+g.Name] = g
 			}
 		case n.Online && errors.Is(err, fs.ErrNotExist):
-			warnings = append(warnings, "node "+x.Name+" has published no facts: does lblog run there?")
+			warnings = append(warnings, "lblog has not run on node "+x.Name+" yet: does cron run it there?")
 		case n.Online:
 			warnings = append(warnings, err.Error())
 		}

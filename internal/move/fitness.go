@@ -28,7 +28,7 @@ func (m Mover) tooOld(at time.Time) string {
 	}
 	switch age := m.Clock.Now().Sub(at); {
 	case at.IsZero():
-		return "say nothing since it came up: does lblog run there?"
+		return "say nothing since it came up: lblog has not run there yet; wait a minute, or see that cron runs it there"
 	case age > fresh:
 		return fmt.Sprintf("are %s old, and may be %s: does lblog run there?", age.Round(time.Second), fresh)
 	case age < -fresh: // how old they are nobody can tell
@@ -40,7 +40,7 @@ func (m Mover) tooOld(at time.Time) string {
 func (m Mover) readFacts(node string) (host.Facts, error) {
 	f, err := host.ReadFacts(m.Shared, node)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, fmt.Errorf("node %s has published no facts: does lblog run there?", node)
+		return f, fmt.Errorf("lblog has not run on node %s yet, which tells of it: wait a minute, or see that cron runs it there", node)
 	}
 	if err != nil {
 		return f, err

@@ -36,7 +36,7 @@ func TestPreflightOfFacts(t *testing.T) {
 			node1(func(f *host.Facts) { f.Guests = nil })(w)
 			node2(func(f *host.Facts) { f.MemFree = 1 << 30 })(w)
 		}, "it has 2048 MiB, and node node2 has 1024 MiB free"},
-		{"the source says nothing", "101", func(w *world) { w.remove("lbvm/nodes/node1") }, "node node1 has published no facts"},
+		{"the source says nothing", "101", func(w *world) { w.remove("lbvm/nodes/node1") }, "lblog has not run on node node1 yet"},
 		{"the source is silent", "101", node1(func(f *host.Facts) { f.At = f.At.Add(-time.Hour) }), "the facts of node node1 are"},
 		{"another machine", "101", node2(func(f *host.Facts) { f.Arch = "i686" }), "node1 is x86_64 and node2 is i686"},
 		{"an unknown machine", "101", node2(func(f *host.Facts) { f.Arch = "" }), "node node2 does not say what machine it is"},

@@ -43,7 +43,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"offline", func(w *world) { w.mgr.status.Members[1].Online = false }, "node2", "offline"},
 		{"no manager there", func(w *world) { w.mgr.status.Members[1].Manager = false }, "node2", "does not run the cluster manager"},
 		{"outside the domain", func(w *world) { w.service("101").MayRun = []cluster.Placement{{Node: "node1"}, {Node: "node3"}} }, "node2", "failover domain"},
-		{"no facts", func(w *world) { w.remove("lbvm/nodes/node2") }, "node2", "published no facts"},
+		{"no facts", func(w *world) { w.remove("lbvm/nodes/node2") }, "node2", "lblog has not run on node node2 yet"},
 		{"only a boot", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = time.Time{} }) }, "node2", "say nothing since it came up"},
 		{"old facts", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = w.clock.now.Add(-3 * time.Minute) }) }, "node2", "3m0s old"},
 		{"facts of tomorrow", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = w.clock.now.Add(24 * time.Hour) }) }, "node2", "24h0m0s from now"},
