@@ -32,6 +32,12 @@ func (a *Away) Error() string {
 	if a.Doubt != nil {
 		found += fmt.Sprintf("; %v", a.Doubt)
 	}
+	switch {
+	case !a.Named && a.Frozen:
+		return fmt.Sprintf("no agent waits for %s, but the cluster manager has %s on it, though it is no member any more, and leaves it there: it is frozen (%s)", a.Node, a.Service, found)
+	case !a.Named:
+		return fmt.Sprintf("no agent waits for %s, but the cluster manager has %s on it, though it is no member any more, and starts nothing until it is fenced or has booted anew (%s)", a.Node, a.Service, found)
+	}
 	return fmt.Sprintf("node %s has %s:%s, is no member of the cluster any more and is not proved dead (%s): no node starts the VM until %s %s; lbm handoff %s tells what to do",
 		a.Node, a.Type, a.VM, found, a.Node, frees, a.VM)
 }

@@ -155,7 +155,11 @@ func TestItsNodeIsAway(t *testing.T) {
 		}, "until node1 has booted anew (it left the cluster in order, and no fencing speaks for it)"},
 		{"confirmed, and the manager still waits", func(w *world) {
 			w.record("openvz", "101", handoff.State{Phase: handoff.Down})
-		}, "(service:centos is started on node1, and the record says down): no node starts"},
+		}, "no agent waits for node1, but the cluster manager has service:centos on it, though it is no member any more, and starts nothing until it is fenced or has booted anew (service:centos is started on node1, and the record says down)"},
+		{"confirmed, and frozen", func(w *world) {
+			w.record("openvz", "101", handoff.State{Phase: handoff.Down})
+			w.service("101").Frozen = true
+		}, "and leaves it there: it is frozen (service:centos is started on node1 and frozen, and the record says down)"},
 		{"proved dead", func(w *world) {
 			w.mover.Gone = func(context.Context, string, string, bool) (bool, error) { return true, nil }
 		}, "node1 is proved dead: the cluster manager starts it on another node now; if it does not within a minute or two: clusvcadm -d service:centos, then lbm repair 101"},
