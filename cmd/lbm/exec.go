@@ -127,7 +127,7 @@ func (w world) execCheck(ctx context.Context, what, vm string, dry bool) error {
 		}
 		cells = append(cells, []string{x.Name, limit, x.Command, note})
 	}
-	if err := term.Table(w.stdout, []string{"COMMAND", "TIMEOUT", "RUNS", ""}, cells); err != nil {
+	if err := term.Table(w.stdout, []string{"COMMAND", "TIMEOUT", "RUNS", "MISSING"}, cells); err != nil {
 		return err
 	}
 	fmt.Fprintf(w.stdout, "\n%s: %s; a VM of it is handed over %s\n", name, d.Digest, handedOver(d))

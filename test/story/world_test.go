@@ -32,8 +32,9 @@ type world struct {
 // with is the same lab in a test below.
 func (w *world) with(t *testing.T) *world { return &world{t, w.l, w.bin} }
 
-// newWorld makes a lab, starts it, and sees to it that nothing of it lives longer than the test.
-func newWorld(t *testing.T, o lab.Options) *world {
+// newWorld makes a lab, starts it, and sees to it that nothing of it lives longer than the test. prepare changes the lab's
+// files before it is started.
+func newWorld(t *testing.T, o lab.Options, prepare ...func(lab.Layout)) *world {
 	t.Helper()
 	if o.Programs == "" {
 		o.Programs = bin(t)
@@ -44,6 +45,9 @@ func newWorld(t *testing.T, o lab.Options) *world {
 	l, err := lab.Create(filepath.Join(t.TempDir(), "lab"), o)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, p := range prepare {
+		p(l)
 	}
 	w := &world{t, l, l.Path("bin")}
 	release := w.deadMansSwitch()

@@ -54,7 +54,7 @@ func Read(h host.Host, name string) (_ []byte, err error) {
 	path := filepath.Join(dir, name)
 	defer func() {
 		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: technology %q is not defined here: %w", hypervisor.ErrNoProgram, name, err)
+			err = fmt.Errorf("%w: technology %q is not defined here: there is no %s", hypervisor.ErrNoProgram, name, filepath.Join(Dir, name))
 		} else if err != nil {
 			err = fmt.Errorf("%w: %w", ErrDefinition, err)
 		}

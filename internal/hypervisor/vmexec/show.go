@@ -2,6 +2,7 @@ package vmexec
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/lbvm/lbvm/internal/host"
@@ -34,7 +35,11 @@ func (d *Definition) Show(h host.Host, vm string, params map[string]string, imag
 		if err != nil { // as it is written
 			made.Argv[0] = c.words[0].fill(nil)
 		}
-		out = append(out, Shown{Name: name, Command: text(made), Timeout: c.timeout, Err: err})
+		command := text(made)
+		if h.Root() != "" { // as the node sees it
+			command = strings.ReplaceAll(command, h.Root()+"/", "/")
+		}
+		out = append(out, Shown{Name: name, Command: command, Timeout: c.timeout, Err: err})
 	}
 	return out
 }
