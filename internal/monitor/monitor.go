@@ -49,6 +49,9 @@ type Monitor struct {
 	// Mover replaces the mover that a pass uses; nil takes it as it is.
 	Mover func(move.Mover) Mover
 
+	// Trace says of which VMs, TYPE:NAME, every step of their rules is kept; nil is of none.
+	Trace func(vm string) bool
+
 	decide func(context.Context, balance.Input) (*balance.Pass, error) // nil is balance.Decide
 }
 

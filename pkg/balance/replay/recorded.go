@@ -1,0 +1,148 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// Recording is where a world was recorded.
+type Recording struct {
+	Passes  func(at time.Time) (*balance.Pass, error) // the pass at an instant, or shortly before it; balance.ErrNoPass if there is none
+	Samples balance.Samples
+	Config  *balance.Config // names the resource: the first that is the busy share of all processors
+}
+
+// looks is how many recorded passes are read at most: of a month one in half an hour.
+const looks = 1500
+
+// World is what was recorded between two instants. A node's load is its log's; what of it is whose, the passes tell: a VM's
+// own measured use, or an even share of the node's. What is left is the node's own, and does not move. Minutes without a
+// sample count as idle. A VM that the first pass does not show on a node is left out.
+func (r Recording) World(from, to time.Time) (*World, error) {
+	w := &World{Name: "recorded", Start: from.Truncate(Tick), Ticks: int(to.Sub(from) / Tick)}
+	name := ""
+	for _, x := range r.Config.Resources {
+		if x.CPU && name == "" {
+			name = x.Name
+		}
+	}
+	switch {
+	case name == "":
+		return nil, errors.New("replaying what was recorded: no resource of lbresources.conf is the busy share of all processors (builtin cpu)")
+	case w.Ticks < 1 || w.Ticks > maxTicks:
+		return nil, errors.New("replaying what was recorded: between a minute and 31 days")
+	}
+	first, err := r.first(from, to)
+	if err != nil {
+		return nil, fmt.Errorf("replaying what was recorded: %w", err)
+	}
+	node, vm := map[string]int{}, map[string]int{}
+	loads := make([][]float64, len(first.View.Nodes))
+	for i, n := range first.View.Nodes {
+		node[n.Name] = i
+		if n.Cores <= 0 {
+			n.Cores = 1 // unknown: loads are shares then
+		}
+		w.Nodes = append(w.Nodes, Node{Name: n.Name, Cores: n.Cores, Mem: n.MemTotal, Base: make([]float32, w.Ticks)})
+		loads[i] = r.loads(w, n.Name, name)
+	}
+	for _, v := range first.View.VMs {
+		at, ok := node[v.Owner]
+		if !ok {
+			continue
+		}
+		x := VM{Name: v.Name, Type: v.Type, Service: v.Service, Cores: w.Nodes[at].Cores, Mem: v.Mem, Node: at, Load: make([]float32, w.Ticks), MayRun: []int{at}}
+		for _, p := range v.MayRun {
+			if n, ok := node[p.Node]; ok && n != at {
+				x.MayRun = append(x.MayRun, n)
+			}
+		}
+		vm[v.ID()] = len(w.VMs)
+		w.VMs = append(w.VMs, x)
+	}
+	step := max(1, (w.Ticks+looks-1)/looks)
+	p := first
+	for t := 0; t < w.Ticks; t += step {
+		got, err := r.Passes(w.Start.Add(time.Duration(t+step) * Tick))
+		if err == nil {
+			p = got
+		} else if !errors.Is(err, balance.ErrNoPass) {
+			return nil, fmt.Errorf("replaying what was recorded: %w", err)
+		}
+		for m := t; m < min(t+step, w.Ticks); m++ {
+			part(w, p, node, vm, loads, m)
+		}
+	}
+	return w, w.check()
+}
+
+// first is the first pass: before the time, or the first quarter of an hour in it.
+func (r Recording) first(from, to time.Time) (*balance.Pass, error) {
+	for at := from; !at.After(to) && at.Before(from.Add(15*time.Minute)); at = at.Add(Tick) {
+		p, err := r.Passes(at)
+		if err == nil || !errors.Is(err, balance.ErrNoPass) {
+			return p, err
+		}
+	}
+	return nil, balance.ErrNoPass
+}
+
+// loads are a node's loads by minute; 0 where there is no sample.
+func (r Recording) loads(w *World, node, resource string) []float64 {
+	out := make([]float64, w.Ticks)
+	for end := w.Ticks; end > 0; end -= 60 { // hour by hour: a silent one does not hide the others
+		begin := max(0, end-60)
+		list, err := r.Samples.Window(node, resource, w.Start.Add(time.Duration(begin)*Tick), w.Start.Add(time.Duration(end)*Tick))
+		if err != nil {
+			continue
+		}
+		for _, s := range list {
+			if m := int((s.At.Sub(w.Start) - 1) / Tick); m >= begin && m < end {
+				out[m] = s.Value
+			}
+		}
+	}
+	return out
+}
+
+// part says whose a minute's load is.
+func part(w *World, p *balance.Pass, node, vm map[string]int, loads [][]float64, minute int) {
+	left := make([]float64, len(w.Nodes))
+	unknown := make([]int, len(w.Nodes))
+	use := func(v balance.VM) (at, i int, ok bool) {
+		at, on := node[v.Owner]
+		i, known := vm[v.ID()]
+		return at, i, on && known
+	}
+	for n := range left {
+		left[n] = loads[n][minute] * w.Nodes[n].Cores
+	}
+	for _, v := range p.View.VMs {
+		at, i, ok := use(v)
+		if !ok {
+			continue
+		}
+		if v.Cores <= 0 {
+			unknown[at]++
+			continue
+		}
+		cores := min(v.Cores, left[at])
+		w.VMs[i].Load[minute] = float32(cores)
+		left[at] -= cores
+	}
+	even := make([]float64, len(w.Nodes))
+	for n := range even {
+		if unknown[n] > 0 {
+			even[n], left[n] = left[n]/float64(unknown[n]), 0
+		}
+		w.Nodes[n].Base[minute] = float32(left[n])
+	}
+	for _, v := range p.View.VMs {
+		if at, i, ok := use(v); ok && v.Cores <= 0 {
+			w.VMs[i].Load[minute] = float32(even[at])
+		}
+	}
+}
