@@ -54,6 +54,7 @@ type VMFact struct {
 	Type, Name string
 	Mem        int64    // bytes, as configured; 0 unknown
 	Lacks      []string // what is missing here, in words; empty: nothing is
+	NotLive    string   // why it cannot be moved from or to this node while it runs, though its tool could; "" is nothing
 }
 
 // GuestFact is one guest that the node runs.
@@ -159,6 +160,9 @@ func (f Facts) format() []byte {
 		for _, lack := range v.Lacks {
 			add("lacks", strings.Join(strings.Fields(lack), " "))
 		}
+		if v.NotLive != "" {
+			add("not_live", strings.Join(strings.Fields(v.NotLive), " "))
+		}
 	}
 	for _, g := range f.Guests {
 		state := strings.Join(strings.Fields(g.State), "-")
@@ -257,11 +261,15 @@ func parseVMs(p keyval.Pairs) ([]VMFact, error) {
 				return nil, fmt.Errorf("vm=%q is not TYPE:NAME BYTES", x.Value)
 			}
 			out = append(out, VMFact{Type: typ, Name: name, Mem: n})
-		case "lacks":
+		case "lacks", "not_live":
 			if len(out) == 0 {
-				return nil, fmt.Errorf("lacks=%q belongs to no VM", x.Value)
+				return nil, fmt.Errorf("%s=%q belongs to no VM", x.Key, x.Value)
 			}
 			last := &out[len(out)-1]
+			if x.Key == "not_live" {
+				last.NotLive = x.Value
+				continue
+			}
 			last.Lacks = append(last.Lacks, x.Value)
 		}
 	}

@@ -73,6 +73,8 @@ type Guest struct {
 	Mem    int64  // bytes; 0 unknown
 	// Witnesses are what changes when the guest boots: the fingerprint of a memory image is taken of them.
 	Witnesses []Witness
+	// DRBD are the DRBD resources that the configuration names as disks. Devices of DRBD are among the witnesses.
+	DRBD []string
 }
 
 // Witness is a file or block device of a guest.

@@ -65,6 +65,9 @@ func xenGuest(t toolstack, b []byte, h host.Host) (Guest, error) {
 		return Guest{}, fmt.Errorf("line %d: disk is not a list of plain strings", v.line)
 	}
 	for _, d := range v.list {
+		if name := drbdDisk(d); name != "" {
+			g.DRBD = append(g.DRBD, name)
+		}
 		witness := diskWitness
 		if t == xl {
 			witness = xlDiskWitness

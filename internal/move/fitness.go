@@ -105,9 +105,12 @@ func (m Mover) askFacts(ctx context.Context, r Request, source string, kind hand
 		c.ask(names[6], func() (string, error) { return sameTool(r.Type, from, target) })
 	}
 	if kind != handoff.Live {
-		if r.Type == vmexec {
+		switch r.Type {
+		case vmexec:
 			c.skip("its definition restores what it saves", names[7])
-		} else {
+		case "xen", "kvm":
+			c.skip("its tool restores what it has saved", names[7])
+		default:
 			c.ask(names[7], func() (string, error) { return restores(r, target) })
 		}
 		c.skip("it passes by the shared storage", names[8])

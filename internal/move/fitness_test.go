@@ -281,3 +281,43 @@ func TestTheSecondOfTwoRelocatorsGivesUp(t *testing.T) {
 		t.Errorf("when the first has ended: %v", err)
 	}
 }
+
+// A guest whose disks are not ready for two nodes goes by an image, and not at all where only a live move was asked for.
+func TestPreflightOfReplication(t *testing.T) {
+	const why = "DRBD: resource r0: its connection is StandAlone, not Connected"
+	for _, node := range []string{"node1", "node2"} {
+		for _, other := range []bool{false, true} {
+			w := newWorld(t)
+			w.facts("node2", func(f *host.Facts) { f.Listens["xen"] = host.ListensNot }) // an image needs no port
+			w.facts(node, func(f *host.Facts) {
+				f.Listens["xen"] = host.ListensNot
+				i := 1 // web1
+				if other {
+					i = 0
+				}
+				f.VMs[i].NotLive = why
+			})
+			r := Request{Type: "xen", VM: "web1", Target: "node2"}
+			list, err := w.mover.Checks(context.Background(), r)
+			var row Check
+			for _, c := range list {
+				if c.Name == "replication" {
+					row = c
+				}
+			}
+			if other {
+				if row.Name != "" || err == nil {
+					t.Errorf("%s: another VM's disks count: %+v, %v", node, row, err)
+				}
+				continue
+			}
+			if err != nil || !row.OK || !strings.Contains(row.Text, "node "+node+" says: "+why) || !strings.Contains(row.Text, "image") {
+				t.Errorf("%s: %+v, %v", node, row, err)
+			}
+			r.Method = ByManager
+			if _, err := w.mover.Checks(context.Background(), r); err == nil {
+				t.Errorf("%s: a live move is let through", node)
+			}
+		}
+	}
+}

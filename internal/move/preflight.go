@@ -157,6 +157,9 @@ func (m Mover) preflight(ctx context.Context, r Request, c *checks) (plan, error
 		return p, c.err
 	}
 	c.ask("method", func() (string, error) { return p.method(r.Method, m.Shared != "") })
+	if node, why := m.notLive(r, p); why != "" {
+		c.ask("replication", func() (string, error) { return p.goesOtherwise(node, why) })
+	}
 	c.ask("target", func() (string, error) {
 		return r.Target + " is online, runs the cluster manager, and its failover domain allows it", targetFit(st, p.service, r.Target)
 	})

@@ -89,6 +89,11 @@ func (s Sampler) Fitness(ctx context.Context, f *host.Facts, vms []VM, needers m
 			continue
 		}
 		x.Mem, x.Lacks = needs.Mem, lacks(needs, f.Bridges, bridgesKnown)
+		if r, ok := d.(hypervisor.Replicated); ok {
+			if err := r.CouldLive(ctx, vm.Name, vm.Params); err != nil {
+				x.NotLive = err.Error()
+			}
+		}
 		f.VMs = append(f.VMs, x)
 	}
 	return errors.Join(errs...)

@@ -61,6 +61,15 @@ func (l *life) send(ctx context.Context, v view, to, txn string) (ending, error)
 	return lost, errors.Join(fmt.Errorf("pushing %s to %s ended without a proof of where it is; its state stays sending", l.vm, to), tool, err)
 }
 
+// liveNow is why the running guest cannot be pushed just now, though its driver can push guests, or nil.
+func (l *life) liveNow(ctx context.Context) error {
+	x, ok := l.driver.(hypervisor.Replicated)
+	if !ok {
+		return nil
+	}
+	return x.LiveNow(ctx, l.vm, l.params())
+}
+
 // afterPush looks where the guest is after the tool has ended.
 func (l *life) afterPush(ctx context.Context, toolOK bool) (ending, error) {
 	end := l.clock.Now().Add(min(cleanFor, l.left(1, 1)/2))
@@ -148,6 +157,9 @@ func (l *life) migrate(ctx context.Context, target string) error {
 	}
 	if target = name; strings.EqualFold(target, l.me) {
 		return refuse(errors.New("it is this node"))
+	}
+	if err := l.liveNow(ctx); err != nil {
+		return refuse(err)
 	}
 	if shared != nil {
 		return l.migrateAlone(ctx, x, target)

@@ -136,6 +136,10 @@ func (l *life) chooseWay(ctx context.Context, v view) (again bool, err error) {
 	case protocol.ColdStop:
 		return false, l.coldStop(ctx, v, r.Name)
 	case protocol.SendLive:
+		if err := l.liveNow(ctx); err != nil {
+			l.loud("live hand-off refused", err.Error()+"; its memory goes by image")
+			return true, nil // the ticket is used up
+		}
 		end, err := l.send(ctx, v, t.Target, t.Txn)
 		if end != stayed || err != nil {
 			return false, err

@@ -38,6 +38,7 @@ type world struct {
 	failAt     map[string]error // points that fail, as for want of room
 	health     func(depth int) error
 	forbids    error                                 // on node1, by its set-up
+	notLive    error                                 // its disks are not ready for two nodes
 	program    func(run.Command) (run.Result, error) // if set, what a program of the node answers
 }
 
@@ -428,6 +429,10 @@ func (f xm) Save(ctx context.Context, _, image string) error {
 		return nil
 	})
 }
+
+// LiveNow makes it a hypervisor.Replicated.
+func (f xm) LiveNow(context.Context, string, map[string]string) error   { return f.n.w.notLive }
+func (f xm) CouldLive(context.Context, string, map[string]string) error { return f.n.w.notLive }
 
 func (f xm) Migrate(ctx context.Context, _, target string) error {
 	f.n.target = target
