@@ -134,9 +134,9 @@ func TestReturned(t *testing.T) {
 		{"it is back", handoff.Running, "node1", "", func(*world) {}, "running node1", ""},
 		{"in the middle of a save", handoff.Suspending, "node1", "", func(*world) {}, "suspending node1", ""},
 		{"in the middle of a move", handoff.Sending, "node1", "node2", func(*world) {}, "sending node1 to node2", ""},
-		{"it has booted anew", handoff.Running, "node1", "", func(w *world) { w.boot("boot-9") }, "running node1, which has left the cluster with it", ""},
-		{"it is no member yet", handoff.Running, "node1", "", func(w *world) { w.away = []string{"node1"} }, "running node1, which has left the cluster with it", "node1 is no member"},
-		{"no quorum yet", handoff.Running, "node1", "", func(w *world) { w.split = membership.ErrInquorate }, "running node1, which has left the cluster with it", "is not known"},
+		{"it has booted anew", handoff.Running, "node1", "", func(w *world) { w.boot("boot-9") }, "running node1 (which left the cluster in order, with the VM on it)", ""},
+		{"it is no member yet", handoff.Running, "node1", "", func(w *world) { w.away = []string{"node1"} }, "running node1 (which left the cluster in order, with the VM on it)", "node1 is no member"},
+		{"no quorum yet", handoff.Running, "node1", "", func(w *world) { w.split = membership.ErrInquorate }, "running node1 (which left the cluster in order, with the VM on it)", "is not known"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
