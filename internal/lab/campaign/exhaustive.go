@@ -20,10 +20,14 @@ func acts(typ string) []act {
 		{"stop at node start", "enable node1", "+rginit node1"},
 		{"-d", "enable node1", "+disable"},
 	}
-	if typ == "xen" {
+	push := "+relocate node2"
+	if typ == "kvm" { // a relocation keeps its memory by an image
+		push = "+migrate node2"
+	}
+	if typ != "openvz" {
 		all = append(all, act{"-M", "enable node1", "+migrate node2"}, act{"relocator by -M", "enable node1", "+relocate M-node2"},
-			act{"push that fails", "enable node1; fail node1 migrate stays", "+relocate node2"},
-			act{"push with no known end", "enable node1; fail node1 migrate undefined", "+relocate node2"})
+			act{"push that fails", "enable node1; fail node1 migrate stays", push},
+			act{"push with no known end", "enable node1; fail node1 migrate undefined", push})
 	}
 	return append(all, act{"restart in place", "enable node1", "+relocate restart"},
 		act{"sick stop", "enable node1; sick", "+stop node1"},
@@ -36,7 +40,7 @@ func beside(typ string) []act {
 		{"nothing", "", ""}, {"stop", "", "+stop node1"}, {"start", "", "+start node2"}, {"relocator", "", "+relocate node3"},
 		{"stop at node start", "", "+rginit node2"}, {"-d", "", "+disable"},
 	}
-	if typ == "xen" {
+	if typ != "openvz" {
 		all = append(all, act{"-M", "", "+migrate node3"})
 	}
 	return all

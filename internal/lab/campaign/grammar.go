@@ -9,7 +9,7 @@ import (
 )
 
 // technologies are those that a run can have its guest of.
-var technologies = [...]string{"openvz", "xen"}
+var technologies = [...]string{"openvz", "xen", "kvm"}
 
 // steps are the forms of a script's steps, and what each does. With + before it a step is not waited for.
 var steps = [...]struct{ form, does string }{

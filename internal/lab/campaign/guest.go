@@ -110,6 +110,12 @@ func (n *node) undump(text string) error {
 	var id int
 	var m memory
 	var end string
+	if w.typ == "kvm" {
+		var whole bool
+		if text, whole = strings.CutPrefix(text, saved); !whole {
+			return errors.New("save image is incomplete")
+		}
+	}
 	if k, err := fmt.Sscanf(text, "memory %d %d %d %d %d %s\n", &id, &m.incarnation, &m.n, &m.disk, &m.boots, &end); k != 6 || err != nil {
 		return errors.New("the dump is cut off")
 	}

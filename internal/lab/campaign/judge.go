@@ -144,7 +144,7 @@ func (w *world) judgeDiscard(a *action, st handoff.State) {
 	if err != nil {
 		return
 	}
-	if k, err := fmt.Sscanf(string(text), "memory %d %d %d %d %d", &id, &inc, &m, &disk, &boots); k != 5 || err != nil || !strings.HasSuffix(string(text), "end\n") {
+	if k, err := fmt.Sscanf(strings.TrimPrefix(string(text), saved), "memory %d %d %d %d %d", &id, &inc, &m, &disk, &boots); k != 5 || err != nil || !strings.HasSuffix(string(text), "end\n") {
 		return
 	}
 	if disk == w.disk && boots == w.boots && !w.resumed[id] {

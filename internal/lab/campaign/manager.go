@@ -216,7 +216,7 @@ func (m *manager) disable() *request {
 func (m *manager) migrate(target string) *request {
 	return m.ask("-M -m "+target, func(t *task) error {
 		o, to := m.w.node(m.owner), m.w.node(target)
-		if m.state != cluster.Started || o == nil || o == to || !to.rg || m.w.typ != "xen" {
+		if m.state != cluster.Started || o == nil || o == to || !to.rg || m.w.typ == "openvz" {
 			return errRefused
 		}
 		boot := o.boot
@@ -245,7 +245,7 @@ func (m *manager) status() *request {
 		if m.state != cluster.Started || o == nil || !o.rg || m.w.agent(o, "status", "").await(t) == 0 || !o.rg {
 			return nil
 		}
-		if m.w.typ == "xen" { // the others are asked whether it is theirs
+		if m.w.typ != "openvz" { // the others are asked whether it is theirs
 			for _, n := range m.ready() {
 				if n != o && m.w.agent(n, "status", "").await(t) == 0 {
 					m.set(cluster.Started, n.name)
@@ -350,7 +350,7 @@ func (w *world) relocator(target string) *task {
 				return nil
 			}}
 		ask := move.Request{Type: w.typ, VM: w.vm, Target: target, By: "lbm", Why: "asked for", Method: move.ByTicket}
-		if name, byManager := strings.CutPrefix(target, "M-"); byManager && w.typ == "xen" {
+		if name, byManager := strings.CutPrefix(target, "M-"); byManager && w.typ != "openvz" {
 			target, ask.Target, ask.Method = name, name, move.ByManager
 		} else if byManager {
 			target, ask.Target = name, name

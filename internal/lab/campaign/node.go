@@ -17,28 +17,31 @@ import (
 )
 
 type node struct {
-	w       *world
-	name    string
-	id      int
-	root    string
-	boot    string
-	on      bool // it has power
-	member  bool
-	rg      bool // the manager works here
-	victim  bool // fencing is owed
-	booting bool // its boot script has not published it yet
-	how     string
-	joined  int
-	has     presence
-	mem     memory
-	mounted bool
-	since   time.Time // it runs here, or is mounted
-	ended   time.Time // it runs here no more
-	process int
-	locked  *task // vzctl's own lock
-	pending *task // it is being fenced
-	away    bool  // its share is not mounted
-	nolock  bool
+	w        *world
+	name     string
+	id       int
+	root     string
+	boot     string
+	on       bool // it has power
+	member   bool
+	rg       bool // the manager works here
+	victim   bool // fencing is owed
+	booting  bool // its boot script has not published it yet
+	how      string
+	joined   int
+	has      presence
+	mem      memory
+	mounted  bool
+	since    time.Time // it runs here, or is mounted
+	ended    time.Time // it runs here no more
+	process  int
+	locked   *task  // vzctl's own lock
+	pending  *task  // it is being fenced
+	away     bool   // its share is not mounted
+	doing    string // a job of libvirt
+	aborted  bool   // which is to be broken off
+	incoming bool   // QEMU was started to wait for memory
+	nolock   bool
 }
 
 func (n *node) path(p string) string { return filepath.Join(n.root, p) }
@@ -75,8 +78,8 @@ func (n *node) mounts() error {
 // publish is what the boot script and lblog do.
 func (n *node) publish() error {
 	f := host.Facts{Member: n.name, Boot: n.boot, At: n.w.now, Cores: 2, MemTotal: 8 << 30, MemFree: 4 << 30,
-		Arch: "x86_64", Kernel: "2.6.18", CPUFlags: []string{"fpu"}, Tools: map[string]string{"vzctl": "3.0.22", "xm": "3.0.3"},
-		Restores: []string{"openvz"}, Lists: []string{"openvz", "xen"}, Listens: map[string]string{"xen": "node:8002"}, VMs: []host.VMFact{{Type: n.w.typ, Name: n.w.vm, Mem: 16 << 20}}}
+		Arch: "x86_64", Kernel: "2.6.18", CPUFlags: []string{"fpu"}, Tools: map[string]string{"vzctl": "3.0.22", "xm": "3.0.3", "virsh": "7.2.22"},
+		Restores: []string{"openvz", "kvm"}, Lists: []string{"openvz", "xen", "kvm"}, Listens: map[string]string{"xen": "node:8002"}, VMs: []host.VMFact{{Type: n.w.typ, Name: n.w.vm, Mem: 16 << 20}}}
 	if n.has != none {
 		f.Guests = []host.GuestFact{{Type: n.w.typ, Name: n.w.vm, State: "running", Mem: 16 << 20}}
 	}
@@ -99,7 +102,7 @@ func (n *node) off() {
 	if !w.memSynced && n.has != none {
 		w.tear()
 	}
-	n.has, n.mounted, n.mem, n.locked = none, false, memory{}, nil
+	n.has, n.mounted, n.mem, n.locked, n.doing = none, false, memory{}, nil, ""
 	n.on, n.member, n.rg = false, false, false
 	w.manager.lost(n)
 }

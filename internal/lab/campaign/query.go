@@ -16,6 +16,8 @@ func (n *node) query(argv []string) (run.Result, bool) {
 		return said(1, "Error: Unable to connect to xend: Connection refused. Is xend running?"), true
 	}
 	switch {
+	case argv[0] == "virsh":
+		return n.virshAsks(argv)
 	case strings.HasPrefix(words, "vzctl status"):
 		mounted, running := "unmounted", "down"
 		if n.mounted {

@@ -54,7 +54,7 @@ var faults = [...]func(r *rand.Rand, typ string) string{
 	},
 	func(r *rand.Rand, typ string) string {
 		tool := pick(r, []string{"start", "stop", "suspend", "dump", "kill", "umount", "resume", "restore"})
-		if typ == "xen" {
+		if typ != "openvz" {
 			tool = pick(r, []string{"create", "shutdown", "save", "restore"})
 		}
 		return "fail " + pick(r, members[:]) + " " + tool + " fails"

@@ -6,6 +6,7 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -65,7 +66,11 @@ type trigger struct {
 }
 
 // programs are the tools that the nodes have.
-var programs = [...]string{"vzctl", "xm", "cman_tool", "fence_tool"}
+var programs = [...]string{"vzctl", "xm", "virsh", "cman_tool", "fence_tool"}
+
+const kvmConf = `<domain type='kvm'><name>web</name><uuid>11111111-2222-4333-8444-555555555501</uuid><memory unit='MiB'>16</memory><os><type>hvm</type></os>
+<devices><disk type='file' device='disk'><driver name='qemu' cache='none'/><source file='/shared/web.img'/><target dev='vda'/></disk></devices></domain>
+`
 
 // newBase makes the folder that a worker's worlds share, one after the other.
 func newBase() (base string, err error) {
@@ -77,7 +82,7 @@ func newBase() (base string, err error) {
 		return "", err
 	}
 	shared := filepath.Join(base, "shared")
-	for _, d := range []string{"lbvm/nodes", "lbvm/log", "lbvm/handoff", "private/101/etc"} {
+	for _, d := range []string{"lbvm/nodes", "lbvm/log", "lbvm/handoff", "private/101/etc", "kvm"} {
 		err = errors.Join(err, os.MkdirAll(filepath.Join(shared, d), 0o755))
 	}
 	id := host.Identity{Cluster: "c", UUID: "u", Shared: "/shared", LogDir: "/log"}
@@ -85,8 +90,13 @@ func newBase() (base string, err error) {
 		err = errors.Join(err, os.WriteFile(path, []byte(text), mode))
 	}
 	put(filepath.Join(shared, host.MarkerFile), string(id.Marker()), 0o644)
+	put(filepath.Join(shared, "kvm/web.xml"), kvmConf, 0o644)
+	self := filepath.Join("proc", strconv.Itoa(os.Getpid())) // a node's process table shows whoever reads it
 	for _, name := range members {
 		root := filepath.Join(base, name)
+		err = errors.Join(err, os.MkdirAll(filepath.Join(root, self), 0o755), os.MkdirAll(filepath.Join(root, "etc/cluster"), 0o755),
+			os.Symlink("../../shared/kvm", filepath.Join(root, "etc/cluster/kvm")))
+		put(filepath.Join(root, self, "cmdline"), "agent\x00", 0o644)
 		// What lies below the mount point is an old copy: it has folders, and no mark.
 		for _, d := range []string{"etc/cluster", "etc/vz/conf", "etc/xen", "proc/sys/kernel/random", "proc/vz", "var/run", "sbin", "log", "below/lbvm/nodes", "below/lbvm/handoff", "below/private/101/etc"} {
 			err = errors.Join(err, os.MkdirAll(filepath.Join(root, d), 0o755))
@@ -110,7 +120,7 @@ var members = [...]string{"node1", "node2", "node3"}
 
 // newWorld makes a world in a base that an earlier one may have used.
 func newWorld(base, typ string, seed int64) (*world, error) {
-	w := &world{sched: newSched(seed), typ: typ, vm: map[string]string{"openvz": "101", "xen": "web"}[typ], shared: filepath.Join(base, "shared"),
+	w := &world{sched: newSched(seed), typ: typ, vm: map[string]string{"openvz": "101", "xen": "web", "kvm": "web"}[typ], shared: filepath.Join(base, "shared"),
 		resumed: map[int]bool{}, fails: map[string]string{}, silent: map[string]time.Time{}, noSpace: map[string]bool{}}
 	err := os.RemoveAll(w.h(""))
 	for i, name := range members {
