@@ -20,14 +20,10 @@ func acts(typ string) []act {
 		{"stop at node start", "enable node1", "+rginit node1"},
 		{"-d", "enable node1", "+disable"},
 	}
-	push := "+relocate node2"
-	if typ == "kvm" { // a relocation keeps its memory by an image
-		push = "+migrate node2"
-	}
 	if typ != "openvz" {
 		all = append(all, act{"-M", "enable node1", "+migrate node2"}, act{"relocator by -M", "enable node1", "+relocate M-node2"},
-			act{"push that fails", "enable node1; fail node1 migrate stays", push},
-			act{"push with no known end", "enable node1; fail node1 migrate undefined", push})
+			act{"push that fails", "enable node1; fail node1 migrate stays", "+relocate node2"},
+			act{"push with no known end", "enable node1; fail node1 migrate undefined", "+relocate node2"})
 	}
 	return append(all, act{"restart in place", "enable node1", "+relocate restart"},
 		act{"sick stop", "enable node1; sick", "+stop node1"},

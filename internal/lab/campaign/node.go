@@ -79,7 +79,7 @@ func (n *node) mounts() error {
 func (n *node) publish() error {
 	f := host.Facts{Member: n.name, Boot: n.boot, At: n.w.now, Cores: 2, MemTotal: 8 << 30, MemFree: 4 << 30,
 		Arch: "x86_64", Kernel: "2.6.18", CPUFlags: []string{"fpu"}, Tools: map[string]string{"vzctl": "3.0.22", "xm": "3.0.3", "virsh": "7.2.22"},
-		Restores: []string{"openvz", "kvm"}, Lists: []string{"openvz", "xen", "kvm"}, Listens: map[string]string{"xen": "node:8002"}, VMs: []host.VMFact{{Type: n.w.typ, Name: n.w.vm, Mem: 16 << 20}}}
+		Restores: []string{"openvz", "kvm"}, Lists: []string{"openvz", "xen", "kvm"}, Listens: map[string]string{"xen": "node:8002", "kvm": "node:22"}, VMs: []host.VMFact{{Type: n.w.typ, Name: n.w.vm, Mem: 16 << 20}}}
 	if n.has != none {
 		f.Guests = []host.GuestFact{{Type: n.w.typ, Name: n.w.vm, State: "running", Mem: 16 << 20}}
 	}

@@ -94,8 +94,8 @@ func newBase() (base string, err error) {
 	self := filepath.Join("proc", strconv.Itoa(os.Getpid())) // a node's process table shows whoever reads it
 	for _, name := range members {
 		root := filepath.Join(base, name)
-		err = errors.Join(err, os.MkdirAll(filepath.Join(root, self), 0o755), os.MkdirAll(filepath.Join(root, "etc/cluster"), 0o755),
-			os.Symlink("../../shared/kvm", filepath.Join(root, "etc/cluster/kvm")))
+		err = errors.Join(err, os.MkdirAll(filepath.Join(root, self), 0o755), os.MkdirAll(filepath.Join(root, "etc"), 0o755),
+			os.Symlink("../shared/kvm", filepath.Join(root, "etc/kvm")))
 		put(filepath.Join(root, self, "cmdline"), "agent\x00", 0o644)
 		// What lies below the mount point is an old copy: it has folders, and no mark.
 		for _, d := range []string{"etc/cluster", "etc/vz/conf", "etc/xen", "proc/sys/kernel/random", "proc/vz", "var/run", "sbin", "log", "below/lbvm/nodes", "below/lbvm/handoff", "below/private/101/etc"} {
