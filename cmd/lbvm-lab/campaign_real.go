@@ -43,7 +43,7 @@ type realCampaign struct {
 const (
 	realLimit  = 4 * time.Minute
 	plugEvery  = 40 // runs
-	realVMs    = 5  // of each technology
+	realVMs    = 4  // of each technology
 	lookForKid = 3 * time.Millisecond
 )
 
@@ -59,7 +59,7 @@ func (a app) campaignReal(c *cli.Context, json bool) (err error) {
 	o := lab.Options{Nodes: []string{"node1", "node2", "node3"}, Scale: 1, Programs: filepath.Dir(self), Lab: self, VMs: []lab.VM{}}
 	for i := range realVMs {
 		o.VMs = append(o.VMs, lab.VM{Type: "openvz", Name: strconv.Itoa(101 + i), Service: fmt.Sprint("vz", i+1), Memory: 64},
-			lab.VM{Type: "xen", Name: fmt.Sprint("web", i+1), Memory: 64})
+			lab.VM{Type: "xen", Name: fmt.Sprint("web", i+1), Memory: 64}, lab.VM{Type: "kvm", Name: fmt.Sprint("vm", i+1), Memory: 64})
 	}
 	if _, err := lab.Create(filepath.Join(dir, "lab"), o); err != nil {
 		return err

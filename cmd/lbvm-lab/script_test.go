@@ -169,7 +169,7 @@ func programs(t *testing.T) string {
 	if err := errors.Join(os.Mkdir(filepath.Join(dir, "agents"), 0o755), copyFile(self, filepath.Join(dir, "lbvm-lab"))); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"openvz", "xen", "lbvm"} {
+	for _, name := range []string{"openvz", "xen", "kvm", "lbvm"} {
 		agent := filepath.Join(dir, "agents", name+".sh")
 		if bin, ok := os.LookupEnv("LBVM_BIN"); ok {
 			if err := copyFile(filepath.Join(bin, "agents", name+".sh"), agent); err != nil {

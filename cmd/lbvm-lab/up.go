@@ -30,6 +30,7 @@ settled. The options shape a new lab and mean nothing to one that is there.
 			&cli.IntFlag{Name: "nodes", Value: 3, Usage: "`N` nodes: node1 to nodeN"},
 			&cli.IntFlag{Name: "openvz", Value: 3, Usage: "`N` OpenVZ guests: 101 and on, services centos1 and on"},
 			&cli.IntFlag{Name: "xen", Value: 3, Usage: "`N` Xen guests: web1 db1 mail1 and on"},
+			&cli.IntFlag{Name: "kvm", Usage: "`N` KVM guests: vm1 and on"},
 			&cli.Float64Flag{Name: "scale", Value: 60, Usage: "`N` seconds of the lab pass in a real one"},
 			&cli.StringFlag{Name: "cluster", Value: "lab", Usage: "`NAME` of the cluster"},
 			&cli.StringFlag{Name: "programs", Usage: "`DIR` of the build (default: where lbvm-lab itself is)"},
@@ -95,8 +96,8 @@ func labOptions(c *cli.Context) (lab.Options, error) {
 	if o.Programs == "" {
 		o.Programs = filepath.Dir(self)
 	}
-	nodes, vz, xen := c.Int("nodes"), c.Int("openvz"), c.Int("xen")
-	if nodes < 1 || nodes > 16 || vz < 0 || xen < 0 || vz+xen > 100 {
+	nodes, vz, xen, kvm := c.Int("nodes"), c.Int("openvz"), c.Int("xen"), c.Int("kvm")
+	if nodes < 1 || nodes > 16 || vz < 0 || xen < 0 || kvm < 0 || vz+xen+kvm > 100 {
 		return o, cli.Exit("a lab has 1 to 16 nodes and at most 100 guests", exitUsage)
 	}
 	for i := 1; i <= nodes; i++ {
@@ -108,6 +109,9 @@ func labOptions(c *cli.Context) (lab.Options, error) {
 	kinds := [...]string{"web", "db", "mail"}
 	for i := 0; i < xen; i++ {
 		o.VMs = append(o.VMs, lab.VM{Type: "xen", Name: fmt.Sprintf("%s%d", kinds[i%3], i/3+1), Node: o.Nodes[i%nodes]})
+	}
+	for i := 0; i < kvm; i++ {
+		o.VMs = append(o.VMs, lab.VM{Type: "kvm", Name: fmt.Sprintf("vm%d", i+1), Node: o.Nodes[i%nodes]})
 	}
 	return o, nil
 }
