@@ -65,7 +65,7 @@ func mutants() []mutant {
 			`{"the guest is sick", func(v View) bool { return v.Sick }, ColdStop,`, `{"the guest is sick", func(v View) bool { return false }, ColdStop,`),
 		{21, "sending is written after the push", []edit{
 			{vm + "live.go", "if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, \"pushed to \"+to); err != nil {\n\t\treturn stayed, err // nobody has touched the guest\n\t}\n", ""},
-			{vm + "live.go", "end, err := l.afterPush(ctx, tool == nil)\n\tswitch end {", "if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, \"pushed to \"+to); err != nil {\n\t\treturn lost, err\n\t}\n\tend, err := l.afterPush(ctx, tool == nil)\n\tswitch end {"}}},
+			{vm + "live.go", "end, err := l.afterPush(ctx, tool == nil)\n\tif end == stayed", "if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, \"pushed to \"+to); err != nil {\n\t\treturn lost, err\n\t}\n\tend, err := l.afterPush(ctx, tool == nil)\n\tif end == stayed"}}},
 		one(22, "an unknown end is down", stop,
 			`v.Is(handoff.Sending) }, RecordSent,`, `v.Is(handoff.Sending) }, RecordDown,`),
 		one(23, "a push that failed fails the stop", vm+"stop_table.go",
