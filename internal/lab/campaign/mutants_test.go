@@ -69,7 +69,7 @@ func mutants() []mutant {
 		one(22, "an unknown end is down", stop,
 			`v.Is(handoff.Sending) }, RecordSent,`, `v.Is(handoff.Sending) }, RecordDown,`),
 		one(23, "a push that failed fails the stop", vm+"stop_table.go",
-			`return true, nil // the ticket is used up`, `return false, errors.New("the live hand-off failed")`),
+			"it runs here as before; its memory goes by image\")\n\t\treturn true, nil", "it runs here as before; its memory goes by image\")\n\t\treturn false, errors.New(\"the live hand-off failed\")"),
 		one(24, "nothing is waited for", vm+"deed.go",
 			`if changed, err := l.awaitChange(ctx, v); err != nil || changed {`, `if changed, err := false, error(nil); err != nil || changed {`),
 		one(25, "remains are left", stop,
