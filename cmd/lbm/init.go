@@ -7,6 +7,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/setup"
+	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 func (w world) initCommand() *cli.Command {
@@ -18,9 +19,11 @@ func (w world) initCommand() *cli.Command {
 			"there already stays as it is; it can be run again.\n\n" +
 			"   lbm init --shared /gfs --dry-run\n" +
 			"   lbm init --shared /gfs\n" +
-			"   lbm init --shared /gfs --join      (on every other node)",
+			"   lbm init --shared /gfs --join      (on every other node)\n" +
+			"   lbm init --no-shared               (on every node of a cluster without a shared file system)",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "shared", Usage: "where the shared storage is mounted: `DIR`"},
+			&cli.BoolFlag{Name: "no-shared", Usage: "the cluster has no shared file system (pairs on DRBD, CLVM): see docs/no-shared.md for what is lost"},
 			&cli.BoolFlag{Name: "join", Usage: "join this node to a cluster that was made ready"},
 			&cli.StringFlag{Name: "member", Usage: "this node's `NAME` in cluster.conf, where it is not the host's own"},
 			&cli.BoolFlag{Name: "no-service", Usage: "do not add the monitoring service to cluster.conf"},
@@ -32,7 +35,7 @@ func (w world) initCommand() *cli.Command {
 			if c.Args().Present() {
 				return tooMany(c, "lbm init takes no arguments")
 			}
-			o := setup.Options{Shared: c.String("shared"), Member: c.String("member"), Service: !c.Bool("no-service"), DryRun: c.Bool("dry-run")}
+			o := setup.Options{Shared: c.String("shared"), Member: c.String("member"), Service: !c.Bool("no-service"), DryRun: c.Bool("dry-run"), NotShared: c.Bool("no-shared")}
 			do := setup.Init
 			if c.Bool("join") {
 				do = setup.Join
@@ -44,6 +47,9 @@ func (w world) initCommand() *cli.Command {
 				return perr
 			case err != nil:
 				return initFailure(steps, err)
+			}
+			if o.NotShared {
+				return w.withoutShared()
 			}
 			if !o.DryRun {
 				w.next(c)
@@ -105,4 +111,32 @@ func initFailure(steps []setup.Step, err error) error {
 		return cli.Exit(err.Error()+"; nothing was changed", exitRefused)
 	}
 	return cli.Exit(fmt.Sprintf("%v; changed so far: what is done above. Mend the cause and run it again", err), exitFailed)
+}
+
+// withoutShared says what a cluster without a shared file system does not have, and which of its VMs can move live.
+func (w world) withoutShared() error {
+	fmt.Fprint(w.stdout, "\nWithout a shared file system there are no hand-off records, tickets and images:\n"+
+		"- a stop shuts the VM down and a start boots it; its memory is kept by a live move alone\n"+
+		"- ownership by the cluster manager, and fencing, are all that keeps a VM from running twice\n"+
+		"- there is no balancer: nodes cannot read what others measure\n")
+	doc, err := ccs.Load(w.host.Path(host.ClusterXML))
+	if err != nil {
+		return err
+	}
+	for _, s := range doc.Services() {
+		for _, r := range s.VMs("openvz", "xen", "kvm", "vmexec") {
+			switch {
+			case r.Type == "openvz":
+				fmt.Fprintf(w.stdout, "%s:%s moves cold only\n", r.Type, r.Name)
+			case s.Type == r.Type && len(s.Children) == 0 && r.Type == "vmexec":
+				fmt.Fprintf(w.stdout, "%s:%s moves live if its definition has migrate: clusvcadm -M %s -m NODE\n", r.Type, r.Name, s.ID())
+			case s.Type == r.Type && len(s.Children) == 0:
+				fmt.Fprintf(w.stdout, "%s:%s moves live: clusvcadm -M %s -m NODE\n", r.Type, r.Name, s.ID())
+			default:
+				fmt.Fprintf(w.stdout, "%s:%s moves cold only: it stands in %s; directly below <rm>, alone, it could move live\n", r.Type, r.Name, s.ID())
+			}
+		}
+	}
+	fmt.Fprintln(w.stdout, "\non every other node: lbm init --no-shared")
+	return nil
 }

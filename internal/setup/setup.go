@@ -34,7 +34,10 @@ type Options struct {
 	Shared  string // where the shared storage is mounted, as a path of the node; "" finds it in lbvm.id
 	Member  string // this node's name in cluster.conf; "" finds it
 	Service bool   // Init: add the monitoring service to cluster.conf
-	DryRun  bool
+	// NotShared: the cluster has no shared file system (pairs on DRBD, CLVM). Init and Join do the same then, and only for
+	// this node.
+	NotShared bool
+	DryRun    bool
 }
 
 // Step is one thing that was done, or would be.
@@ -74,7 +77,36 @@ func Join(ctx context.Context, h host.Host, o Options) ([]Step, error) {
 	return s.steps, err
 }
 
+// logDir is where a node logs that shares no file system with others.
+const logDir = "/var/log/lb"
+
+// alone makes a node ready that shares no file system with others: it only has to know its name, and that there is nothing.
+func (s *setup) alone() error {
+	if s.o.Shared != "" {
+		return errors.New("--shared and --no-shared exclude each other")
+	}
+	if old, err := s.h.Identity(); err == nil && old.Shared != "" {
+		return fmt.Errorf("%s says that the shared storage is at %s: without it nothing but the manager keeps a VM from running twice; if it is gone for good, on all nodes, remove %s first", host.IDFile, old.Shared, host.IDFile)
+	}
+	_, id, err := s.who()
+	if err != nil {
+		return err
+	}
+	if old, err := s.h.Identity(); err == nil && old.Cluster == id.Cluster {
+		id.UUID = old.UUID
+	} else if id.UUID, err = newUUID(); err != nil {
+		return err
+	}
+	if err := s.folder(id.LogDir, 0o750); err != nil {
+		return err
+	}
+	return s.node(id)
+}
+
 func (s *setup) init() error {
+	if s.o.NotShared {
+		return s.alone()
+	}
 	doc, id, err := s.who()
 	if err != nil {
 		return err
@@ -133,6 +165,9 @@ func (s *setup) init() error {
 }
 
 func (s *setup) join() error {
+	if s.o.NotShared {
+		return s.alone()
+	}
 	_, id, err := s.who()
 	if err != nil {
 		return err
@@ -162,14 +197,17 @@ func (s *setup) who() (*ccs.Document, host.Identity, error) {
 	case err != nil && !errors.Is(err, host.ErrNoIdentity):
 		return nil, id, err
 	}
-	if id.Shared == "" {
-		return nil, id, errors.New("where is the shared storage mounted? Say --shared DIR")
-	}
-	if !path.IsAbs(id.Shared) || path.Clean(id.Shared) == "/" {
+	switch {
+	case s.o.NotShared:
+		id.Shared, id.LogDir = "", logDir
+	case id.Shared == "":
+		return nil, id, errors.New("where is the shared storage mounted? Say --shared DIR, or --no-shared if the cluster has none")
+	case !path.IsAbs(id.Shared) || path.Clean(id.Shared) == "/":
 		return nil, id, fmt.Errorf("--shared %q is not the absolute path of a mount", id.Shared)
+	default:
+		id.Shared = path.Clean(id.Shared)
+		id.LogDir = path.Join(id.Shared, "lbvm/log")
 	}
-	id.Shared = path.Clean(id.Shared)
-	id.LogDir = path.Join(id.Shared, "lbvm/log")
 	if id.Member == "" {
 		if id.Member, err = s.member(doc); err != nil {
 			return nil, id, err
@@ -238,6 +276,9 @@ func (s *setup) node(id host.Identity) error {
 	} else {
 		s.there("file", host.IDFile)
 	}
+	if id.Shared == "" { // the balancer reads what all nodes measure, and there is no place for that
+		return nil
+	}
 	return s.link(host.ConfFile, path.Join(id.Shared, "lbvm.conf"))
 }
 
@@ -247,6 +288,9 @@ func (s *setup) folder(p string, mode fs.FileMode) error {
 		return nil
 	}
 	if !s.o.DryRun {
+		if err := os.MkdirAll(filepath.Dir(s.h.Path(p)), 0o755); err != nil {
+			return err
+		}
 		if err := os.Mkdir(s.h.Path(p), mode); err != nil {
 			return err
 		}
