@@ -127,7 +127,7 @@ func (w world) explainThen(ctx context.Context, q explainQuery) (*balance.Pass, 
 		return nil, nil, err
 	}
 	pass, err := balance.Decide(ctx, balance.Input{At: old.At.In(w.clock.Now().Location()), Config: cfg, View: old.View, Samples: cfg.Logs(w.host.Path(cfg.Paths.LogDir)),
-		Recent: balance.Then(moves, old.At), Trace: func(string) bool { return true }})
+		Recent: balance.Then(moves, old.At), Refused: old.Refused, Trace: func(string) bool { return true }})
 	return pass, notes, err
 }
 

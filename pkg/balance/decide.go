@@ -41,7 +41,7 @@ func decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
 		return nil, errors.New("deciding: a configuration and an instant are needed")
 	}
 	r := newRound(in, rails)
-	pass := &Pass{At: in.At, Config: in.Config.Digest, View: in.View, Rails: map[string]int{}, Decisions: make([]Decision, 0, len(in.Config.Balance))}
+	pass := &Pass{At: in.At, Config: in.Config.Digest, View: in.View, Refused: in.Refused, Rails: map[string]int{}, Decisions: make([]Decision, 0, len(in.Config.Balance))}
 	for _, rail := range rails {
 		pass.Rails[rail.Name] = 0
 	}

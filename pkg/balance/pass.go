@@ -12,6 +12,7 @@ type Pass struct {
 	At        time.Time
 	Config    string // Config.Digest
 	View      View
+	Refused   []Refusal      // Input.Refused: what an earlier look of this pass could not do
 	Decisions []Decision     // in the order of balance; earlier moves count for the rails of later ones
 	Rails     map[string]int // how many VMs each rail held back from a move that their rule wanted; all rails are in it
 }

@@ -77,8 +77,15 @@ type jsonPass struct {
 	Nodes      []jsonNode        `json:"nodes"`
 	Placements [][]jsonPlacement `json:"placements"`
 	VMs        []jsonVM          `json:"vms"`
+	Refused    []jsonRefusal     `json:"refused"`
 	Decisions  []jsonDecision    `json:"decisions"`
 	Rails      map[string]int    `json:"rails"`
+}
+
+type jsonRefusal struct {
+	VM   string `json:"vm"`
+	Node string `json:"node"`
+	Why  string `json:"why"`
 }
 
 type jsonNode struct {
@@ -177,7 +184,10 @@ type jsonVeto struct {
 // EncodePass gives the line of a pass, with its line break.
 func EncodePass(p *Pass) ([]byte, error) {
 	out := jsonPass{At: p.At, Config: p.Config, Quorate: p.View.Quorate, Nodes: []jsonNode{}, Placements: [][]jsonPlacement{},
-		VMs: []jsonVM{}, Decisions: []jsonDecision{}, Rails: map[string]int{}}
+		VMs: []jsonVM{}, Refused: []jsonRefusal{}, Decisions: []jsonDecision{}, Rails: map[string]int{}}
+	for _, x := range p.Refused {
+		out.Refused = append(out.Refused, jsonRefusal(x))
+	}
 	for name, n := range p.Rails {
 		out.Rails[name] = n
 	}
@@ -314,6 +324,9 @@ func DecodePass(line []byte) (*Pass, error) {
 	p := &Pass{At: in.At, Config: in.Config, View: View{Quorate: in.Quorate}, Rails: in.Rails}
 	for _, n := range in.Nodes {
 		p.View.Nodes = append(p.View.Nodes, Node{Name: n.Name, Online: n.Online, Cores: value(n.Cores), MemFree: value(n.MemFree), MemTotal: value(n.MemTotal), Seen: value(n.Seen)})
+	}
+	for _, x := range in.Refused {
+		p.Refused = append(p.Refused, Refusal(x))
 	}
 	lists := make([][]Placement, len(in.Placements))
 	for i, list := range in.Placements {

@@ -20,6 +20,7 @@ func goldenPass(t *testing.T) *Pass {
 	in := world()
 	in.Config.Balance = append(in.Config.Balance, "nobody")
 	in.View.VMs[1].Frozen = true
+	in.Refused = []Refusal{{VM: "openvz:101", Node: "n3", Why: "it has the name already"}}
 	p := mustDecide(t, in)
 	for i := range p.Decisions { // what the language would say
 		for j := range p.Decisions[i].Candidates {
@@ -62,7 +63,7 @@ func TestPassGolden(t *testing.T) {
 // noNullLists looks for lists that were written as null, by the names of the fields that are lists.
 func noNullLists(t *testing.T, line []byte) {
 	t.Helper()
-	for _, name := range []string{"nodes", "placements", "vms", "decisions", "rails", "reads", "candidates", "vetoes", "steps"} {
+	for _, name := range []string{"refused", "nodes", "placements", "vms", "decisions", "rails", "reads", "candidates", "vetoes", "steps"} {
 		if bytes.Contains(line, []byte(`"`+name+`":null`)) {
 			t.Errorf("%s is null", name)
 		}
@@ -85,7 +86,7 @@ func TestPassRoundTrip(t *testing.T) {
 		if err != nil || !bytes.Equal(line, again) {
 			t.Errorf("%v\n%s\n%s", err, line, again)
 		}
-		if !reflect.DeepEqual(back.View.VMs, p.View.VMs) || len(back.Decisions) != len(p.Decisions) {
+		if !reflect.DeepEqual(back.View.VMs, p.View.VMs) || len(back.Decisions) != len(p.Decisions) || !reflect.DeepEqual(back.Refused, p.Refused) {
 			t.Errorf("%+v\n%+v", back.View, p.View)
 		}
 	}
