@@ -90,6 +90,7 @@ type regexNode struct {
 	repl    *node  // of s///
 	from    string // of tr///, with ranges written out
 	to      string
+	op      int // its number among the matches of the program, from 1; 0: none yet
 }
 
 // symbol is one lexical variable.
@@ -99,6 +100,7 @@ type symbol struct {
 	slot     int
 	owner    *subInfo
 	captured bool // a closure or a reference may outlive the scope
+	loop     bool // a foreach makes it an alias
 	field    int  // of localtime, from 1, where it was set from there; 0: from elsewhere
 }
 

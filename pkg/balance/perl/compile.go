@@ -57,12 +57,14 @@ type compiler struct {
 	work  int // closures made
 	sizes int // of all patterns
 
-	lastValues map[*node]bool // sorts that are what a sub gives: it may be called for a list
+	lastValues map[*node]bool // sorts and ranges that are what a sub gives: it may be called for a list
 
-	lends   lending // what alias does with elements that are not there
-	warns   bool    // use warnings is in force
-	back    Want    // what a return is to give: inside an eval that one's context
-	tracing bool    // each comparison and logical operator writes a step
+	lends     lending // what alias does with elements that are not there
+	warns     bool    // use warnings is in force
+	back      Want    // what a return is to give: inside an eval that one's context
+	inPattern bool    // a reference to an array in a pattern must be one
+	keepCond  bool    // the loop that comes next ends a block
+	tracing   bool    // each comparison and logical operator writes a step
 }
 
 func (c *compiler) remember(key memoKey, f stmtFn) {

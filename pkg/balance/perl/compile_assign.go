@@ -42,7 +42,7 @@ func (c *compiler) assignScalar(n *node) scalarFn {
 		}
 	case l.kind == nFunc && l.name == "substr":
 		return c.assignSubstr(l, c.scalar(n.kids[1]), nil)
-	case l.kind == nVar && !l.global:
+	case l.kind == nVar && !l.global && !mayAlias(l):
 		i, r := l.slot, c.scalar(n.kids[1])
 		return func(m *machine) Value {
 			v := r(m)
@@ -51,7 +51,7 @@ func (c *compiler) assignScalar(n *node) scalarFn {
 		}
 	}
 	r := c.scalar(n.kids[1])
-	p := c.lvalue(l)
+	p := c.writable(l)
 	return func(m *machine) Value {
 		v := r(m)
 		*p(m) = v
@@ -92,16 +92,23 @@ func (c *compiler) opAssign(n *node) scalarFn {
 		c.p.err(l.off, "Can't modify a list with "+n.name, "change each element: $_ *= 2 for @list")
 	}
 	p, r := c.lvalue(l), c.scalar(n.kids[1])
+	if op != "||" && op != "&&" && op != "//" { // those look first
+		p = c.writable(l)
+	}
 	if c.warns && operator(op) != nil {
 		return c.warnedAssign(n, op, p, r)
 	}
 	switch op {
 	case "||", "&&", "//":
-		kind := map[string]nodeKind{"||": nOr, "&&": nAnd, "//": nDor}[op]
+		kind, at := map[string]nodeKind{"||": nOr, "&&": nAnd, "//": nDor}[op], c.at(n)
 		return func(m *machine) Value {
 			cell := p(m)
 			if goesRight(kind, *cell) {
-				*cell = r(m)
+				v := r(m)
+				if m.readOnly[cell] {
+					m.die(at, readOnlyText)
+				}
+				*cell = v
 			}
 			return *cell
 		}

@@ -120,7 +120,7 @@ func (c *compiler) target(k *node) target {
 	case k.kind == nSlice || k.kind == nKeySlice:
 		return c.sliceTarget(k)
 	}
-	p := c.lvalue(k)
+	p := c.writable(k)
 	return func(m *machine, vals []Value) int {
 		cell := p(m)
 		if len(vals) == 0 {

@@ -352,6 +352,11 @@ func (c *compiler) ref(n *node) scalarFn {
 		}
 		return c.ref(n.kids[0])
 	}
+	if c.isLiteral(n) {
+		i := len(c.prog.literals)
+		c.prog.literals = append(c.prog.literals, literalValue(n))
+		return func(m *machine) Value { return Value{k: kRef, p: &m.literals[i]} }
+	}
 	p := c.lvalue(n)
 	return func(m *machine) Value { return Value{k: kRef, p: p(m)} }
 }

@@ -119,6 +119,12 @@ func (c *compiler) scalar(n *node) scalarFn {
 	case nSlice, nKeySlice, nPairSlice, nListSlice:
 		return lastOf(c.list(n))
 	case nRange:
+		if at := c.at(n); c.lastValues[n] {
+			return func(m *machine) Value {
+				m.die(at, "the flip-flop operator "+n.name+" is not available in algorithms")
+				return Value{}
+			}
+		}
 		c.p.refuse(n.off, "the flip-flop operator "+n.name, "a range makes a list: for my $i (1..5) { ... }")
 		return func(*machine) Value { return Value{} }
 	case nCall:
@@ -376,7 +382,7 @@ func (c *compiler) incDec(n *node) scalarFn {
 
 // stepCell is the variable of ++ and --; a text that is no number is warned of.
 func (c *compiler) stepCell(n *node) ptrFn {
-	p := c.lvalue(n.kids[0])
+	p := c.writable(n.kids[0])
 	if !c.warns {
 		return p
 	}

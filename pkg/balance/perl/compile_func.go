@@ -209,7 +209,7 @@ func (c *compiler) undefine(n *node) scalarFn {
 			return Value{}
 		}
 	}
-	p := c.lvalue(x)
+	p := c.writable(x)
 	return func(m *machine) Value {
 		*p(m) = Value{}
 		return Value{}
@@ -247,12 +247,15 @@ func (c *compiler) reverseText(n *node) scalarFn {
 
 // chomp compiles chomp and chop over all variables that they are given.
 func (c *compiler) chomp(n *node) scalarFn {
-	cells, chop := c.lend(&node{kind: nList, kids: n.kids}, lendLoop), n.name == "chop"
+	cells, chop, at := c.lend(&node{kind: nList, kids: n.kids}, lendLoop), n.name == "chop", c.at(n)
 	return func(m *machine) Value {
 		base, count := len(m.ptrs), 0
 		cells(m)
 		last := String("")
 		for _, p := range m.ptrs[base:] {
+			if m.readOnly[p] {
+				m.die(at, readOnlyText)
+			}
 			s := p.str()
 			if s == "" || !chop && s[len(s)-1] != '\n' {
 				continue

@@ -9,8 +9,14 @@ func (c *compiler) list(n *node) listFn {
 	case nVar, nDeref:
 		switch n.sigil {
 		case '@':
-			a := c.array(n, false)
-			return func(m *machine) { m.pushArray(a(m)) }
+			a, at, must := c.array(n, false), c.at(n), c.inPattern
+			return func(m *machine) {
+				arr := a(m)
+				if arr == nil && must {
+					m.die(at, m.notRef(Value{}, "an ARRAY"))
+				}
+				m.pushArray(arr)
+			}
 		case '%':
 			h := c.hash(n, false)
 			return func(m *machine) { m.pushHash(h(m)) }
@@ -234,7 +240,12 @@ func (c *compiler) repeatList(n *node) listFn {
 
 // alias compiles n to what foreach, map and @_ run over: the variables themselves where there are some.
 func (c *compiler) alias(n *node) listFn {
+	if c.isLiteral(n) {
+		return c.literalAlias(literalValue(n))
+	}
 	switch n.kind {
+	case nCapture:
+		return c.captureAlias(n.name)
 	case nList:
 		fns := make([]listFn, len(n.kids))
 		for i, k := range n.kids {
@@ -343,7 +354,7 @@ func (c *compiler) alias(n *node) listFn {
 			}
 		}
 	case nAnd, nOr, nDor:
-		left, right, kind := c.place(n.kids[0]), c.alias(n.kids[1]), n.kind
+		left, right, kind := c.place(n.kids[0]), c.lend(n.kids[1], lendRead), n.kind
 		return func(m *machine) {
 			cell := left(m)
 			if goesRight(kind, *cell) {

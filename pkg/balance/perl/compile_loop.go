@@ -41,6 +41,7 @@ func (m *machine) turn(k ctl, label string) (goOn bool, out ctl) {
 	case k == ctlReturn || !m.mine(label):
 		return false, k
 	case k == ctlLast:
+		m.leftLoop = true
 		return false, ctlNone
 	}
 	return true, ctlNone
@@ -60,12 +61,7 @@ func (c *compiler) once(n *node, body stmtFn) stmtFn {
 }
 
 func (c *compiler) while(n *node) stmtFn {
-	var cond condFn
-	if n.kids[0] != nil {
-		cond = c.cond(n.kids[0])
-	} else {
-		cond = func(*machine) bool { return true }
-	}
+	cond := c.loopCond(n.kids[0])
 	if n.post && n.kids[1].kind == nDo {
 		return c.doWhile(n, cond)
 	}
@@ -117,13 +113,10 @@ func (c *compiler) doWhile(n *node, cond condFn) stmtFn {
 }
 
 func (c *compiler) forLoop(n *node) stmtFn {
+	cond := c.loopCond(n.kids[1])
 	init := func(*machine) ctl { return ctlNone }
 	if n.kids[0] != nil {
 		init = c.stmt(n.kids[0])
-	}
-	cond := func(*machine) bool { return true }
-	if n.kids[1] != nil {
-		cond = c.cond(n.kids[1])
 	}
 	step := func(*machine) {}
 	if n.kids[2] != nil {
@@ -160,7 +153,16 @@ func (c *compiler) slot(v *node) func(*machine) **Value {
 }
 
 func (c *compiler) foreach(n *node) stmtFn {
+	keep := c.keepCond
+	c.keepCond = false
 	slot, body, label := c.slot(n.kids[0]), c.loopBody(n.kids[2]), n.name
+	if inner := body; keep {
+		body = func(m *machine) ctl {
+			k := inner(m)
+			m.retv, m.rets, m.leftLoop = valNo, append(m.rets[:0], valNo), false
+			return k
+		}
+	}
 	var cont stmtFn
 	if n.kids[3] != nil {
 		cont = c.stmtBody(n.kids[3])

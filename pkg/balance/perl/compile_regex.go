@@ -15,7 +15,7 @@ const maxCached = 64
 // patternOf compiles the pattern of a match. A constant one is checked when the rule is loaded.
 func (c *compiler) patternOf(n *node, extra string) func(*machine) *regex {
 	x := n.regex
-	flags := x.flags + extra
+	op, flags := c.matchOp(n), x.flags+extra
 	if x.pattern.kind == nConst {
 		r, err := compileRegex(x.pattern.val.str(), flags)
 		if err != nil {
@@ -27,11 +27,13 @@ func (c *compiler) patternOf(n *node, extra string) func(*machine) *regex {
 			panic(abort{})
 		}
 		if r.src == "" && !n.post && n.name != "qr" {
-			return func(m *machine) *regex { return m.lastPattern(r) }
+			return func(m *machine) *regex { return m.lastPattern(op, r) }
 		}
 		return func(*machine) *regex { return r }
 	}
+	c.inPattern = true
 	at, f, again := c.at(n), c.scalar(x.pattern), !n.post && n.name != "qr"
+	c.inPattern = false
 	if k := x.pattern; k.kind == nInterp && len(k.kids) == 1 && !flaggedArray(k.kids[0]) {
 		f = c.scalar(k.kids[0]) // /$re/: the pattern itself, if it is one
 		f = c.checked(k.kids[0], f, "regexp compilation", false)
@@ -42,19 +44,43 @@ func (c *compiler) patternOf(n *node, extra string) func(*machine) *regex {
 			return v.p.(*regex)
 		}
 		r := m.regexFor(v.str(), flags, at)
+		m.matches[op].again = false
 		if r.src == "" && again {
-			return m.lastPattern(r)
+			return m.lastPattern(op, r)
 		}
 		return r
 	}
 }
 
+// matchOp numbers the matches and substitutions of the program: each keeps the captures of its last success. So a sub that
+// calls itself finds $1 changed by the inner call, as in perl.
+func (c *compiler) matchOp(n *node) int {
+	if n.regex.op == 0 {
+		c.prog.matches++
+		n.regex.op = c.prog.matches
+	}
+	return n.regex.op
+}
+
 // lastPattern is what an empty pattern stands for: the last that matched in this scope, and only without one itself.
-func (m *machine) lastPattern(r *regex) *regex {
+func (m *machine) lastPattern(op int, r *regex) *regex {
 	if m.match != nil {
+		m.matches[op].again = true
 		return m.match.re
 	}
+	m.matches[op].again = false
 	return r
+}
+
+// matched keeps a success. That of an empty pattern belongs to the match whose pattern it took.
+func (m *machine) matched(op int, text string, loc []int, r *regex) {
+	x := &m.matches[op]
+	if x.again {
+		x = m.match
+	} else {
+		m.match = x
+	}
+	x.text, x.loc, x.re = text, loc, r
 }
 
 func flaggedArray(n *node) bool {
@@ -101,7 +127,7 @@ func (c *compiler) matchCond(n *node) condFn {
 		f := c.matchScalar(n)
 		return func(m *machine) bool { return f(m).Bool() }
 	}
-	pattern, subject, not := c.patternOf(n, ""), c.subject(n), n.not
+	pattern, subject, not, op := c.patternOf(n, ""), c.subject(n), n.not, c.matchOp(n)
 	if strings.Contains(n.regex.flags, "g") && canHold(subject) {
 		return c.matchNext(n, pattern, c.lvalue(subject))
 	}
@@ -117,31 +143,31 @@ func (c *compiler) matchCond(n *node) condFn {
 	if traced := c.matchTracer(n); traced != nil {
 		return func(m *machine) bool {
 			v := text(m)
-			ok := m.matches(pattern(m), v.str()) != not
+			ok := m.matchFrom(op, pattern(m), v.str()) != not
 			traced(m, v, ok)
 			return ok
 		}
 	}
 	return func(m *machine) bool {
 		s := text(m).str() // before the pattern, which may be the last that matched
-		return m.matches(pattern(m), s) != not
+		return m.matchFrom(op, pattern(m), s) != not
 	}
 }
 
-// matches searches from the begin and keeps the captures of a success.
-func (m *machine) matches(r *regex, s string) bool {
+// matchFrom searches from the begin and keeps the captures of a success.
+func (m *machine) matchFrom(op int, r *regex, s string) bool {
 	look := m.search(r, s)
 	loc := look.find(0)
 	if loc == nil {
 		return false
 	}
-	m.match = &match{s, loc, r}
+	m.matched(op, s, loc, r)
 	return true
 }
 
 // matchNext is //g in scalar context: each match goes on behind the last.
 func (c *compiler) matchNext(n *node, pattern func(*machine) *regex, target ptrFn) condFn {
-	not, traced := n.not, c.matchTracer(n)
+	not, traced, op := n.not, c.matchTracer(n), c.matchOp(n)
 	next := func(m *machine, cell *Value) bool {
 		s, r := cell.str(), pattern(m)
 		at := m.places[cell]
@@ -154,7 +180,7 @@ func (c *compiler) matchNext(n *node, pattern func(*machine) *regex, target ptrF
 			delete(m.places, cell)
 			return not
 		}
-		m.match = &match{s, loc, r}
+		m.matched(op, s, loc, r)
 		if m.places == nil {
 			m.places = map[*Value]place{}
 		}
@@ -218,10 +244,11 @@ func (c *compiler) matchList(n *node) listFn {
 		}
 	}
 	pattern, text := c.patternOf(n, ""), c.checked(c.subject(n), c.scalar(c.subject(n)), "pattern match (m//)", false)
+	op := c.matchOp(n)
 	if !strings.Contains(n.regex.flags, "g") {
 		return func(m *machine) {
 			s, r := text(m).str(), pattern(m)
-			if !m.matches(r, s) {
+			if !m.matchFrom(op, r, s) {
 				return
 			}
 			if r.groups == 0 {
@@ -234,7 +261,7 @@ func (c *compiler) matchList(n *node) listFn {
 	return func(m *machine) {
 		s, r := text(m).str(), pattern(m)
 		m.everyMatch(r, s, func(loc []int) {
-			m.match = &match{s, loc, r}
+			m.matched(op, s, loc, r)
 			m.room(1)
 			if r.groups == 0 {
 				m.stack = append(m.stack, String(s[loc[0]:loc[1]]))
@@ -260,9 +287,9 @@ func (c *compiler) subst(n *node) scalarFn {
 		text := c.scalar(c.subject(n))
 		target = func(m *machine) *Value { return m.newCell(text(m)) }
 	} else {
-		target = c.lvalue(c.subject(n))
+		target = c.writable(c.subject(n))
 	}
-	at, name := c.at(n), namer(nil)
+	at, name, op := c.at(n), namer(nil), c.matchOp(n)
 	if at.warn {
 		name = c.operandName(c.subject(n))
 	}
@@ -281,7 +308,7 @@ func (c *compiler) subst(n *node) scalarFn {
 				break
 			}
 			count++
-			m.match = &match{s, loc, r}
+			m.matched(op, s, loc, r)
 			b = append(b, s[done:loc[0]]...)
 			b = appendValue(b, repl(m))
 			if len(b) > m.maxBytes {
@@ -321,7 +348,7 @@ func (c *compiler) trans(n *node) scalarFn {
 		text := c.scalar(c.subject(n))
 		target = func(m *machine) *Value { return m.newCell(text(m)) }
 	} else {
-		target = c.lvalue(c.subject(n))
+		target = c.writable(c.subject(n))
 	}
 	not, at, name := n.not, c.at(n), namer(nil)
 	if at.warn {

@@ -8,15 +8,7 @@ func (c *compiler) tail(n *node, want Want) stmtFn {
 	case nIf:
 		return c.ifTail(n, want)
 	case nWhile, nFor, nForeach:
-		f := c.stmt(n)
-		return func(m *machine) ctl {
-			if k := f(m); k != ctlNone {
-				return k
-			}
-			m.retv = valNo // a loop leaves its last, false condition
-			m.rets = append(m.rets[:0], valNo)
-			return ctlNone
-		}
+		return c.loopTail(n)
 	case nReturn, nNext, nLast:
 		return c.stmt(n)
 	case nAnd, nOr:
@@ -35,6 +27,44 @@ func (c *compiler) tail(n *node, want Want) stmtFn {
 		}
 	}
 	return c.result(n, want)
+}
+
+// loopTail is a loop at the end of a block. It leaves its last condition, and nothing if last ended it.
+func (c *compiler) loopTail(n *node) stmtFn {
+	c.keepCond = true
+	f := c.stmt(n)
+	c.keepCond = false
+	return func(m *machine) ctl {
+		m.retv = valNo // of foreach and of a loop without a condition
+		m.rets = append(m.rets[:0], valNo)
+		m.leftLoop = false
+		if k := f(m); k != ctlNone {
+			return k
+		}
+		if m.leftLoop {
+			return noValue(m)
+		}
+		return ctlNone
+	}
+}
+
+// loopCond compiles the condition of a loop. The value is kept where the loop ends a block.
+func (c *compiler) loopCond(n *node) condFn {
+	keep := c.keepCond
+	c.keepCond = false
+	switch {
+	case n == nil:
+		return func(*machine) bool { return true }
+	case !keep:
+		return c.cond(n)
+	}
+	f, set := c.scalar(n), c.setResult(WantScalar)
+	return func(m *machine) bool {
+		v := f(m)
+		set(m, v)
+		m.leftLoop = false
+		return v.Bool()
+	}
 }
 
 // shortTail compiles X and return, X or next at the end of a block.
@@ -109,10 +139,10 @@ func (c *compiler) result(n *node, want Want) stmtFn {
 	return f
 }
 
-// mayBeList notes the sorts that n gives.
+// mayBeList notes the sorts and ranges that n gives.
 func (c *compiler) mayBeList(n *node) {
 	switch n.kind {
-	case nSort:
+	case nSort, nRange:
 		if c.lastValues == nil {
 			c.lastValues = map[*node]bool{}
 		}

@@ -222,7 +222,11 @@ func (c *compiler) lvalue(n *node) ptrFn {
 		}
 	case nAssign:
 		if !listAssign(n) {
-			f, p := c.void(n), c.lvalue(stripMy(n.kids[0]))
+			l := stripMy(n.kids[0])
+			if l.kind == nLocal { // it is local by then
+				l = l.kids[0]
+			}
+			f, p := c.void(n), c.lvalue(l)
 			return func(m *machine) *Value {
 				f(m)
 				return p(m)
@@ -247,7 +251,7 @@ func (c *compiler) lvalue(n *node) ptrFn {
 	case nCapture:
 		at := c.at(n)
 		return func(m *machine) *Value {
-			m.die(at, "Modification of a read-only value attempted")
+			m.die(at, readOnlyText)
 			return nil
 		}
 	}

@@ -217,7 +217,7 @@ func (c *compiler) assignSubstr(n *node, r scalarFn, f func(*machine, site, Valu
 }
 
 func (c *compiler) replaceSubstr(n *node, r scalarFn, f func(m *machine, old, v Value) (put, result Value)) scalarFn {
-	p, off, at := c.lvalue(n.kids[0]), c.scalar(n.kids[1]), c.at(n)
+	p, off, at := c.writable(n.kids[0]), c.scalar(n.kids[1]), c.at(n)
 	var count scalarFn
 	if len(n.kids) > 2 {
 		count = c.scalar(n.kids[2])

@@ -146,7 +146,7 @@ func (g *generator) operandOf(t operandType, lit string) (text, before string) {
 	case 9:
 		return g.pick("$$"+n, "${$"+n+"}"), "my $" + n + " = \\(my $v" + n + " = " + lit + "); "
 	case 10:
-		return "($j ? 0 : " + lit + ")", ""
+		return "($nothing ? 0 : " + lit + ")", ""
 	}
 	return lit, ""
 }

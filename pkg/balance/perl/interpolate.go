@@ -138,6 +138,12 @@ func (in *interpolation) step() {
 		in.backslash(src[in.i+1])
 	case c == '$' && in.scalarAhead():
 		in.variable()
+	case c == '$' && !in.re && in.i+1 == in.to:
+		in.p.err(in.i, "Final $ should be \\$ or $name", "a plain dollar sign is written \\$")
+		in.i++
+	case c == '$' && !in.re:
+		in.p.refuse(in.i, "the variable "+src[in.i:in.i+2], "a plain dollar sign is written \\$")
+		in.i++
 	case c == '@' && in.arrayAhead():
 		in.variable()
 	default:
@@ -217,7 +223,7 @@ func (in *interpolation) scalarAhead() bool {
 	case c == '+' || c == '-':
 		return len(src) > 1 && (src[1] == '[' || src[1] == '{') || c == '+'
 	}
-	return strings.IndexByte("&`'@!,;/\\", c) >= 0
+	return strings.IndexByte("&`'@!,;/\\|]", c) >= 0
 }
 
 func (in *interpolation) arrayAhead() bool {
@@ -226,7 +232,7 @@ func (in *interpolation) arrayAhead() bool {
 		return false
 	}
 	c := src[0]
-	return isLetter(c) || c == '{' || (c == '-' || c == '+') && !in.re || c == '$' && len(src) > 1 && (isLetter(src[1]) || src[1] == '{' || src[1] == '$') ||
+	return isLetter(c) || c == '{' || isDigit(c) && !in.re || (c == '-' || c == '+') && !in.re || c == '$' && len(src) > 1 && (isLetter(src[1]) || src[1] == '{' || src[1] == '$') ||
 		c == ':' && len(src) > 2 && src[1] == ':' && isLetter(src[2])
 }
 

@@ -1,6 +1,10 @@
 package perl
 
-import "strings"
+import (
+	"math"
+	"strconv"
+	"strings"
+)
 
 // number reads a literal. What is wrong with it is reported, and reading goes on.
 func (l *lexer) number(t *token) {
@@ -85,6 +89,10 @@ func (l *lexer) radix(t *token) {
 		}
 		u = u*base + d
 	}
+	if v, end := l.radixFloat(first, base); end > 0 {
+		l.pos, t.name, t.val = end, name, v
+		return
+	}
 	for l.pos < l.end && isDigit(l.src[l.pos]) {
 		l.pos++
 	}
@@ -96,6 +104,42 @@ func (l *lexer) radix(t *token) {
 	if over {
 		t.val = Float(f)
 	}
+}
+
+// radixFloat reads the rest of 0x1.8p3; end is 0 if this is no such number. The exponent is one of 2.
+func (l *lexer) radixFloat(first int, base uint64) (v Value, end int) {
+	f, scale, i, point := 0.0, 1.0, first, false
+	for ; i < l.end; i++ {
+		switch d := hexDigit(l.src[i]); {
+		case d < base:
+			f = f*float64(base) + float64(d)
+			if point {
+				scale *= float64(base)
+			}
+		case l.src[i] == '.' && !point:
+			point = true
+		case l.src[i] != '_':
+			goto exponent
+		}
+	}
+exponent:
+	if l.at(i)|0x20 != 'p' {
+		return v, 0
+	}
+	i++
+	from := i
+	if c := l.at(i); c == '+' || c == '-' {
+		i++
+	}
+	digits := i
+	for isDigit(l.at(i)) {
+		i++
+	}
+	n, err := strconv.Atoi(l.src[from:i])
+	if i == digits || err != nil {
+		return v, 0
+	}
+	return Float(math.Ldexp(f/scale, n)), i
 }
 
 func hexDigit(c byte) uint64 {

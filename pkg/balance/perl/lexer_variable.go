@@ -52,7 +52,7 @@ func (l *lexer) variable(t *token) {
 			return
 		}
 		t.kind = tCast
-	case sigil == '$' && isDigit(c):
+	case (sigil == '$' || sigil == '@') && isDigit(c):
 		start := l.pos
 		for isDigit(l.at(l.pos)) {
 			l.pos++

@@ -48,7 +48,11 @@ func grok(s string) (v Value, whole bool) {
 		}
 	}
 	if nd == 0 {
-		return Int(0), false
+		rest := i
+		for rest < len(s) && isSpace(s[rest]) {
+			rest++
+		}
+		return Int(0), neg && rest > i && rest == len(s) // perl takes a minus before nothing but blanks for a number
 	}
 	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
 		j := i + 1

@@ -191,6 +191,12 @@ func (p *parser) blockCall(t token, name string) *node {
 			p.syntax(p.peek(true), "")
 		}
 		n.kids = append(n.kids, p.assign())
+		if end := p.peek(false); end.kind == tEOF || end.kind == tOp && (end.text == ";" || end.text == ")" || end.text == "}" || end.text == "]") {
+			if paren {
+				n.end = p.expect(")", open.off)
+			}
+			return n // no list, no values
+		}
 		if !p.isComma() {
 			p.syntax(p.peek(false), name+" EXPRESSION needs a comma before its list")
 		}

@@ -40,8 +40,8 @@ sub series {
     no strict; no warnings;
     sub main::res { series(1, @_) }
     sub main::res2 { series(2, @_) }
-    sub main::min { my $b = shift; for (@_) { $b = $_ if $_ < $b } $b }
-    sub main::max { my $b = shift; for (@_) { $b = $_ if $_ > $b } $b }
+    sub main::min { my $b = shift; for (@_) { my ($x, $y) = ($_, $b); $b = $_ if $x < $y } $b }
+    sub main::max { my $b = shift; for (@_) { my ($x, $y) = ($_, $b); $b = $_ if $x > $y } $b }
     sub main::average { return undef unless @_; my $s = 0; $s += $_ for @_; $s / @_ }
     sub main::meridian { my @s = sort { $a <=> $b } @_; return undef unless @s; @s % 2 ? $s[$#s / 2] : ($s[@s / 2 - 1] + $s[@s / 2]) / 2 }
     sub main::migrate { push @actions, 'migrate'; 1 }

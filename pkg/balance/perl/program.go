@@ -128,6 +128,8 @@ type Program struct {
 	protos   []*proto // by index; main is the first
 	named    []*proto // named subs
 	globals  [3]int   // package scalars, arrays, hashes
+	matches  int      // matches and substitutions
+	literals []Value  // those that are aliases
 	usesRefs bool
 	pure     bool
 	ran      atomic.Bool // a run has ended

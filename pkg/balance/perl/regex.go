@@ -29,7 +29,7 @@ type regex struct {
 	size   int      // of the compiled pattern, in instructions
 	cost   int      // how much a byte of text costs at most, in steps/256
 
-	lineStart  bool // begins with ^ under /m
+	lineStart  bool // has ^ under /m
 	looksBack  bool // has ^, \A, \b or \B
 	translated string
 	once       sync.Once
@@ -113,9 +113,10 @@ func regexText(e error, src string) string {
 
 // match is the last successful match: what $1, $& and @- read.
 type match struct {
-	text string
-	loc  []int // pairs of offsets, -1 for a group that took no part
-	re   *regex
+	text  string
+	loc   []int // pairs of offsets, -1 for a group that took no part
+	re    *regex
+	again bool // the pattern at hand is empty and stands for that of another match
 }
 
 // search is a pattern at work on a text.
@@ -156,8 +157,13 @@ func (s *search) find(from int) []int {
 		s.m.step(1 + (len(s.text)-from)*s.r.cost>>8)
 		return nil
 	}
-	loc = s.r.narrow(loc, s.text, s.wide)
-	if end := len(s.text); s.r.lineStart && end > 0 && loc[0] == end { // perl begins no line behind the last line end
+	if end := len(s.subject); s.r.lineStart && end > 0 && loc[1] == end && s.subject[end-1] == '\n' {
+		loc = s.byHand(loc[0]) // perl begins no line behind the last line end, as RE2 may have done here
+	} else {
+		loc = s.r.narrow(loc, s.text, s.wide)
+	}
+	if loc == nil {
+		s.m.step(1 + (len(s.text)-from)*s.r.cost>>8)
 		return nil
 	}
 	s.m.step(1 + (loc[1]-from)*s.r.cost>>8)

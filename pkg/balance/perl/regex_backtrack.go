@@ -12,20 +12,39 @@ type attemptAt struct {
 	slot int // -1, or the group whose end was pos before
 }
 
-// notEmpty finds the match that begins at the offset and is not empty, in perl's order. RE2 gives only the first of all
-// matches; this one follows the same program by hand. No state is entered twice, so that it takes linear time, too.
+// notEmpty finds the match that begins at the offset and is not empty.
 func (s *search) notEmpty(from int) []int {
-	prog := s.r.program()
 	start := from
 	if s.wide {
 		start += countHigh(s.text[:from])
 	}
+	return s.attempt(start, false, map[uint64]bool{})
+}
+
+// byHand finds the first match that begins at a place of the subject or behind it.
+func (s *search) byHand(start int) []int {
+	seen := map[uint64]bool{} // what failed once fails from everywhere
+	for ; start <= len(s.subject); start++ {
+		if start < len(s.subject) && s.subject[start]&0xC0 == 0x80 {
+			continue
+		}
+		if loc := s.attempt(start, true, seen); loc != nil {
+			return loc
+		}
+	}
+	return nil
+}
+
+// attempt finds the match that begins at a place of the subject, in perl's order. RE2 gives only the first of all
+// matches; this one follows the same program by hand. No state is entered twice, so that it takes linear time, too.
+// Unlike RE2's, its ^ under /m begins no line behind the last line end.
+func (s *search) attempt(start int, empty bool, seen map[uint64]bool) []int {
+	prog := s.r.program()
 	loc := make([]int, prog.NumCap)
 	for i := range loc {
 		loc[i] = -1
 	}
 	loc[0] = start
-	seen := map[uint64]bool{}
 	todo := []attemptAt{{uint32(prog.Start), start, -1}}
 	for len(todo) > 0 {
 		at := todo[len(todo)-1]
@@ -51,13 +70,12 @@ func (s *search) notEmpty(from int) []int {
 				todo = append(todo, attemptAt{0, loc[in.Arg], int(in.Arg)})
 				loc[in.Arg] = at.pos
 			case syntax.InstEmptyWidth:
-				ok = syntax.EmptyOp(in.Arg)&^emptyAt(s.subject, at.pos) == 0
+				ok = syntax.EmptyOp(in.Arg)&^emptyAt(s.subject, at.pos) == 0 &&
+					(syntax.EmptyOp(in.Arg)&syntax.EmptyBeginLine == 0 || at.pos == 0 || at.pos < len(s.subject))
 			case syntax.InstMatch:
-				if at.pos > start {
-					loc[1] = at.pos
-					if out := s.r.narrow(append([]int(nil), loc...), s.text, s.wide); out[1] > from { // a line end that $ looked at does not count
-						return out
-					}
+				loc[1] = at.pos
+				if out := s.r.narrow(append([]int(nil), loc...), s.text, s.wide); empty || out[1] > out[0] { // a line end that $ looked at does not count
+					return out
 				}
 				ok = false
 			case syntax.InstFail:

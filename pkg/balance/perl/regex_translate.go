@@ -79,7 +79,7 @@ func (t *translator) step() *regexError {
 	case '^':
 		t.looksBack = true
 		if t.multi {
-			t.lineStart = t.lineStart || t.out.Len() == 0
+			t.lineStart = true
 			t.out.WriteString(`(?m:^)`)
 		} else {
 			t.out.WriteString(`\A`)

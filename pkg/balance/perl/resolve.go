@@ -215,6 +215,12 @@ func (r *resolver) foreach(n *node) {
 		if v := n.kids[0]; v != nil {
 			r.walk(v)
 			r.introduce()
+			if v.kind == nMy {
+				v = v.kids[0]
+			}
+			if v.sym != nil {
+				v.sym.loop = true
+			}
 		}
 		r.walk(n.kids[2])
 		r.introduce()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -30,32 +31,35 @@ type site struct {
 
 // machine is one run of a program. A machine is used by one goroutine at a time.
 type machine struct {
-	prog    *Program
-	opt     Options
-	ctx     context.Context
-	cancel  context.CancelFunc
-	f       *frame
-	stack   []Value // values of lists
-	loans   []loan
-	ptrs    []*Value // aliases: what foreach, map and @_ run over
-	rets    []Value  // what a sub returns in list context
-	retv    Value    // what it returns in scalar context
-	globals []*Value
-	arrays  []*array
-	hashes  []*hash
-	saves   []saved
-	frames  [][]*frame // unused frames of each sub
-	codes   []*code    // named subs
-	match   *match
-	regexes map[string]*regex
-	places  map[*Value]place // where the next //g of a scalar goes on
-	label   string           // where next and last go
-	call    Call
-	slab    []Value
-	free    int
-	buf     []byte
-	done    []bool // which state variables are set
-	random  uint64
+	prog     *Program
+	opt      Options
+	ctx      context.Context
+	cancel   context.CancelFunc
+	f        *frame
+	stack    []Value // values of lists
+	loans    []loan
+	ptrs     []*Value // aliases: what foreach, map and @_ run over
+	rets     []Value  // what a sub returns in list context
+	retv     Value    // what it returns in scalar context
+	globals  []*Value
+	arrays   []*array
+	hashes   []*hash
+	saves    []saved
+	frames   [][]*frame // unused frames of each sub
+	codes    []*code    // named subs
+	match    *match     // nil, or one of matches
+	literals []Value
+	readOnly map[*Value]bool // the cells of literals
+	matches  []match         // by number, see matchOp
+	regexes  map[string]*regex
+	places   map[*Value]place // where the next //g of a scalar goes on
+	label    string           // where next and last go
+	call     Call
+	slab     []Value
+	free     int
+	buf      []byte
+	done     []bool // which state variables are set
+	random   uint64
 
 	tails    [4]tail
 	nextTail int
@@ -65,7 +69,8 @@ type machine struct {
 	maxBytes, maxElements, maxDepth int
 	depth, nest, output, maxOutput  int
 	memory, maxMemory               int
-	where                           int // the loop or call that was begun last: where a limit is reported
+	leftLoop                        bool // the loop that was run last was left by last
+	where                           int  // the loop or call that was begun last: where a limit is reported
 }
 
 // frame holds the lexical variables of one call.
@@ -248,6 +253,7 @@ func (m *machine) prepare(ctx context.Context, o Options) {
 	for _, h := range m.hashes {
 		h.clear()
 	}
+	clear(m.matches)
 	for i := range m.done {
 		m.done[i] = false
 	}
@@ -280,6 +286,15 @@ func newMachine(p *Program) *machine {
 	}
 	for i := 0; i < p.globals[2]; i++ {
 		m.hashes = append(m.hashes, new(hash))
+	}
+	if len(p.literals) > 0 {
+		m.literals, m.readOnly = slices.Clone(p.literals), make(map[*Value]bool, len(p.literals))
+		for i := range m.literals {
+			m.readOnly[&m.literals[i]] = true
+		}
+	}
+	if p.matches > 0 {
+		m.matches = make([]match, p.matches+1)
 	}
 	m.call.prog = p
 	return m

@@ -439,3 +439,251 @@ grep(/o+/, 'foo'); my @r = ('q' =~ // ? 1 : 0); 'foo' =~ /o+/; push @r, 'q' =~ /
 abs((1, 2))
 #
 defined(&nosuch) . exists(&nosuch) . exists(&f1); sub f1 { 1 }
+# literals are read-only, also as aliases
+for my $e (1,2) {$e++} 1
+#
+sub f { $_[0]++ } f(1)
+#
+$_++ for 1,2; 1
+#
+map { $_++ } 1, 2
+#
+my @a = map { s/a/b/; $_ } 'abc', 'xa'; "@a"
+#
+my @l = map {$_++} 1..3; "@l"
+#
+$_++ for 1+2; 1
+#
+$_++ for -1; 1
+#
+$_++ for "abc"; 1
+#
+$_++ for qw(a b); 1
+#
+$_++ for undef; 1
+#
+$_++ for (1..3, 5); 1
+#
+sub f {$_[0]++} f(undef); 1
+#
+sub f {$_[0]++} f($x ? 1 : 2); 1
+#
+sub f {$_[0]++} f($x || 2); 1
+#
+"abc" =~ /(b)/; $_++ for $1; 1
+#
+sub f { $_[0] =~ s/b/c/; } "abc" =~ /(b)/; f($1); 1
+#
+for my $e ('a', 'b') { $e =~ s/z/b/ } 1
+#
+for my $e ('a', 'b') { $e =~ tr/z/b/ } 1
+#
+for my $e ('a', 'b') { $e =~ tr/a-z// } 1
+#
+for my $e ('a', 'b') { chomp $e } 1
+#
+for my $e ('a', 'b') { $e .= 'x' } 1
+#
+for my $e ('a', 'b') { $e ||= 'x' } 1
+#
+for my $e ('a', 'b') { $e &&= 'x' } 1
+#
+for my $e ('a', 'b') { ($e) = (1) } 1
+#
+for my $e ('a', 'b') { my $r = \$e; $$r = 5 } 1
+#
+for my $e ('a', 'b') { for my $f ($e) { $f = 3 } } 1
+#
+my $r = \5; $$r = 6; 1
+#
+for ('a') { undef $_ } 1
+#
+for ('a') { substr($_, 0, 1) = 'b' } 1
+#
+for ('a') { substr($_, 0, 1, 'b') } 1
+#
+for ('a') { local $_ = 5; } 1
+#
+for ('a') { for (@{[1]}) { $_ = 4 } } 1
+#
+use List::Util 'first'; first { $_++ } 1, 2;
+#
+grep { $_++ } 1, 2;
+#
+for (time) { $_++ } 1
+#
+for ("a$x") { $_++ } 1
+#
+for ('a' => -w => b) { $_++ } 1
+#
+my @x = map { chop; $_ } 'ab', 'cd'; @x
+#
+for my $e ($x, 1) { $e = 4 } $x
+#
+my $j; for $j (1, 2) { $j = 5 } 1
+#
+our $g; for $g (1, 2) { $g = 5 } 1
+#
+for my $e (1) { my $s = sub { $e = 2 }; $s->() } 1
+#
+sub f { my ($p) = @_; $p++; $p } f(1) . f(2)
+#
+sub f { my $p = shift; $p .= 'x'; $p } join ',', map { f($_) } 'a', 'b'
+#
+sub f { @_ = (5, 6); $_[0]++; "@_" } f(1, 2)
+#
+sub f { push @_, 3; $_[-1]++; "@_" } f(1, 2)
+#
+sub f { $_++ for @_; "@_" } f(1, 2)
+#
+sub f { my @c = @_; $_++ for @c; "@c" } f(1, 2)
+#
+my @a = (1, 2); $_++ for @a; "@a"
+#
+my %h = (a => 1); $_++ for values %h; $h{a}
+#
+for (my @c = (1, 2)) { $_++ } 1
+#
+for my $e (my $x = 5) { $e++ } 1
+#
+for my $e ([1, 2], 'a') { last unless ref $e; $e->[0]++ } 1
+#
+for my $e (1) { ($e += 2) *= 3 } 1
+#
+eval { for my $e (1) { $e = 2 } }; $@
+#
+for my $w (qw(x y)) { $w = uc $w; } 1
+#
+use List::Util 'reduce'; reduce { $b++ } 1, 2, 3;
+#
+for my $x (1,2) { for my $y ($x, 3) { $z .= $y } } $z
+#
+foreach (__LINE__, time) { $k .= $_ if 0 } 1
+#
+sub f { $_[0] = 'm'; 1 } my $x = 1; f($x); my @l = (1); f(@l); f($l[0]); f("$x"); f($x . ''); f(f($x)); "$x@l"
+#
+while (my $x = shift @{[0]}) { } 1
+#
+sub f { undef $_[0] } f(5)
+#
+for (1) { ($_, my $y) = (1, 2) } 1
+#
+for (1) { my $x = \$_; $$x++ } 1
+#
+my $x = "- "; $x++; my $y = "- "; $y--; my $z = "-"; $z++; ($x, $y, $z, -"- ", -"+ ", "- " .. "- ", "- "+1, "- " * 2.5, "- " | 1)
+#
+use Scalar::Util 'looks_like_number'; (looks_like_number("- ") ? 1 : 0, looks_like_number("+  ") ? 1 : 0, looks_like_number(" - ") ? 1:0, looks_like_number("-") ? 1:0, looks_like_number("  ") ? 1:0, looks_like_number("- 1") ? 1 :0)
+#
+0x1.8p3 . ' ' . 0xap0 . ' ' . 0x.8p1 . ' ' . 0b1.1p1 . ' ' . 0x1p-2 . ' ' . 01.4p0 . ' ' . 0x1.ffp+2
+#
+0xa.5
+#
+0x1..3
+#
+sub f { $_[0] . $_[0]++ } my $x = 4; f($x)
+# what random programs found on the way to two million
+my @r; for my $p ('^b|$', '^|b', '(^)|$', 'a\n^', '(a\n^|a)', '^\s*|x', '(?:^|,)(\w*)') { for my $s ('', "\n", "a\n", "a\nb\n", 'b', "x,a\n") { my @m = $s =~ /$p/mg; push @r, join('|', map { $_ // 'u' } @m); (my $t = $s) =~ s/$p/<>/mg; push @r, $t } } @r
+#
+my @r; for my $s ('', "\n", "a\n", "a\nb\n", 'b') { push @r, join('|', $s =~ /^|$/mg); push @r, $s =~ /\n^/m ? 1 : 0; push @r, $s =~ /^$/m ? $-[0] : 'n'; } @r
+#
+eval { 0 !~ @$x } or $@
+#
+eval { 0 =~ @$x } or $@
+#
+my $r; my $n = eval { 5 + @$r }; ($n, $@)
+#
+my $r; my $n = eval { "a" . @$r }; ($n, $@)
+#
+my $r; my $n = eval { scalar(@$r) }; ($n, $@)
+#
+my $r; my $n = eval { ("a" =~ /b/) =~ @$r }; ($n, $@)
+#
+my $y = 1; $y =~ s/\w//; { 0 !~ $q } $&
+#
+my $y = 1; $y =~ s/\w//; { my $k; 0 =~ $q } $&
+#
+'abc' =~ /(\w)$/; { 'xy' =~ // } "$1$&"
+#
+sub f { my $n = shift; "$n" =~ /(\d)/; f($n - 1) if $n; $1 } f(3)
+#
+sub f { my $n = shift; "$n" =~ /(\d)/ or return; my $r = $n ? f($n - 1) : ''; "$1$r" } f(3)
+#
+for my $i (1, 2) { if ("$i" =~ /(\d)/) { if ($i == 1) { for my $j (5) { "$j" =~ /(\d)/; } push @r, $1 } } } "@r"
+#
+sub g { "$_[0]" =~ /(\w)/; $1 } 'q' =~ /(\w)/; my $x = g('z'); "$1$x"
+#
+sub g { $_[0] =~ /(\w)/; g('y') if $_[0] eq 'z'; $1 } 'q' =~ /(\w)/; my $x = g('z'); "$1$x"
+#
+(local $_ = 5) + ($m = 1)
+#
+(local $_ = 5) . ($_ = 7)
+#
+map ''
+#
+grep ''
+#
+my @x = map lc; "@x"
+#
+eval{map{0}$r||$q[-1]}or 0
+#
+eval{for ($r||$q[-1]) { 0 } 1}or $@
+#
+eval{for ($r||$h{x}) { 0 } 1}; join ',', keys %h
+#
+eval{for ($r//$q[3]) { 0 } 1}; scalar @q
+#
+eval{for ($r ? 1 : $q[3]) { 0 } 1}; scalar @q
+#
+sub f{} eval{f($r//$q[3]); 1}; scalar @q
+#
+-"- "
+#
+my $y = "0-"; -(substr("\U$y\E$y", -3, 2))
+#
+-(substr("- -", 0, 2))
+#
+my $x = "- -"; -(substr($x, 0, 2))
+#
+my $y = '0'; my @l = ("x"); my $v = (scalar(grep /q/, @l) || -(substr("\U$y\E$y", -3, 2))); $v
+#
+my $t = "5- "; my $n = $t + 0; (-$t, -"-5x", -"-5", -"+5", -" -5", -"-5 ", -"-inf", -"-")
+#
+0x1.8p3
+#
+my $x=3; do { while($x--){} }
+#
+sub g{my $x=3; while($x--){}} ("<".g().">", g())
+#
+my $x = 5; until ($x-- < 1) {}
+#
+while (0) {}
+#
+my @a=(1); while (@a) { pop @a }
+#
+sub f{1..3} (f(), 5)
+#
+'a' .. 'c'
+#
+sub f { my $n = shift; $n ? 1 .. $n : 0 } (f(3), f(0))
+#
+sub f{while(1){last}} ('<', f(), scalar(f()), '>')
+#
+sub f{my $x = 2; while($x--){last if $x}} ('<', f(), scalar(f()), '>')
+#
+sub f{for(1,2){last}} ('<', f(), scalar(f()), '>')
+#
+sub f{for(1,2){for(3){last}}} ('<', f(), scalar(f()), '>')
+#
+sub f{for(1,2){ 7 }} ('<', f(), scalar(f()), '>')
+#
+sub f{my $x=1; while($x && $x--){}} ('<', f(), scalar(f()), '>')
+#
+my $x=1; while($x--){ 5 } continue { 6 }
+#
+for (my $i = 3; $i--; ) {}
+#
+my $i = 3; $i-- while $i
+#
+my $i = 3; $i-- until !$i
+#
+my $i = 3; do { $i-- } while $i
