@@ -41,14 +41,14 @@ func (c *compiler) assignCount(n *node) func(*machine) int {
 
 // limitedSplit is the right side; a split into scalars makes one part more than there are, as perl's does.
 func limitedSplit(n *node) *node {
-	r := n.kids[1]
+	r := bare(n.kids[1])
 	if r.kind != nFunc || r.name != "split" || len(r.kids) != 2 {
-		return r
+		return n.kids[1]
 	}
 	left := leftItems(n.kids[0])
 	for _, k := range left {
 		if isArray(k) || isHash(k) || k.kind == nSlice || k.kind == nKeySlice {
-			return r
+			return n.kids[1]
 		}
 	}
 	limited := *r

@@ -115,7 +115,13 @@ func (c *compiler) scalar(n *node) scalarFn {
 		if !c.lastValues[n] {
 			c.p.refuse(n.off, "sort where one value is wanted", "it gives a list: my @s = sort ...; or (sort ...)[0]")
 		}
-		return lastOf(c.list(n))
+		list := c.items(n.kids[1:]) // perl does not sort then
+		return func(m *machine) Value {
+			base := len(m.stack)
+			list(m)
+			m.stack = m.stack[:base]
+			return Value{}
+		}
 	case nSlice, nKeySlice, nPairSlice, nListSlice:
 		return lastOf(c.list(n))
 	case nRange:

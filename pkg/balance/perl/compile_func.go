@@ -84,7 +84,11 @@ func (c *compiler) arguments(n *node, b *builtin) listFn {
 	op, number, any := argumentCheck(b.name)
 	if b.max < 0 {
 		if any {
-			return c.checkedItems(n, n.kids, c.items(n.kids), op)
+			items := c.items
+			if b.name == "sprintf" {
+				items = c.formatItems
+			}
+			return c.checkedItems(n, n.kids, items(n.kids), op)
 		}
 		return c.subItems(n)
 	}

@@ -159,7 +159,7 @@ func (c *compiler) mutating(n *node) scalarFn {
 		return nil
 	}
 	switch l.kind {
-	case nVar, nIndex, nKey, nIncDec, nAssign, nCond, nAnd, nOr, nDor:
+	case nVar, nIndex, nKey, nDeref, nIncDec, nAssign, nCond, nAnd, nOr, nDor:
 	default:
 		return nil
 	}
@@ -178,6 +178,10 @@ func (c *compiler) place(n *node) ptrFn {
 	case nVar:
 		if n.sigil == '$' {
 			return c.lvalue(n)
+		}
+	case nDeref:
+		if n.sigil == '$' {
+			return c.referredTo(n)
 		}
 	case nIndex:
 		return c.elementAlias(n)

@@ -288,6 +288,22 @@ func (c *compiler) derefPtr(n *node) ptrFn {
 	}
 }
 
+// referredTo is what a reference points to; one that is undef creates nothing.
+func (c *compiler) referredTo(n *node) ptrFn {
+	f, at := c.inBraces(n.kids[0]), c.at(n)
+	return func(m *machine) *Value {
+		v := f(m)
+		switch v.k {
+		case kRef:
+			return v.p.(*Value)
+		case kUndef:
+			return m.newCell(Value{})
+		}
+		m.die(at, m.notRef(v, "a SCALAR"))
+		return nil
+	}
+}
+
 // derefScalar reads $$x, and arrays and hashes behind references in scalar context.
 func (c *compiler) derefScalar(n *node) scalarFn {
 	switch n.sigil {

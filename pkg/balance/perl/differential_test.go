@@ -137,12 +137,16 @@ func compareAll(t *testing.T, path string, cells []cell, seed int64, count int, 
 			}
 		}()
 	}
-	begun := time.Now()
+	begun, told := time.Now(), 0
 	for i := 0; i < count && (*longest == 0 || time.Since(begun) < *longest); i += batchSize {
 		starts <- i
 		if i > 0 && i%50_000 == 0 {
 			sum.mu.Lock()
 			t.Logf("%d programs compared, %d differ", sum.compared, len(sum.differ))
+			for ; told < len(sum.differ); told++ { // a long run tells at once
+				d := sum.differ[told]
+				t.Logf("program %d:\n%s\n  got %s\n perl %s", d.index, d.code, d.got, d.want)
+			}
 			sum.mu.Unlock()
 		}
 	}

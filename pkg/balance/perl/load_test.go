@@ -35,7 +35,7 @@ func refusedTexts() map[string]string {
 		"my $main::x":                       "Can't use global $x in \"my\"",
 		"my Foo $x":                         "a typed declaration",
 		"map { 1 }, 2":                      "no comma stands behind the block",
-		"map 1 2":                             "map EXPRESSION needs a comma",
+		"map 1 2":                           "map EXPRESSION needs a comma",
 		"map()":                             "syntax error",
 		"use List::Util qw(first); first 1": "a { block } belongs behind first",
 		"use;":                              "use NAME;",

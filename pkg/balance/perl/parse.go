@@ -11,7 +11,8 @@ const (
 	maxHeight   = 2_000     // of a tree: a + b + c + ... is as deep as it is long
 	maxSource   = 256 << 10 // bytes
 	maxWarnings = 200
-	maxWork     = 500_000 // closures made: what is nested in an evil way is compiled again and again
+	maxReads    = 2_000_000 // tokens looked at; each of the longest source twice, and some again
+	maxWork     = 500_000   // closures made: what is nested in an evil way is compiled again and again
 )
 
 type parser struct {
@@ -31,13 +32,15 @@ type parser struct {
 	imports  map[string]string
 	strict   bool
 	warns    bool
-	hashAt   int  // just behind a { that begins a hash reference, where a statement could stand
-	warned   bool // use warnings was met
-	trying   int  // within try: an error is only an answer
-	broken   bool // a piece could not be read: what the rest says of names is not to be trusted
-	given    bool // too many errors: give up
-	unclosed bool // a bracket is open at the end
-	named    bool // there are named subs
+	hashAt   int          // just behind a { that begins a hash reference, where a statement could stand
+	warned   bool         // use warnings was met
+	noHash   map[int]bool // the { of map that begin a block, though they look like a hash reference
+	reads    int          // tokens looked at
+	trying   int          // within try: an error is only an answer
+	broken   bool         // a piece could not be read: what the rest says of names is not to be trusted
+	given    bool         // too many errors: give up
+	unclosed bool         // a bracket is open at the end
+	named    bool         // there are named subs
 }
 
 // host finds a host function.
@@ -159,6 +162,10 @@ func (p *parser) peek(term bool) *token {
 	}
 	if p.have {
 		p.pos = p.tokStart
+	}
+	if p.reads++; p.reads > maxReads {
+		p.given = p.trying == 0
+		p.fail(p.pos, "limit: this algorithm is too involved to be read", "make it shorter, and take apart what is nested")
 	}
 	p.tokStart = p.pos
 	p.tok = p.lexer.next(term)

@@ -121,8 +121,12 @@ func (p *parser) definedSub(n *node) *node {
 		return nil
 	}
 	p.take()
+	if called := p.isOp(false, "("); called || open && !p.isOp(false, ")") { // its value, or more than the sub
+		p.reset(m)
+		return nil
+	}
 	if open {
-		p.expect(")", n.off)
+		p.take()
 	}
 	n.name = "defined" // a sub that exists is defined: there are no forward declarations
 	c := p.ampCall(token{kind: tVar, text: "&", name: t.name, off: t.off, end: t.end})
@@ -228,6 +232,9 @@ func (p *parser) blockCall(t token, name string) *node {
 // mapBlock reads the { of map: a block, or a hash reference if a comma follows its end.
 func (p *parser) mapBlock(open token) *node {
 	var n *node
+	if p.noHash[open.off] { // found out before, within something that was read twice
+		return p.mapBody(open)
+	}
 	if p.looksLikeHash(open.off) || p.lexer.at(p.peekAfter(open.end)) == '}' {
 		if p.try(func() bool {
 			n = p.term()
@@ -235,7 +242,16 @@ func (p *parser) mapBlock(open token) *node {
 		}) {
 			return n
 		}
+		if p.noHash == nil {
+			p.noHash = map[int]bool{}
+		}
+		p.noHash[open.off] = true
 	}
+	return p.mapBody(open)
+}
+
+// mapBody reads it as a block.
+func (p *parser) mapBody(open token) *node {
 	if i := p.peekAfter(open.end); p.lexer.at(i) == '{' { // directly behind map {, another { is a hash reference
 		p.hashAt = i + 1
 	}

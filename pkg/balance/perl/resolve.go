@@ -15,10 +15,11 @@ const (
 	gName           // $0
 	gPid            // $$
 	gVersion        // $]
+	gFlush          // $|
 	gFixed
 )
 
-var fixedGlobals = [gFixed]string{"_", "a", "b", "@", ",", "\\", "\"", ";", "0", "$", "]"}
+var fixedGlobals = [gFixed]string{"_", "a", "b", "@", ",", "\\", "\"", ";", "0", "$", "]", "|"}
 
 // resolver turns names into slots: lexical variables into places of a frame,
 // package variables into places of the program's tables.

@@ -263,6 +263,7 @@ func (m *machine) prepare(ctx context.Context, o Options) {
 	*m.globals[gName] = valName
 	*m.globals[gPid] = Int(1)
 	*m.globals[gVersion] = valVersion
+	*m.globals[gFlush] = Int(0)
 	m.f = m.newFrame(m.prog.main)
 	m.bindSubs()
 }
@@ -272,7 +273,7 @@ var (
 	valSpace   = String(" ")
 	valSubsep  = String("\x1c")
 	valName    = String("lbmonitor")
-	valVersion = Float(5.036)
+	valVersion = String("5.036000")
 )
 
 // newMachine makes a machine for a program.

@@ -687,3 +687,43 @@ my $i = 3; $i-- while $i
 my $i = 3; $i-- until !$i
 #
 my $i = 3; do { $i-- } while $i
+# arguments of sprintf, references that a later side changes, split in parentheses
+my $z; $y=',';$z=()=(split/,/,$y)
+#
+my ($a1, @m) = (split /,/, 'a,b,,'); scalar(@m)
+#
+my $n = (my ($p, $q) = (split /,/, 'a,b,c,d,,')); $n
+#
+$rs=\$z;$$rs>=($z=5)
+#
+my $z = 1; my $rs=\$z; ($$rs + ($z = 5), $$rs . $z++, $$rs < ++$z, $$rs == ($z += 1), "$$rs$z")
+#
+my $z = 1; my $r = \$z; my @l = ($$r, $z++, $$r); "@l"
+#
+my $q; my @l = ($$q, my $t = 1); defined $q ? 1 : 0
+#
+my $z = 2; my $r = [\$z]; ${$r->[0]} * ($z = 7)
+#
+my @l; my $z = sprintf("%o", $l[0], (push @l, 4)); ($z, "@l")
+#
+my @m; my $w = sprintf("%s-%s", $m[0], push(@m, 7)); ($w, "@m")
+#
+my %h; (sprintf("%s", $h{a}, ($h{a}=5)), %h)
+#
+my @e; sprintf("%s", $e[3]); scalar @e
+#
+my @p; join("-", $p[0], push(@p, 7))
+#
+my @p = (1); sprintf("%s %s", $p[-1], push(@p, 7))
+#
+my @p = (1, 2); sprintf("%s %s %s", $p[1], shift @p, "@p")
+#
+($], $] > 5, $] + 0, $|, "$|")
+#
+sub f1 { @_ } sub f2 { 'v' } (defined(&f2(1) . ''), defined(&f2), defined &f2, defined(&nosuch), defined(&f2(1)) ? 1 : 0, exists(&f2))
+#
+sub f2 { my @l = (3, 1); return (sort(@l)) } (scalar(f2()), f2())
+#
+sub f2 { my @l = (3, 1); sort { $x++; $a <=> $b } @l } (scalar(f2()), $x)
+#
+my @x = map { lc($_) => 1 } map { uc($_), 2 } 'a', 'b'; "@x"
