@@ -1,5 +1,10 @@
 package perl
 
+import (
+	"regexp"
+	"strings"
+)
+
 // expr writes an expression; some change variables.
 func (g *generator) expr() string {
 	if g.depth++; g.depth > 4 {
@@ -30,9 +35,9 @@ func (g *generator) expr() string {
 	case 14:
 		return "join(" + g.str() + ", " + g.list() + ")"
 	case 15:
-		return g.pick("scalar(@l)", "$#l", "scalar(keys %h)", "(@l)[1]", "(sort @l)[0]", "(sort { $a <=> $b || $a cmp $b } grep { $_ == $_ } @l)[-1]", "(reverse @m)[0]", "scalar(() = "+g.list()+")", "\"@l[0..1]\"", "(f1(@l))[0]", "scalar(f1(@m))", "f1($x, @l) . ''", "f2("+e()+", "+e()+") . ''", "(f2($x))[0]", "&f2($y, 1) . ''", "$rc->("+e()+") . ''", "&$rc($x) . ''", "&{$rc}(1) . ''", "main::f1(4) . ''", "$#{$ra}", "$#$ra", "${\\ scalar @m}")
+		return g.pick("scalar(@l)", "$#l", "scalar(keys %h)", "(@l)[1]", "(sort @l)[0]", "(sort { $a <=> $b || $a cmp $b } grep { $_ == $_ } @l)[-1]", "(reverse @m)[0]", "scalar(() = "+g.list()+")", "\"@l[0..1]\"", "(f1(@l))[0]", "scalar(f1(@m))", "f1($x, @l) . ''", "f2("+g.twoArgs()+") . ''", "(f2($x))[0]", "&f2($y, 1) . ''", "$rc->("+e()+") . ''", "&$rc($x) . ''", "&{$rc}(1) . ''", "main::f1(4) . ''", "$#{$ra}", "$#$ra", "${\\ scalar @m}")
 	case 16:
-		return "sprintf('" + g.format() + "', " + e() + ", " + e() + ")"
+		return "sprintf('" + g.format() + "', " + g.twoArgs() + ")"
 	case 17:
 		return "substr(" + e() + ", " + g.pick("-3", "-2", "-1", "0", "1", "2", "3", "length($y) - 1") + g.pick("", ", 2", ", -1", ", 0") + ")"
 	case 18:
@@ -64,6 +69,18 @@ func (g *generator) expr() string {
 	}
 	return g.pick("\"$x-$y\"", "\"${x}y\"", "\"@l\"", "\"$h{b}[$x]\"", "\"\\U$y\\E$y\"", "\"\\u$y\"", "\"@{[ $x + 1 ]}\"", "$x ** 2", "2 ** $i", "($x = "+e()+")", "($z += 1.5)", "exists($h{c})", "(delete $h{c})", "($y .= 'k')", "$i++", "++$j",
 		"($x, $y)[1]", "(my $t = $y) . 't'", "($y = 'a9', $y++, $y)[2]", "\"$rh->{d}[1][0]|@$ra[0,1]|@{$rh->{l}}\"", "\"\\Q$y\\E\"", "wantarray", "(local $_ = 5) + $_", "__LINE__", "\"\\l$y\\L$y\"", "time - 1195668661", "average(res('cpu', "+g.num(9)+"))", "max(res('ram', 3), res2('ram', 2))", "(res('cpu', 3))[1]", "scalar(res2('load', 2))", "min(@m) // 'none'", "meridian(res('cpu', "+g.num(6)+")) // 'none'")
+}
+
+var freesElements = regexp.MustCompile(`\b(pop|shift|splice|delete|undef|f1|f2)\b|rc|=`)
+
+// twoArgs are arguments of a call. An element is not among them where the other may take it out of its array: perl's stack
+// does not keep what lies on it alive, so that perl reads memory that was freed.
+func (g *generator) twoArgs() string {
+	first, second := g.expr(), g.expr()
+	if first[0] == '$' && strings.ContainsAny(first, "[{") && freesElements.MatchString(second) {
+		first = "(" + first + " . '')"
+	}
+	return first + ", " + second
 }
 
 func (g *generator) format() string {
