@@ -63,6 +63,7 @@ type compiler struct {
 	warns     bool    // use warnings is in force
 	back      Want    // what a return is to give: inside an eval that one's context
 	inPattern bool    // a reference to an array in a pattern must be one
+	inPlace   *node   // a sort of an array into itself
 	madeLater bool    // an element of the list at hand may be made by a later item
 	keepCond  bool    // the loop that comes next ends a block
 	tracing   bool    // each comparison and logical operator writes a step

@@ -1,5 +1,7 @@
 package perl
 
+import "slices"
+
 // target takes its share of the values on the right and tells how many they were.
 type target func(m *machine, vals []Value) int
 
@@ -133,8 +135,25 @@ func (c *compiler) target(k *node) target {
 }
 
 func (c *compiler) assignVoid(n *node) func(*machine) {
+	if s := bare(n.kids[1]); s.kind == nFunc && s.name == "reverse" && len(s.kids) == 1 && sameArray(n.kids[0], bare(s.kids[0])) {
+		arr := c.array(n.kids[0], true)
+		return func(m *machine) { // in its place: what was never set stays so
+			a := arr(m)
+			m.step(len(a.v))
+			slices.Reverse(a.v)
+		}
+	}
+	if s := bare(n.kids[1]); s.kind == nSort && len(s.kids) == 2 && sameArray(n.kids[0], bare(s.kids[1])) {
+		c.inPlace = s
+	}
 	f := c.assignCount(n)
+	c.inPlace = nil
 	return func(m *machine) { f(m) }
+}
+
+// sameArray tells whether two nodes are the same array by its name.
+func sameArray(a, b *node) bool {
+	return a.kind == nVar && b.kind == nVar && a.sigil == '@' && b.sigil == '@' && a.name == b.name && a.global == b.global && a.slot == b.slot
 }
 
 // assignList is a list assignment whose variables are wanted as a list.

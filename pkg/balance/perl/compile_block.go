@@ -265,6 +265,16 @@ func blockFunction(name string) string {
 // sortList compiles sort. Perl's sort is a stable merge sort; so is this one.
 func (c *compiler) sortList(n *node) listFn {
 	items := c.items(n.kids[1:])
+	if c.inPlace == n { // @a = sort @a drops elements that were never set
+		arr := c.array(bare(n.kids[1]), false)
+		items = func(m *machine) {
+			for _, cell := range arr(m).v {
+				if cell != nil {
+					m.stack = append(m.stack, *cell)
+				}
+			}
+		}
+	}
 	by := n.kids[0]
 	if by == nil {
 		return sorted(items, textBefore)

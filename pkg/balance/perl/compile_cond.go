@@ -108,6 +108,14 @@ func (c *compiler) cond(n *node) condFn {
 		a, b := c.cond(n.kids[0]), c.cond(n.kids[1])
 		return func(m *machine) bool { return a(m) || b(m) }
 	case nXor:
+		if mutates(n.kids[1]) { // as in mutating
+			left, right := c.place(n.kids[0]), c.cond(n.kids[1])
+			return func(m *machine) bool {
+				cell := left(m)
+				x := right(m)
+				return cell.Bool() != x
+			}
+		}
 		a, b := c.cond(n.kids[0]), c.cond(n.kids[1])
 		return func(m *machine) bool {
 			x := a(m)

@@ -128,7 +128,7 @@ func aliased(kids []*node) bool {
 		if seen && mutates(k) || capture && holds(k, nMatch, nSubst) {
 			return true
 		}
-		seen = seen || (k.kind == nVar || k.kind == nDeref) && k.sigil == '$' || k.kind == nKey || k.kind == nIndex || k.kind == nIncDec && !k.post || k.kind == nAssign || k.kind == nList || k.kind == nCond
+		seen = seen || (k.kind == nVar || k.kind == nDeref) && k.sigil == '$' || k.kind == nKey || k.kind == nIndex || k.kind == nIncDec && !k.post || k.kind == nAssign || k.kind == nList || k.kind == nCond || k.kind == nListSlice
 		capture = capture || k.kind == nCapture || (k.kind == nCond || k.kind == nList) && holds(k, nCapture)
 	}
 	return false
@@ -242,6 +242,8 @@ func (c *compiler) late(n *node) listFn {
 		if n.sigil == '$' {
 			return c.aliasOf(c.place(n))
 		}
+	case nListSlice:
+		return c.slicePlaces(n)
 	case nCapture:
 		v := Value{k: kLate, p: n.name}
 		return func(m *machine) { m.ptrs = append(m.ptrs, m.newCell(v)) }
@@ -432,7 +434,11 @@ func (c *compiler) alias(n *node) listFn {
 			}
 		}
 	case nAnd, nOr, nDor:
-		left, right, kind := c.place(n.kids[0]), c.lend(n.kids[1], lendRead), n.kind
+		lends := lendRead // their right side is only read, but perl drops a constant on the left
+		if folded(n.kids[0]) {
+			lends = c.lends
+		}
+		left, right, kind := c.place(n.kids[0]), c.lend(n.kids[1], lends), n.kind
 		return func(m *machine) {
 			cell := left(m)
 			if goesRight(kind, *cell) {
@@ -452,6 +458,25 @@ func (c *compiler) alias(n *node) listFn {
 		}
 		m.stack = m.stack[:base]
 	}
+}
+
+// folded tells whether perl works n out when it compiles.
+func folded(n *node) bool {
+	switch n.kind {
+	case nConst:
+		return true
+	case nUnary, nNot, nBinary, nXor, nList:
+		if n.kind == nList && len(n.kids) != 1 {
+			return false
+		}
+		for _, k := range n.kids {
+			if !folded(k) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // aliasAssigned is foreach (my @t = ...) and map { ... } (my @c = @a): the new array itself.

@@ -159,7 +159,7 @@ func (c *compiler) mutating(n *node) scalarFn {
 		return nil
 	}
 	switch l.kind {
-	case nVar, nIndex, nKey, nDeref, nIncDec, nAssign, nCond, nAnd, nOr, nDor:
+	case nVar, nIndex, nKey, nDeref, nListSlice, nIncDec, nAssign, nCond, nAnd, nOr, nDor:
 	default:
 		return nil
 	}
@@ -182,6 +182,18 @@ func (c *compiler) place(n *node) ptrFn {
 	case nDeref:
 		if n.sigil == '$' {
 			return c.referredTo(n)
+		}
+	case nListSlice:
+		f := c.slicePlaces(n)
+		return func(m *machine) *Value {
+			base := len(m.ptrs)
+			f(m)
+			if len(m.ptrs) == base {
+				return m.newCell(Value{})
+			}
+			p := m.ptrs[len(m.ptrs)-1]
+			m.ptrs = m.ptrs[:base]
+			return p
 		}
 	case nIndex:
 		return c.elementAlias(n)

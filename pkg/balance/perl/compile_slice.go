@@ -27,6 +27,32 @@ func (c *compiler) sliceTarget(k *node) target {
 	}
 }
 
+// slicePlaces is a slice of a list as the variables that the list has.
+func (c *compiler) slicePlaces(n *node) listFn {
+	list, idx := c.lend(n.kids[0], lendRead), c.list(n.kids[1])
+	return func(m *machine) {
+		base, from := len(m.ptrs), len(m.stack)
+		list(m)
+		idx(m)
+		all := append([]*Value(nil), m.ptrs[base:]...)
+		m.ptrs = m.ptrs[:base]
+		for _, k := range m.stack[from:] {
+			j := k.iv()
+			if j < 0 {
+				j += int64(len(all))
+			}
+			switch {
+			case len(all) == 0:
+			case j >= 0 && j < int64(len(all)):
+				m.ptrs = append(m.ptrs, all[j])
+			default:
+				m.ptrs = append(m.ptrs, m.newCell(Value{}))
+			}
+		}
+		m.stack = m.stack[:from]
+	}
+}
+
 // sliceList reads slices of arrays, hashes and lists.
 func (c *compiler) sliceList(n *node) listFn {
 	idx := c.list(n.kids[1])

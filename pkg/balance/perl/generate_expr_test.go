@@ -1,9 +1,6 @@
 package perl
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // expr writes an expression; some change variables.
 func (g *generator) expr() string {
@@ -35,9 +32,9 @@ func (g *generator) expr() string {
 	case 14:
 		return "join(" + g.str() + ", " + g.list() + ")"
 	case 15:
-		return g.pick("scalar(@l)", "$#l", "scalar(keys %h)", "(@l)[1]", "(sort @l)[0]", "(sort { $a <=> $b || $a cmp $b } grep { $_ == $_ } @l)[-1]", "(reverse @m)[0]", "scalar(() = "+g.list()+")", "\"@l[0..1]\"", "(f1(@l))[0]", "scalar(f1(@m))", "f1($x, @l) . ''", "f2("+g.twoArgs()+") . ''", "(f2($x))[0]", "&f2($y, 1) . ''", "$rc->("+e()+") . ''", "&$rc($x) . ''", "&{$rc}(1) . ''", "main::f1(4) . ''", "$#{$ra}", "$#$ra", "${\\ scalar @m}")
+		return g.pick("scalar(@l)", "$#l", "scalar(keys %h)", "(@l)[1]", "(sort @l)[0]", "(sort { $a <=> $b || $a cmp $b } grep { $_ == $_ } @l)[-1]", "(reverse @m)[0]", "scalar(() = "+g.list()+")", "\"@l[0..1]\"", "(f1(@l))[0]", "scalar(f1(@m))", "f1($x, @l) . ''", "f2("+e()+", "+e()+") . ''", "(f2($x))[0]", "&f2($y, 1) . ''", "$rc->("+e()+") . ''", "&$rc($x) . ''", "&{$rc}(1) . ''", "main::f1(4) . ''", "$#{$ra}", "$#$ra", "${\\ scalar @m}")
 	case 16:
-		return "sprintf('" + g.format() + "', " + g.twoArgs() + ")"
+		return "sprintf('" + g.format() + "', " + e() + ", " + e() + ")"
 	case 17:
 		return "substr(" + e() + ", " + g.pick("-3", "-2", "-1", "0", "1", "2", "3", "length($y) - 1") + g.pick("", ", 2", ", -1", ", 0") + ")"
 	case 18:
@@ -49,9 +46,9 @@ func (g *generator) expr() string {
 			"join(',', split(/,/, $y))", "join('|', split(' ', $y))", "join('|', split(//, $y, 3))", "scalar(my @t = split /(b)|,/, $y)", "join('/', split(/b*/, $y))", "join('|', ('a'..'e')[1,2])", "join(',', 'a8'..'b2')",
 			"join('|', map { defined $_ ? $_ : 'u' } split(/"+g.pattern()+"/, $y"+g.pick("", ", -1", ", 2", ", 0")+"))", "join(',', map +($_ => 1), @l)", "scalar(grep /"+g.pattern()+"/, @l)", "join('', map { lc } @m)", "join(',', map { my $q = $_; $q =~ tr/a/b/; $q } @m)")
 	case 21:
-		return "do { " + e() + "; " + g.scalarVar() + " }" // a constant here makes perl drop the block
+		return "do { " + takesNothing(e()) + "; " + g.scalarVar() + " }" // a constant here makes perl drop the block
 	case 22:
-		return "(eval { " + g.pick("die 'oops'", "1 / ($x - $x)", "die \"a\\n\"", e(), "die 'k'; 1", "die", "f1() / 0", "$u = $y % 0", "my @t = (1) x -1; sqrt(-1)", "$rc->{q}") + " } // " + g.pick("\"$@\"", "(substr($@, 0, 3) || $@)", "'died'") + ")"
+		return "(eval { " + g.pick("die 'oops'", "1 / ($x - $x)", "die \"a\\n\"", takesNothing(e()), "die 'k'; 1", "die", "f1() / 0", "$u = $y % 0", "my @t = (1) x -1; sqrt(-1)", "$rc->{q}") + " } // " + g.pick("\"$@\"", "(substr($@, 0, 3) || $@)", "'died'") + ")"
 	case 23:
 		return g.function()
 	case 24:
@@ -71,16 +68,11 @@ func (g *generator) expr() string {
 		"($x, $y)[1]", "(my $t = $y) . 't'", "($y = 'a9', $y++, $y)[2]", "\"$rh->{d}[1][0]|@$ra[0,1]|@{$rh->{l}}\"", "\"\\Q$y\\E\"", "wantarray", "(local $_ = 5) + $_", "__LINE__", "\"\\l$y\\L$y\"", "time - 1195668661", "average(res('cpu', "+g.num(9)+"))", "max(res('ram', 3), res2('ram', 2))", "(res('cpu', 3))[1]", "scalar(res2('load', 2))", "min(@m) // 'none'", "meridian(res('cpu', "+g.num(6)+")) // 'none'")
 }
 
-var freesElements = regexp.MustCompile(`\b(pop|shift|splice|delete|undef|f1|f2)\b|rc|=`)
-
-// twoArgs are arguments of a call. An element is not among them where the other may take it out of its array: perl's stack
-// does not keep what lies on it alive, so that perl reads memory that was freed.
-func (g *generator) twoArgs() string {
-	first, second := g.expr(), g.expr()
-	if first[0] == '$' && strings.ContainsAny(first, "[{") && freesElements.MatchString(second) {
-		first = "(" + first + " . '')"
-	}
-	return first + ", " + second
+// takesNothing rewrites an expression that is worked out in a block of its own, so that it takes no element out of its
+// array. Perl's stack does not keep alive what lies on it: if the block is the right side of an operator, the left one could
+// be an element that is gone when the block ends, and perl reads memory that was freed.
+func takesNothing(e string) string {
+	return strings.NewReplacer("(pop @l)", "($l[-1])", "(shift @m)", "($m[0])", "(shift(@m) // 'e')", "($m[0] // 'e')", "pop(@$ra)", "$$ra[-1]").Replace(e)
 }
 
 func (g *generator) format() string {
@@ -111,7 +103,7 @@ func (g *generator) listUtil() string {
 
 // aggregate reads and changes arrays and hashes within an expression.
 func (g *generator) aggregate() string {
-	return g.pick("(push @l, "+g.expr()+")", "(unshift @m, 'u')", "(pop @l)", "(shift @m)", "(shift(@m) // 'e')", "pop(@$ra)", "scalar(@{$rh->{l}})", "push(@{$rh->{l}}, 6)", "(my @t = "+g.list()+")", "scalar(my ($p, $q) = "+g.list()+")", "join(',', (@m) x 2)", "(($#m = 1) + 0)", "(@m = "+g.list()+") + 0", "keys(%$rh) + 0", "join(',', map { \"$_=$g{$_}\" } sort keys %g)", "(undef $u, 1)[-1]", "delete($rh->{q}) // 'u'", "join('', %{+{}})", "(exists $g{q})", "\"@g[0,1]\"", "@{[ @l, @m ]} + 0", "values(%h) + 0", "wantarray() ? 'L' : 'S'")
+	return g.pick("(push @l, "+g.expr()+")", "(unshift @m, 'u')", "(pop @l)", "(shift @m)", "(shift(@m) // 'e')", "pop(@$ra)", "scalar(@{$rh->{l}})", "push(@{$rh->{l}}, 6)", "(my @t = "+g.list()+")", "scalar(my ($p, $q) = "+g.list()+")", "join(',', (@m) x 2)", "(($#m = 1) + 0)", "(our @q = "+g.list()+") + 0", "keys(%$rh) + 0", "join(',', map { \"$_=$g{$_}\" } sort keys %g)", "(undef $u, 1)[-1]", "delete($rh->{q}) // 'u'", "join('', %{+{}})", "(exists $g{q})", "\"@g[0,1]\"", "@{[ @l, @m ]} + 0", "values(%h) + 0", "wantarray() ? 'L' : 'S'")
 }
 
 func (g *generator) list() string {

@@ -103,7 +103,7 @@ func (g *generator) subBody() string {
 	body := g.pick("", "$p = '' unless defined $p; ", "return $q if defined $q && $q eq 'x'; ", "for my $e (1 .. 3) { return $e if $e == 2 } ", "my $in = sub { $p }; $p = $in->(); ", "wantarray or return 'sc'; ") +
 		g.pick("return "+g.expr(), g.expr(), "if ($p) { "+g.expr()+" } else { 'else' }", "unless ($p) { 'u' } else { "+g.expr()+" }", "($p, "+g.expr()+")", "my @t = ("+g.list()+"); @t", "return ("+g.list()+")", "return", "eval { return "+g.expr()+"; 5 }")
 	// a sub that calls itself would never end
-	return strings.NewReplacer("(1..4)", "(1, 2, 3, 4)", "('a' .. 'd')", "('a', 'd')", "f2(", "f1(", "$rc->(", "f1(", "&$rc(", "f1(", "&{$rc}(", "f1(").Replace(body)
+	return strings.NewReplacer("(1..4)", "(1, 2, 3, 4)", "('a' .. 'd')", "('a', 'd')", "f2(", "f1(", "$rc->(", "f1(", "&$rc(", "f1(", "&{$rc}(", "f1(").Replace(takesNothing(body))
 }
 
 func (g *generator) number() string {

@@ -727,3 +727,29 @@ sub f2 { my @l = (3, 1); return (sort(@l)) } (scalar(f2()), f2())
 sub f2 { my @l = (3, 1); sort { $x++; $a <=> $b } @l } (scalar(f2()), $x)
 #
 my @x = map { lc($_) => 1 } map { uc($_), 2 } 'a', 'b'; "@x"
+# sort and reverse of an array into itself, slices and xor that see what the right side does
+my $x = 0; my $v = ($x xor ($x = 5)); my $w = ($x xor ($x = 0)); my @l = (1); my $u = ($l[0] xor $l[0]--); ($v, $w, $u)
+#
+my @p; my $r = eval { for my $e (5 and $p[-1]) { } 1 } // $@; my $s = eval { for my $e (($x = 5) and $p[-1]) { } 1 } // $@; my $t = eval { for my $e ((1 == 2) || $p[2]) { } 1 } // $@; my $u = eval { for my $e (!1 // $p[4], 0 || $p[5]) { } 1 } // $@; ($r, $s, $t, $u, scalar @p)
+#
+my @p; map { 1 } (1 && $p[2]), ($x && $p[3]); scalar @p
+#
+my ($x, $y) = (1, 'a'); my @r = (($x, $y)[1] lt ($y .= 'k'), ($x, $y)[0] + $x++, (($x, $y)[1]) . ($y = 'q'), ($x, $y)[7] . $x++); @r
+#
+my ($x, $y) = (1, 2); my @l = (($x, $y)[1, 0], $y++, $x++); my @m = ((5, 6)[1], my $t = 3); ("@l", "@m")
+#
+my @l; $l[2] = 0; $l[0] = 'b'; my @m = sort @l; @l = sort @l; (scalar(@m), scalar(@l), "@l")
+#
+my @l; $l[2] = 5; $l[0] = 7; @l = (sort { $a <=> $b } @l); "@l"
+#
+our @l; $l[2] = 5; @l = sort(@l); my $n = () = (@l = sort @l); ("@l", $n)
+#
+my @l; $l[2] = 5; my $n = (@l = sort @l); my @k = (@l = reverse sort @l); ($n, scalar(@l), scalar(@k))
+#
+my @l; $l[2] = 5; @l = sort @l if 1; scalar @l
+#
+my @l; $l[1] = 5; for (1) { @l = sort @l } scalar @l
+#
+sub f { @l = sort @l } $l[1] = 5; f(); scalar @l
+#
+my @l; $l[2] = 5; @l = reverse @l; (exists $l[0] ? 1 : 0, exists $l[1] ? 1 : 0, scalar @l)
