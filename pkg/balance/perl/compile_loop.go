@@ -24,9 +24,15 @@ func guarded(body stmtFn) stmtFn {
 }
 
 // loopBody compiles a body; if an expression in it jumps, the body is guarded.
-func (c *compiler) loopBody(n *node) stmtFn {
+// A turn sees the matches of the turn before, unless something runs between the turns: then the body is a block of its own.
+func (c *compiler) loopBody(n *node, between bool) stmtFn {
 	before := c.jumps
-	body := c.stmtBody(n)
+	var body stmtFn
+	if n.kind == nBlock && !between {
+		body = localized(n, c.block(n.kids, WantVoid))
+	} else {
+		body = c.stmtBody(n)
+	}
 	if c.jumps > before {
 		body = guarded(body)
 	}
@@ -65,17 +71,22 @@ func (c *compiler) while(n *node) stmtFn {
 	if n.post && n.kids[1].kind == nDo {
 		return c.doWhile(n, cond)
 	}
-	body, not, label := c.loopBody(n.kids[1]), n.not, n.name
+	body, not, label := c.loopBody(n.kids[1], n.kids[2] != nil), n.not, n.name
 	var cont stmtFn
 	if n.kids[2] != nil {
 		cont = c.stmtBody(n.kids[2])
 	}
 	at := n.off
 	loop := func(m *machine) ctl {
+		old := m.match
 		for cond(m) != not {
 			m.where = at
 			m.step(1)
-			if goOn, out := m.turn(body(m), label); !goOn {
+			k := body(m)
+			if k == ctlNext {
+				m.match = old
+			}
+			if goOn, out := m.turn(k, label); !goOn {
 				return out
 			}
 			if cont != nil {
@@ -122,18 +133,32 @@ func (c *compiler) forLoop(n *node) stmtFn {
 	if n.kids[2] != nil {
 		step = c.void(n.kids[2])
 	}
-	body, label, at := c.loopBody(n.kids[3]), n.name, n.off
-	return func(m *machine) ctl {
+	body, label, at := c.loopBody(n.kids[3], n.kids[2] != nil), n.name, n.off
+	loop := func(m *machine) ctl {
 		init(m)
+		old := m.match
 		for cond(m) {
 			m.where = at
 			m.step(1)
-			if goOn, out := m.turn(body(m), label); !goOn {
+			k := body(m)
+			if k == ctlNext {
+				m.match = old
+			}
+			if goOn, out := m.turn(k, label); !goOn {
 				return out
 			}
 			step(m)
 		}
 		return ctlNone
+	}
+	if n.kids[2] != nil || !holds(n.kids[3], nMatch, nSubst) {
+		return loop
+	}
+	return func(m *machine) ctl {
+		old := m.match
+		k := loop(m)
+		m.match = old
+		return k
 	}
 }
 
@@ -155,7 +180,7 @@ func (c *compiler) slot(v *node) func(*machine) **Value {
 func (c *compiler) foreach(n *node) stmtFn {
 	keep := c.keepCond
 	c.keepCond = false
-	slot, body, label := c.slot(n.kids[0]), c.loopBody(n.kids[2]), n.name
+	slot, body, label := c.slot(n.kids[0]), c.loopBody(n.kids[2], n.kids[3] != nil), n.name
 	if inner := body; keep {
 		body = func(m *machine) ctl {
 			k := inner(m)
@@ -176,7 +201,11 @@ func (c *compiler) foreach(n *node) stmtFn {
 		m.where = at
 		m.step(1)
 		*place = cell
-		goOn, out := m.turn(body(m), label)
+		k := body(m)
+		if k == ctlNext {
+			m.match = m.before
+		}
+		goOn, out := m.turn(k, label)
 		if goOn && cont != nil {
 			cont(m)
 		}
@@ -206,9 +235,11 @@ func (c *compiler) foreach(n *node) stmtFn {
 	}
 	matches := holds(n.kids[2], nMatch, nSubst)
 	return func(m *machine) ctl {
-		place, mark, old := slot(m), len(m.saves), m.match
+		place, mark, old, before := slot(m), len(m.saves), m.match, m.before
 		m.saves = append(m.saves, saved{slot: place, old: *place})
+		m.before = old
 		k := loop(m, place)
+		m.before = before
 		m.unwind(mark)
 		if matches {
 			m.match = old

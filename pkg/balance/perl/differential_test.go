@@ -52,6 +52,7 @@ func knownQuirks() []quirk {
 		{reason: "unshift @a, ($#a = 1) sees $#a change while it works"},
 		{reason: "under use strict a text in place of a reference dies in perl when it is only read"},
 		{reason: "a group that can be empty and is repeated: perl runs it once more for nothing, which shows in $1"},
+		{reason: "the last attempt of s///g, which fails, leaves its traces in $1 and $+ of perl"},
 		{reason: "a list in place of a pattern: perl joins it if all are constants"},
 		{reason: "%{{ ... }} and map { 'text' ...} are guessed to be blocks or hashes; the engine takes what was meant"},
 		{reason: "%hd and %hhd cut the number to 16 and 8 bits; the engine passes over the size"},

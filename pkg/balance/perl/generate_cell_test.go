@@ -88,7 +88,7 @@ func (g *generator) literal(t operandType) string {
 	case typeUndef:
 		return g.pick("undef()", "undef()", "(undef)", "$nothing")
 	case typeFalse:
-		return g.pick("!1", "(1 == 2)", "('a' eq 'b')", "(2 < 1)", "!!0", "(not 1)", "('abc' =~ /z/)", "defined(undef)")
+		return g.pick("!1", "(1 == 2)", "('a' eq 'b')", "(2 < 1)", "!!0", "(not 1)", "scalar('abc' =~ /z/)", "defined(undef)")
 	case typeNotNum:
 		return g.pick("(9**9**9)", "(-9**9**9)", "('inf' + 0)", "('nan' + 0)", "(1e308 * 10)")
 	case typeArray:
@@ -164,6 +164,8 @@ type operatorForm struct {
 	text  string                                     // what stands in the program, if it is not the name
 	avoid func(cell) bool                            // operands that are not tried, each with its reason where the form is listed
 	value func(*generator, operandType, bool) string // literals for this operator only; empty: any
+	// toRight are the types of the last item of a list on the left with which && || // come to their right side.
+	toRight []operandType
 }
 
 type formKind int
@@ -263,8 +265,8 @@ func (g *generator) cellExpr(c cell) (text, before string) {
 	lit = func(t operandType, right bool) string {
 		if t == typeList {
 			last := operandType(g.r.Intn(int(typeNotNum)))
-			if !right && strings.HasPrefix(c.op.name, "//") && !g.one(3) { // else it hardly comes to the right side
-				last = typeUndef
+			if !right && c.op.toRight != nil && !g.one(25) { // else it hardly comes to the right side
+				last = g.anyOf(c.op.toRight...)
 			}
 			if right && last == typeUnsigned && strings.Contains(c.op.name, "x") { // as in tooMuch
 				last = typeInt
@@ -286,7 +288,9 @@ func (g *generator) cellExpr(c cell) (text, before string) {
 	switch c.op.kind {
 	case formAssign, formStep, formSet:
 	default:
-		left, before = g.operandOf(c.left, lit(c.left, false))
+		if left = lit(c.left, false); c.op.toRight == nil || c.left < typeArray {
+			left, before = g.operandOf(c.left, left)
+		}
 	}
 	if c.op.name == "x" && left[0] == '(' && !strings.HasSuffix(left, ")[0]") { // in parentheses it would be a list that is repeated
 		n := g.fresh()
@@ -366,6 +370,9 @@ func (g *generator) cellExpr(c cell) (text, before string) {
 		return g.pick("$l[", "$ra->[") + left + "]", before
 	case formKey:
 		n := g.fresh()
+		if left[0] == '(' && c.left == typeList && !g.one(4) { // else it is no list but a key of several
+			left, before = "@k"+n+"[0, 1]", before+"my @k"+n+" = "+left+"; "
+		}
 		return "$" + n + "{" + g.inParens(left) + "}", before + "my %" + n + " = ('', 1, 0, 2, abc => 3, '3abc', 4, 10, 5, 0.5, 6, 2, 7); "
 	case formSprintf:
 		return "sprintf('" + g.pick("", "", "<", "a ") + op + "', " + left + ")", before
@@ -424,6 +431,7 @@ func (g *generator) cellStatement(k int) string {
 	if c.op.name == "(x)" {
 		v = "((" + e + ")[-1])"
 	}
+	op := c.op.name
 	context := g.r.Intn(12)
 	if c.op.kind == formIndex && (context == 2 || context == 4 || context == 6) { // there an element far off would be made
 		context = 3
@@ -450,6 +458,9 @@ func (g *generator) cellStatement(k int) string {
 			before += "$o .= \"@{[" + v + "]};\""
 		}
 	case 8:
+		if wordName.MatchString(op) { // return binds tighter than and, or and xor
+			e = v
+		}
 		before += "my $s = sub { return " + e + " }; $o .= $s->() . ';'"
 	default:
 		before += "$o .= (" + v + " // 'u') . ';'"

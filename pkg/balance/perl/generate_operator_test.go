@@ -10,8 +10,7 @@ func operatorForms() []operatorForm {
 	}
 	add(formBinary, "+", "-", "*", "/", "%", ".", "<<", ">>", "&", "|", "^",
 		"<", ">", "<=", ">=", "==", "!=", "<=>", "lt", "gt", "le", "ge", "eq", "ne", "cmp", "xor")
-	add(formShort, "//")
-	add(formAssign, "+=", "-=", "*=", "/=", ".=", "%=", "&=", "|=", "^=", "<<=", ">>=", "//=")
+	add(formAssign, "+=", "-=", "*=", "/=", ".=", "%=", "&=", "|=", "^=", "<<=", ">>=")
 	add(formPrefix, "!", "not", "-", "~")
 	add(formStep, "++x", "--x", "x++", "x--")
 	add(formCond, "?:")
@@ -20,12 +19,14 @@ func operatorForms() []operatorForm {
 	add(formLiteralMatch, "m//", "s///", "tr///")
 	add(formCall, "abs", "int", "hex", "oct", "lc", "uc", "lcfirst", "ucfirst", "quotemeta", "length", "ord", "gmtime", "localtime")
 	forms = append(forms,
-		operatorForm{name: "&&", kind: formShort, value: filled},
-		operatorForm{name: "and", kind: formShort, value: filled},
+		operatorForm{name: "&&", kind: formShort, value: filled, toRight: []operandType{typePrefix, typeText, typeUnsigned}},
+		operatorForm{name: "and", kind: formShort, value: filled, toRight: []operandType{typePrefix, typeText, typeUnsigned}},
 		operatorForm{name: "&&=", kind: formAssign, value: filled},
-		operatorForm{name: "||", kind: formShort, value: untrue},
-		operatorForm{name: "or", kind: formShort, value: untrue},
+		operatorForm{name: "||", kind: formShort, value: untrue, toRight: []operandType{typeEmpty, typeUndef, typeFalse}},
+		operatorForm{name: "or", kind: formShort, value: untrue, toRight: []operandType{typeEmpty, typeUndef, typeFalse}},
 		operatorForm{name: "||=", kind: formAssign, value: untrue},
+		operatorForm{name: "//", kind: formShort, toRight: []operandType{typeUndef}},
+		operatorForm{name: "//=", kind: formAssign},
 		operatorForm{name: "x", kind: formBinary, value: repeatCount, avoid: tooMuch},
 		operatorForm{name: "(x)", kind: formBinary, text: "x", value: repeatCount, avoid: func(c cell) bool { return c.left != typeList || tooMuch(c) }},
 		operatorForm{name: "x=", kind: formAssign, value: repeatCount, avoid: tooMuch},
@@ -159,7 +160,7 @@ func subscript(g *generator, t operandType, right bool) string {
 
 // untrue makes the left side false more often, so that || comes to its right one.
 func untrue(g *generator, t operandType, right bool) string {
-	if right || g.one(5) {
+	if right || g.one(25) {
 		return ""
 	}
 	switch t {
@@ -180,7 +181,7 @@ func untrue(g *generator, t operandType, right bool) string {
 // filled is the same for &&.
 func filled(g *generator, t operandType, right bool) string {
 	switch {
-	case right || g.one(5):
+	case right || g.one(25):
 	case t == typeArray:
 		return g.pick("@{[1, 2, 3]}", "@{$rh->{l}}")
 	case t == typeHash:

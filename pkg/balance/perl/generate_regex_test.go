@@ -1,6 +1,9 @@
 package perl
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // regex writes a match.
 func (g *generator) regex() string {
@@ -59,9 +62,16 @@ func (g *generator) atom(depth int) string {
 	return s + g.pick("", "", "", "*", "+", "?", "{2}", "{1,2}", "+?", "*?", "??", "{1,}")
 }
 
+// keepsTraces tells a group beside an alternative: the last attempt of s///g, which fails, leaves its traces in $1 and $+ of perl.
+var keepsTraces = regexp.MustCompile(`\((\?<|[^?]).*\||\|.*\(`)
+
 func (g *generator) substitution(flags string) string {
 	if g.one(3) {
-		return "s/" + g.pattern() + "/" + g.pick("X", "<$&>", "", "-", "[$1]", "\\u$&", "$x") + "/" + g.pick("", "g", "g", "gi", "i", "m") + flags
+		p, how := g.pattern(), g.pick("", "g", "g", "gi", "i", "m")
+		if keepsTraces.MatchString(p) {
+			how = strings.Trim(how, "g")
+		}
+		return "s/" + p + "/" + g.pick("X", "<$&>", "", "-", "[$1]", "\\u$&", "$x") + "/" + how + flags
 	}
 	if g.one(6) {
 		return "s" + g.pick("/(\\d)/$1+1/e", "/(\\w)/ord($1)/ge", "{a}{uc $&}e", "/b/f1(1)/e", "/./$i++/ge") + flags

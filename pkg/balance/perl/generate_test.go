@@ -86,8 +86,16 @@ func (g *generator) program() string {
 	if g.cells == nil {
 		g.cells = allCells()
 	}
-	for k := 0; k < cellsPerProgram; k++ {
-		b.WriteString(g.cellStatement(g.index*cellsPerProgram+k) + "\n")
+	var last []int
+	for k := g.index * cellsPerProgram; k < (g.index+1)*cellsPerProgram; k++ {
+		if c := g.cells[k%len(g.cells)]; c.right == typeUnsigned && strings.Contains(c.op.name, "x") && c.op.name != "xor" { // it ends at a limit
+			last = append(last, k)
+			continue
+		}
+		b.WriteString(g.cellStatement(k) + "\n")
+	}
+	for _, k := range last {
+		b.WriteString(g.cellStatement(k) + "\n")
 	}
 	b.WriteString("($o, $x, $y, $z, $u, \"@l\", \"@m\", join(',', map { \"$_=\" . (defined $h{$_} ? $h{$_} : 'u') } sort keys %h), $k, $g, \"@g\", " + g.expr() + ")")
 	if strict { // a text in place of a reference dies there when it is read, too

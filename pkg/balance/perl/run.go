@@ -50,6 +50,7 @@ type machine struct {
 	match    *match     // nil, or one of matches
 	literals []Value
 	readOnly map[*Value]bool // the cells of literals
+	before   *match          // match where the foreach at hand began
 	matches  []match         // by number, see matchOp
 	regexes  map[string]*regex
 	places   map[*Value]place // where the next //g of a scalar goes on
@@ -98,16 +99,16 @@ type saved struct {
 type snapshot struct {
 	f                               *frame
 	stack, ptrs, saves, depth, nest int
-	match                           *match
+	match, before                   *match
 }
 
 func (m *machine) snapshot() snapshot {
-	return snapshot{m.f, len(m.stack), len(m.ptrs), len(m.saves), m.depth, m.nest, m.match}
+	return snapshot{m.f, len(m.stack), len(m.ptrs), len(m.saves), m.depth, m.nest, m.match, m.before}
 }
 
 func (m *machine) restore(s snapshot) {
 	m.unwind(s.saves)
-	m.f, m.depth, m.nest, m.match = s.f, s.depth, s.nest, s.match
+	m.f, m.depth, m.nest, m.match, m.before = s.f, s.depth, s.nest, s.match, s.before
 	m.stack, m.ptrs = m.stack[:s.stack], m.ptrs[:s.ptrs]
 }
 
@@ -241,7 +242,7 @@ func (m *machine) prepare(ctx context.Context, o Options) {
 	m.long(1 + len(m.prog.src.text)) // it may be one literal
 	m.memory, m.nest, m.where, m.tails = 0, 0, 0, [4]tail{}
 	m.stack, m.ptrs, m.saves, m.rets = m.stack[:0], m.ptrs[:0], m.saves[:0], m.rets[:0]
-	m.retv, m.match, m.label = Value{}, nil, ""
+	m.retv, m.match, m.before, m.label = Value{}, nil, nil, ""
 	m.places, m.random = nil, 0
 	m.free = 0 // a machine is used again only where nothing can refer to its cells
 	for _, g := range m.globals {

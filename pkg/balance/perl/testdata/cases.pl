@@ -753,3 +753,77 @@ my @l; $l[1] = 5; for (1) { @l = sort @l } scalar @l
 sub f { @l = sort @l } $l[1] = 5; f(); scalar @l
 #
 my @l; $l[2] = 5; @l = reverse @l; (exists $l[0] ? 1 : 0, exists $l[1] ? 1 : 0, scalar @l)
+# what a turn of a loop sees of the matches of the turn before
+my @r; my $i = 0; while ($i++ < 2) { my $z = 1; 'a1' =~ /\d/ if $i == 1; push @r, $& // 'u' } continue { push @r, $& // 'u' } @r
+#
+my @r; my $i = 0; while ($i++ < 2) { 'a1' =~ /\d/ if $i == 1; push @r, $& // 'u' } continue { push @r, $& // 'u' } @r
+#
+my @r; for (my $i = 0; $i < 2; $i++) { 'a1' =~ /\d/ if $i == 0; push @r, $& // 'u' } (@r, $& // 'u')
+#
+my @r; for (my $i = 0; $i < 2; $i++) { my $z = 1; 'a1' =~ /\d/ if $i == 0; push @r, $& // 'u' } (@r, $& // 'u')
+#
+my @r; my $i = 0; do { 'a1' =~ /\d/ if $i == 0; push @r, $& // 'u' } while ($i++ < 1); (@r, $& // 'u')
+#
+my @r; my $i = 0; do { my $z = 1; 'a1' =~ /\d/ if $i == 0; push @r, $& // 'u' } while ($i++ < 1); (@r, $& // 'u')
+#
+my @r; if (1) { 'a1' =~ /\d/; push @r, $& } (@r, $& // 'u')
+#
+my @r; if (1) { my $z; 'a1' =~ /\d/; push @r, $& } (@r, $& // 'u')
+#
+my @r; { 'a1' =~ /\d/; push @r, $& } (@r, $& // 'u')
+#
+my @r; my $x = do { 'a1' =~ /\d/; 5 }; (@r, $& // 'u')
+#
+my @r; my $x = do { my $z; 'a1' =~ /\d/; 5 }; (@r, $& // 'u')
+#
+my @r; my $x = eval { 'a1' =~ /\d/; 5 }; (@r, $& // 'u')
+#
+my @r; unless (0) { 'a1' =~ /\d/ } else { } (@r, $& // 'u')
+#
+my @r; for my $e (1,2) { if ($e == 1) { 'a1' =~ /\d/ } push @r, $& // 'u' } @r
+#
+my @r; my $i = 0; while ($i < 3 && "a$i" =~ /\d/) { push @r, $& // 'u'; $i++ } (@r, $& // 'u')
+#
+my @r; my $i = 0; while ($i < 3 && "a$i" =~ /\d/) { my $z; push @r, $& // 'u'; $i++; 'b' =~ /b/ } (@r, $& // 'u')
+#
+my @r; 'z' =~ /z/; for my $e (1,2) { push @r, $&; next if $e == 1 && 'a1' =~ /\d/; push @r, $& // 'u' } (@r, $&)
+#
+my @r; 'z' =~ /z/; for my $e (1,2) { my $q; push @r, $&; next if $e == 1 && 'a1' =~ /\d/; push @r, $& // 'u' } (@r, $&)
+#
+my @r; 'z' =~ /z/; map { push @r, $&; 'a1' =~ /\d/ if $_ == 1; push @r, $& // 'u' } 1, 2; (@r, $&)
+#
+my @r; 'z' =~ /z/; map { my $q; push @r, $&; 'a1' =~ /\d/ if $_ == 1; push @r, $& // 'u' } 1, 2; (@r, $&)
+#
+my @r; 'z' =~ /z/; my @g = grep { push @r, $&; 'a1' =~ /\d/ if $_ == 1; push @r, $& // 'u' } 1, 2; (@r, $&)
+#
+my @r; 'z' =~ /z/; push(@r, $&), $_ == 1 && 'a1' =~ /\d/ for 1, 2; (@r, $&)
+#
+my @r; 'z' =~ /z/; my $i = 0; push(@r, $&), $i == 1 && 'a1' =~ /\d/ while $i++ < 2; (@r, $&)
+#
+my @r; 'z' =~ /z/; OUT: for my $e (1, 2) { for my $f (1, 2) { push @r, $&; next OUT if 'a1' =~ /\d/ } } (@r, $&)
+#
+my @r; 'z' =~ /z/; for my $e (1, 2) { push @r, $&; 'a1' =~ /\d/ } continue { push @r, $& } (@r, $&)
+#
+my @r; 'z' =~ /z/; for my $e (1, 2) { my $q; push @r, $&; 'a1' =~ /\d/ } continue { push @r, $&; 'b' =~ /b/ } (@r, $&)
+#
+my @r; 'z' =~ /z/; for (1, 2) { push @r, $&; 'a1' =~ /\d/ } continue { push @r, $&; 'b' =~ /b/ } (@r, $&)
+#
+my @r; for my $e (1,2) { 'a1' =~ /\d/ if $e == 1; push @r, $& // 'u' } @r
+#
+my @r; for my $e (1,2) { my $z; 'a1' =~ /\d/ if $e == 1; push @r, $& // 'u' } @r
+#
+my @r; for (1,2) { 'a1' =~ /\d/ if $_ == 1; push @r, $& // 'u' } @r
+#
+my @r; for (1,2) { my $z = 1; 'a1' =~ /\d/ if $_ == 1; push @r, $& // 'u' } @r
+#
+my @r; my $i = 0; while ($i++ < 2) { 'a1' =~ /\d/ if $i == 1; push @r, $& // 'u' } @r
+#
+my @r; my $i = 0; while ($i++ < 2) { my $z = 1; 'a1' =~ /\d/ if $i == 1; push @r, $& // 'u' } @r
+#
+my @r; for my $e (1,2) { if ($e == 1 and 'a1' =~ /\d/) { } push @r, $& // 'u' } @r
+#
+my @r; my $i = 0; until ($i++ > 1) { 'a1' =~ /\d/ if $i == 1; push @r, $& // 'u' } (@r, $& // 'u')
+#
+my @r; for my $e (1,2) { for my $f (1, 2) { 'a1' =~ /\d/ if $f == 1 && $e == 1; push @r, $& // 'u' } push @r, $& // 'u' } @r
+#
+my @r; 'z' =~ /z/; for my $e (1, 2) { for our $f (1, 2) { push @r, $&; 'a1' =~ /\d/ } push @r, $& } (@r, $&)
