@@ -84,6 +84,24 @@ func (c *compiler) void(n *node) func(*machine) {
 	return func(m *machine) { f(m) }
 }
 
+// bothSides compiles the two sides of xor.
+func (c *compiler) bothSides(n *node) func(*machine) (x, y bool) {
+	b := c.cond(n.kids[1])
+	if mutates(n.kids[1]) { // as in mutating
+		left := c.place(n.kids[0])
+		return func(m *machine) (x, y bool) {
+			cell := left(m)
+			y = b(m)
+			return cell.Bool(), y
+		}
+	}
+	a := c.cond(n.kids[0])
+	return func(m *machine) (x, y bool) {
+		x = a(m)
+		return x, b(m)
+	}
+}
+
 // cond compiles n as a condition.
 func (c *compiler) cond(n *node) condFn {
 	if c.tracing {
@@ -108,18 +126,10 @@ func (c *compiler) cond(n *node) condFn {
 		a, b := c.cond(n.kids[0]), c.cond(n.kids[1])
 		return func(m *machine) bool { return a(m) || b(m) }
 	case nXor:
-		if mutates(n.kids[1]) { // as in mutating
-			left, right := c.place(n.kids[0]), c.cond(n.kids[1])
-			return func(m *machine) bool {
-				cell := left(m)
-				x := right(m)
-				return cell.Bool() != x
-			}
-		}
-		a, b := c.cond(n.kids[0]), c.cond(n.kids[1])
+		sides := c.bothSides(n)
 		return func(m *machine) bool {
-			x := a(m)
-			return x != b(m)
+			x, y := sides(m)
+			return x != y
 		}
 	case nNot:
 		f := c.cond(n.kids[0])

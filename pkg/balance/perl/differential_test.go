@@ -86,6 +86,10 @@ type difference struct {
 	got, want answer
 }
 
+func (d difference) String() string {
+	return fmt.Sprintf("%d differs:\n%s\n  got %s\n perl %s", d.index, d.code, d.got, d.want)
+}
+
 // TestAgainstPerl runs random programs through the engine and through the real perl.
 func TestAgainstPerl(t *testing.T) {
 	path := real.Need(t, "perl")
@@ -96,7 +100,9 @@ func TestAgainstPerl(t *testing.T) {
 	sum := compareAll(t, path, cells, *seed, *programs, engineAnswer)
 	for i, d := range sum.differ {
 		if i == *shrunk {
-			t.Errorf("%d more differ", len(sum.differ)-i)
+			for _, d := range sum.differ[i:] {
+				t.Errorf("program %s", d)
+			}
 			break
 		}
 		reportDifference(t, path, d, engineAnswer)
@@ -148,8 +154,7 @@ func compareAll(t *testing.T, path string, cells []cell, seed int64, count int, 
 			sum.mu.Lock()
 			t.Logf("%d programs compared, %d differ", sum.compared, len(sum.differ))
 			for ; told < len(sum.differ); told++ { // a long run tells at once
-				d := sum.differ[told]
-				t.Logf("program %d:\n%s\n  got %s\n perl %s", d.index, d.code, d.got, d.want)
+				t.Logf("program %s", sum.differ[told])
 			}
 			sum.mu.Unlock()
 		}

@@ -113,10 +113,9 @@ func (c *compiler) tracedLogic(n *node) condFn {
 			return !x
 		}
 	case nXor:
-		a, b := c.cond(n.kids[0]), c.cond(n.kids[1])
+		sides := c.bothSides(n)
 		return func(m *machine) bool {
-			x := a(m)
-			y := b(m)
+			x, y := sides(m)
 			m.traceLogic(n, x != y, truthText(x), truthText(y))
 			return x != y
 		}
