@@ -20,7 +20,7 @@ const (
 	kCode       // *code
 	kRef        // *Value: reference to a scalar
 	kRegex      // *regex, from qr//
-	kLate       // name of a capture, or a loan, in p: only on the way into a list
+	kLate       // name of a capture, a loan, or an array whose last index counts, in p: only on the way into a list
 )
 
 // Value is one perl scalar. The zero Value is undef. It is small and passed by value.

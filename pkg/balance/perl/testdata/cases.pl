@@ -827,3 +827,11 @@ my @r; my $i = 0; until ($i++ > 1) { 'a1' =~ /\d/ if $i == 1; push @r, $& // 'u'
 my @r; for my $e (1,2) { for my $f (1, 2) { 'a1' =~ /\d/ if $f == 1 && $e == 1; push @r, $& // 'u' } push @r, $& // 'u' } @r
 #
 my @r; 'z' =~ /z/; for my $e (1, 2) { for our $f (1, 2) { push @r, $&; 'a1' =~ /\d/ } push @r, $& } (@r, $&)
+#
+my $ra = [1, 2, 3]; my $v = sprintf('%x', $#$ra, pop(@$ra)); my $w = sprintf('%x %s', $#{$ra}, shift(@$ra)); ($v, $w)
+#
+my @l = (1, 2, 3); sub f { "@_" } (f($#l, pop @l), f($#l, (shift @l), $#l), f($#l))
+#
+my @l = (1, 2, 3); sub f { my ($p, $q) = @_; $p . $q } f($#l, push(@l, 5)) . f($#l, 1)
+#
+my @l = (1, 2, 3); (join('-', $#l, pop @l), "$#l" . pop(@l), $#l + push(@l, 1, 2), [$#l, pop @l]->[0])
