@@ -137,7 +137,7 @@ func (c *compiler) aliasArgs(n *node) listFn {
 			f(m)
 		}
 	}
-	for i, k := range n.kids[:len(fns)-1] {
+	for i, k := range n.kids {
 		if k.kind == nArrayLen && slices.ContainsFunc(n.kids[i+1:], makes) {
 			return c.lateLengths(n.kids, fns)
 		}
