@@ -32,7 +32,7 @@ func (g *generator) expr() string {
 	case 14:
 		return "join(" + g.str() + ", " + g.list() + ")"
 	case 15:
-		return g.pick("scalar(@l)", "$#l", "scalar(keys %h)", "(@l)[1]", "(sort @l)[0]", "(sort { $a <=> $b || $a cmp $b } grep { $_ == $_ } @l)[-1]", "(reverse @m)[0]", "scalar(() = "+g.list()+")", "\"@l[0..1]\"", "(f1(@l))[0]", "scalar(f1(@m))", "f1($x, @l) . ''", "f2("+e()+", "+e()+") . ''", "(f2($x))[0]", "&f2($y, 1) . ''", "$rc->("+e()+") . ''", "&$rc($x) . ''", "&{$rc}(1) . ''", "main::f1(4) . ''", "$#{$ra}", "$#$ra", "${\\ scalar @m}")
+		return g.pick("scalar(@l)", "$#l", "(0 + keys %h)", "(@l)[1]", "(sort @l)[0]", "((sort { $a <=> $b || $a cmp $b } grep { $_ == $_ } @l)[-1] // '') . ''", "(reverse @m)[0]", "scalar(() = "+g.list()+")", "\"@l[0..1]\"", "(f1(@l))[0]", "scalar(f1(@m))", "f1($x, @l) . ''", "f2("+e()+", "+e()+") . ''", "(f2($x))[0]", "&f2($y, 1) . ''", "$rc->("+e()+") . ''", "&$rc($x) . ''", "&{$rc}(1) . ''", "main::f1(4) . ''", "$#{$ra}", "$#$ra", "${\\ scalar @m}")
 	case 16:
 		return "sprintf('" + g.format() + "', " + e() + ", " + e() + ")"
 	case 17:
@@ -65,7 +65,7 @@ func (g *generator) expr() string {
 		return "(" + g.pick("1", "$x", "'5'", "$i") + " " + first + " " + g.scalarVar() + " " + second + " " + e() + ")"
 	}
 	return g.pick("\"$x-$y\"", "\"${x}y\"", "\"@l\"", "\"$h{b}[$x]\"", "\"\\U$y\\E$y\"", "\"\\u$y\"", "\"@{[ $x + 1 ]}\"", "$x ** 2", "2 ** $i", "($x = "+e()+")", "($z += 1.5)", "exists($h{c})", "(delete $h{c})", "($y .= 'k')", "$i++", "++$j",
-		"($x, $y)[1]", "(my $t = $y) . 't'", "($y = 'a9', $y++, \"$y\")[2]", "\"$rh->{d}[1][0]|@$ra[0,1]|@{$rh->{l}}\"", "\"\\Q$y\\E\"", "wantarray", "(local $_ = 5) + $_", "__LINE__", "\"\\l$y\\L$y\"", "time - 1195668661", "average(res('cpu', "+g.num(9)+"))", "max(res('ram', 3), res2('ram', 2))", "(res('cpu', 3))[1]", "scalar(res2('load', 2))", "min(@m) // 'none'", "meridian(res('cpu', "+g.num(6)+")) // 'none'")
+		"($x, $y)[1]", "(my $t = $y) . 't'", "($y = 'a9', $y++, \"$y\")[2]", "\"$rh->{d}[1][0]|@$ra[0,1]|@{$rh->{l}}\"", "\"\\Q$y\\E\"", "wantarray", "(local $_ = 5) . $_", "__LINE__", "\"\\l$y\\L$y\"", "time - 1195668661", "average(res('cpu', "+g.num(9)+"))", "max(res('ram', 3), res2('ram', 2))", "(res('cpu', 3))[1]", "scalar(res2('load', 2))", "min(@m) // 'none'", "meridian(res('cpu', "+g.num(6)+")) // 'none'")
 }
 
 // takesNothing rewrites an expression that is worked out in a block of its own, so that it takes no element out of its

@@ -76,7 +76,7 @@ func (g *generator) program() string {
 	if g.one(2) {
 		b.WriteString("sub f2 { my ($p, $q) = @_; " + g.subBody() + " }\n")
 	} else {
-		b.WriteString("sub f2 { " + g.pick("scalar @_", "$_[0]", "pop", "shift", "my $c = $_[0]; $c++; $c", "return unless @_; $_[0] . $_[-1]", "my %o = (k => 1, @_ % 2 ? () : @_); join ',', map { $_ . ($o{$_} // 'u') } sort keys %o",
+		b.WriteString("sub f2 { " + g.pick("scalar @_", "$_[0]", "pop", "shift", "my $c = $_[0] . ''; $c++; $c", "return unless @_; $_[0] . $_[-1]", "my %o = (k => 1, @_ % 2 ? () : @_); join ',', map { $_ . ($o{$_} // 'u') } sort keys %o",
 			"use feature 'state'; state $s = 5; $s++", "our $g; $g .= 'g'; $g", "local $_ = $_[0]; tr/a-z//; $_", "$_[0] > 0 ? f2($_[0] > 3 ? 3 - 1 : int($_[0]) - 1) : 'end'", "@_ = (1, 2); @_") + " }\n")
 	}
 	g.subs--
