@@ -73,13 +73,13 @@ func signedOrFloat(u uint64, neg bool) Value {
 	return Float(-float64(u))
 }
 
-// lossless is perl 5.24+'s short cut: two NVs that are whole numbers below 2**62 add as integers, even above 2**53.
+// lossless is perl 5.24+'s short cut: two NVs that are whole numbers from -2**62 to below 2**62 add as integers, even above 2**53.
 func lossless(a, b Value) (x, y int64, ok bool) {
 	if a.k != kNV || b.k != kNV {
 		return
 	}
 	f, g := a.f(), b.f()
-	if f != math.Trunc(f) || g != math.Trunc(g) || math.Abs(f) >= 1<<62 || math.Abs(g) >= 1<<62 {
+	if f != math.Trunc(f) || g != math.Trunc(g) || f < -1<<62 || f >= 1<<62 || g < -1<<62 || g >= 1<<62 {
 		return
 	}
 	return int64(f), int64(g), true

@@ -835,3 +835,7 @@ my @l = (1, 2, 3); sub f { "@_" } (f($#l, pop @l), f($#l, (shift @l), $#l), f($#
 my @l = (1, 2, 3); sub f { my ($p, $q) = @_; $p . $q } f($#l, push(@l, 5)) . f($#l, 1)
 #
 my @l = (1, 2, 3); (join('-', $#l, pop @l), "$#l" . pop(@l), $#l + push(@l, 1, 2), [$#l, pop @l]->[0])
+# whole floats at the end of the range in which they add as integers
+my $x = -9.2233720368547758e18 / 2; my $y = 0.5 - 0.5; my $z = $x / 2 - 0.5; ($y - $x, $y + $x, $x - $x, $x + $x, $x + $z, -$x + $z, $y + -$x, $y - -$x)
+#
+('zz' + 'died') - (~int(' 5 ') / -4)
