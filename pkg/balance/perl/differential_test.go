@@ -37,7 +37,7 @@ func knownQuirks() []quirk {
 		{reason: "perl 5.36 ends with a segmentation fault and has no answer: -((my @t = (split //)))", fits: func(_ string, got, want answer) bool {
 			return want.err == perlEnded && !strings.HasPrefix(got.err, "internal")
 		}},
-		{reason: "whole floats from 1e15 to 2**53 print as integers once perl has used them in a sum"},
+		{reason: "whole floats from 1e15 on print and add as integers once perl has used them in a sum or a comparison"},
 		{reason: "~ & | ^ ++ and -- take a text for a number once perl has used it as one, and the text '-0' has lost its sign then"},
 		{reason: "a list holds $@ itself, so that a later eval changes what is in the list already"},
 		{reason: "$z .= ($x = f() . '') is one concatenation to perl 5.36, which forgets to assign to $x"},
@@ -51,6 +51,7 @@ func knownQuirks() []quirk {
 		{reason: "truth values that perl works out when it compiles, and literals behind x, are read-only in perl: $_++ for (1 == 1)"},
 		{reason: "an element in a list that a later item takes out of its array: perl's stack does not keep it alive, and perl reads freed memory"},
 		{reason: "scalar(keys %h) as an argument of sprintf is counted when all arguments have been worked out"},
+		{reason: "min, max and first of List::Util give the variable itself, which a later item of the same list may change"},
 		{reason: "unshift @a, ($#a = 1) sees $#a change while it works"},
 		{reason: "under use strict a text in place of a reference dies in perl when it is only read"},
 		{reason: "a group that can be empty and is repeated: perl runs it once more for nothing, which shows in $1"},

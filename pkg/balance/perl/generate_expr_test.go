@@ -65,7 +65,7 @@ func (g *generator) expr() string {
 		return "(" + g.pick("1", "$x", "'5'", "$i") + " " + first + " " + g.scalarVar() + " " + second + " " + e() + ")"
 	}
 	return g.pick("\"$x-$y\"", "\"${x}y\"", "\"@l\"", "\"$h{b}[$x]\"", "\"\\U$y\\E$y\"", "\"\\u$y\"", "\"@{[ $x + 1 ]}\"", "$x ** 2", "2 ** $i", "($x = "+e()+")", "($z += 1.5)", "exists($h{c})", "(delete $h{c})", "($y .= 'k')", "$i++", "++$j",
-		"($x, $y)[1]", "(my $t = $y) . 't'", "($y = 'a9', $y++, \"$y\")[2]", "\"$rh->{d}[1][0]|@$ra[0,1]|@{$rh->{l}}\"", "\"\\Q$y\\E\"", "wantarray", "(local $_ = 5) . $_", "__LINE__", "\"\\l$y\\L$y\"", "time - 1195668661", "average(res('cpu', "+g.num(9)+"))", "max(res('ram', 3), res2('ram', 2))", "(res('cpu', 3))[1]", "scalar(res2('load', 2))", "min(@m) // 'none'", "meridian(res('cpu', "+g.num(6)+")) // 'none'")
+		"($x, $y)[1]", "(my $t = $y) . 't'", "($y = 'a9', $y++, \"$y\")[2]", "\"$rh->{d}[1][0]|@$ra[0,1]|@{$rh->{l}}\"", "\"\\Q$y\\E\"", "wantarray", "do { local $_ = 5; $_ . 'l' }", "__LINE__", "\"\\l$y\\L$y\"", "time - 1195668661", "average(res('cpu', "+g.num(9)+"))", "max(res('ram', 3), res2('ram', 2))", "(res('cpu', 3))[1]", "scalar(res2('load', 2))", "min(@m) // 'none'", "meridian(res('cpu', "+g.num(6)+")) // 'none'")
 }
 
 // takesNothing rewrites an expression that is worked out in a block of its own, so that it takes no element out of its

@@ -76,7 +76,7 @@ func (g *generator) substitution(flags string) string {
 	if g.one(6) {
 		return "s" + g.pick("/(\\d)/$1+1/e", "/(\\w)/ord($1)/ge", "{a}{uc $&}e", "/b/f1(1)/e", "/./$i++/ge") + flags
 	}
-	return "s" + g.pick("/a/X/", "/\\d/#/g", "/(\\w)/<$1>/", "/\\s+//g", "/b*/-/g", "/^/>/", "/$/</", "/(.)(.)/$2$1/g", "/o/0/gi", "/^/> /mg", "/\\b/|/g", "/$/!/mg", "/x*/./g", "{a}{b}g", "'a'$x'", "/(?<n>\\w)/$+{n}$+{n}/", "/\\n//", "/^\\s+|\\s+$//g", "/(a)|b/$1/g") + flags
+	return "s" + g.pick("/a/X/", "/\\d/#/g", "/(\\w)/<$1>/", "/\\s+//g", "/b*/-/g", "/^/>/", "/$/</", "/(.)(.)/$2$1/g", "/o/0/gi", "/^/> /mg", "/\\b/|/g", "/$/!/mg", "/x*/./g", "{a}{b}g", "'a'$x'", "/(?<n>\\w)/$+{n}$+{n}/", "/\\n//", "/^\\s+|\\s+$//g", "/(a)|b/$1/") + flags
 }
 
 func (g *generator) transliteration(flags string) string {

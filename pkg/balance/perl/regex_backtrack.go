@@ -55,6 +55,11 @@ func (s *search) attempt(start int, empty bool, seen map[uint64]bool) []int {
 		}
 		for {
 			key := uint64(at.pc)<<32 | uint64(at.pos)
+			for _, g := range s.r.dollar { // with the line end that $ looked at, a match may be empty that is none without
+				if loc[2*g] >= 0 && at.pos > loc[2*g] {
+					key |= 1 << 63
+				}
+			}
 			if seen[key] {
 				break
 			}

@@ -839,3 +839,11 @@ my @l = (1, 2, 3); (join('-', $#l, pop @l), "$#l" . pop(@l), $#l + push(@l, 1, 2
 my $x = -9.2233720368547758e18 / 2; my $y = 0.5 - 0.5; my $z = $x / 2 - 0.5; ($y - $x, $y + $x, $x - $x, $x + $x, $x + $z, -$x + $z, $y + -$x, $y - -$x)
 #
 ('zz' + 'died') - (~int(' 5 ') / -4)
+# a dollar sign that is met with and without its line end
+my $y = "A\t\n"; $y =~ s/(?:[-a]|[A-Z]{1,2})|[\s\w]*?$/<$&>/g; $y
+#
+join '|', "ab\n" =~ /\s*?$/g
+#
+join '|', "a\n\n" =~ /(\s*?)$/g
+#
+(my $s = "x\n") =~ s/\n??$/-/g; $s
