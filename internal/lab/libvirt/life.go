@@ -222,7 +222,10 @@ func (c *call) shutdown(life context.Context, x *domain, _ words) int {
 	if err != nil {
 		return refuse(err.Error())
 	}
-	if g != nil && !g.Frozen() && !c.n.Fault("virsh", "slow-stop", name) {
+	if g == nil || g.Frozen() {
+		return refuse(notRunning)
+	}
+	if !c.n.Fault("virsh", "slow-stop", name) {
 		c.n.Go(func(life context.Context) { c.ends(life, x, r, g) })
 	}
 	c.extra("Domain %s is being shutdown", c.q(name))
@@ -292,6 +295,8 @@ func (c *call) resume(_ context.Context, x *domain, _ words) int {
 		return refuse(notRunning)
 	case g == nil || j != nil:
 		return refuse(jobTimeout)
+	case !g.Frozen():
+		return refuse("Requested operation is not valid: domain is already running")
 	}
 	if err := c.d.goOn(x, r, "unpaused"); err != nil {
 		return refuse(err.Error())

@@ -97,7 +97,7 @@ func (r *running) lock(c config, anyway bool) error {
 		r.images = append(r.images, f)
 		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 			r.unlock()
-			return refuse("internal error: process exited while connecting to monitor: qemu-system-x86_64: -device virtio-blk-pci: Failed to get \"write\" lock\nIs another process using the image [%s]?", disk.Path)
+			return refuse("internal error: qemu unexpectedly closed the monitor: qemu-system-x86_64: -blockdev: Failed to get \"write\" lock\nIs another process using the image [%s]?", disk.Path)
 		}
 	}
 	return nil

@@ -96,11 +96,12 @@ func TestTransient(t *testing.T) {
 
 	l.Want(0, "Domain 'vm1' suspended", "a", "virsh suspend vm1")
 	before := l.Lines("kvm", "vm1")
-	l.Want(0, "Domain 'vm1' is being shutdown", "a", "virsh shutdown vm1") // it does not hear
+	l.Want(1, "error: Failed to shutdown domain 'vm1'\nerror: Requested operation is not valid: domain is not running", "a", "virsh shutdown vm1")
 	if got := is(l, "a"); got != "paused (user)" || l.Lines("kvm", "vm1") != before {
 		t.Errorf("suspended: %s", got)
 	}
 	l.Want(0, "Domain 'vm1' resumed", "a", "virsh resume vm1")
+	l.Want(1, "error: Failed to resume domain 'vm1'\nerror: Requested operation is not valid: domain is already running", "a", "virsh resume vm1")
 	l.AwaitLines("kvm", "vm1", 2)
 	l.Want(0, "", "a", "virsh shutdown vm1")
 	l.Await(func() bool { return is(l, "a") == "" })
