@@ -75,14 +75,26 @@ func signedOrFloat(u uint64, neg bool) Value {
 
 // lossless is perl 5.24+'s short cut: two NVs that are whole numbers from -2**62 to below 2**62 add as integers, even above 2**53.
 func lossless(a, b Value) (x, y int64, ok bool) {
-	if a.k != kNV || b.k != kNV {
+	f, isFloat := a.asFloat()
+	g, both := b.asFloat()
+	if !isFloat || !both || a.k != kNV && b.k != kNV {
 		return
 	}
-	f, g := a.f(), b.f()
 	if f != math.Trunc(f) || g != math.Trunc(g) || f < -1<<62 || f >= 1<<62 || g < -1<<62 || g >= 1<<62 {
 		return
 	}
 	return int64(f), int64(g), true
+}
+
+// asFloat is the value of a float, or of the result of a comparison, which is both.
+func (v Value) asFloat() (float64, bool) {
+	switch {
+	case v.k == kNV:
+		return v.f(), true
+	case v.k == kNo:
+		return 0, true
+	}
+	return 1, v.k == kIV && v.p != nil
 }
 
 func add(a, b Value) Value {

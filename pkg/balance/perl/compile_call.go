@@ -138,7 +138,7 @@ func (c *compiler) aliasArgs(n *node) listFn {
 		}
 	}
 	for i, k := range n.kids {
-		if k.kind == nArrayLen && slices.ContainsFunc(n.kids[i+1:], makes) {
+		if bare(k).kind == nArrayLen && slices.ContainsFunc(n.kids[i+1:], makes) {
 			return c.lateLengths(n.kids, fns)
 		}
 	}
@@ -149,7 +149,7 @@ func (c *compiler) aliasArgs(n *node) listFn {
 func (c *compiler) lateLengths(kids []*node, fns []listFn) listFn {
 	arrays := make([]arrayFn, len(kids))
 	for i, k := range kids {
-		if k.kind == nArrayLen {
+		if k = bare(k); k.kind == nArrayLen {
 			arrays[i] = c.array(k.kids[0], true)
 		}
 	}

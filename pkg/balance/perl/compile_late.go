@@ -60,6 +60,7 @@ func (m *machine) late(v Value) Value {
 func (c *compiler) formatItems(kids []*node) listFn {
 	element := false
 	for _, k := range kids {
+		k = bare(k)
 		if element && makes(k) {
 			c.madeLater = true
 			f := c.aliasedItems(kids)

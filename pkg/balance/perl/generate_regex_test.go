@@ -57,7 +57,11 @@ func (g *generator) atom(depth int) string {
 	case 10:
 		return "(" + g.pick("", "?:") + g.atom(depth+1) + "|" + g.atom(depth+1) + ")"
 	default:
-		return "(?:" + g.atom(depth+1) + g.pick("a", "l", "1", ".", "\\d", "[abo]") + ")" + g.pick("", "?", "+", "{2}")
+		inner, q := g.atom(depth+1), g.pick("", "?", "+", "{2}")
+		if strings.Contains(inner, "(") { // what a group within a repeated one keeps: see knownQuirks
+			q = ""
+		}
+		return "(?:" + inner + g.pick("a", "l", "1", ".", "\\d", "[abo]") + ")" + q
 	}
 	return s + g.pick("", "", "", "*", "+", "?", "{2}", "{1,2}", "+?", "*?", "??", "{1,}")
 }

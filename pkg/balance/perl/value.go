@@ -30,8 +30,11 @@ type Value struct {
 	p any
 }
 
+// truth marks the 1 of a comparison, which is a float to perl as well.
+type truth struct{}
+
 var (
-	valYes = Value{k: kIV, n: 1}
+	valYes = Value{k: kIV, n: 1, p: truth{}}
 	valNo  = Value{k: kNo}
 )
 

@@ -847,3 +847,9 @@ join '|', "ab\n" =~ /\s*?$/g
 join '|', "a\n\n" =~ /(\s*?)$/g
 #
 (my $s = "x\n") =~ s/\n??$/-/g; $s
+# the truth of a comparison is a float, too
+my $f = 5.76460752303424e+16 + 0.0; my $t = 18446744073709551614 / "320"; ($t - !1, $t + !0, $t - (1 == 1), $t + (1 == 2), $t + 1, $t - 0, (my $y = (2 > 1)) + $t, !1 - $t, !0 + !0, !1 + 0.5, !0 + 1e16)
+#
+my $x = (1 == 1); my $t = (~0) / 9; ($t + $x, $t + 1, $x++, $t + $x, "$x", $t - (('a' eq 'b') . ''))
+#
+my $ra = [1, 2, 3]; (sprintf('%#o', +($#$ra), substr(pop(@$ra), 0, 0)), sprintf('%s', ($#{$ra}), pop @$ra))
