@@ -6,12 +6,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A real container of a technology that nobody compiled: started, watched, moved, killed, frozen and stopped.
 func TestContainer(t *testing.T) {
 	b := newBed(t)
-	step := func(what string) { t.Log(what) }
+	began := time.Now()
+	step := func(what string) { t.Logf("%5.1fs %s", time.Since(began).Seconds(), what) }
 
 	step("the sample is without a fault, and lbm shows what it would run")
 	if out := b.lab("run", "node1", "lbm", "exec", "check", "lxc", vm); !strings.Contains(out, "lxc-start --name=web --daemon") || !strings.Contains(out, "stopped") {
@@ -21,9 +23,9 @@ func TestContainer(t *testing.T) {
 	step("nothing runs: status says so, and a stop has nothing to do")
 	for _, n := range []string{"node1", "node2"} {
 		b.wantAgent(n, "status", 7)
-		b.wantAgent(n, "stop", 0)
 		b.wantAgent(n, "validate-all", 0)
 	}
+	b.wantAgent("node2", "stop", 0)
 	b.where("")
 
 	step("the cluster manager starts it")
