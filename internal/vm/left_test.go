@@ -50,7 +50,7 @@ func TestNoteOfLeavingOfAMember(t *testing.T) {
 		})
 		x.online, x.fenced = back, true
 		err := y.do("start")
-		if err == nil || strings.Contains(err.Error(), "left the cluster in order") == back || strings.Contains(err.Error(), "a fencing or a boot of it frees") != back {
+		if err == nil || strings.Contains(err.Error(), "left the cluster in order") == back || strings.Contains(err.Error(), "a fencing or a boot of node1 frees") != back {
 			t.Errorf("member again %v: %v", back, err)
 		}
 		w.must(x.do("start"))

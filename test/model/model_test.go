@@ -28,6 +28,8 @@ func runs() []run {
 		{name: "xen, 1 fault, boots by hand", o: Options{Faults: 1, On: []Switch{Hand}}},
 		{name: "openvz, 2 faults, keepers killed", o: Options{OpenVZ: true, Faults: 2, On: []Switch{Keeper}}},
 		{name: "openvz, 2 faults, the share goes away", o: Options{OpenVZ: true, Faults: 2, On: []Switch{Share}}},
+		{name: "openvz, 3 faults, agents and keepers killed, the share goes away", o: Options{OpenVZ: true, Faults: 3, On: []Switch{Keeper, Share},
+			Off: []Switch{Death, Leave, Crash, Sick, NewGroup, NoSpace, Relocate, Restart}}},
 		{name: "openvz, 2 faults, old fencings", o: Options{OpenVZ: true, Faults: 2, On: []Switch{OldFencing}}},
 		{name: "openvz, 1 fault, restarts in place", o: Options{OpenVZ: true, Faults: 1, On: []Switch{InPlace}}},
 		{name: "xen, no fault, two relocators", o: Options{On: []Switch{TwoMovers}}},

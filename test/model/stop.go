@@ -286,16 +286,15 @@ func (w *world) stopAlone(s State, n int) {
 	nd := &s.N[n]
 	switch nd.A.PC {
 	case sAlone:
+		w.endOrphans(&s, n) // before it looks
 		switch {
 		case nd.Tool != tNone && !nd.Loose: // an orphan's keeper has the node's lock
 			w.exit(s, n, 1, "stop: alone, an earlier tool still works, exit 1")
 		case s.clean(n):
-			w.endOrphans(&s, n)
 			w.exit(s, n, 0, "stop: alone, nothing is here, exit 0")
 		case nd.G == gHalf || nd.G == gMig:
 			w.exit(s, n, 1, "stop: alone, it was being sent, and nobody knows how that ended, exit 1")
 		default:
-			w.endOrphans(&s, n)
 			w.to(s, n, sAloneTool, "stop: alone, cold")
 		}
 	case sAloneTool:
