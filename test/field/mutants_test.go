@@ -26,6 +26,7 @@ type guard struct {
 func guards() []guard {
 	const (
 		parse, tool, driver, vz = "internal/hypervisor/xen_parse.go", "internal/hypervisor/xen_tool.go", "internal/hypervisor/xen.go", "internal/hypervisor/openvz.go"
+		kvm, states, process    = "internal/hypervisor/kvm.go", "internal/hypervisor/kvm_parse.go", "internal/hypervisor/kvm_process.go"
 		look, status, cold      = "internal/vm/look.go", "internal/vm/status.go", "internal/vm/cold.go"
 	)
 	return []guard{
@@ -50,6 +51,19 @@ func guards() []guard {
 		{"TestHalfACopyThatNoRecordKnows", "internal/handoff/protocol/view.go", "return v.Guest == Leaving && v.Handed && (v.Is", "return v.Guest == Leaving && v.Handed && v.Sick && (v.Is", false},
 		{"TestDomainThatXLLeftSuspended", status, "v.still && l.idle()", "v.still && l.call.Probe && l.idle()", false},
 		{"TestDomainThatLostItsName", driver, "case r.name == nameless && x.was(vm, r.id):", "case r.name == nameless && x.was(vm, 0):", false},
+		{"TestFieldVD_73f39bc8f", process, "case ok:\n\t\treturn Detail{State: Running, Rows", "case ok && vm == \"\":\n\t\treturn Detail{State: Running, Rows", true},
+		{"TestFieldVD_b116377d4", states, `"in shutdown": // on its way out`, `"in  shutdown": // on its way out`, false},
+		{"TestFieldVD_ffc832351", look, "case err != nil && !l.final(err) && now.Before(end):", "case err != nil && !l.final(err) && now.Before(end) && false:", false},
+		{"TestFieldVD_955b79e18", kvm, "err != nil && !notThere(err) && !notRunning(err)", "err != nil", false},
+		{"TestFieldVD_897c03a3f", "internal/hypervisor/kvm_config.go", "if below(h.Path(dir), h.Path(libvirtConf)) {", "if below(h.Path(dir), h.Path(libvirtConf)) && vm == \"\" {", false},
+		{"TestFieldVD_719ffaa4d", "internal/vm/validate.go", "address = to\n", "_ = to\n", false},
+		{"TestFieldVD_51b41a4b5", "internal/hypervisor/kvm_migrate.go", `there = "qemu+ssh://" + target + "/system?no_tty=1"`, `there = "xenmigr://" + target + "/"`, false},
+		{"TestFieldVD_dd9f8d47e", kvm, `["managed save"] == "yes"`, `["managed save"] == "never"`, true},
+		{"TestFieldVDIssue137", "internal/vm/image.go", "txn, err = l.newTxn()\n\t}\n\tif err != nil {\n\t\treturn false, l.coldOr(ctx, v, \"no image\", err)",
+			"txn, err = l.newTxn()\n\t}\n\tif err != nil {\n\t\treturn false, err", false},
+		{"TestFieldVDIssue1231", "internal/hypervisor/kvm_config.go", "g, root, err := k.domain(ctx, vm, params)\n\tif err != nil {\n\t\treturn Needs{}, err", "g, root, err := k.domain(ctx, vm, params)\n\tif err != nil {\n\t\treturn Needs{}, nil", false},
+		{"TestFieldVDPacemaker2739", kvm, `case said(err, "only on the source host"):`, `case said(err, "only on the source host") && vm == "":`, false},
+		{"TestFieldVDTwice", "internal/vm/live.go", "if end == stayed && errors.Is(tool, hypervisor.ErrTwice) {", "if end == stayed && errors.Is(tool, hypervisor.ErrTwice) && l.vm == \"\" {", false},
 		{"TestFieldPacemaker2739", parse, "return strings.CutSuffix(s, incomingSuffix)", "return s, false", false},
 		{"TestFieldIssue1293", look, "v.doubt = fmt.Errorf(\"the cluster's members are not known: %w\", err)", "v.nodeGone = true", false},
 		{"TestFieldIssue137", vz, "_, err := os.Lstat(conf)\n\tif errors.Is(err, fs.ErrNotExist) {\n\t\treturn nil", "_, err := os.Lstat(conf)\n\tif errors.Is(err, fs.ErrNotExist) {\n\t\treturn err", false},
@@ -135,7 +149,7 @@ func TestThePageNamesTheTests(t *testing.T) {
 		}
 	}
 	var source strings.Builder
-	for _, file := range []string{"xen_test.go", "openvz_test.go", "versions_test.go", "mutants_test.go"} {
+	for _, file := range []string{"xen_test.go", "openvz_test.go", "libvirt_test.go", "versions_test.go", "mutants_test.go"} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/lab"
 	"github.com/lbvm/lbvm/internal/lab/labtest"
+	"github.com/lbvm/lbvm/internal/lab/libvirt"
 	"github.com/lbvm/lbvm/internal/lab/openvz"
 	"github.com/lbvm/lbvm/internal/lab/xen"
 	"github.com/lbvm/lbvm/internal/membership"
@@ -47,8 +48,8 @@ type world struct {
 // newWorld is a cluster for VMs of a technology; stack is xm or xl, or empty.
 func newWorld(t *testing.T, typ, stack string) *world {
 	t.Helper()
-	w := &world{typ: typ, vm: map[string]string{"openvz": "101", "xen": "vm1"}[typ], scale: 20, off: map[string]bool{}}
-	tools := map[string]func() map[string]lab.Tool{"openvz": openvz.Tools, "xen": xen.Tools}[typ]
+	w := &world{typ: typ, vm: map[string]string{"openvz": "101", "xen": "vm1", "kvm": "vm1"}[typ], scale: 20, off: map[string]bool{}}
+	tools := map[string]func() map[string]lab.Tool{"openvz": openvz.Tools, "xen": xen.Tools, "kvm": libvirt.Tools}[typ]
 	w.Lab = labtest.New(t, tools, "a", "b")
 	id := host.Identity{Cluster: "c", UUID: "u", Shared: "/shared", LogDir: "/shared/lbvm/log"}
 	w.File("shared/"+host.MarkerFile, string(id.Marker()))
@@ -58,6 +59,7 @@ func newWorld(t *testing.T, typ, stack string) *world {
 	w.File("shared/private/101/etc/passwd", "")
 	w.File("shared/images/vm1.img", strings.Repeat("x", 200))
 	w.File("shared/xen/vm1", "name = \"vm1\"\nmemory = 16\ndisk = ['tap:aio:/shared/images/vm1.img,xvda,w']\n")
+	w.File("shared/kvm/vm1.xml", kvmXML)
 	for _, node := range []string{"a", "b"} {
 		in := "nodes/" + node
 		for _, tool := range []string{"vzctl", "vzlist", stack} {
@@ -73,6 +75,7 @@ func newWorld(t *testing.T, typ, stack string) *world {
 		w.File(in+"/etc/cluster/.keep", "")
 		w.link("../../../../shared/conf", node, "etc/vz/conf")
 		w.link("../../../shared/xen", node, "etc/xen")
+		w.link("../../../shared/kvm", node, "etc/kvm")
 		w.File("shared/dump/.keep", "")
 		id.Member = node
 		h, err := host.New(w.Root(node))
@@ -81,6 +84,24 @@ func newWorld(t *testing.T, typ, stack string) *world {
 	}
 	return w
 }
+
+const kvmXML = `<domain type='kvm'>
+  <name>vm1</name>
+  <uuid>11111111-2222-4333-8444-555555555501</uuid>
+  <memory unit='MiB'>16</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <features><acpi/></features>
+  <on_poweroff>destroy</on_poweroff>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw' cache='none'/>
+      <source file='/shared/images/vm1.img'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+  </devices>
+</domain>
+`
 
 func (w *world) link(to, node, at string) {
 	w.T.Helper()
@@ -146,7 +167,7 @@ func (w *world) act(node, action string, env ...string) int {
 		Health:     func(context.Context, string, int) error { return w.health },
 		Txn:        handoff.NewTxn,
 	}
-	xml := map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen()}[w.typ]
+	xml := map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "kvm": metadata.KVM()}[w.typ]
 	path := "/usr/share/cluster/" + w.typ + ".sh"
 	all := append([]string{host.RootVariable + "=" + w.Root(node), "OCF_RESKEY_name=" + w.vm}, env...)
 	if strings.Contains(strings.Join(env, " "), "CRM_meta") {
