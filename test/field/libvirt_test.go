@@ -58,7 +58,9 @@ func TestFieldVD_73f39bc8f(t *testing.T) {
 func TestFieldVD_b116377d4(t *testing.T) {
 	w := newKVM(t)
 	w.scale = 100
-	leaves := func() bool { return strings.HasPrefix(w.Want(-1, "", "a", "virsh domstate vm1"), "in shutdown") }
+	leaves := func() bool {
+		return strings.HasPrefix(string(w.Run(context.Background(), "a", "virsh", "domstate", "vm1").Stdout), "in shutdown")
+	}
 	for try := 1; ; try++ {
 		w.wants(0, "a", "start")
 		w.fault("a", "long-shutdown", "vm1", "1")
