@@ -94,7 +94,7 @@ func (v Value) asFloat() (float64, bool) {
 	case v.k == kNo:
 		return 0, true
 	}
-	return 1, v.k == kIV && v.p != nil
+	return 1, v.k == kIV && v.p != nil && v.n == 1
 }
 
 func add(a, b Value) Value {

@@ -18,7 +18,7 @@ func (c *compiler) void(n *node) func(*machine) {
 		return func(m *machine) {
 			cell := p(m)
 			if cell.k == kIV && int64(cell.n) != 1<<63-1 && int64(cell.n) != -1<<63 {
-				if up {
+				if cell.p = nil; up { // it is no truth any more
 					cell.n++
 				} else {
 					cell.n--

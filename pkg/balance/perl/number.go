@@ -185,5 +185,6 @@ func (v Value) iv() int64 {
 }
 
 func minusZero(s string) bool {
-	return strings.HasPrefix(strings.TrimLeft(s, " \t\n\r\f\v"), "-0")
+	s, ok := strings.CutPrefix(strings.TrimLeft(s, " \t\n\r\f\v"), "-0")
+	return ok && (s == "" || strings.IndexByte("xXbB", s[0]) < 0)
 }
