@@ -37,7 +37,7 @@ func guests(t testing.TB) []guest {
 		}}},
 		{"kvm", "web1", "virsh", "running (booted)\n\n", peer{"VirtualDomain", "virsh", "running\n\n", func(dir, vm string) ([]string, string, string) {
 			file := filepath.Join(dir, vm+".xml")
-			return []string{"OCF_RESKEY_config=" + file, "OCF_RESKEY_hypervisor=qemu:///system", "HA_RSCTMP=" + dir}, file, "<domain type='kvm'><name>" + vm + "</name></domain>\n"
+			return []string{"OCF_RESKEY_config=" + file, "OCF_RESKEY_hypervisor=qemu:///system", "HA_RSCTMP=" + dir}, file, "<domain type='kvm'>\n<name>" + vm + "</name>\n</domain>\n"
 		}}},
 	}
 	have := agents(t)
