@@ -56,6 +56,9 @@ func (w world) evalRecorded(ctx context.Context, q evalQuery) error {
 		if rule == nil {
 			return fmt.Errorf("%s:%s has no rule: lbvm.conf has no block for it and no default. Write one, or give the code: lbm eval --vm %s 'CODE'", svc.VMType, svc.VM, q.vm)
 		}
+		if _, ok := rule.Program.(balance.Relief); ok {
+			return fmt.Errorf("%s:%s has the built-in rule relief, which looks at all nodes and VMs at once: lbm explain %s shows what it says, lbm eval --vm %s 'CODE' tries code of your own", svc.VMType, svc.VM, q.vm, q.vm)
+		}
 		code, at = rule.Text, rule.At
 	}
 	program, diags := cfg.Compile(code, at)

@@ -171,6 +171,7 @@ func TestEvalRecorded(t *testing.T) {
 		{"unknown resource", []string{"res('gpu', 1)"}, exitFailed, nil, "error: unknown resource \"gpu\" (lbresources.conf has: cpu)"},
 		{"no such VM", []string{"--vm", "nosuch", "1"}, exitFailed, nil, `there is no VM "nosuch"`},
 		{"offline and online", []string{"--config", filepath.Join(b.root, "other.conf"), "average(res('cpu', 5))"}, exitFailed, nil, "no such file"},
+		{"the built-in rule", []string{"--vm", "101", "--config", b.builtin(t)}, exitFailed, nil, "has the built-in rule relief"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code := b.lbm(append([]string{"eval"}, c.args...)...)
@@ -185,6 +186,21 @@ func TestEvalRecorded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// builtin is an lbvm.conf whose rule is relief.
+func (b *bench) builtin(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(b.root, "etc/cluster/lbvm.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, _, _ := strings.Cut(string(text), "default")
+	name := filepath.Join(t.TempDir(), "lbvm.conf")
+	if err := os.WriteFile(name, []byte(paths+"\nveid 101 { algorithm relief; }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // With both nodes given the cluster need not answer.
