@@ -13,18 +13,18 @@ import (
 	"github.com/lbvm/lbvm/internal/real"
 )
 
-// agent is our program: that of the build under test, or made now.
-func agent(t *testing.T, dir string) string {
+// program is one of ours: that of the build under test, or made now.
+func program(t *testing.T, dir, built, source string) string {
 	t.Helper()
 	if bin := os.Getenv("LBVM_BIN"); bin != "" {
-		path, err := filepath.Abs(filepath.Join(bin, "agents/kvm.sh"))
+		path, err := filepath.Abs(filepath.Join(bin, built))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return real.NeedFile(t, path)
 	}
-	path := filepath.Join(dir, "kvm.sh")
-	build := exec.Command(real.Need(t, "go"), "build", "-trimpath", "-o", path, "./agents/kvm")
+	path := filepath.Join(dir, filepath.Base(built))
+	build := exec.Command(real.Need(t, "go"), "build", "-trimpath", "-o", path, source)
 	build.Dir = "../../.."
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -61,8 +61,8 @@ Node addresses: 192.0.2.1 ' ;;
 esac
 `
 
-// cluster is two nodes with the real libvirt, and a folder that both see.
-func cluster(t *testing.T) (a, b *node, shared string) {
+// cluster is two nodes with the real libvirt, and a folder that both see. What prepares a node comes before its libvirtd.
+func cluster(t *testing.T, prepare ...func(n *node)) (a, b *node, shared string) {
 	t.Helper()
 	real.NeedRoot(t)
 	for _, program := range []string{"virsh", "qemu-system-x86_64", "ip", "cp"} {
@@ -80,7 +80,7 @@ func cluster(t *testing.T) (a, b *node, shared string) {
 	})
 	shared = filepath.Join(dir, "shared")
 	makeGuest(t, dir, shared)
-	program := agent(t, dir)
+	agent := program(t, dir, "agents/kvm.sh", "./agents/kvm")
 	id := host.Identity{Cluster: "c", UUID: "u", Shared: "/shared", LogDir: "/shared/lbvm/log"}
 	must := func(err error) {
 		t.Helper()
@@ -111,11 +111,14 @@ func cluster(t *testing.T) (a, b *node, shared string) {
 		h, err := host.New(root)
 		must(err)
 		must(h.WriteIdentity(id))
-		n, on := newNode(t, number, dir, program)
+		n, on := newNode(t, number, dir, agent)
 		nodes, goOn = append(nodes, n), append(goOn, on)
 	}
 	join(t, nodes[0], nodes[1])
 	for i, n := range nodes {
+		for _, p := range prepare {
+			p(n)
+		}
 		goOn[i]()
 		await(t, n.name+"'s libvirtd answers", func() bool { return strings.HasPrefix(n.virsh("list", "--all"), "Id ") })
 	}
