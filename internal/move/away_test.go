@@ -3,6 +3,7 @@ package move
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -198,6 +199,55 @@ func TestWords(t *testing.T) {
 	} {
 		if got := words(st); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// Whoever the record or the manager names and who is no member any more is asked about, with all that is known of its end,
+// and waited for unless it is affirmed to be gone.
+func TestWhoIsAway(t *testing.T) {
+	const boot = "boot-1"
+	members := []cluster.Member{{Name: "node1"}, {Name: "node2", Online: true}, {Name: "node3"}}
+	for _, test := range []struct {
+		name  string
+		rec   handoff.State
+		state cluster.State
+		owner string
+		asked string
+		named bool
+	}{
+		{"by the record alone", handoff.State{Phase: handoff.Running, Node: "node1", Boot: boot}, cluster.Stopped, "node2", "node1 boot-1 false", true},
+		{"it left in order", handoff.State{Phase: handoff.Running, Node: "node1", Boot: boot, Left: true}, cluster.Started, "node1", "node1 boot-1 true", true},
+		{"written otherwise", handoff.State{Phase: handoff.Running, Node: "NODE1", Boot: boot, Left: true}, cluster.Started, "node1", "NODE1 boot-1 true", true},
+		{"on its way there", handoff.State{Phase: handoff.Sending, Node: "node2", Boot: "boot-2", To: "node1"}, cluster.Started, "node2", "node1  false", true},
+		{"sent there", handoff.State{Phase: handoff.Sent, To: "node1"}, cluster.Stopped, "node2", "node1  false", true},
+		{"by the manager alone", handoff.State{Phase: handoff.Down}, cluster.Started, "node1", "node1  false", false},
+		{"of another cluster", handoff.State{Phase: handoff.Running, Node: "node9", Boot: boot}, cluster.Stopped, "", "node9 boot-1 false", true},
+		{"the manager gave it up", handoff.State{Phase: handoff.Down}, cluster.Failed, "node1", "", false},
+		{"it is down", handoff.State{Phase: handoff.Down}, cluster.Stopped, "node1", "", false},
+		{"nobody", handoff.State{Phase: handoff.Running, Node: "node2", Boot: "boot-2"}, cluster.Started, "node2", "", false},
+	} {
+		for answer, free := range map[string]bool{"no": false, "yes": true, "yes, with an error": false, "an error": false} {
+			var asked []string
+			m := Mover{Gone: func(_ context.Context, node, boot string, left bool) (bool, error) {
+				asked = append(asked, fmt.Sprintf("%s %s %v", node, boot, left))
+				var err error
+				if strings.HasSuffix(answer, "error") {
+					err = errors.New("no answer")
+				}
+				return strings.HasPrefix(answer, "yes"), err
+			}}
+			svc := cluster.Service{ID: "xen:web1", VMType: "xen", VM: "web1", State: test.state, Owner: test.owner}
+			a := m.away(context.Background(), cluster.Status{Members: members}, svc, test.rec)
+			if len(asked) == 0 && test.asked != "" || len(asked) > 0 && asked[0] != test.asked {
+				t.Errorf("%s: %q was asked, want %q", test.name, asked, test.asked)
+			}
+			if want := test.asked != "" && !free; (a != nil) != want || want && (a.Named != test.named || (a.Doubt != nil) != strings.HasSuffix(answer, "error")) {
+				t.Errorf("%s, %s: %+v", test.name, answer, a)
+			}
+			if m.Gone = nil; (m.away(context.Background(), cluster.Status{Members: members}, svc, test.rec) != nil) != (test.asked != "") {
+				t.Errorf("%s: with nobody to ask", test.name)
+			}
 		}
 	}
 }

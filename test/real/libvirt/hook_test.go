@@ -95,7 +95,10 @@ func TestHookAtTheDoor(t *testing.T) {
 	asked(b)
 	b.wants(0, "start") // with its memory
 	asked(b, "restore begin", "start begin")
-	runs(b, guestName)
+	// A resume that the hook refuses would be followed by a boot, which passes.
+	if got := b.virsh("domstate", guestName, "--reason"); got != "running (restored)" {
+		t.Fatalf("%s has it %q", b.name, got)
+	}
 
 	// The share goes away: what runs here as this node's agents know may be started anew, and what is not the cluster's.
 	marker := filepath.Join(shared, host.MarkerFile)
