@@ -110,11 +110,11 @@ func (w world) blackbox(q boxQuery, asJSON bool) error {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(r ocf.BoxRecord) bool { return !q.wants(r) })
-	if lab, ok := w.clock.(clock.Scaled); ok { // agents live in the machine's time; journals, and so we, in the lab's
+	lab, inLab := w.clock.(clock.Scaled)
+	if inLab { // agents live in the machine's time; journals, and so we, in the lab's
 		for i := range all {
 			all[i].At = lab.Of(all[i].At)
 		}
-		fmt.Fprintln(w.stderr, "lbm: TIME is the lab's, as in lbm history; TOOK is in seconds of this machine")
 	}
 	if q.last > 0 {
 		all = all[max(0, len(all)-q.last):]
@@ -127,6 +127,9 @@ func (w world) blackbox(q boxQuery, asJSON bool) error {
 		return term.JSON(w.stdout, struct {
 			Actions []boxAction `json:"actions"`
 		}{out})
+	}
+	if inLab {
+		fmt.Fprintln(w.stderr, "lbm: TIME is the lab's, as in lbm history; TOOK is in seconds of this machine")
 	}
 	if len(all) == 0 {
 		fmt.Fprintln(w.stderr, "lbm: the black box holds no such action")
