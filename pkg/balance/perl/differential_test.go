@@ -37,6 +37,9 @@ func knownQuirks() []quirk {
 		{reason: "perl 5.36 ends with a segmentation fault and has no answer: -((my @t = (split //)))", fits: func(_ string, got, want answer) bool {
 			return want.err == perlEnded && !strings.HasPrefix(got.err, "internal")
 		}},
+		{reason: "an empty pattern, which is the last one that matched, leaves traces in @- of perl where it fails", fits: func(code string, got, want answer) bool {
+			return strings.Contains(code, "@-") && strings.Contains(code, `/\Q$`) && got.err == want.err
+		}},
 		{reason: "whole floats from 1e15 on print and add as integers once perl has used them in a sum or a comparison"},
 		{reason: "~ & | ^ ++ and -- take a text for a number once perl has used it as one, and the text '-0' has lost its sign then"},
 		{reason: "a list holds $@ itself, so that a later eval changes what is in the list already"},
@@ -219,8 +222,9 @@ func compareWorker(path string, cells []cell, seed int64, count int, starts <-ch
 			if !strings.Contains(want[i].String(), perlTimeout) { // on a machine that does other things
 				continue
 			}
-			again, err := p.send(codes[i : i+1])()
-			if err != nil {
+			p.close()
+			var again []answer
+			if p, again, err = askSingly(path, codes[i:i+1]); err != nil {
 				return fmt.Errorf("program %d: %w", start+i, err)
 			}
 			want[i] = again[0]
