@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
@@ -89,6 +90,42 @@ func TestTheSourceDies(t *testing.T) {
 	}
 }
 
+// A manager that is at work for ever is watched for a time, by the mover's clock and, should that stand still, by the
+// other.
+func TestWatchingEnds(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		clock       func(*world) clock.Clock
+		least, most time.Duration // real
+	}{
+		{"a cluster", func(w *world) clock.Clock { return w.clock }, verifyLimit, verifyLimit + time.Minute},
+		{"a lab", func(w *world) clock.Clock { return fast{w.clock, w.clock.Now()} }, (verifyLooks - 1) * settleStep, 2 * verifyLooks * settleStep},
+		{"a clock that stands", func(w *world) clock.Clock { return clock.NewFake(w.clock.Now()) }, verifyLimit, verifyLimit + time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			start := w.clock.Now()
+			w.mover.Clock = test.clock(w)
+			w.mgr.move = func(context.Context, string, string) error {
+				w.service("101").State = cluster.Stopping
+				return nil
+			}
+			w.clock.sleep = func() {
+				if w.clock.Now().Sub(start) > 2*verifyLimit { // so that this ends
+					w.service("101").State = cluster.Failed
+				}
+			}
+			rec, err := w.mover.Move(context.Background(), request("openvz", "101", "node2"))
+			if !errors.Is(err, ErrUnverified) || rec.Outcome != balance.OutcomeUnknown {
+				t.Errorf("%+v, %v", rec, err)
+			}
+			if took := w.clock.Now().Sub(start); took < test.least || took > test.most {
+				t.Errorf("it was watched for %s", took)
+			}
+		})
+	}
+}
+
 // While the manager does not answer, what is waited for is told all the same.
 func TestWaitingIsToldWhileTheManagerIsAsked(t *testing.T) {
 	w := newWorld(t)
@@ -132,6 +169,24 @@ func TestTheSourceIsFencedInTheEnd(t *testing.T) {
 	}
 	rec, err := w.mover.Move(context.Background(), request("openvz", "101", "node2"))
 	if err != nil || rec.Memory != balance.MemoryLost {
+		t.Errorf("%+v, %v", rec, err)
+	}
+}
+
+// One that comes back is waited for anew when it goes again.
+func TestTheSourceIsAwayTwice(t *testing.T) {
+	w := newWorld(t)
+	start := w.clock.Now()
+	w.mgr.move = func(context.Context, string, string) error { w.dies(); return nil }
+	w.clock.sleep = func() {
+		at := w.clock.Now().Sub(start)
+		w.mgr.status.Members[0].Online = at > 100*time.Second && at < 200*time.Second || at > 300*time.Second
+		if s := w.service("101"); at > 300*time.Second && s.State == cluster.Stopping {
+			w.handover("openvz", "101", "node2")
+			s.State = cluster.Started
+		}
+	}
+	if rec, err := w.mover.Move(context.Background(), request("openvz", "101", "node2")); err != nil {
 		t.Errorf("%+v, %v", rec, err)
 	}
 }

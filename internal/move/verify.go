@@ -48,6 +48,7 @@ func (m Mover) verify(ctx context.Context, p plan, r Request) (found, error) {
 			if dead.looks == 0 {
 				dead = m.since()
 			}
+			dead.looks++
 			steady, waited = 0, 0
 		case err == nil && !enabled && orphan(svc, rec, r):
 			enabled = true
@@ -63,7 +64,7 @@ func (m Mover) verify(ctx context.Context, p plan, r Request) (found, error) {
 			dead = stretch{}
 		}
 		m.tell(now, err)
-		dead.looks, all.looks = dead.looks+1, all.looks+1
+		all.looks++
 		switch {
 		case steady >= steadyLimit || waited >= patience:
 			return now, err

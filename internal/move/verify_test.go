@@ -1,0 +1,94 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// Only a manager and a record that agree say where a VM runs.
+func TestJudge(t *testing.T) {
+	since := time.Unix(1195660000, 0)
+	before := plan{source: "node1", known: true, state: handoff.State{Phase: handoff.Running, Node: "node1", Seq: 7}, service: cluster.Service{Since: since}}
+	r := Request{Type: "xen", VM: "web1", Target: "node2"}
+	for _, test := range []struct {
+		name      string
+		state     cluster.State
+		owner     string
+		since     time.Time
+		rec       handoff.State
+		outcome   balance.Outcome
+		moving    bool
+		untouched bool
+	}{
+		{"arrived", cluster.Started, "node2", since, handoff.State{Phase: handoff.Running, Node: "node2", Seq: 9}, balance.OutcomeMoved, false, false},
+		{"elsewhere", cluster.Started, "node3", since, handoff.State{Phase: handoff.Running, Node: "node3", Seq: 9}, balance.OutcomeElsewhere, false, false},
+		{"never left", cluster.Started, "node1", since, handoff.State{Phase: handoff.Running, Node: "node1", Seq: 7}, balance.OutcomeFailed, false, true},
+		{"left and came back", cluster.Started, "node1", since, handoff.State{Phase: handoff.Running, Node: "node1", Seq: 9}, balance.OutcomeFailed, false, false},
+		{"started anew by the manager", cluster.Started, "node1", since.Add(time.Second), handoff.State{Phase: handoff.Running, Node: "node1", Seq: 7}, balance.OutcomeFailed, false, false},
+		{"only by the manager", cluster.Started, "node2", since, handoff.State{Phase: handoff.Running, Node: "node1", Seq: 7}, balance.OutcomeUnknown, true, false},
+		{"it begins there", cluster.Started, "node2", since, handoff.State{Phase: handoff.Starting, Node: "node2", Seq: 8}, balance.OutcomeUnknown, true, false},
+		{"it resumes there", cluster.Started, "node2", since, handoff.State{Phase: handoff.Resuming, Node: "node2", Seq: 8}, balance.OutcomeUnknown, true, false},
+		{"on its way", cluster.Started, "node2", since, handoff.State{Phase: handoff.Sent, To: "node2", Seq: 8}, balance.OutcomeUnknown, true, false},
+		{"it is saved there", cluster.Started, "node2", since, handoff.State{Phase: handoff.Suspending, Node: "node2", Seq: 8}, balance.OutcomeUnknown, true, false},
+		{"only by the record", cluster.Stopping, "node2", since, handoff.State{Phase: handoff.Running, Node: "node2", Seq: 9}, balance.OutcomeUnknown, true, false},
+		{"given up", cluster.Failed, "node2", since, handoff.State{Phase: handoff.Running, Node: "node2", Seq: 9}, balance.OutcomeFailed, false, false},
+	} {
+		got, moving := judge(cluster.Service{State: test.state, Owner: test.owner, Since: test.since}, test.rec, before, r)
+		if got.outcome != test.outcome || moving != test.moving || got.untouched != test.untouched {
+			t.Errorf("%s: %+v, moving %v", test.name, got, moving)
+		}
+	}
+}
+
+// Only what has left for the target, and runs nowhere by the manager, is started there.
+func TestOrphan(t *testing.T) {
+	r := Request{Type: "xen", VM: "web1", Target: "node2"}
+	sent := handoff.State{Phase: handoff.Sent, To: "node2"}
+	for _, test := range []struct {
+		name  string
+		state cluster.State
+		rec   handoff.State
+		want  bool
+	}{
+		{"stopped", cluster.Stopped, sent, true},
+		{"disabled", cluster.Disabled, sent, true},
+		{"failed", cluster.Failed, sent, false},
+		{"started", cluster.Started, sent, false},
+		{"stopping", cluster.Stopping, sent, false},
+		{"sent elsewhere", cluster.Stopped, handoff.State{Phase: handoff.Sent, To: "node3"}, false},
+		{"being sent", cluster.Stopped, handoff.State{Phase: handoff.Sending, Node: "node1", To: "node2"}, false},
+		{"down", cluster.Stopped, handoff.State{Phase: handoff.Down}, false},
+		{"suspended", cluster.Stopped, handoff.State{Phase: handoff.Suspended}, false},
+	} {
+		if got := orphan(cluster.Service{State: test.state}, test.rec, r); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+}
+
+// An answer that never stands still is none, whichever came last.
+func TestAnswersThatChange(t *testing.T) {
+	for _, first := range []cluster.State{cluster.Stopping, cluster.Failed} {
+		w := newWorld(t)
+		w.mgr.move = func(context.Context, string, string) error {
+			w.service("101").State = first
+			return nil
+		}
+		w.clock.sleep = func() {
+			if s := w.service("101"); s.State == cluster.Failed {
+				s.State = cluster.Stopping
+			} else {
+				s.State = cluster.Failed
+			}
+		}
+		if rec, err := w.mover.Move(context.Background(), request("openvz", "101", "node2")); !errors.Is(err, ErrUnverified) || rec.Outcome != balance.OutcomeUnknown {
+			t.Errorf("%s first: %+v, %v", first, rec, err)
+		}
+	}
+}
