@@ -76,6 +76,8 @@ func TestWhatBecameOfItIsNotKnown(t *testing.T) {
 		{"the source died", fmt.Errorf("%w: %w", move.ErrUnverified, away(func(*move.Away) {})), exitUnknown,
 			[]string{"node2, which had it, is no member", "known:", "service:centos is stopping on node2", "not known:", "fence_node node2", "fence_ack_manual node2", "lbm confirm-down 101 node2", "lbm handoff 101"},
 			[]string{"unknown: check", "deadline", "given service:centos up", "-U"}},
+		{"nobody can tell", fmt.Errorf("%w: %w", move.ErrUnverified, away(func(a *move.Away) { a.Doubt = errors.New("fence_tool: no answer") })), exitUnknown,
+			[]string{"not known:", "the VM with it: fence_tool: no answer."}, []string{"nothing proves"}},
 		{"refused", fmt.Errorf("%w: nothing was changed: %w", move.ErrRefused, away(func(a *move.Away) { a.Doubt = errors.New("fence_tool: no answer") })), exitRefused,
 			[]string{"refused: nothing was changed", "fence_tool: no answer", "fence_node node2"}, []string{"lblog", "unknown: check"}},
 		{"confirmed already", fmt.Errorf("%w: %w", move.ErrRefused, away(func(a *move.Away) { a.Named = false })), exitRefused,
@@ -155,6 +157,18 @@ func TestProgress(t *testing.T) {
 	tell("the cluster manager")
 	if got := out.String(); got != "    2s  waiting for the fencing of node2\n   17s  waiting for the fencing of node2\n   20s  waiting for the cluster manager\n" {
 		t.Errorf("%s", got)
+	}
+}
+
+// A request is told about only where a person sits.
+func TestGroundTells(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		b := ready(t, nil)
+		b.terminal = terminal
+		g, err := b.ground(context.Background(), "xen:centos1")
+		if err != nil || (g.mover.Waiting != nil) != terminal {
+			t.Errorf("terminal %v: %v, %v", terminal, g.mover.Waiting != nil, err)
+		}
 	}
 }
 

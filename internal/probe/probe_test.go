@@ -138,6 +138,9 @@ func TestTCP(t *testing.T) {
 	if err := made(t, w, "tcp:127.0.0.1:"+port, long); !errors.Is(err, ErrNoAnswer) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("nobody listens: %v", err)
 	}
+	if err := made(t, w, "tcp:255.255.255.255:"+port, long); !errors.Is(err, ErrUnmade) {
+		t.Errorf("no way there: %v", err)
+	}
 	if l, err := net.Listen("tcp", "[::1]:0"); err == nil {
 		defer l.Close()
 		if err := made(t, w, "tcp:"+l.Addr().String(), long); err != nil {
@@ -189,8 +192,10 @@ func TestExec(t *testing.T) {
 		"/sick":   "#!/bin/sh\necho one; echo 'the table is broken' >&2; exit 1\n",
 		"/absent": "#!/bin/sh\n/no/such/program\n",
 		"/killed": "#!/bin/sh\nkill -9 $$\n",
+		"/locked": "#!/bin/sh\n/etc\n", // which no shell can run
+		"/usage":  "#!/bin/sh\nexit 2\n",
 	})
-	for text, want := range map[string]error{"exec:/well a*b": nil, "exec:/well a b": ErrNoAnswer, "exec:/sick": ErrNoAnswer, "exec:/missing": ErrUnmade, "exec:/absent": ErrUnmade, "exec:/killed": ErrNoAnswer} {
+	for text, want := range map[string]error{"exec:/well a*b": nil, "exec:/well a b": ErrNoAnswer, "exec:/sick": ErrNoAnswer, "exec:/missing": ErrUnmade, "exec:/absent": ErrUnmade, "exec:/killed": ErrNoAnswer, "exec:/locked": ErrUnmade, "exec:/usage": ErrNoAnswer} {
 		if err := made(t, w, text, long); !errors.Is(err, want) {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -261,11 +266,15 @@ func TestPing(t *testing.T) {
 	if err := made(t, w, "ping:::1", time.Hour); err != nil {
 		t.Error(err)
 	}
+	w.Clock = &untilWritten{Clock: w.Clock, file: w.Host.Path("/never")} // however short
+	if err := made(t, w, "ping:web1", time.Second); err != nil {
+		t.Error(err)
+	}
 	said, err := os.ReadFile(w.Host.Path("/said"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "ping -n -q -c 1 -w 4 192.0.2.7\nping -n -q -c 1 -w 9 0:0:0:0:0:0:0:1\n"
+	want := "ping -n -q -c 1 -w 4 192.0.2.7\nping -n -q -c 1 -w 9 0:0:0:0:0:0:0:1\nping -n -q -c 1 -w 1 192.0.2.7\n"
 	if got := strings.ReplaceAll(string(said), w.Host.Path("/bin")+"/", ""); got != want {
 		t.Errorf("%s", got)
 	}

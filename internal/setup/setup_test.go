@@ -223,3 +223,65 @@ func tree(t *testing.T, dir string) string {
 	}))
 	return b.String()
 }
+
+// A node that shares nothing keeps its identity when it is made ready again, and one that shares something does not
+// forget that.
+func TestNotShared(t *testing.T) {
+	nodes, dir := cluster(t)
+	ctx := context.Background()
+	o := Options{NotShared: true}
+	if steps, err := Init(ctx, nodes[0], Options{NotShared: true, DryRun: true}); err != nil || len(steps) == 0 {
+		t.Fatalf("a dry run: %+v, %v", steps, err)
+	}
+	if id, err := nodes[0].Identity(); !errors.Is(err, host.ErrNoIdentity) {
+		t.Errorf("a dry run wrote %+v, %v", id, err)
+	}
+	if fi, err := os.Stat(nodes[0].Path(logDir)); err == nil {
+		t.Errorf("a dry run made %s", fi.Name())
+	}
+	var first host.Identity
+	for i, do := range []func(context.Context, host.Host, Options) ([]Step, error){Init, Init, Join} {
+		if _, err := do(ctx, nodes[0], o); err != nil {
+			t.Fatal(err)
+		}
+		id, err := nodes[0].Identity()
+		must(t, err)
+		if i == 0 {
+			first = id
+		}
+		if id != first || id.UUID == "" || id.Shared != "" || id.Cluster != "gfs" || id.Member != "node1.example.com" || id.LogDir != logDir {
+			t.Errorf("%d: %+v, and first %+v", i, id, first)
+		}
+	}
+	if fi, err := os.Stat(nodes[0].Path(logDir)); err != nil || fi.Mode().Perm() != 0o750 {
+		t.Errorf("where it logs: %v, %v", fi, err)
+	}
+	other := first
+	other.Cluster = "other"
+	must(t, os.Remove(nodes[0].Path(host.IDFile)))
+	must(t, nodes[0].WriteIdentity(other))
+	if _, err := Init(ctx, nodes[0], o); err != nil {
+		t.Fatal(err)
+	}
+	if id, err := nodes[0].Identity(); err != nil || id.UUID == first.UUID || id.Cluster != "gfs" {
+		t.Errorf("another cluster's mark was taken over: %+v, %v", id, err)
+	}
+
+	if _, err := Init(ctx, nodes[1], Options{Shared: "/gfs"}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := nodes[1].Identity()
+	must(t, err)
+	must(t, os.Rename(filepath.Join(dir, "shared"), filepath.Join(dir, "away"))) // it is not mounted, say
+	for name, do := range map[string]func(context.Context, host.Host, Options) ([]Step, error){"init": Init, "join": Join} {
+		if _, err := do(ctx, nodes[1], o); err == nil || !strings.Contains(err.Error(), "keeps a VM from running twice") {
+			t.Errorf("%s over a shared storage: %v", name, err)
+		}
+		if id, err := nodes[1].Identity(); err != nil || id != before {
+			t.Errorf("%s: %+v, %v", name, id, err)
+		}
+		if _, err := do(ctx, nodes[0], Options{NotShared: true, Shared: "/gfs"}); err == nil {
+			t.Errorf("%s: both at once", name)
+		}
+	}
+}
