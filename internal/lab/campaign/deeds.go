@@ -116,8 +116,11 @@ func newTrigger(args []string) *trigger {
 	g.point, g.node, _ = strings.Cut(rest, "@")
 	after := seconds(args[len(args)-1])
 	switch args[1] {
-	case "kill":
+	case "kill", "killall":
 		g.do = func(w *world, t *task) {
+			if args[1] == "killall" {
+				w.killVirsh(t)
+			}
 			if strings.HasPrefix(t.name, "relocator") {
 				w.relocatorDied = w.now
 			} else {
@@ -139,6 +142,17 @@ func newTrigger(args []string) *trigger {
 		}
 	}
 	return g
+}
+
+// killVirsh kills the virsh that moves the guest for an agent, and so its keeper's lock is free. What another tool was asked
+// for goes on in its daemon.
+func (w *world) killVirsh(agent *task) {
+	for _, a := range w.actions {
+		if a.task == agent && a.tool != nil && !a.tool.done && a.node.doing == jobMove {
+			w.tell("the virsh of %s is killed", a)
+			a.tool.kill()
+		}
+	}
 }
 
 func (w *world) crashGuest() {

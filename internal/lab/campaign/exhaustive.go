@@ -46,6 +46,14 @@ func beside(typ string) []act {
 // late, or is cut off with its guests running on.
 var blows = [...]string{"kill", "die 0", "die 70", "isolate 70"}
 
+// blowsAt: in the middle of a push virsh can be killed as well, which ends it.
+func blowsAt(point, typ string) []string {
+	if point == "during:migrate" && typ == "kvm" {
+		return append(slices.Clone(blows[:]), "killall")
+	}
+	return blows[:]
+}
+
 // Exhaustive is every pair of actions, cut off at every crash point that the first one passes, in every way. points are
 // the names of all crash points.
 func Exhaustive() (runs []Run, points []string, err error) {
@@ -65,7 +73,7 @@ func Exhaustive() (runs []Run, points []string, err error) {
 					points = append(points, p)
 				}
 				for _, b := range beside(typ) {
-					for _, blow := range blows {
+					for _, blow := range blowsAt(p, typ) {
 						steps := append(strings.Split(a.before, "; "), fmt.Sprintf("at %s %s", p, blow), a.ask, b.ask, "wait 100")
 						steps = slices.DeleteFunc(steps, func(s string) bool { return s == "" })
 						runs = append(runs, Run{Type: typ, Seed: int64(len(runs)), Steps: steps})

@@ -68,6 +68,9 @@ func (w *world) judgePoint(a *action, point string) {
 			}
 			w.seq = st.Seq
 		}
+		if point == "state:running:done" && st.Node == n.name && (n.has == torso || n.has == arriving || n.has == half) {
+			w.find("R27 %s records that it runs here, and here it is %s", a, presences[n.has])
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// mutantsVariable chooses the mutants: "all", or numbers of rules.
+// mutantsVariable chooses the mutants: "all", numbers of rules, or the tools that are misread (virsh, xm).
 const mutantsVariable = "LBVM_MUTANTS"
 
 // most is how many runs a mutant gets.
@@ -28,7 +28,7 @@ func TestMutants(t *testing.T) {
 	cause := regexp.MustCompile(`(?m)^run \d+: .*\n   (.*)`)
 	table := fmt.Sprintf("%-4s %-58s %-6s %s\n", "rule", "mutant", "runs", "what was found")
 	for _, m := range mutants() {
-		if chosen[0] != "all" && !contains(chosen, strconv.Itoa(m.rule)) {
+		if chosen[0] != "all" && !contains(chosen, strconv.Itoa(m.rule)) && !contains(chosen, m.tool) {
 			continue
 		}
 		out, err := m.hunt(t.TempDir())

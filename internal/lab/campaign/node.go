@@ -41,6 +41,7 @@ type node struct {
 	doing    string // a job of libvirt
 	aborted  bool   // which is to be broken off
 	incoming bool   // QEMU was started to wait for memory
+	early    bool   // of which no page has come yet
 	nolock   bool
 }
 

@@ -49,8 +49,10 @@ func (n *node) query(argv []string) (run.Result, bool) {
 			row("migrating-"+w.vm, "-b----", "4.2")
 		case half:
 			row("migrating-"+w.vm, "---s--", "4.2")
-		case torso, arriving:
+		case torso:
 			row(w.vm, "--p---", "0.0")
+		case arriving: // it may run, and was on no processor yet
+			row(w.vm, "------", "0.0")
 		}
 		return said(0, "%s", rows), true
 	case argv[0] == "cman_tool" || argv[0] == "fence_tool":

@@ -81,6 +81,16 @@ var faults = [...]func(r *rand.Rand, typ string) string{
 		return pick(r, []string{"unmount ", "nolock ", "leave "}) + pick(r, members[:])
 	},
 	func(r *rand.Rand, _ string) string { return pick(r, []string{"damage", "lazy", "lazy"}) },
+	func(r *rand.Rand, typ string) string { // in the middle of a push, while half a copy is at its target
+		if typ == "openvz" {
+			return strikes("kill")(r, typ)
+		}
+		blow := pick(r, []string{"kill", "killall", "killall", "die", "isolate", "guest"})
+		if blow == "die" || blow == "isolate" {
+			blow += fmt.Sprint(" ", r.Intn(90))
+		}
+		return "at during:migrate " + blow
+	},
 }
 
 func strikes(what string) func(r *rand.Rand, _ string) string {

@@ -95,6 +95,9 @@ func (n *node) domstate() string {
 	case frozen:
 		return "paused (user)"
 	case torso, half:
+		if n.has == torso && n.early {
+			return "paused (starting up)"
+		}
 		return "paused (migrating)"
 	case leaving:
 		if n.doing == jobSave {
@@ -240,6 +243,27 @@ func (n *node) virshSave(t *task, a *action, file, how string) run.Result {
 	return run.Result{}
 }
 
+// virshEnds: a virsh that led a migration has ended in the middle of it, alone or with its node. The source's libvirtd
+// takes the move back at once; the target's sees somewhat later that nobody is there any more, or, before libvirt 8.5 and
+// where the source lost its power, never: QEMU waits on.
+func (n *node) virshEnds(to *node) {
+	w := n.w
+	if n.on && n.has == leaving {
+		n.goes(n.mem, "goes on, since its virsh has ended")
+	}
+	if to.has != torso || !n.on && w.r.Intn(2) == 0 {
+		return
+	}
+	since := to.since
+	w.spawn("libvirtd of "+to.name, to, func(t *task) {
+		if t.pause(time.Duration(1+w.r.Intn(30)) * time.Second); to.has == torso && to.since.Equal(since) {
+			w.tell("%s: libvirtd ends what nobody sends any more", to.name)
+			to.has = none
+			to.processes()
+		}
+	})
+}
+
 // virshMigrate is a live migration that virsh leads. how it fails: "stays", "refused", "lost" (the guest dies on its way),
 // "undefined" (the target's last word is lost: half a copy stays here, paused) and "undefined-lost" (and the target dies).
 func (n *node) virshMigrate(t *task, a *action, words []string, how string, term *bool) run.Result {
@@ -260,11 +284,17 @@ func (n *node) virshMigrate(t *task, a *action, words []string, how string, term
 	}
 	w.judgePush(n, to)
 	n.begins(jobMove)
-	defer func() { n.doing = "" }()
-	to.has, to.since, to.incoming = torso, w.now, true
+	to.has, to.since, to.incoming, to.early = torso, w.now, true, w.r.Intn(3) == 0
 	to.processes()
-	defer to.processes()
+	over := false
+	defer func() {
+		if n.doing = ""; !over {
+			n.virshEnds(to)
+		}
+		to.processes()
+	}()
 	n.works(t, a, "migrate")
+	over = true
 	if n.has != leaving || to.has != torso || !to.on || how == "stays" || n.aborted || *term {
 		if to.has == torso {
 			to.has = none
