@@ -160,6 +160,21 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// In a lab the seconds are the lab's, and how often it is told is not.
+func TestProgressInALab(t *testing.T) {
+	var out bytes.Buffer
+	lab, real := clock.NewFake(time.Unix(1195668541, 0)), clock.NewFake(time.Unix(1290000000, 0))
+	tell := world{stderr: &out, clock: lab, wait: real, terminal: true}.progress()
+	for i := 0; i < 20; i++ {
+		lab.Advance(time.Minute)
+		real.Advance(time.Second)
+		tell("the fencing of node2")
+	}
+	if got := out.String(); got != "  2m0s  waiting for the fencing of node2\n  17m0s  waiting for the fencing of node2\n" {
+		t.Errorf("%s", got)
+	}
+}
+
 // A request is told about only where a person sits.
 func TestGroundTells(t *testing.T) {
 	for _, terminal := range []bool{false, true} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,6 +152,35 @@ func TestWaitingIsToldWhileTheManagerIsAsked(t *testing.T) {
 	}
 	if _, err := w.mover.Move(context.Background(), request("openvz", "101", "node2")); err != nil {
 		t.Error(err)
+	}
+}
+
+// slow is a manager whose answer comes only when nobody waits for it any more.
+type slow struct {
+	*manager
+	entered  chan struct{}
+	answered atomic.Bool
+}
+
+func (m *slow) Status(ctx context.Context) (cluster.Status, error) {
+	close(m.entered)
+	<-ctx.Done()
+	time.Sleep(10 * time.Millisecond) // who does not wait for it is gone by then
+	m.answered.Store(true)
+	return m.manager.Status(context.Background())
+}
+
+// Once the manager has answered the request nothing is told beside what the watching tells.
+func TestNothingIsToldAfterTheAnswer(t *testing.T) {
+	w := newWorld(t)
+	m := &slow{manager: w.mgr, entered: make(chan struct{})}
+	var told atomic.Int32
+	w.mover.Manager, w.mover.Waiting = m, func(string) { told.Add(1) }
+	stop := w.mover.meanwhile(context.Background(), request("openvz", "101", "node2"))
+	<-m.entered
+	stop()
+	if !m.answered.Load() || told.Load() != 0 {
+		t.Errorf("it goes on behind the answer: %v, %d", m.answered.Load(), told.Load())
 	}
 }
 
