@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand"
 	"strings"
+	"sync"
 )
 
 // The generator writes random programs of the subset for the engine and the real perl: statements, loops, subs, closures,
@@ -44,6 +45,19 @@ func randomProgram(cells []cell, seed int64, index int) string {
 	g := &generator{r: rand.New(&mix), cells: cells, index: index}
 	return g.program()
 }
+
+// rareCells are the cells of operators whose operands are often of another type, or not worked out at all: every third
+// program walks through one more of them.
+var rareCells = sync.OnceValue(func() []int {
+	var rare []int
+	for k, c := range allCells() {
+		switch c.op.name {
+		case ">=", ">>", "<=", "<<", "oct", "?:", "/=":
+			rare = append(rare, k)
+		}
+	}
+	return rare
+})
 
 // cellsPerProgram is how many cells each program walks through, so that all are reached again and again in turn.
 const cellsPerProgram = 5
@@ -93,6 +107,9 @@ func (g *generator) program() string {
 			continue
 		}
 		b.WriteString(g.cellStatement(k) + "\n")
+	}
+	if rare := rareCells(); g.index%3 == 0 && len(g.cells) > rare[len(rare)-1] {
+		b.WriteString(g.cellStatement(rare[g.index/3%len(rare)]) + "\n")
 	}
 	for _, k := range last {
 		b.WriteString(g.cellStatement(k) + "\n")
