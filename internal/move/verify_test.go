@@ -92,3 +92,19 @@ func TestAnswersThatChange(t *testing.T) {
 		}
 	}
 }
+
+// Where manager and record contradict each other and nobody is at work, it is not waited for as long as for one who is.
+func TestAContradiction(t *testing.T) {
+	w := newWorld(t)
+	start := w.clock.Now()
+	w.mgr.move = func(context.Context, string, string) error {
+		w.service("101").Owner = "node2"
+		return nil
+	}
+	if rec, err := w.mover.Move(context.Background(), request("openvz", "101", "node2")); !errors.Is(err, ErrUnverified) || rec.Outcome != balance.OutcomeUnknown {
+		t.Errorf("%+v, %v", rec, err)
+	}
+	if took := w.clock.Now().Sub(start); took < settleLimit-settleStep || took > 2*settleLimit {
+		t.Errorf("it was waited for %s", took)
+	}
+}
