@@ -189,18 +189,18 @@ func (m *Manager) load(n *node, conf *configuration) *view {
 
 // evaluateAll lets every group look for its node, unless rgmanager still starts somewhere: what starts together is judged together.
 func (m *Manager) evaluateAll() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, n := range m.nodes {
-		if n.rg == rgStarting {
-			return
+	m.update(func() {
+		for _, n := range m.nodes {
+			if n.rg == rgStarting {
+				return
+			}
 		}
-	}
-	up := m.cameUp
-	m.cameUp = nil
-	for _, g := range m.sortedGroupsLocked() {
-		g.enqueue(func() { g.evaluate(up) })
-	}
+		up := m.cameUp
+		m.cameUp = nil
+		for _, g := range m.sortedGroupsLocked() {
+			g.enqueue(func() { g.evaluate(up) })
+		}
+	})
 }
 
 // errNode answers a command for a node that does not exist or is not in the right state.

@@ -189,6 +189,21 @@ func (b *bed) lab(args ...string) string {
 	return out
 }
 
+// measure runs lblog, as soon as the one that cron runs is done.
+func (b *bed) measure(node string) {
+	b.t.Helper()
+	for range 1000 {
+		out, code := b.run(nil, filepath.Join(b.bin, "lbvm-lab"), "--lab", b.l.Dir, "run", node, "/usr/libexec/lbvm/lblog")
+		if code == 0 {
+			return
+		}
+		if !strings.Contains(out, "the last run has not ended yet") {
+			b.t.Fatalf("lblog on %s: exit %d: %s\n%s", node, code, out, b.log())
+		}
+	}
+	b.t.Fatalf("the lblog of cron on %s does not end\n%s", node, b.log())
+}
+
 // log is the end of what the cluster manager and the agents have said.
 func (b *bed) log() string {
 	text, err := os.ReadFile(b.l.Path("log/manager.log"))

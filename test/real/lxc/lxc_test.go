@@ -44,7 +44,7 @@ func TestContainer(t *testing.T) {
 
 	step("it is moved cold, since LXC keeps no memory: booted once, on the other node")
 	for _, n := range []string{"node1", "node2"} {
-		b.lab("run", n, "/usr/libexec/lbvm/lblog")
+		b.measure(n)
 	}
 	first := b.pid("node1")
 	if out := b.lab("run", "node1", "lbm", "migrate", vm, "node2"); !strings.Contains(out, "node2") {
