@@ -23,7 +23,7 @@ const binVariable = "LBVM_BIN"
 const moduleRoot = "../../.."
 
 // agents are all of ours.
-var agents = [...]string{"openvz", "xen", "lbvm"}
+var agents = [...]string{"openvz", "xen", "kvm", "vmexec", "lbvm"}
 
 // built is the folder with the programs; it is filled by the first test that asks.
 var built struct {

@@ -19,8 +19,52 @@ func texts(agent string) (ocf10, ocf11 []byte) {
 		return metadata.PacemakerOpenVZ()
 	case "xen":
 		return metadata.PacemakerXen()
+	case "kvm":
+		return metadata.PacemakerKVM()
+	case "vmexec":
+		return metadata.PacemakerVMExec()
 	}
 	return metadata.PacemakerLBVM()
+}
+
+// guests are one of each technology; own1 is a Xen domain that the node defines as a technology of its own.
+func guests() []lab.VM {
+	return []lab.VM{{Type: "openvz", Name: "101", Service: "a"}, {Type: "xen", Name: "web1", Service: "b"}, {Type: "kvm", Name: "win1", Service: "c"}, {Type: "xen", Name: "own1", Service: "d"}}
+}
+
+// options are the parameters of a resource, each behind the word option.
+func options(option, agent, name string) []string {
+	list := []string{option, "name=" + name}
+	if agent == "vmexec" {
+		list = append(list, option, "type=domain")
+	}
+	return list
+}
+
+// define lays down what own1 is.
+func (b *testbed) define(node string) {
+	b.t.Helper()
+	path := filepath.Join(b.l.Root(node), "etc/cluster/lbvm.d/domain")
+	text := `config /etc/xen/%{name};
+disk /shared/images/%{name}.img;
+status {
+    run xm list %{name};
+    running exit 0 output "^%{name} +[0-9]+ +[0-9]+ +[0-9]+ +[r-][b-]---- ";
+    stopped exit 1 3 error "^Error: Domain '%{name}' does not exist";
+}
+start { run xm create %{config}; timeout 1m; }
+stop xm shutdown %{name};
+destroy xm destroy %{name};
+save xm save %{name} %{image};
+restore xm restore %{image};
+`
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = os.WriteFile(path, []byte(text), 0o644)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // TestOCFTester runs ocf-tester over every agent. It calls some thirty actions of each, and judges their codes.
@@ -30,17 +74,18 @@ func TestOCFTester(t *testing.T) {
 	tester := real.Need(t, "ocf-tester")
 	real.Need(t, "xmllint")
 	provider := install(t)
-	b := newTestbed(t, lab.VM{Type: "openvz", Name: "101", Service: "a"}, lab.VM{Type: "xen", Name: "web1", Service: "b"})
+	b := newTestbed(t, guests()...)
+	b.define("node1")
 	t.Run("agent", func(t *testing.T) {
 		for _, x := range []struct {
 			agent, name string
 			can         []string // what it is not to say that it cannot
-		}{{"openvz", "101", []string{"reload"}}, {"xen", "web1", []string{"migrate"}}, {"lbvm", "balancer", nil}} {
+		}{{"openvz", "101", []string{"reload"}}, {"xen", "web1", []string{"migrate"}}, {"kvm", "win1", []string{"migrate"}}, {"vmexec", "own1", nil}, {"lbvm", "balancer", nil}} {
 			t.Run(x.agent, func(t *testing.T) {
 				t.Parallel()
 				began := time.Now()
 				program := filepath.Join(ocfRoot, "resource.d", provider, x.agent)
-				out, code := run(t, b.on("node1"), tester, "-n", x.name, "-o", "name="+x.name, program)
+				out, code := run(t, b.on("node1"), tester, append(append([]string{"-n", x.name}, options("-o", x.agent, x.name)...), program)...)
 				if code != 0 || !strings.Contains(out, program+" passed all tests") {
 					t.Fatalf("exit %d:\n%s", code, out)
 				}
@@ -88,7 +133,8 @@ func TestCRMResource(t *testing.T) {
 	crm := real.Need(t, "crm_resource")
 	cibadmin := real.Need(t, "cibadmin")
 	provider := install(t)
-	b := newTestbed(t, lab.VM{Type: "openvz", Name: "101", Service: "a"}, lab.VM{Type: "xen", Name: "web1", Service: "b"})
+	b := newTestbed(t, guests()...)
+	b.define("node1")
 	cib := filepath.Join(t.TempDir(), "cib.xml")
 	env := b.on("node1", "CIB_file="+cib)
 	must := func(program string, args ...string) string {
@@ -100,7 +146,7 @@ func TestCRMResource(t *testing.T) {
 		return out
 	}
 
-	if got := strings.Fields(must(crm, "--list-agents", "ocf:"+provider)); strings.Join(got, " ") != "lbvm openvz xen" {
+	if got := strings.Fields(must(crm, "--list-agents", "ocf:"+provider)); strings.Join(got, " ") != "kvm lbvm openvz vmexec xen" {
 		t.Errorf("it lists %q", got)
 	}
 	if got := must(crm, "--list-ocf-alternatives", "xen"); !strings.Contains(got, provider) {
@@ -111,7 +157,8 @@ func TestCRMResource(t *testing.T) {
 		if got := must(crm, "--show-metadata", "ocf:"+provider+":"+a); strings.TrimSpace(got) != strings.TrimSpace(string(want)) {
 			t.Errorf("the metadata of %s is\n%s", a, got)
 		}
-		must(crm, "--validate", "--class", "ocf", "--provider", provider, "--agent", a, "--option", "name="+map[string]string{"openvz": "101", "xen": "web1", "lbvm": "x"}[a])
+		name := map[string]string{"openvz": "101", "xen": "web1", "kvm": "win1", "vmexec": "own1", "lbvm": "x"}[a]
+		must(crm, append([]string{"--validate", "--class", "ocf", "--provider", provider, "--agent", a}, options("--option", a, name)...)...)
 	}
 	if out, code := run(t, env, crm, "--validate", "--class", "ocf", "--provider", provider, "--agent", "xen", "--option", "name=web1", "--option", "on_stop=perhaps"); code == 0 ||
 		!strings.Contains(out, `on_stop="perhaps" is none of`) {
