@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/real"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
@@ -219,9 +220,7 @@ func TestBadFiles(t *testing.T) {
 		{"a strange name", func(s *stage) { s.file(Dir+"/toy", toy, 0o644); s.params["type"] = "../toy" }, "not a valid name"},
 		{"no type", func(s *stage) { s.file(Dir+"/toy", toy, 0o644); s.params["type"] = "" }, "not a valid name"},
 		{"another's", func(s *stage) {
-			if os.Geteuid() != 0 {
-				s.t.Skip("only root can give a file away")
-			}
+			real.NeedRoot(s.t) // only root can give a file away
 			s.must(os.Chown(s.file(Dir+"/toy", toy, 0o644), 12345, 0))
 		}, "belongs to user 12345"},
 	} {
