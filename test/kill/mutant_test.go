@@ -36,7 +36,9 @@ func mutants() []mutant {
 		{"a keeper without the locks", "internal/run/keeper.go",
 			[][2]string{{`p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, lock)`, `_ = lock`}},
 			[]string{"openvz start, cold", "openvz start, resume", "openvz stop, image", "xen stop, live ticket", "xen start, resume"},
-			[]string{"the lock is free while", "work at the same time", "double run", "the record is suspended, not down"}}, // the last: the tool ends while the next stop looks
+			[]string{"the lock is free while", "work at the same time", "double run",
+				// These two: the tool that nobody waits for ends while the next action looks, or after it.
+				"the record is suspended, not down", "it kept a memory that must not be used any more"}},
 		{"the record is written after the tool", "internal/vm/boot.go",
 			[][2]string{{startingFirst + bootThen, bootThen + startingFirst}},
 			[]string{"openvz start, cold", "xen start, cold"},
@@ -65,43 +67,59 @@ func mutants() []mutant {
 		}
 		return err`}},
 			[]string{"openvz start, cold", "openvz stop, image"},
-			[]string{"the record's sum is wrong", "the record cannot be read", "record is unknown"}},
+			[]string{"the record's sum is wrong", "the record cannot be read", "record is unknown",
+				"is published, but not whole: the last line is cut off"}}, // what is said of an image is written the same way
 	}
 }
 
 // TestMutants shows that the kills would find a fault: with each of these lines changed there is a finding, and it
-// speaks of that.
+// speaks of that. A campaign ends with its first finding, and one fault may show itself in several ways: another
+// campaign is played when the first speaks of something else.
 func TestMutants(t *testing.T) {
 	t.Parallel()
-	const most = 120 // kills
 	for _, m := range mutants() {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			some := slices.DeleteFunc(kinds(), func(k kind) bool { return !slices.Contains(m.kinds, k.String()) })
-			seed := number(t, seedVariable, time.Now().UnixNano()%1_000_000_000)
-			camp := newCampaign(seed, deck(some))
-			c := newCluster(t, m.build(t), seed, 2, 2)
-			var numbers []int64
-			for i := range int64(most) {
-				numbers = append(numbers, i)
+			const campaigns = 5
+			built, seed, kills := m.build(t), number(t, seedVariable, time.Now().UnixNano()%1_000_000_000), 0
+			for i := range int64(campaigns) {
+				findings, n := m.campaign(t, built, seed+i)
+				kills += n
+				t.Logf("seed %d: found after %d kills: %s", seed+i, n, strings.Join(findings, "\n  "))
+				if m.isToldBy(findings) {
+					return
+				}
 			}
-			var mu sync.Mutex
-			var findings []string
-			camp.run(t, c, numbers, func(_ *testing.T, e *episode, finding string) {
-				camp.ended.Store(true)
-				mu.Lock()
-				defer mu.Unlock()
-				findings = append(findings, finding)
-			})
-			told := slices.ContainsFunc(m.wants, func(w string) bool {
-				return slices.ContainsFunc(findings, func(f string) bool { return strings.Contains(f, w) })
-			})
-			t.Logf("seed %d: found after %d kills: %s", seed, len(camp.tallies), strings.Join(findings, "\n  "))
-			if !told {
-				t.Errorf("%d kills did not find that in %s stands %q", len(camp.tallies), m.file, m.edits)
-			}
+			t.Errorf("%d kills did not find that in %s stands %q", kills, m.file, m.edits)
 		})
 	}
+}
+
+// campaign kills agents that have the fault until something is found, and says how many were killed.
+func (m mutant) campaign(t *testing.T, programs string, seed int64) (findings []string, kills int) {
+	t.Helper()
+	const most = 120
+	some := slices.DeleteFunc(kinds(), func(k kind) bool { return !slices.Contains(m.kinds, k.String()) })
+	camp := newCampaign(seed, deck(some))
+	c := newCluster(t, programs, seed, 2, 2)
+	var numbers []int64
+	for i := range int64(most) {
+		numbers = append(numbers, i)
+	}
+	var mu sync.Mutex
+	camp.run(t, c, numbers, func(_ *testing.T, e *episode, finding string) {
+		camp.ended.Store(true)
+		mu.Lock()
+		defer mu.Unlock()
+		findings = append(findings, finding)
+	})
+	return findings, len(camp.tallies)
+}
+
+func (m mutant) isToldBy(findings []string) bool {
+	return slices.ContainsFunc(m.wants, func(w string) bool {
+		return slices.ContainsFunc(findings, func(f string) bool { return strings.Contains(f, w) })
+	})
 }
 
 // build makes the agents with the fault in a folder, beside the other programs as they are.
