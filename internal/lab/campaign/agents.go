@@ -69,7 +69,7 @@ func (w *world) agent(n *node, verb, target string) *action {
 	w.actions = append(w.actions, a)
 	a.task = w.spawn(a.String(), n, func(t *task) {
 		a.task = t
-		t.wait(func() bool { return w.frozenFor == 0 }, time.Time{})
+		t.wait(w.goesOn, time.Time{})
 		if !n.on {
 			t.killed = true
 			return
@@ -157,7 +157,7 @@ func (a *action) at(point string) error {
 		return errKilled
 	}
 	if !strings.HasPrefix(point, "tool:") { // a file on the share, or beside it
-		t.wait(func() bool { return w.frozenFor == 0 }, time.Time{})
+		t.wait(w.goesOn, time.Time{})
 	}
 	w.judgePoint(a, point)
 	w.passes(t, point)

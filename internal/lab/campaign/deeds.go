@@ -87,6 +87,7 @@ func deeds() map[string]func(w *world, t *task, args []string, wait bool) {
 		},
 		"full":      func(w *world, _ *task, args []string, _ bool) { w.noSpace[args[0]] = true },
 		"elsewhere": func(w *world, _ *task, _ []string, _ bool) { w.manager.elsewhere = true },
+		"loose":     func(w *world, _ *task, _ []string, _ bool) { w.loose = true },
 		"record":    func(w *world, _ *task, _ []string, _ bool) { w.record = true },
 		"lazy":      func(w *world, _ *task, _ []string, _ bool) { w.manager.lazy = true },
 		"damage": func(w *world, _ *task, _ []string, _ bool) {

@@ -42,6 +42,7 @@ var steps = [...]struct{ form, does string }{
 	{"damage", "the record is cut off"},
 	{"elsewhere", "the next relocation lands where nobody asked for"},
 	{"lazy", "the disable of a failed service runs no stop"},
+	{"loose", "the shared storage does not stand still for a lost node: it is none of the cluster's own (NFS)"},
 	{"record", "crash points are noted"},
 }
 

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -181,7 +182,7 @@ func (w *world) judgeEnd(a *action, before presence) {
 		if (n.has != none || n.mounted) && n.since.Before(a.began) {
 			w.find("I4 %s succeeds, and here it is %s (mounted: %t)", a, presences[n.has], n.mounted)
 		}
-	case a.verb == "stop" && a.remains && a.failed == 0 && !a.away && !w.damaged && len(w.silent) == 0 && (n.has == half && (st.Node == "" || st.Node == n.name) || n.has == none && n.mounted) && n.since.Before(a.began):
+	case a.verb == "stop" && a.remains && a.failed == 0 && !errors.Is(a.err, lockfile.ErrHeld) && !a.away && !w.damaged && len(w.silent) == 0 && (n.has == half && (st.Node == "" || st.Node == n.name) || n.has == none && n.mounted) && n.since.Before(a.began):
 		w.find("R25 %s fails, and nothing but remains are here: %v", a, a.err)
 	case a.verb == "start" && a.err == nil:
 		if n.has != runs && !(w.typ == "openvz" && n.has == frozen) && w.boots > 0 && !w.lossy {

@@ -333,7 +333,7 @@ func (w *world) String() string                         { return fmt.Sprintf("%s
 func (w *world) relocator(target string) *task {
 	return w.spawn("relocator to "+target, nil, func(t *task) {
 		restarts := target == "restart"
-		t.wait(func() bool { return w.frozenFor == 0 }, time.Time{})
+		t.wait(w.goesOn, time.Time{})
 		for _, n := range w.nodes {
 			if n.member && n.on && !n.booting {
 				w.must(n.publish())
@@ -345,7 +345,7 @@ func (w *world) relocator(target string) *task {
 				if t.dying {
 					return errKilled
 				}
-				t.wait(func() bool { return w.frozenFor == 0 }, time.Time{})
+				t.wait(w.goesOn, time.Time{})
 				w.passes(t, point)
 				return nil
 			}}

@@ -24,9 +24,10 @@ type node struct {
 	boot     string
 	on       bool // it has power
 	member   bool
-	rg       bool // the manager works here
-	victim   bool // fencing is owed
-	booting  bool // its boot script has not published it yet
+	rg       bool      // the manager works here
+	victim   bool      // fencing is owed
+	noticed  time.Time // the fence daemon knows that from then on
+	booting  bool      // its boot script has not published it yet
 	how      string
 	joined   int
 	has      presence
@@ -117,7 +118,8 @@ func (w *world) tear() {
 	}
 }
 
-// dies: no power from now on; it is fenced after a while, and until then the shared file system stands still.
+// dies: no power from now on; it is fenced after a while, and until then a cluster's shared file system stands still. The
+// fence daemon notices later than cman does: until then it has a member, with whatever it knows of an earlier fencing.
 func (n *node) dies(after time.Duration, isolated bool) {
 	w := n.w
 	if n.victim || !n.member {
@@ -129,6 +131,7 @@ func (n *node) dies(after time.Duration, isolated bool) {
 		n.off()
 	}
 	n.member, n.rg, n.victim = false, false, true
+	n.noticed = w.now.Add(time.Duration(w.r.Intn(8)) * time.Second)
 	w.frozenFor++
 	w.manager.lost(n)
 	n.pending = w.spawn("fencing of "+n.name, nil, func(t *task) {
@@ -167,7 +170,7 @@ func (n *node) joins(late time.Duration) {
 	w.tell("%s joins as %s", n.name, n.boot)
 	w.spawn("boot script of "+n.name, n, func(t *task) {
 		t.pause(late)
-		t.wait(func() bool { return w.frozenFor == 0 }, time.Time{})
+		t.wait(w.goesOn, time.Time{})
 		n.booting = false
 		w.must(n.publish())
 	})
@@ -193,7 +196,7 @@ func (n *node) leaves() {
 		w.must(err)
 		c := amend.Amender{Host: h, ID: id, Shared: n.path("shared"), Members: membership.CMAN(h, asker{n}), Clock: simClock{t}, Wait: simClock{t}, By: "lbm mark-left"}
 		t.wait(func() bool { // rgmanager ends first, and with it what it runs
-			return w.frozenFor == 0 && !slices.ContainsFunc(w.tasks, func(o *task) bool { return o.node == n && o != t && !o.done })
+			return w.goesOn() && !slices.ContainsFunc(w.tasks, func(o *task) bool { return o.node == n && o != t && !o.done })
 		}, time.Time{})
 		_, err = c.Leaving(context.Background(), func(string) (amend.Looker, error) { return asker{n}, nil })
 		w.stale = true

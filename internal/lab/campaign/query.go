@@ -94,7 +94,8 @@ func (n *node) cman(words string) run.Result {
 		b.WriteString("fence domain\nmember count  3\nvictim count  0\n\nall nodes\n")
 		for _, o := range w.nodes {
 			is := func(b bool) int { return map[bool]int{true: 1}[b] }
-			fmt.Fprintf(&b, "nodeid %d member %d victim %d last fence master 1 how %s\n", o.id, is(o.member), is(o.victim), o.how)
+			late := o.victim && w.now.Before(o.noticed)
+			fmt.Fprintf(&b, "nodeid %d member %d victim %d last fence master 1 how %s\n", o.id, is(o.member || late), is(o.victim && !late), o.how)
 		}
 	default:
 		return said(1, "unknown: %s", words)

@@ -15,7 +15,7 @@ func Random(seed int64) Run {
 	for range 1 + r.Intn(4) {
 		if r.Intn(5) > 0 {
 			fault := pick(r, faults[:])(r, run.Type)
-			run.Steps = append(run.Steps, fault)
+			run.Steps = append(run.Steps, strings.Split(fault, "; ")...)
 			if w := strings.Fields(fault); (w[0] == "die" || w[0] == "isolate") && r.Intn(2) == 0 { // it comes back, maybe before it is fenced
 				run.Steps = append(run.Steps, "wait "+soon(), fmt.Sprintf("join %s %d", w[1], r.Intn(3)*20))
 			}
@@ -67,6 +67,9 @@ var faults = [...]func(r *rand.Rand, typ string) string{
 	},
 	func(r *rand.Rand, _ string) string {
 		return fmt.Sprintf("silent %s %d", pick(r, members[:]), 1+r.Intn(30))
+	},
+	func(r *rand.Rand, _ string) string { // a node is lost, its fencing is owed, and somebody starts the VM elsewhere meanwhile
+		return fmt.Sprintf("loose; %s %s %d; wait %d; start %s", pick(r, []string{"die", "isolate"}), pick(r, []string{"node1", "node1", "node2", "node3"}), 20+r.Intn(90), r.Intn(pick(r, []int{3, 15})), pick(r, members[:]))
 	},
 	func(*rand.Rand, string) string { return "guest" },
 	func(*rand.Rand, string) string { return "sick" },

@@ -104,7 +104,7 @@ func (n *node) fault(tool string) string {
 
 // change is a tool that changes the guest. *term says that it was told to end.
 func (n *node) change(t *task, a *action, argv []string, term *bool) run.Result {
-	t.wait(func() bool { return n.w.frozenFor == 0 }, time.Time{})
+	t.wait(n.w.goesOn, time.Time{})
 	if argv[0] == "vzctl" {
 		if n.locked != nil && !n.locked.done {
 			return said(9, "Container already locked")

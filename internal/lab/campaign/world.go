@@ -37,7 +37,8 @@ type world struct {
 	damaged       bool
 	bootIDs, txns int
 	seq           uint64
-	frozenFor     int // nodes that are lost and not fenced: the shared file system stands still
+	frozenFor     int  // nodes that are lost and not fenced: the shared file system stands still
+	loose         bool // it does not: it is none of the cluster's own
 
 	fails    map[string]string // node tool -> how it fails, once
 	silent   map[string]time.Time
@@ -197,6 +198,9 @@ func (w *world) known() (handoff.State, error) {
 	}
 	return w.last, w.lastErr
 }
+
+// goesOn: the shared storage does not stand still for a lost node.
+func (w *world) goesOn() bool { return w.frozenFor == 0 || w.loose }
 
 func (w *world) must(err error) {
 	if err != nil {
