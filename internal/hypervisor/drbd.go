@@ -165,11 +165,13 @@ func (d drbdState) ready(disk string, here bool) error {
 	if err != nil {
 		return err
 	}
-	if !r.two {
-		return fmt.Errorf("resource %s does not allow two primaries (net { allow-two-primaries; }, on both nodes)", r.name)
-	}
-	if !r.c {
-		return fmt.Errorf("resource %s does not run with protocol C, which two primaries need", r.name)
+	for _, n := range r.connections() {
+		if n.two != "yes" {
+			return fmt.Errorf("resource %s does not allow two primaries (net { allow-two-primaries; }, on both nodes)", r.name)
+		}
+		if n.protocol != "" && n.protocol != "C" { // C where none is said, from 8.4 on (DRBD_PROTOCOL_DEF); 8.3 wants one
+			return fmt.Errorf("resource %s does not run with protocol C, which two primaries need", r.name)
+		}
 	}
 	volumes := d.volumes(r)
 	if len(volumes) == 0 || len(volumes) < len(unique(r.minors)) {

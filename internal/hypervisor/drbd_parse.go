@@ -70,124 +70,43 @@ func parseProcDRBD(text []byte) (procDRBD, error) {
 	return p, nil
 }
 
-// parseDRBDStatus reads `drbdsetup status`, with or without --verbose, and `drbdadm status` of DRBD 9: resources at the
-// margin, what belongs to one further in. Without --verbose a connection that is Connected and a replication that is
-// Established are not said (drbd-utils user/v9/drbdsetup.c: connection_status, peer_device_status).
-func parseDRBDStatus(text []byte) (map[string][]drbdVolume, error) {
-	out := map[string][]drbdVolume{}
-	name, role, busy := "", "", ""
-	var own []drbdVolume
-	type peer struct {
-		connection string
-		volumes    map[string]string // volume -> disk
-		busy       string
-	}
-	var peers []peer
-	end := func() {
-		for _, v := range own {
-			v.role, v.busy, v.connection = role, busy, "Connected"
-			if len(peers) == 0 {
-				v.connection = "StandAlone"
-			}
-			for _, p := range peers {
-				if p.connection != "Connected" {
-					v.connection = p.connection
-				}
-				if p.busy != "" {
-					v.busy = p.busy
-				}
-				for _, disk := range p.volumes {
-					v.disks = append(v.disks, disk)
-				}
-				if len(p.volumes) < len(own) { // a disk that is not shown is not known
-					v.disks = append(v.disks, "DUnknown")
-				}
-			}
-			slices.Sort(v.disks[min(1, len(v.disks)):])
-			out[name] = append(out[name], v)
-		}
-		own, peers, role, busy = nil, nil, "", ""
-	}
-	for _, line := range strings.Split(string(text), "\n") {
-		words := strings.Fields(line)
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
-			continue
-		}
-		said := map[string]string{}
-		for _, w := range words {
-			if key, value, ok := strings.Cut(w, ":"); ok {
-				said[key] = value
-			}
-		}
-		in := len(line) - len(strings.TrimLeft(line, " \t"))
-		named := !strings.Contains(words[0], ":")
-		switch {
-		case in == 0:
-			if name != "" {
-				end()
-			}
-			if name = words[0]; !named || said["role"] == "" {
-				return nil, fmt.Errorf("%w: %q does not begin a resource of DRBD", ErrAnswer, line)
-			}
-			if _, twice := out[name]; twice {
-				return nil, fmt.Errorf("%w: resource %q stands twice", ErrAnswer, name)
-			}
-			role = said["role"]
-			if s := said["suspended"]; s != "" && s != "no" {
-				busy = "its input and output is suspended"
-			}
-			out[name] = nil
-		case name == "":
-			return nil, fmt.Errorf("%w: %q belongs to no resource of DRBD", ErrAnswer, line)
-		case named: // a peer
-			p := peer{connection: "Connected", volumes: map[string]string{}}
-			switch {
-			case said["connection"] != "":
-				p.connection = said["connection"]
-			case said["role"] == "":
-				p.connection = "unknown"
-			}
-			peers = append(peers, p)
-		case said["peer-disk"] != "" || said["replication"] != "":
-			if len(peers) == 0 {
-				return nil, fmt.Errorf("%w: %q belongs to no peer", ErrAnswer, line)
-			}
-			p := &peers[len(peers)-1]
-			disk := said["peer-disk"]
-			if disk == "" {
-				disk = "DUnknown"
-			}
-			p.volumes[said["volume"]] = disk
-			if r := said["replication"]; r != "" && r != "Established" {
-				p.busy = "it is in state " + r
-			}
-			if r := said["resync-suspended"]; r != "" && r != "no" {
-				p.busy = "its resynchronization is suspended"
-			}
-		case said["disk"] != "":
-			v := drbdVolume{minor: -1, disks: []string{said["disk"]}}
-			if n, err := strconv.Atoi(said["minor"]); err == nil && n >= 0 {
-				v.minor = n
-			}
-			own = append(own, v)
-		}
-	}
-	if name != "" {
-		end()
-	}
-	return out, nil
-}
-
 // drbdResource is one of drbdadm dump.
 type drbdResource struct {
 	name    string
 	devices []string // /dev/drbd1, and every other name that it is given
 	minors  []int
-	two     bool // two nodes may be primary
-	c       bool // it waits for the other node's disk: protocol C
+	net     drbdNet
+	peers   []drbdNet // of its connections (9), as far as they say something themselves
 }
 
-// parseDRBDDump reads `drbdadm dump` of 8.3 to 9: words, `{ }` and `;`. What stands in common is in each resource too.
+// drbdNet are the options of a connection, "" where nothing is said.
+type drbdNet struct{ two, protocol string }
+
+// over is n where it says something, and what it inherits otherwise.
+func (n drbdNet) over(from drbdNet) drbdNet {
+	if n.two == "" {
+		n.two = from.two
+	}
+	if n.protocol == "" {
+		n.protocol = from.protocol
+	}
+	return n
+}
+
+// connections are the options of each: those of the whole resource where no connection has its own.
+func (r drbdResource) connections() []drbdNet {
+	if len(r.peers) == 0 {
+		return []drbdNet{r.net}
+	}
+	out := make([]drbdNet, len(r.peers))
+	for i, n := range r.peers {
+		out[i] = n.over(r.net)
+	}
+	return out
+}
+
+// parseDRBDDump reads `drbdadm dump` of 8.3 to 9 (adm_dump; user/v9/drbdadm_dump.c of drbd-utils): words, `{ }` and `;`.
+// What stands in common is in each resource too.
 // host chooses the `on` section whose devices count; where no section has that name, all do.
 func parseDRBDDump(text []byte, host string) ([]drbdResource, error) {
 	words, err := drbdWords(string(text))
@@ -198,7 +117,7 @@ func parseDRBDDump(text []byte, host string) ([]drbdResource, error) {
 	common := drbdResource{}
 	for len(words) > 0 {
 		var head []string
-		var body [][]string
+		var body []drbdStatement
 		if head, body, words, err = drbdSection(words); err != nil {
 			return nil, err
 		}
@@ -212,7 +131,7 @@ func parseDRBDDump(text []byte, host string) ([]drbdResource, error) {
 			if len(head) < 2 {
 				return nil, fmt.Errorf("%w: a resource has no name", ErrAnswer)
 			}
-			r := drbdResource{name: head[1], two: common.two, c: common.c}
+			r := drbdResource{name: head[1], net: common.net}
 			r.read(body, host)
 			out = append(out, r)
 		}
@@ -233,7 +152,7 @@ func drbdWords(text string) ([]string, error) {
 			case c == '{' || c == '}' || c == ';':
 				out, line = append(out, line[:1]), line[1:]
 			case c == '"':
-				word, rest, ok := strings.Cut(line[1:], `"`)
+				word, rest, ok := drbdQuoted(line[1:])
 				if !ok {
 					return nil, fmt.Errorf("%w: a quote is not closed", ErrAnswer)
 				}
@@ -250,9 +169,31 @@ func drbdWords(text string) ([]string, error) {
 	return out, nil
 }
 
-// drbdSection takes `head { body }` or `head;` from the front. The body is flat: each statement begins with the heads of
-// the sections that it stands in, a "/" behind each.
-func drbdSection(words []string) (head []string, body [][]string, rest []string, err error) {
+// drbdQuoted is the text up to the quote that ends it, and what is behind that. drbdadm writes a backslash before a quote
+// and a backslash (esc, drbd-utils user/shared/shared_tool.c).
+func drbdQuoted(s string) (text, rest string, ok bool) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '"':
+			return b.String(), s[i+1:], true
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return "", "", false
+}
+
+// drbdStatement is one statement of a section.
+type drbdStatement struct {
+	within  []string // heads of the sections that it stands in, the outermost first
+	section int      // counts those outermost sections: two may have the same head
+	words   []string
+}
+
+// drbdSection takes `head { body }` or `head;` from the front.
+func drbdSection(words []string) (head []string, body []drbdStatement, rest []string, err error) {
 	i := 0
 	for ; i < len(words) && words[i] != "{" && words[i] != ";"; i++ {
 		if words[i] == "}" {
@@ -268,13 +209,17 @@ func drbdSection(words []string) (head []string, body [][]string, rest []string,
 	}
 	var within []string // heads
 	var now []string
+	section := 0
 	for i++; i < len(words); i++ {
 		switch w := words[i]; w {
 		case "{":
 			if len(within) > 20 {
 				return nil, nil, nil, fmt.Errorf("%w: too deep", ErrAnswer)
 			}
-			within, now = append(within, strings.Join(now, " ")+"/"), nil
+			if len(within) == 0 {
+				section++
+			}
+			within, now = append(within, strings.Join(now, " ")), nil
 		case "}":
 			if len(now) > 0 {
 				return nil, nil, nil, fmt.Errorf("%w: %q does not end", ErrAnswer, strings.Join(now, " "))
@@ -285,7 +230,7 @@ func drbdSection(words []string) (head []string, body [][]string, rest []string,
 			within = within[:len(within)-1]
 		case ";":
 			if len(now) > 0 {
-				body = append(body, append(slices.Clone(within), now...))
+				body = append(body, drbdStatement{slices.Clone(within), section, now})
 			}
 			now = nil
 		default:
@@ -295,38 +240,69 @@ func drbdSection(words []string) (head []string, body [][]string, rest []string,
 	return nil, nil, nil, fmt.Errorf("%w: the configuration of DRBD ends too early", ErrAnswer)
 }
 
+// of is the kind of the outermost section that a statement stands in, and what stands behind the kind: `on HOST...`.
+func (s drbdStatement) of() (kind string, names []string) {
+	if len(s.within) == 0 {
+		return "", nil
+	}
+	w := strings.Fields(s.within[0])
+	if len(w) == 0 {
+		return "", nil
+	}
+	return w[0], w[1:]
+}
+
 // read takes the statements of a resource in.
-func (r *drbdResource) read(body [][]string, host string) {
-	mine := slices.ContainsFunc(body, func(s []string) bool { return s[0] == "on "+host+"/" })
+func (r *drbdResource) read(body []drbdStatement, host string) {
+	mine := slices.ContainsFunc(body, func(s drbdStatement) bool {
+		kind, names := s.of()
+		return kind == "on" && slices.Contains(names, host)
+	})
+	peers := map[int]*drbdNet{} // connections, by section
 	for _, s := range body {
-		var within []string
-		for len(s) > 0 && strings.HasSuffix(s[0], "/") && len(s) > 1 {
-			within, s = append(within, s[0]), s[1:]
-		}
-		if len(within) > 0 && strings.HasPrefix(within[0], "on ") && mine && within[0] != "on "+host+"/" {
+		kind, names := s.of()
+		if kind == "on" && mine && !slices.Contains(names, host) {
 			continue
 		}
-		switch s[0] {
+		to := &r.net
+		if strings.HasPrefix(kind, "connection") { // or connection-mesh
+			if peers[s.section] == nil {
+				peers[s.section] = &drbdNet{}
+			}
+			to = peers[s.section]
+		}
+		switch s.words[0] {
 		case "allow-two-primaries":
-			r.two = len(s) == 1 || s[1] == "yes"
+			to.two = "yes" // to 8.3 the word alone says it
+			if len(s.words) > 1 {
+				to.two = s.words[1]
+			}
 		case "protocol":
-			r.c = len(s) > 1 && s[1] == "C"
+			to.protocol = strings.Join(s.words[1:], " ")
 		case "device":
-			for i := 1; i < len(s); i++ {
-				if s[i] == "minor" && i+1 < len(s) {
-					if n, err := strconv.Atoi(s[i+1]); err == nil {
-						r.minors = append(r.minors, n)
-					}
-					i++
-				} else if strings.HasPrefix(s[i], "/") {
-					r.devices = append(r.devices, path.Clean(s[i]))
-				}
+			r.device(s.words[1:])
+		}
+	}
+	for _, n := range peers {
+		r.peers = append(r.peers, *n)
+	}
+}
+
+// device reads `/dev/drbd1 minor 1`, of which each may be missing.
+func (r *drbdResource) device(words []string) {
+	for i := 0; i < len(words); i++ {
+		if words[i] == "minor" && i+1 < len(words) {
+			if n, err := strconv.Atoi(words[i+1]); err == nil {
+				r.minors = append(r.minors, n)
 			}
-			if len(s) > 1 && !slices.Contains(s, "minor") {
-				if n, err := strconv.Atoi(strings.TrimPrefix(path.Base(s[1]), "drbd")); err == nil {
-					r.minors = append(r.minors, n)
-				}
-			}
+			i++
+		} else if strings.HasPrefix(words[i], "/") {
+			r.devices = append(r.devices, path.Clean(words[i]))
+		}
+	}
+	if len(words) > 0 && !slices.Contains(words, "minor") {
+		if n, err := strconv.Atoi(strings.TrimPrefix(path.Base(words[0]), "drbd")); err == nil {
+			r.minors = append(r.minors, n)
 		}
 	}
 }

@@ -48,6 +48,8 @@ func TestLiveNow(t *testing.T) {
 	const fqdn = "ha1.domain.local"
 	p84, p83, p80, p9 := drbdText(t, "proc-drbd-8.4"), drbdText(t, "proc-drbd-8.3"), drbdText(t, "proc-drbd-8.0"), drbdText(t, "proc-drbd-9")
 	d83, d9, s9 := drbdText(t, "drbdadm-dump-8.3"), drbdText(t, "drbdadm-dump-9"), drbdText(t, "drbdsetup-status-9-verbose")
+	d91, wrapped := drbdText(t, "drbdadm-dump-9.1"), drbdText(t, "drbdsetup-status-9-wrapped")
+	const long = "vms-of-the-whole-second-floor-in-the-left-wing-of-the-house-by-the-river"
 	two := strings.Replace(d83, "        timeout           60;", "        allow-two-primaries;", 1)
 	with := func(text, old, new string) string {
 		t.Helper()
@@ -105,6 +107,18 @@ func TestLiveNow(t *testing.T) {
 		{"9, secondary", "ha1", p9, d9, with(s9, "role:Primary", "role:Secondary"), "'drbd:r0,xvda,w'", "Secondary here", ""},
 		{"9, no peer", "ha1", p9, d9, s9[:strings.Index(s9, "  ha2")], "'drbd:r0,xvda,w'", "StandAlone", "="},
 		{"9, not up", "ha1", p9, d9, "", "'drbd:r0,xvda,w'", "not up here", "="},
+		{"9, no quorum", "ha1", p9, d9, with(s9, "quorum:yes", "quorum:no"), "'drbd:r0,xvda,w'", "no quorum", "="},
+		{"9, a peer without a name", "ha1", p9, d9, with(s9, "  ha2 node-id:1", "  node-id:1"), "'drbd:r0,xvda,w'", "", "="},
+		{"9, such a peer is away", "ha1", p9, d9, with(s9, "  ha2 node-id:1 connection:Connected", "  node-id:1 connection:Connecting"), "'drbd:r0,xvda,w'", "Connecting", "="},
+		{"9, one connection says no", "ha1", p9, with(d9, "    net {", "    connection {\n        host ha3 address ipv4 10.1.1.33:7000;\n        net {\n            allow-two-primaries no;\n        }\n    }\n    net {"), s9, "'drbd:r0,xvda,w'", "allow two primaries", "="},
+		{"9, one connection says yes", "ha1", p9, with(with(d9, "        allow-two-primaries yes;\n", ""), "    net {", "    connection {\n        host ha3 address ipv4 10.1.1.33:7000;\n        net {\n            allow-two-primaries yes;\n        }\n    }\n    net {"), s9, "'drbd:r0,xvda,w'", "allow two primaries", "="},
+		{"9, all in the connection", "ha1", p9, with(d91, "            _name        ha2;", "            allow-two-primaries yes;\n            protocol C;"), strings.Replace(wrapped, long, "vms", 1), "'drbd:vms,xvda,w'", "", "="},
+		{"9, only in the connection", "ha1", p9, with(with(d91, "            _name        ha2;", "            allow-two-primaries yes;\n            protocol C;"), "        allow-two-primaries yes;\n    }\n}", "    }\n}"), strings.Replace(wrapped, long, "vms", 1), "'drbd:vms,xvda,w'", "", "="},
+		{"9, one connection waits less", "ha1", p9, with(d9, "        host ha2         address         ipv4 10.1.1.32:7000;", "        host ha2         address         ipv4 10.1.1.32:7000;\n        net {\n            protocol A;\n        }"), s9, "'drbd:r0,xvda,w'", "protocol C", "="},
+		{"9.1, no protocol is said, escaped quotes, no path", "ha1", p9, d91, strings.Replace(wrapped, long, "vms", 1), "'phy:/dev/drbd1014,xvda,w'", "", "="},
+		{"9.1, broken lines", "ha1", p9, with(d91, "resource vms {", "resource "+long+" {"), wrapped, "'drbd:" + long + ",xvda,w'", "", "="},
+		{"9.1, suspended, behind a break", "ha1", p9, d91, with(strings.Replace(wrapped, long, "vms", 1), "suspended:no force", "suspended:quorum force"), "'drbd:vms,xvda,w'", "output is suspended", "="},
+		{"9.1, held, behind a break", "ha1", p9, d91, with(strings.Replace(wrapped, long, "vms", 1), "resync-suspended:no", "resync-suspended:user"), "'drbd:vms,xvda,w'", "resynchronization is suspended", "="},
 	} {
 		s := replicated(t, c.host, c.proc, c.dump, c.status, c.disk)
 		x := s.driver("xen").(*xen)
@@ -159,7 +173,7 @@ func TestDRBDStatusWithoutVerbose(t *testing.T) {
 // Whatever is cut off or changed in what DRBD says must not make a resource ready that the whole text does not call so,
 // and must not end the program.
 func FuzzDRBD(f *testing.F) {
-	for _, name := range []string{"proc-drbd-8.4", "proc-drbd-8.3", "proc-drbd-8.0", "proc-drbd-9", "drbdadm-dump-8.3", "drbdadm-dump-9", "drbdsetup-status-9-verbose"} {
+	for _, name := range []string{"proc-drbd-8.4", "proc-drbd-8.3", "proc-drbd-8.0", "proc-drbd-9", "drbdadm-dump-8.3", "drbdadm-dump-9", "drbdadm-dump-9.1", "drbdsetup-status-9-verbose", "drbdsetup-status-9-wrapped"} {
 		f.Add([]byte(drbdText(f, name)))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -176,8 +190,10 @@ func FuzzDRBD(f *testing.F) {
 		}
 		resources, err := parseDRBDDump(b, "ha1")
 		for _, r := range resources {
-			if err == nil && r.two && !strings.Contains(string(b), "allow-two-primaries") {
-				t.Errorf("%s allows what nobody says", r.name)
+			for _, n := range r.connections() {
+				if err == nil && n.two == "yes" && !strings.Contains(string(b), "allow-two-primaries") {
+					t.Errorf("%s allows what nobody says", r.name)
+				}
 			}
 		}
 	})
