@@ -23,7 +23,7 @@ func (s *State) check() string {
 // startBeside is I3, by what is true and not by what the start sees: the node of the record has the VM no more.
 func (s *State) startBeside(n int) string {
 	y, to := s.St.Node, s.St.To
-	lives := y < nodes && int(y) != n && s.N[y].Life != down && s.N[y].Life != downLeft && s.N[y].Boot == s.St.Boot
+	lives := y < nodes && int(y) != n && s.N[y].Life != down && s.N[y].Life != downLeft && s.N[y].Boot == s.St.Boot && !s.leftClean(int(y))
 	arrived := to < nodes && int(to) != n && s.N[to].Life != down && s.N[to].G != gNone
 	switch s.St.Phase {
 	case pNone, pDown, pSuspended:
@@ -41,6 +41,13 @@ func (s *State) startBeside(n int) string {
 		}
 	}
 	return ""
+}
+
+// leftClean: n has left in order with nothing of the VM on it and nothing at work there, or comes back from that. It
+// begins nothing before rgmanager tells it to.
+func (s *State) leftClean(n int) bool {
+	nd := &s.N[n]
+	return (nd.Life == left || nd.Life == joining && nd.A.Init) && s.clean(n) && nd.Tool == tNone
 }
 
 // good: the service is started, and its guest runs once, where the record says.
