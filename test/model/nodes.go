@@ -88,7 +88,7 @@ func (w *world) leave(s State, n int) {
 	if !marks || !w.lockFree(&s, n) || s.N[n].Away { // the script waits
 		return
 	}
-	t.N[n].File = s.N[n].Boot // lbm mark-left publishes it before it writes
+	t.N[n].File = s.N[n].Boot              // lbm mark-left publishes it before it writes
 	if !mine || s.St.Boot != s.N[n].Boot { // what was sent here, or is here though the record is of an earlier boot
 		for t.dropOne() {
 		}
