@@ -187,7 +187,11 @@ func div(a, b Value) (Value, error) {
 	if b.nv() == 0 {
 		return Value{}, errDiv
 	}
-	return Float(a.nv() / b.nv()), nil
+	dividend := a.nv()
+	if a.k == kPV && x.k != kNV && y.k != kNV { // "-0" has no sign as an integer
+		dividend = x.nv()
+	}
+	return Float(dividend / b.nv()), nil
 }
 
 func mod(a, b Value) (Value, error) {

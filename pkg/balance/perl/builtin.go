@@ -31,7 +31,12 @@ var builtins = [...]builtin{
 	{name: "length", max: 1, unary: true, topic: true, one: length},
 	{name: "chr", max: 1, unary: true, topic: true, one: character},
 	{name: "ord", max: 1, unary: true, topic: true, one: ordinal},
-	{name: "ref", max: 1, unary: true, topic: true, one: func(_ *machine, _ site, v Value) Value { return String(v.refName()) }},
+	{name: "ref", max: 1, unary: true, topic: true, one: func(_ *machine, _ site, v Value) Value {
+		if !v.isRef() {
+			return valNo
+		}
+		return String(v.refName())
+	}},
 	{name: "rand", max: 1, unary: true},
 	{name: "srand", max: 1, unary: true},
 	{name: "time"},

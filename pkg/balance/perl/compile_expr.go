@@ -231,6 +231,9 @@ func (c *compiler) commaScalar(n *node) scalarFn {
 
 // interp joins the parts of a string.
 func (c *compiler) interp(n *node) scalarFn {
+	if f := c.interpLate(n); f != nil {
+		return f
+	}
 	parts := make([]func(*machine, []byte) []byte, len(n.kids))
 	for i, k := range n.kids {
 		parts[i] = c.part(k, len(n.kids) == 1)

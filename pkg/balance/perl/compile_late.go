@@ -4,6 +4,7 @@ package perl
 func aliased(kids []*node) bool {
 	seen, capture := false, false
 	for _, k := range kids {
+		k = unwrapped(k)
 		if seen && mutates(k) || capture && holds(k, nMatch, nSubst) {
 			return true
 		}
@@ -100,8 +101,15 @@ func (c *compiler) awaited(n *node) listFn {
 	arr, idx := c.arrayToRead(n.kids[0]), c.scalar(n.kids[1])
 	return func(m *machine) {
 		a, i := arr(m), idx(m).iv()
-		if k := a.index(i); k >= 0 && a.v[k] != nil {
+		k := a.index(i)
+		switch {
+		case k >= 0 && a.v[k] != nil:
 			m.ptrs = append(m.ptrs, a.v[k])
+			return
+		case k >= 0:
+			i = int64(k)
+		case i < 0: // none that a later argument makes
+			m.ptrs = append(m.ptrs, m.newCell(Value{}))
 			return
 		}
 		m.ptrs = append(m.ptrs, m.newCell(Value{k: kLate, p: loan{arr: a, i: i}}))
@@ -110,6 +118,7 @@ func (c *compiler) awaited(n *node) listFn {
 
 // late is alias for the items of such a list. $1 and its kin are variables, too: they show the last match when they are read.
 func (c *compiler) late(n *node) listFn {
+	n = unwrapped(n)
 	switch n.kind {
 	case nKey: // reading creates nothing
 		if c.madeLater {

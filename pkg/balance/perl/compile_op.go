@@ -92,6 +92,9 @@ func (m *machine) repeat(a, b Value) Value {
 
 // binary compiles the operators with two operands.
 func (c *compiler) binary(n *node) scalarFn {
+	if f := c.concatenated(n); f != nil {
+		return f
+	}
 	if c.warns && !mutates(n.kids[1]) {
 		return c.warnedBinary(n)
 	}
@@ -155,7 +158,14 @@ func (c *compiler) binary(n *node) scalarFn {
 // itself, so that it shows what the right side did. It is nil for all others.
 func (c *compiler) mutating(n *node) scalarFn {
 	l, r := n.kids[0], n.kids[1]
-	if l = bare(l); !mutates(r) {
+	if l = unwrapped(l); l.kind == nCapture && holds(r, nMatch, nSubst) { // it shows the last match when it is read
+		left, right, f, at := c.scalar(l), c.scalar(r), operator(n.name), c.at(n)
+		return func(m *machine) Value {
+			b := right(m)
+			return f(m, at, left(m), b)
+		}
+	}
+	if !mutates(r) {
 		return nil
 	}
 	switch l.kind {
@@ -173,7 +183,7 @@ func (c *compiler) mutating(n *node) scalarFn {
 
 // place gives the scalar that n yields as a variable if it is one; nothing is created.
 func (c *compiler) place(n *node) ptrFn {
-	n = bare(n)
+	n = unwrapped(n)
 	switch n.kind {
 	case nVar:
 		if n.sigil == '$' {

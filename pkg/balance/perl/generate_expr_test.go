@@ -103,7 +103,7 @@ func (g *generator) listUtil() string {
 
 // aggregate reads and changes arrays and hashes within an expression.
 func (g *generator) aggregate() string {
-	return g.pick("(push @l, "+g.expr()+")", "(unshift @m, 'u')", "(pop @l)", "(shift @m)", "(shift(@m) // 'e')", "pop(@$ra)", "scalar(@{$rh->{l}})", "push(@{$rh->{l}}, 6)", "(my @t = "+g.list()+")", "scalar(my ($p, $q) = "+g.list()+")", "join(',', (@m) x 2)", "(($#m = 1) + 0)", "(our @q = "+g.list()+") + 0", "keys(%$rh) + 0", "join(',', map { \"$_=$g{$_}\" } sort keys %g)", "(undef $u, 1)[-1]", "delete($rh->{q}) // 'u'", "join('', %{+{}})", "(exists $g{q})", "\"@g[0,1]\"", "@{[ @l, @m ]} + 0", "values(%h) + 0", "wantarray() ? 'L' : 'S'")
+	return g.pick("(push @l, "+g.expr()+")", "(unshift @m, 'u')", "(pop @l)", "(shift @m)", "(shift(@m) // 'e')", "pop(@$ra)", "scalar(@{$rh->{l}})", "push(@{$rh->{l}}, 6)", "(my @t = "+g.list()+")", "scalar(my ($p, $q) = "+g.list()+")", "join(',', (@m) x 2)", "do { my @t = @m; ($#t = 1) + 0 }", "(our @q = "+g.list()+") + 0", "keys(%$rh) + 0", "join(',', map { \"$_=$g{$_}\" } sort keys %g)", "(undef $u, 1)[-1]", "delete($rh->{q}) // 'u'", "join('', %{+{}})", "(exists $g{q})", "\"@g[0,1]\"", "@{[ @l, @m ]} + 0", "values(%h) + 0", "wantarray() ? 'L' : 'S'")
 }
 
 func (g *generator) list() string {

@@ -8,8 +8,11 @@ func stepValue(v Value, up bool) Value {
 		}
 		return Float(v.nv() - 1)
 	}
+	if !up && v.k == kNV { // ++ makes an integer of a whole float, -- does not
+		return Float(v.f() - 1)
+	}
 	if !up {
-		return sub(numeric(v), valYes)
+		return sub(numeric(v), Int(1))
 	}
 	return increment(v)
 }
@@ -33,7 +36,7 @@ func increment(v Value) Value {
 			return String(nextString(s))
 		}
 	}
-	return add(numeric(v), valYes)
+	return add(numeric(v), Int(1))
 }
 
 // magical tells whether a string is letters followed by digits.

@@ -123,7 +123,7 @@ func (t *translator) class() *regexError {
 		negate = true
 		t.i++
 	}
-	first, last, haveLast := true, 0, false
+	first, last, lastAt, haveLast := true, 0, 0, false
 	for {
 		if t.i >= len(t.src) {
 			t.i = start + 1
@@ -152,7 +152,7 @@ func (t *translator) class() *regexError {
 			if many {
 				set['-'] = true
 			} else if hi < last {
-				return t.bad("Invalid [] range")
+				return t.bad(fmt.Sprintf(`Invalid [] range "%s"`, t.src[lastAt:t.i]))
 			}
 			for b := last; !many && b <= hi; b++ {
 				set[b] = true
@@ -160,6 +160,7 @@ func (t *translator) class() *regexError {
 			haveLast = false
 			continue
 		}
+		lastAt = t.i
 		b, many, err := t.member(&set)
 		if err != nil {
 			return err
@@ -227,14 +228,18 @@ func (t *translator) posix(set *[256]bool) (bool, *regexError) {
 		return false, nil
 	}
 	after := t.i + 2 + len(name) + 2
-	neg := strings.HasPrefix(name, "^")
-	name = strings.TrimPrefix(name, "^")
+	name, neg := strings.CutPrefix(name, "^")
+	sign := ""
+	if neg {
+		sign = "^"
+	}
 	test := posixClass(name)
 	if test == nil {
 		if strings.IndexFunc(name, func(r rune) bool { return r < 'a' || r > 'z' }) >= 0 {
 			return false, nil
 		}
-		return false, t.bad("POSIX class [:" + name + ":] unknown")
+		t.i = after
+		return false, t.bad("POSIX class [:" + sign + name + ":] unknown")
 	}
 	for b := range set {
 		if test(byte(b)) != neg {

@@ -859,3 +859,39 @@ my $x = (1 == 1); $x++; $x++; my $y = 'a'; $x += $y -= 1; $x
 my $x = (1 == 1); for (1 .. 3) { $x++ } my $f = (~0) / 9; my $z = !0; $z--; my $w = !1; $w++; ($x + $f, $x + 0.0, $z + $f, $w + $f, $x)
 #
 map { sprintf '%+.1e', $_ } '-0x1', ' -0x1', '-0abc', ' -0abc', '-0', ' -0', '-0 ', '-0.0x', '-00x', '-0x', '-0b1'
+# a concatenation of three items and more works out all of them, which are variables, and joins them then
+my $x = 5; my $y = '00'; $y .= (length('a') . $x) . (($x = 4) ? 7 : 3); $y
+#
+my $x = 5; my $z = 7; $x . $z . ($z = 4) . $x . ($x = 9)
+#
+my $x = 5; my $y = ($x .= 'a') . ($x .= 'b') . ($x .= 'c'); my $z = ++$x . ++$x . $x--; "$y $z"
+#
+my $x = 5; "$x-$x@{[ $x = 4 ]}@{[ $x = 3 ]}-$x"
+#
+my @l = (5); my $y = 1; $y .= "$l[0]@{[ $l[0] = 4 ]}b${\($l[0] = 'c')}"; $y
+#
+my $x = 5; my $y = "a$x" . ($x = 4) . 'b'; $y
+#
+my $x = 5; sub change { $x = 4; 7 } 'a' . $x . ' ' . change()
+#
+"abc" =~ /(b)/; my $r = $1 . 'c' . ("zzz" =~ /(z)/); "abc" =~ /(b)/; my $q = $1 . ("zzz" =~ /(z)/); "$r $q"
+#
+"abc" =~ /(b)/; "$1 @{['xyz' =~ /(z)/]}"
+# do around one variable is the variable
+my $x = 5; my $y = do { $x } + ($x = 4); my @l = (do { $x }, ($x = 40)); "$y @l"
+#
+my $x = 5; my $y = do { my $z = $x } + ($x = 4); my $z = do { $x++ } + ($x = 40); "$y $z"
+# an element before the first is none, whatever comes after it
+my @l; my $i = -1; sprintf('%s,%s', $l[$i], (push @l, 5))
+#
+my @l = (1); sprintf('%s %s', $l[-2], $l[-1], (unshift @l, 5))
+# ++ makes an integer of a whole float up to 2**53, -- does not
+my $x = 2**60; $x++; my $y = 1e18; $y--; my $z = 3e15 / 1; $z--; my $u = 3e15 / 1; $u++; "$x $y $z $u"
+#
+my $z = 9007199254740993.0; $z--; my $u = 1 == 1; $u--; my $v = 1 != 1; $v--; "$z $u $v"
+# ref of what is no reference is the false of a comparison
+my $x = ~5; my $r = \$x; $$r -= ref(1); my $y = ref(1) ^ 'abc'; ("$x", $y, ~ref(1), length ref 1)
+# '-0' has no sign where it is divided as an integer
+sprintf('%g %g %g %g', '-0' / 4, '-0' / '4', '-0' / 4.5, -0.0 / 4)
+# a range that runs backwards is shown
+my @e; for my $p ('[]-300', '[abz-ac', '[\n-\t]', '[a-z\x41-\x31]', '[[:^foo:]]') { eval { 'x' =~ /$p/ }; push @e, $@ } "@e"
