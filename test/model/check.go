@@ -43,11 +43,12 @@ func (s *State) startBeside(n int) string {
 	return ""
 }
 
-// leftClean: n has left in order with nothing of the VM on it and nothing at work there, or comes back from that. It
-// begins nothing before rgmanager tells it to.
+// leftClean: n has left in order with nothing of the VM on it and nothing at work there, or is back from that while a
+// start elsewhere, which had seen it away, goes on. It begins nothing before rgmanager tells it to.
 func (s *State) leftClean(n int) bool {
 	nd := &s.N[n]
-	return (nd.Life == left || nd.Life == joining && nd.A.Init) && s.clean(n) && nd.Tool == tNone
+	back := nd.Life == joining && nd.A.Init || nd.Life == up && nd.Affirmed && nd.A.Kind == aNone
+	return (nd.Life == left || back) && s.clean(n) && nd.Tool == tNone
 }
 
 // good: the service is started, and its guest runs once, where the record says.
