@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ agents, the real relocator and the real files, in one process and in simulated t
 seed alone. A finding is shrunk to the fewest steps, and printed with the command that repeats it.
 
    lbvm-lab campaign --seed 1 --runs 10000       runs by chance
+   lbvm-lab campaign --type vmexec --runs 3000   runs by chance, with guests of a technology of one's own
    lbvm-lab campaign --exhaustive                every pair of actions, cut off at every crash point in every way
    lbvm-lab campaign --real --runs 500           real processes on a lab of their own; 500 agents are killed
    lbvm-lab campaign --run 'xen 7 enable node1; at state:sending:done kill; +relocate node2; wait 20'
@@ -32,6 +34,7 @@ Exit codes: 0 nothing was found, 1 something was, or it could not be played, 2 u
 			&cli.Int64Flag{Name: "seed", Value: 1, Usage: "begin with run `N`"},
 			&cli.Int64Flag{Name: "runs", Value: 1000, Usage: "play `M` runs; with --real, kill M agents", DefaultText: "1000; with --exhaustive every case"},
 			&cli.IntFlag{Name: "jobs", Usage: "play `J` at once", DefaultText: "one for each processor"},
+			&cli.StringFlag{Name: "type", Usage: "play with guests of `TYPE` only: " + strings.Join(campaign.Technologies(), ", "), DefaultText: "all"},
 			&cli.BoolFlag{Name: "all", Usage: "go on after a finding"},
 			&cli.BoolFlag{Name: "real", Usage: "play with real processes, on a lab in a temporary folder"},
 			&cli.BoolFlag{Name: "exhaustive", Usage: "play every case instead of runs by chance"},
@@ -71,6 +74,8 @@ func campaignUsage(c *cli.Context) (json bool, err error) {
 	switch {
 	case len(chosen) > 1:
 		return false, cli.Exit("choose one of "+strings.Join(chosen, ", "), exitUsage)
+	case c.IsSet("type") && (!slices.Contains(campaign.Technologies(), c.String("type")) || c.Bool("real") || c.IsSet("run")):
+		return false, cli.Exit(fmt.Sprintf("--type %q: one of %s, and neither with --real nor with --run", c.String("type"), strings.Join(campaign.Technologies(), ", ")), exitUsage)
 	case c.Int64("runs") < 1:
 		return false, cli.Exit(fmt.Sprintf("--runs %d: 1 or more", c.Int64("runs")), exitUsage)
 	case c.Int("jobs") < 0:
@@ -103,11 +108,14 @@ func (a app) campaignMany(c *cli.Context, json bool) error {
 		jobs = runtime.NumCPU()
 	}
 	o := campaign.Options{First: c.Int64("seed"), Runs: c.Int64("runs"), Jobs: jobs, Clock: a.wait, Out: a.stderr, All: c.Bool("all")}
-	run, kind := campaign.Random, "random"
+	run, kind := campaign.RandomOf(c.String("type")), "random"
 	if c.Bool("exhaustive") || c.Bool("points") {
 		cases, points, err := campaign.Exhaustive()
 		if err != nil {
 			return err
+		}
+		if typ := c.String("type"); typ != "" {
+			cases = slices.DeleteFunc(cases, func(r campaign.Run) bool { return r.Type != typ })
 		}
 		if c.Bool("points") {
 			return a.campaignPoints(points, len(cases), json)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/internal/vm"
@@ -116,6 +117,10 @@ func (a *action) do(child bool) error {
 		},
 		Room: func(string) (int64, error) { return 1 << 40, nil },
 	}
+	params := map[string]string{}
+	if w.typ == vmexec.Type {
+		agent.Driver, params["type"] = vmexec.New, ownTechnology
+	}
 	env := []string{host.RootVariable + "=" + a.node.root}
 	limit := map[string]time.Duration{"status": 20 * time.Second, "migrate": 600 * time.Second}[a.verb]
 	if limit == 0 {
@@ -124,7 +129,7 @@ func (a *action) do(child bool) error {
 	if child {
 		env = append(env, inquiry)
 	}
-	c := &ocf.Call{Action: a.verb, Name: w.vm, Type: w.typ, Timeout: limit, Params: ocf.NewParams(nil), World: ocf.World{Env: env}}
+	c := &ocf.Call{Action: a.verb, Name: w.vm, Type: w.typ, Timeout: limit, Params: ocf.NewParams(params), World: ocf.World{Env: env}}
 	if w.tracing {
 		c.Log = a
 	}

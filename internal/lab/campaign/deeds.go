@@ -57,7 +57,10 @@ func deeds() map[string]func(w *world, t *task, args []string, wait bool) {
 		"join":    at(func(_ *world, n *node, a []string) { n.joins(seconds(a[1])) }),
 		"leave":   at(func(_ *world, n *node, _ []string) { n.leaves() }),
 		"fail":    at(func(w *world, n *node, a []string) { w.fails[n.name+" "+a[1]] = a[2] }),
-		"silent":  at(func(w *world, n *node, a []string) { w.silent[n.name] = w.now.Add(seconds(a[1])); w.lossy = true }),
+		"silent": at(func(w *world, n *node, a []string) {
+			w.silent[n.name], w.lossy = w.now.Add(seconds(a[1])), true
+			n.mutes(seconds(a[1]))
+		}),
 		"unmount": at(func(w *world, n *node, _ []string) {
 			if !w.atWork(n) { // else it is busy
 				w.lossy = true
@@ -87,6 +90,7 @@ func deeds() map[string]func(w *world, t *task, args []string, wait bool) {
 		},
 		"full":      func(w *world, _ *task, args []string, _ bool) { w.noSpace[args[0]] = true },
 		"elsewhere": func(w *world, _ *task, _ []string, _ bool) { w.manager.elsewhere = true },
+		"define":    func(w *world, _ *task, args []string, _ bool) { w.define(args[0]) },
 		"loose":     func(w *world, _ *task, _ []string, _ bool) { w.loose = true },
 		"record":    func(w *world, _ *task, _ []string, _ bool) { w.record = true },
 		"lazy":      func(w *world, _ *task, _ []string, _ bool) { w.manager.lazy = true },

@@ -6,10 +6,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 )
 
+// Technologies are those that a run can have its guest of.
+func Technologies() []string { return technologies[:] }
+
 // technologies are those that a run can have its guest of.
-var technologies = [...]string{"openvz", "xen", "kvm"}
+var technologies = [...]string{"openvz", "xen", "kvm", vmexec.Type}
 
 // steps are the forms of a script's steps, and what each does. With + before it a step is not waited for.
 var steps = [...]struct{ form, does string }{
@@ -30,6 +35,7 @@ var steps = [...]struct{ form, does string }{
 	{"join NODE SECONDS", "it boots; its boot script is so late"},
 	{"leave NODE", "it leaves the cluster in order"},
 	{"fail NODE TOOL HOW", "the next call of that verb of its tool: fails, busy, stays, refused, lost, undefined, undefined-lost"},
+	{"define KIND", "of a technology of one's own: what its definition on all nodes can do: moves (live, and saves), saves, or plain"},
 	{"silent NODE SECONDS", "its tool answers no question"},
 	{"unmount NODE", "its share is not mounted"},
 	{"nolock NODE", "its share is mounted with locks of its own"},
@@ -116,7 +122,9 @@ func checkWord(kind, word string) error {
 	case "HOW":
 		return oneOf("failure", "fails", "busy", "stays", "refused", "lost", "undefined", "undefined-lost")
 	case "TOOL":
-		return oneOf("verb", "start", "stop", "suspend", "dump", "kill", "umount", "resume", "restore", "create", "shutdown", "save", "migrate")
+		return oneOf("verb", "start", "stop", "suspend", "dump", "kill", "umount", "resume", "restore", "thaw", "create", "shutdown", "save", "migrate")
+	case "KIND":
+		return oneOf("kind of definition", "moves", "saves", "plain")
 	case "POINT":
 		return checkPoint(word)
 	case "STRIKE":

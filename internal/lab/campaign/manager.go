@@ -290,7 +290,7 @@ type tools struct {
 func (c tools) Status(context.Context) (cluster.Status, error) {
 	m := c.m
 	s := cluster.Status{Quorate: true}
-	svc := cluster.Service{ID: "service:vm", VM: m.w.vm, VMType: m.w.typ, Owner: m.owner, State: m.state, Live: true, Since: time.Unix(int64(m.since), 0)}
+	svc := cluster.Service{ID: "service:vm", VM: m.w.vm, VMType: m.w.typ, Owner: m.owner, State: m.state, Live: true, Since: time.Unix(int64(m.since), 0), Params: map[string]string{"type": ownTechnology}}
 	for _, n := range m.w.nodes {
 		s.Members = append(s.Members, cluster.Member{Name: n.name, Online: n.member, Manager: n.rg, Local: n.id == 1})
 		if n.rg {

@@ -10,9 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 )
 
-// mutantsVariable chooses the mutants: "all", numbers of rules, or the tools that are misread (virsh, xm).
+// mutantsVariable chooses the mutants: "all", numbers of rules, or the tools that are misread (virsh, xm, exec).
 const mutantsVariable = "LBVM_MUTANTS"
 
 // most is how many runs a mutant gets.
@@ -96,6 +98,10 @@ func (m mutant) hunt(dir string) (string, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return string(out), err
 	}
-	out, err := exec.Command(filepath.Join(dir, "lab"), "campaign", "--seed", "1", "--runs", strconv.Itoa(most), "--jobs", "1").CombinedOutput()
+	args := []string{"campaign", "--seed", "1", "--runs", strconv.Itoa(most), "--jobs", "1"}
+	if typ := map[string]string{"virsh": "kvm", "xm": "xen", "exec": vmexec.Type}[m.tool]; typ != "" { // no guest of another knows its driver
+		args = append(args, "--type", typ)
+	}
+	out, err := exec.Command(filepath.Join(dir, "lab"), args...).CombinedOutput()
 	return string(out), err
 }

@@ -6,7 +6,7 @@ type mutant struct {
 	rule  int
 	what  string
 	edits []edit
-	tool  string // whose answers it misreads: virsh or xm; "" for a fault of the protocol
+	tool  string // whose answers it misreads: virsh, xm or exec; "" for a fault of the protocol
 }
 
 // edit replaces a text that stands once in a file.
@@ -104,7 +104,11 @@ func mutants() []mutant {
 // misread are the mutants of drivers that misread what their tools say of a migration or of a guest. They were added
 // with KVM; the campaign was mended after the first of them was not found.
 func misread() []mutant {
-	const kvm, live = "internal/hypervisor/kvm.go", "internal/vm/live.go"
+	const (
+		kvm, live     = "internal/hypervisor/kvm.go", "internal/vm/live.go"
+		driver, reads = "internal/hypervisor/vmexec/driver.go", "internal/hypervisor/vmexec/run.go"
+		words         = "internal/hypervisor/vmexec/definition.go"
+	)
 	one := func(rule int, tool, what, file, from, to string) mutant {
 		return mutant{rule: rule, what: what, edits: []edit{{file, from, to}}, tool: tool}
 	}
@@ -122,5 +126,21 @@ func misread() []mutant {
 		one(22, "virsh", "a push whose tool failed has stayed", live,
 			"end, err := l.afterPush(ctx, tool == nil)\n\tif end == stayed &&", "end, err := map[bool]ending{true: left, false: stayed}[tool == nil], error(nil)\n\tif end == stayed &&"),
 		one(27, "xm", "who never ran counts as running", "internal/vm/look.go", "if announced && d.NeverRan {", `if announced && d.NeverRan && me == "" {`),
+		one(8, "exec", "an answer that no line means is stopped", reads,
+			"case found == nil:\n\t\treturn hypervisor.Unknown, fmt.Errorf(", "case found == nil:\n\t\tif r.Code >= 0 {\n\t\t\treturn hypervisor.Stopped, nil\n\t\t}\n\t\treturn hypervisor.Unknown, fmt.Errorf("),
+		one(8, "exec", "of two lines that disagree one counts", reads,
+			`case found != nil && found.means != x.means:`, `case false:`),
+		one(8, "exec", "an answer that was cut off counts", reads,
+			"if r.Truncated {\n\t\treturn hypervisor.Unknown", "if false {\n\t\treturn hypervisor.Unknown"),
+		one(8, "exec", "the exit code does not count", reads,
+			"\t\tif !ok {\n\t\t\treturn false, nil\n\t\t}", "\t\t_ = ok"),
+		one(8, "exec", "what is not defined here has no guests", driver,
+			"return hypervisor.Detail{}, fmt.Errorf(\"asking what %s is: %w\", vm, err)\n\t}\n\tif r :=", "return hypervisor.Detail{State: hypervisor.Stopped}, nil\n\t}\n\tif r :="),
+		one(27, "exec", "what arrives counts as running", words,
+			`"arriving": hypervisor.Arriving`, `"arriving": hypervisor.Running`),
+		one(32, "exec", "what leaves counts as stopped", words,
+			`"leaving": hypervisor.Migrating`, `"leaving": hypervisor.Stopped`),
+		one(25, "exec", "what is left behind counts as stopped", words,
+			`"remains": hypervisor.Remains`, `"remains": hypervisor.Stopped`),
 	}
 }

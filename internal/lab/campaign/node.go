@@ -12,6 +12,7 @@ import (
 	"github.com/lbvm/lbvm/internal/amend"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/run"
 )
@@ -44,6 +45,7 @@ type node struct {
 	incoming bool   // QEMU was started to wait for memory
 	early    bool   // of which no page has come yet
 	nolock   bool
+	mute     int // in which way the program of a technology of one's own is silent
 }
 
 func (n *node) path(p string) string { return filepath.Join(n.root, p) }
@@ -81,7 +83,16 @@ func (n *node) mounts() error {
 func (n *node) publish() error {
 	f := host.Facts{Member: n.name, Boot: n.boot, At: n.w.now, Cores: 2, MemTotal: 8 << 30, MemFree: 4 << 30,
 		Arch: "x86_64", Kernel: "2.6.18", CPUFlags: []string{"fpu"}, Tools: map[string]string{"vzctl": "3.0.22", "xm": "3.0.3", "virsh": "7.2.22"},
-		Restores: []string{"openvz", "kvm"}, Lists: []string{"openvz", "xen", "kvm"}, Listens: map[string]string{"xen": "node:8002", "kvm": "node:22"}, VMs: []host.VMFact{{Type: n.w.typ, Name: n.w.vm, Mem: 16 << 20}}}
+		Restores: []string{"openvz", "kvm"}, Lists: []string{"openvz", "xen", "kvm", vmexec.Type}, Listens: map[string]string{"xen": "node:8002", "kvm": "node:22"}, VMs: []host.VMFact{{Type: n.w.typ, Name: n.w.vm, Mem: 16 << 20}}}
+	if n.w.typ == vmexec.Type {
+		h, err := host.New(n.root)
+		if err == nil {
+			f.Technologies, err = vmexec.Technologies(h)
+		}
+		if err != nil && !errors.Is(err, vmexec.ErrDefinition) { // lblog complains and publishes the rest
+			return err
+		}
+	}
 	if n.has != none {
 		f.Guests = []host.GuestFact{{Type: n.w.typ, Name: n.w.vm, State: "running", Mem: 16 << 20}}
 	}

@@ -16,6 +16,9 @@ func (n *node) query(argv []string) (run.Result, bool) {
 		return said(1, "Error: Unable to connect to xend: Connection refused. Is xend running?"), true
 	}
 	switch {
+	case argv[0] == ownTool && argv[1] == "status":
+		until, ok := w.silent[n.name]
+		return n.ownAnswers(ok && w.now.Before(until)), true
 	case argv[0] == "virsh":
 		return n.virshAsks(argv)
 	case strings.HasPrefix(words, "vzctl status"):

@@ -4,12 +4,27 @@ import (
 	"fmt"
 	"math/rand"
 	"strings"
+
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 )
 
 // Random is the run of a seed.
-func Random(seed int64) Run {
+func Random(seed int64) Run { return randomOf("", seed) }
+
+// RandomOf are the runs of seeds with guests of one technology.
+func RandomOf(typ string) func(seed int64) Run {
+	return func(seed int64) Run { return randomOf(typ, seed) }
+}
+
+func randomOf(typ string, seed int64) Run {
 	r := rand.New(rand.NewSource(seed))
 	run := Run{Type: pick(r, technologies[:]), Seed: seed, Steps: []string{"enable node1"}}
+	if typ != "" {
+		run.Type = typ
+	}
+	if run.Type == vmexec.Type && r.Intn(3) == 0 {
+		run.Steps = append([]string{"define " + pick(r, []string{"saves", "plain"})}, run.Steps...)
+	}
 	anyNode := func() string { return pick(r, members[:]) }
 	soon := func() string { return fmt.Sprint(r.Intn(pick(r, []int{6, 40}))) }
 	for range 1 + r.Intn(4) {
@@ -28,6 +43,9 @@ func Random(seed int64) Run {
 			ask = "+" + ask
 		}
 		run.Steps = append(run.Steps, ask)
+		if w := strings.Fields(ask)[0]; (w == "+relocate" || w == "+migrate") && r.Intn(3) == 0 { // somebody looks while it leaves
+			run.Steps = append(run.Steps, "wait "+fmt.Sprint(r.Intn(25)), "inquire "+pick(r, []string{"node1", "node1", "node2", "node3"}))
+		}
 		if r.Intn(2) == 0 {
 			run.Steps = append(run.Steps, "wait "+soon())
 		}
@@ -54,14 +72,20 @@ var faults = [...]func(r *rand.Rand, typ string) string{
 	},
 	func(r *rand.Rand, typ string) string {
 		tool := pick(r, []string{"start", "stop", "suspend", "dump", "kill", "umount", "resume", "restore"})
-		if typ != "openvz" {
+		switch {
+		case typ == vmexec.Type:
+			tool = pick(r, []string{"start", "stop", "save", "restore", "thaw"})
+		case typ != "openvz":
 			tool = pick(r, []string{"create", "shutdown", "save", "restore"})
 		}
 		return "fail " + pick(r, members[:]) + " " + tool + " fails"
 	},
 	func(r *rand.Rand, typ string) string {
-		if typ == "openvz" {
+		switch {
+		case typ == "openvz":
 			return "fail " + pick(r, members[:]) + " " + pick(r, []string{"kill", "umount"}) + " busy"
+		case typ == vmexec.Type && r.Intn(3) == 0:
+			return "fail " + pick(r, members[:]) + " save busy"
 		}
 		return "fail " + pick(r, members[:]) + " migrate " + pick(r, []string{"stays", "stays", "refused", "lost", "undefined", "undefined-lost"})
 	},
@@ -70,6 +94,12 @@ var faults = [...]func(r *rand.Rand, typ string) string{
 	},
 	func(r *rand.Rand, _ string) string { // a node is lost, its fencing is owed, and somebody starts the VM elsewhere meanwhile
 		return fmt.Sprintf("loose; %s %s %d; wait %d; start %s", pick(r, []string{"die", "isolate"}), pick(r, []string{"node1", "node1", "node2", "node3"}), 20+r.Intn(90), r.Intn(pick(r, []int{3, 15})), pick(r, members[:]))
+	},
+	func(r *rand.Rand, typ string) string { // what a technology of one's own does not say is never "stopped"
+		if typ != vmexec.Type {
+			return strikes("kill")(r, typ)
+		}
+		return fmt.Sprintf("silent %s %d", pick(r, []string{"node1", "node1", "node2", "node3"}), 1+r.Intn(40))
 	},
 	func(*rand.Rand, string) string { return "guest" },
 	func(*rand.Rand, string) string { return "sick" },

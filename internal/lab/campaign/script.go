@@ -9,7 +9,7 @@ import (
 
 // Run is one run of the drive: all that happens in it follows from these values.
 type Run struct {
-	Type  string   // openvz, xen or kvm
+	Type  string   // openvz, xen, kvm or vmexec
 	Seed  int64    // who goes next
 	Steps []string // what is asked for, and what goes wrong
 }

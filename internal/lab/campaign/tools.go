@@ -76,7 +76,7 @@ func (r runner) Run(ctx context.Context, c run.Command) (run.Result, error) {
 	tool.ends, a.tool = end, tool
 	t.wait(func() bool { return tool.done || ctx.Err() != nil }, time.Time{})
 	if !tool.done {
-		if term = true; argv[0] != "vzctl" { // xend does not notice, nor libvirtd that is not told to break off
+		if term = true; argv[0] != "vzctl" && argv[0] != ownTool { // xend does not notice, nor libvirtd that is not told to break off
 			end()
 		}
 		a.tool = nil
@@ -113,8 +113,11 @@ func (n *node) change(t *task, a *action, argv []string, term *bool) run.Result 
 		defer func() { n.locked = nil }()
 		return n.vzctl(t, a, argv, term)
 	}
-	if argv[0] == "virsh" {
+	switch argv[0] {
+	case "virsh":
 		return n.virsh(t, a, argv, term)
+	case ownTool:
+		return n.own(t, a, argv, term)
 	}
 	return n.xm(t, a, argv)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 	"github.com/lbvm/lbvm/internal/lab"
 )
 
@@ -19,6 +20,7 @@ import (
 type world struct {
 	*sched
 	typ, vm string
+	kind    string // of the technology's definition (vmexec)
 	shared  string
 	nodes   []*node
 	manager *manager
@@ -67,7 +69,7 @@ type trigger struct {
 }
 
 // programs are the tools that the nodes have.
-var programs = [...]string{"vzctl", "xm", "virsh", "cman_tool", "fence_tool"}
+var programs = [...]string{"vzctl", "xm", "virsh", ownTool, "cman_tool", "fence_tool"}
 
 const kvmConf = `<domain type='kvm'><name>web</name><uuid>11111111-2222-4333-8444-555555555501</uuid><memory unit='MiB'>16</memory><os><type>hvm</type></os>
 <devices><disk type='file' device='disk'><driver name='qemu' cache='none'/><source file='/shared/web.img'/><target dev='vda'/></disk></devices></domain>
@@ -99,7 +101,7 @@ func newBase() (base string, err error) {
 			os.Symlink("../shared/kvm", filepath.Join(root, "etc/kvm")))
 		put(filepath.Join(root, self, "cmdline"), "agent\x00", 0o644)
 		// What lies below the mount point is an old copy: it has folders, and no mark.
-		for _, d := range []string{"etc/cluster", "etc/vz/conf", "etc/xen", "proc/sys/kernel/random", "proc/vz", "var/run", "sbin", "log", "below/lbvm/nodes", "below/lbvm/handoff", "below/private/101/etc"} {
+		for _, d := range []string{"etc/cluster/lbvm.d", "etc/own", "etc/vz/conf", "etc/xen", "proc/sys/kernel/random", "proc/vz", "var/run", "sbin", "log", "below/lbvm/nodes", "below/lbvm/handoff", "below/private/101/etc"} {
 			err = errors.Join(err, os.MkdirAll(filepath.Join(root, d), 0o755))
 		}
 		put(filepath.Join(root, "below/web.img"), "", 0o644)
@@ -107,6 +109,7 @@ func newBase() (base string, err error) {
 			put(filepath.Join(root, "sbin", tool), "", 0o755)
 		}
 		put(filepath.Join(root, "etc/vz/conf/101.conf"), "VE_PRIVATE=/shared/private/101\nPHYSPAGES=0:4096\n", 0o644)
+		put(filepath.Join(root, "etc/own/web.conf"), "web", 0o644)
 		put(filepath.Join(root, "etc/xen/web"), "name = 'web'\nmemory = 16\ndisk = ['file:/shared/web.img,xvda,w']\n", 0o644)
 		h, herr := host.New(root)
 		if err = errors.Join(err, herr); err == nil {
@@ -121,13 +124,13 @@ var members = [...]string{"node1", "node2", "node3"}
 
 // newWorld makes a world in a base that an earlier one may have used.
 func newWorld(base, typ string, seed int64) (*world, error) {
-	w := &world{sched: newSched(seed), typ: typ, vm: map[string]string{"openvz": "101", "xen": "web", "kvm": "web"}[typ], shared: filepath.Join(base, "shared"),
+	w := &world{sched: newSched(seed), typ: typ, vm: map[string]string{"openvz": "101", "xen": "web", "kvm": "web", vmexec.Type: "web"}[typ], kind: "moves", shared: filepath.Join(base, "shared"),
 		resumed: map[int]bool{}, fails: map[string]string{}, silent: map[string]time.Time{}, noSpace: map[string]bool{}}
 	err := os.RemoveAll(w.h(""))
 	for i, name := range members {
 		n := &node{w: w, name: name, id: i + 1, root: filepath.Join(base, name), how: "none"}
 		w.nodes = append(w.nodes, n)
-		err = errors.Join(err, os.RemoveAll(filepath.Join(w.shared, host.NodesDir, name)), n.powerOn(), n.mount(true))
+		err = errors.Join(err, os.RemoveAll(filepath.Join(w.shared, host.NodesDir, name)), n.powerOn(), n.mount(true), n.defined(w.kind))
 		if err == nil {
 			n.member, n.rg, n.joined = true, true, 1
 			n.how = []string{"none", "agent"}[w.r.Intn(2)] // it may have been fenced long ago

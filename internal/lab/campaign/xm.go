@@ -76,7 +76,7 @@ func (n *node) xm(t *task, a *action, argv []string) run.Result {
 		}
 		return n.restore(a, last, slow, how, 1)
 	case "migrate":
-		answer := n.push(t, a, w.node(last), how)
+		answer := n.push(t, a, w.node(last), how, new(bool))
 		if answer.Code != 0 {
 			a.migrations++
 		}
@@ -88,8 +88,8 @@ func (n *node) xm(t *task, a *action, argv []string) run.Result {
 }
 
 // push is a live migration. how it fails: "stays", "lost" (rc 0, and the target loses it), "undefined" and
-// "undefined-lost": half a copy stays here, and the target has it or not.
-func (n *node) push(t *task, a *action, to *node, how string) run.Result {
+// "undefined-lost": half a copy stays here, and the target has it or not. *term says that who leads it was told to end.
+func (n *node) push(t *task, a *action, to *node, how string, term *bool) run.Result {
 	w := n.w
 	if n.has != runs {
 		return said(1, "Error: Domain '%s' does not exist.", w.vm)
@@ -100,7 +100,7 @@ func (n *node) push(t *task, a *action, to *node, how string) run.Result {
 	w.judgePush(n, to)
 	n.has, to.has, to.since = leaving, torso, w.now
 	n.works(t, a, "migrate")
-	if n.has != leaving || to.has != torso || !to.on || how == "stays" {
+	if n.has != leaving || to.has != torso || !to.on || how == "stays" || *term {
 		if to.has == torso {
 			to.has = none
 		}
