@@ -55,6 +55,7 @@ type VMFact struct {
 	Mem        int64    // bytes, as configured; 0 unknown
 	Lacks      []string // what is missing here, in words; empty: nothing is
 	NotLive    string   // why it cannot be moved from or to this node while it runs, though its tool could; "" is nothing
+	CPU        string   // the processor model that it is given by name, where this node has it whole; "" is all that its node can do
 }
 
 // GuestFact is one guest that the node runs.
@@ -160,6 +161,9 @@ func (f Facts) format() []byte {
 		for _, lack := range v.Lacks {
 			add("lacks", strings.Join(strings.Fields(lack), " "))
 		}
+		if v.CPU != "" {
+			add("cpu_model", strings.Join(strings.Fields(v.CPU), " "))
+		}
 		if v.NotLive != "" {
 			add("not_live", strings.Join(strings.Fields(v.NotLive), " "))
 		}
@@ -261,16 +265,19 @@ func parseVMs(p keyval.Pairs) ([]VMFact, error) {
 				return nil, fmt.Errorf("vm=%q is not TYPE:NAME BYTES", x.Value)
 			}
 			out = append(out, VMFact{Type: typ, Name: name, Mem: n})
-		case "lacks", "not_live":
+		case "lacks", "not_live", "cpu_model":
 			if len(out) == 0 {
 				return nil, fmt.Errorf("%s=%q belongs to no VM", x.Key, x.Value)
 			}
 			last := &out[len(out)-1]
-			if x.Key == "not_live" {
+			switch x.Key {
+			case "not_live":
 				last.NotLive = x.Value
-				continue
+			case "cpu_model":
+				last.CPU = x.Value
+			default:
+				last.Lacks = append(last.Lacks, x.Value)
 			}
-			last.Lacks = append(last.Lacks, x.Value)
 		}
 	}
 	return out, nil

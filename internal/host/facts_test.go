@@ -19,7 +19,7 @@ func facts() Facts {
 		Config: 17, Arch: "x86_64", Kernel: "2.6.32-754.el6.x86_64", CPUFlags: []string{"fpu", "sse2"}, Bridges: []string{"br0", "xenbr0"},
 		Lists: []string{"openvz", "xen"}, Restores: []string{"openvz"}, Listens: map[string]string{"xen": ":8002"},
 		Technologies: map[string]Technology{"lxc": {Digest: "0123"}, "toy": {"4567", true, true}},
-		VMs:          []VMFact{{Type: "openvz", Name: "101"}, {Type: "xen", Name: "web1", Mem: 1 << 30, Lacks: []string{"disk /gfs/web1.img: no such file or directory", "there is no bridge xenbr1"}, NotLive: "DRBD: resource r0: its connection is StandAlone, not Connected"}},
+		VMs:          []VMFact{{Type: "openvz", Name: "101"}, {Type: "kvm", Name: "win1", CPU: "SandyBridge disable:avx"}, {Type: "xen", Name: "web1", Mem: 1 << 30, Lacks: []string{"disk /gfs/web1.img: no such file or directory", "there is no bridge xenbr1"}, NotLive: "DRBD: resource r0: its connection is StandAlone, not Connected"}},
 	}
 }
 

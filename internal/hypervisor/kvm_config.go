@@ -158,13 +158,13 @@ func isUUID(s string) bool {
 	return len(digits) == 32 && strings.Trim(digits, "0123456789abcdefABCDEF") == "" && len(s) <= 36
 }
 
-// Needs are the disks, what the guest boots from, its emulator, and its bridges and networks.
+// Needs are the disks, what the guest boots from, its emulator, its processor, and its bridges and networks.
 func (k *kvm) Needs(ctx context.Context, vm string, params map[string]string) (Needs, error) {
 	g, root, err := k.domain(ctx, vm, params)
 	if err != nil {
 		return Needs{}, err
 	}
-	n := Needs{Mem: g.Mem}
+	n := Needs{Mem: g.Mem, CPU: k.cpuModel(ctx, root, g.Config)}
 	add := func(what, path string) {
 		if path != "" {
 			n.Files = append(n.Files, Need{what, k.tools.Host.Path(path)})

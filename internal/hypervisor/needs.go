@@ -14,6 +14,9 @@ type Needs struct {
 	Mem     int64 // bytes; 0 unknown
 	Files   []Need
 	Bridges []string // network bridges by name
+	// CPU is the processor model that the guest is given by name and this node has whole; "" where the guest may use
+	// whatever the processors of its node can do (KVM).
+	CPU string
 }
 
 // Need is a file, a folder or a block device.

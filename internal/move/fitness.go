@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -98,7 +99,7 @@ func (m Mover) askFacts(ctx context.Context, r Request, source string, kind hand
 	}
 	c.ask(names[3], func() (string, error) { return sameArch(from, target) })
 	c.ask(names[4], func() (string, error) { return newEnough("kernel", from.Member, from.Kernel, r.Target, target.Kernel) })
-	c.ask(names[5], func() (string, error) { return sameFlags(from, target) })
+	c.ask(names[5], func() (string, error) { return sameProcessor(with, from, target) })
 	if r.Type == vmexec {
 		c.skip("its definition says by what it is driven", names[6])
 	} else {
@@ -266,7 +267,29 @@ func numbers(version string) []int {
 	return out
 }
 
-// sameFlags: a guest goes on using what its processor had.
+// sameProcessor: a guest goes on using what its processor had. One that is given a model by name had that model's, on
+// whatever node; both nodes must have that whole.
+func sameProcessor(with []Request, from, target host.Facts) (string, error) {
+	models := map[string]bool{}
+	for _, r := range with {
+		a, b := modelOf(r, from), modelOf(r, target)
+		if a == "" || a != b {
+			return sameFlags(from, target)
+		}
+		models[a] = true
+	}
+	return fmt.Sprintf("%s and %s have the processor model that it is given: %s", from.Member, target.Member, strings.Join(slices.Sorted(maps.Keys(models)), ", ")), nil
+}
+
+func modelOf(r Request, f host.Facts) string {
+	for _, v := range f.VMs {
+		if v.Type == r.Type && v.Name == r.VM {
+			return v.CPU
+		}
+	}
+	return ""
+}
+
 func sameFlags(from, target host.Facts) (string, error) {
 	for _, f := range []host.Facts{from, target} {
 		if len(f.CPUFlags) == 0 {
@@ -280,7 +303,7 @@ func sameFlags(from, target host.Facts) (string, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return "", fmt.Errorf("the processors of %s lack what the guest may be using on %s: %s; stop it cold (clusvcadm -d, then -e -m %s), or mask them there", target.Member, from.Member, strings.Join(missing, " "), target.Member)
+		return "", fmt.Errorf("the processors of %s lack what the guest may be using on %s: %s; stop it cold (clusvcadm -d, then -e -m %s), mask them there, or give a KVM guest a processor by name (<cpu match='exact'><model>)", target.Member, from.Member, strings.Join(missing, " "), target.Member)
 	}
 	return fmt.Sprintf("%s can do all that %s can", target.Member, from.Member), nil
 }

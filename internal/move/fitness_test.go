@@ -47,6 +47,23 @@ func TestPreflightOfFacts(t *testing.T) {
 		{"a weaker processor", "101", node2(func(f *host.Facts) { f.CPUFlags = []string{"fpu"} }), "the processors of node2 lack what the guest may be using on node1: sse2"},
 		{"a stronger processor", "101", node2(func(f *host.Facts) { f.CPUFlags = []string{"avx", "fpu", "sse2"} }), ""},
 		{"an unknown processor", "101", node1(func(f *host.Facts) { f.CPUFlags = nil }), "node node1 does not say what its processors can do"},
+		{"a weaker processor, but a named one", "web1", func(w *world) {
+			node1(func(f *host.Facts) { f.VMs[1].CPU = "SandyBridge" })(w)
+			node2(func(f *host.Facts) { f.CPUFlags, f.VMs[1].CPU = []string{"fpu"}, "SandyBridge" })(w)
+		}, ""},
+		{"a named processor, and one that is weaker than that", "web1", func(w *world) {
+			node1(func(f *host.Facts) { f.VMs[1].CPU = "SandyBridge" })(w)
+			node2(func(f *host.Facts) { f.CPUFlags = []string{"fpu"} })(w)
+		}, "the processors of node2 lack"},
+		{"another name on each", "web1", func(w *world) {
+			node1(func(f *host.Facts) { f.VMs[1].CPU = "SandyBridge" })(w)
+			node2(func(f *host.Facts) { f.CPUFlags, f.VMs[1].CPU = []string{"fpu"}, "Nehalem" })(w)
+		}, "the processors of node2 lack"},
+		{"a named processor, and another VM of its service without one", "101", func(w *world) {
+			w.service("web1").ID = "service:centos"
+			node1(func(f *host.Facts) { f.VMs[0].CPU = "SandyBridge" })(w)
+			node2(func(f *host.Facts) { f.CPUFlags, f.VMs[0].CPU = []string{"fpu"}, "SandyBridge" })(w)
+		}, "the processors of node2 lack"},
 		{"the other tool", "web1", node2(func(f *host.Facts) { f.Tools = map[string]string{"xl": "4.4.0"} }), "node1 is driven by xm and node2 by xl"},
 		{"no tool", "web1", node2(func(f *host.Facts) { f.Tools = map[string]string{"vzctl": "4.0"} }), "node node2 does not say which tool drives its xen guests"},
 		{"an older Xen", "web1", node2(func(f *host.Facts) { f.Tools["xm"] = "3.0.3" }), "node1 runs Xen 3.1.2 and node2 the older 3.0.3"},

@@ -88,7 +88,7 @@ func (s Sampler) Fitness(ctx context.Context, f *host.Facts, vms []VM, needers m
 			f.VMs = append(f.VMs, x)
 			continue
 		}
-		x.Mem, x.Lacks = needs.Mem, lacks(needs, f.Bridges, bridgesKnown)
+		x.Mem, x.CPU, x.Lacks = needs.Mem, needs.CPU, lacks(needs, f.Bridges, bridgesKnown)
 		if r, ok := d.(hypervisor.Replicated); ok {
 			if err := r.CouldLive(ctx, vm.Name, vm.Params); err != nil {
 				x.NotLive = err.Error()

@@ -42,7 +42,7 @@ func TestFitness(t *testing.T) {
 	vms := []VM{{Type: "xen", Name: "web1"}, {Type: "xen", Name: "web2"}, {Type: "xen", Name: "gone"}, {Type: "openvz", Name: "101"}, {Type: "kvm", Name: "x"}}
 	err := s.Fitness(context.Background(), &f, vms, map[string]hypervisor.Needer{
 		"xen": needer{
-			"web1": {Mem: 1 << 30, Files: []hypervisor.Need{at("disk", "gfs/web1.img")}, Bridges: []string{"xenbr0"}},
+			"web1": {Mem: 1 << 30, CPU: "SandyBridge", Files: []hypervisor.Need{at("disk", "gfs/web1.img")}, Bridges: []string{"xenbr0"}},
 			"web2": {Files: []hypervisor.Need{at("disk", "gfs/web2.img"), at("disk", "gfs/private"), at("kernel", "boot/vmlinuz")}, Bridges: []string{"xenbr1"}},
 		},
 		"openvz": needer{"101": {Files: []hypervisor.Need{at("folder", "gfs/private/101")}}},
@@ -75,7 +75,7 @@ func TestFitness(t *testing.T) {
 	if err := s.Fitness(context.Background(), &f, nil, map[string]hypervisor.Needer{"openvz": needer{}}); err != nil || !slices.Equal(f.Restores, []string{"openvz"}) {
 		t.Errorf("it can restore %q, %v", f.Restores, err)
 	}
-	if f.VMs[0].Mem != 1<<30 {
+	if f.VMs[0].Mem != 1<<30 || f.VMs[0].CPU != "SandyBridge" || f.VMs[1].CPU != "" {
 		t.Errorf("%+v", f.VMs[0])
 	}
 }
@@ -116,5 +116,49 @@ func TestWhereRunningGuestsAreTaken(t *testing.T) {
 		if got != c.want || err != nil {
 			t.Errorf("%s: %q, %v, want %q", c.name, got, err, c.want)
 		}
+	}
+}
+
+// A guest of KVM moves by ssh, or by the port of libvirtd where the VMs say so.
+func TestWhereLibvirtIsReached(t *testing.T) {
+	vm := func(typ, transport string) VM {
+		return VM{Type: typ, Name: "x", Params: map[string]string{"migration_transport": transport}}
+	}
+	for _, c := range []struct {
+		name, sshd string
+		vms        []VM
+		want       string
+	}{
+		{"ssh is the default", "", []VM{vm("kvm", "")}, ":22"},
+		{"ssh by another port", "Port 2222\n", []VM{vm("kvm", "ssh")}, ":2222"},
+		{"tcp", "Port 2222\n", []VM{vm("kvm", "tcp")}, ":16509"},
+		{"tls", "", []VM{vm("kvm", "ssh"), vm("kvm", "tls")}, ":16514"},
+		{"another technology's", "", []VM{vm("xen", "tcp")}, ":22"},
+		{"no VM", "", nil, ":22"},
+		{"a name that means nothing", "", []VM{vm("kvm", "udp")}, ":22"},
+	} {
+		s, root, _ := node(t)
+		if c.sshd != "" {
+			write(t, root, "etc/ssh/sshd_config", c.sshd)
+		}
+		f := host.Facts{Member: "node1"}
+		if err := s.Fitness(context.Background(), &f, c.vms, map[string]hypervisor.Needer{"kvm": needer{}}); err != nil && !strings.Contains(err.Error(), "osrelease") && !strings.Contains(err.Error(), "cpuinfo") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if f.Listens["kvm"] != c.want || !slices.Contains(f.Restores, "kvm") {
+			t.Errorf("%s: %q, restores %q, want %q", c.name, f.Listens["kvm"], f.Restores, c.want)
+		}
+	}
+	// Below a root the node is reached by the address in its own hosts file.
+	s, root, _ := node(t)
+	write(t, root, "etc/hosts", "127.9.8.7\tnode1\n")
+	if at, err := s.libvirtListens(&host.Facts{Member: "node1"}, []VM{vm("kvm", "tcp")}); at != "127.9.8.7:16509" || err != nil {
+		t.Errorf("%q, %v", at, err)
+	}
+	// Without KVM nothing is said of it.
+	f := host.Facts{Member: "node1"}
+	err := s.Fitness(context.Background(), &f, []VM{vm("kvm", "tcp")}, nil)
+	if at, told := f.Listens["kvm"]; told {
+		t.Errorf("a node without libvirt says %q, %v", at, err)
 	}
 }
