@@ -105,7 +105,7 @@ func (c call) run(t testing.TB) int {
 // rgmanager: every parameter that has a value, nothing of the daemon's own environment.
 func (c call) rgmanager(t testing.TB) (argv, env []string) {
 	t.Helper()
-	xml := map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "lbvm": metadata.LBVM()}[c.typ]
+	xml := map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "kvm": metadata.KVM(), "vmexec": metadata.VMExec(), "lbvm": metadata.LBVM()}[c.typ]
 	m, err := ocf.ParseMetadata(xml)
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +115,8 @@ func (c call) rgmanager(t testing.TB) (argv, env []string) {
 		switch {
 		case p.Primary:
 			params = append([]real.Param{{Name: p.Name, Value: c.name}}, params...)
+		case p.Name == "type":
+			params = append(params, real.Param{Name: p.Name, Value: technology})
 		case p.Name == "on_stop" && c.shutdown:
 			params = append(params, real.Param{Name: p.Name, Value: "shutdown"})
 		case p.HasDefault:
@@ -137,6 +139,9 @@ func (c call) pacemaker() (argv, env []string) {
 	if c.shutdown {
 		env = append(env, "OCF_RESKEY_on_stop=shutdown")
 	}
+	if c.typ == "vmexec" {
+		env = append(env, "OCF_RESKEY_type="+technology)
+	}
 	if c.action == "migrate" {
 		env = append(env, "OCF_RESKEY_CRM_meta_migrate_source="+c.node, "OCF_RESKEY_CRM_meta_migrate_target="+c.target)
 	}
@@ -152,6 +157,9 @@ func (c call) pacemaker() (argv, env []string) {
 // heartbeat: everything is an argument.
 func (c call) heartbeat() (argv, env []string) {
 	argv = []string{filepath.Join(c.c.l.Root(c.node), heartbeatDir, c.typ), c.name}
+	if c.typ == "vmexec" {
+		argv = append(argv, "type="+technology)
+	}
 	if c.shutdown {
 		argv = append(argv, "on_stop=shutdown")
 	}

@@ -15,7 +15,9 @@ import (
 
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 	"github.com/lbvm/lbvm/internal/lab"
+	"github.com/lbvm/lbvm/internal/lab/libvirt"
 	"github.com/lbvm/lbvm/internal/lab/openvz"
 	"github.com/lbvm/lbvm/internal/lab/rgmanager"
 	"github.com/lbvm/lbvm/internal/lab/xen"
@@ -36,16 +38,45 @@ type cluster struct {
 	vms map[string]*vm // by TYPE:NAME
 }
 
-// newCluster makes a lab with so many VMs of each technology and starts it. The seed chooses the versions of the tools
-// that the lab plays.
-func newCluster(t *testing.T, programs string, seed int64, containers, domains int) *cluster {
+// technology is what the definition is called by which vmexec drives the lab's Xen.
+const technology = "domain"
+
+const definition = `config /etc/xen/%{name};
+disk /shared/images/%{name}.img;
+status {
+    # While a domain leaves or is saved it bears another name. One that arrives stands still and has done nothing.
+    sh 'xm list "$VM_NAME" || xm list "migrating-$VM_NAME"';
+    running  exit 0 output "^%{name} +[0-9]+ +[0-9]+ +[0-9]+ +[r-][b-]---- ";
+    arriving exit 0 output "^%{name} +[0-9]+ +[0-9]+ +[0-9]+ +--p--- +0\\.0$";
+    leaving  exit 0 output "^migrating-%{name} ";
+    stopped  exit 1 3 error "^Error: Domain 'migrating-%{name}' does not exist";
+}
+start   xm create %{config};
+stop    xm shutdown %{name};
+destroy xm destroy %{name};
+save    xm save %{name} %{image};
+restore xm restore %{image};
+migrate xm migrate --live %{name} %{target};
+`
+
+// newCluster makes a lab with so many VMs of each agent and starts it. The seed chooses the versions of the tools that the
+// lab plays.
+func newCluster(t *testing.T, programs string, seed int64, vms map[string]int) *cluster {
 	t.Helper()
 	o := lab.Options{Nodes: members[:], Scale: 1, Programs: programs, VMs: []lab.VM{}}
-	for i := range containers {
-		o.VMs = append(o.VMs, lab.VM{Type: "openvz", Name: strconv.Itoa(101 + i), Memory: 64})
-	}
-	for i := range domains {
-		o.VMs = append(o.VMs, lab.VM{Type: "xen", Name: fmt.Sprintf("web%d", i+1), Memory: 64})
+	by := map[string]string{} // the agent of each
+	for typ, n := range vms {
+		plays := typ
+		if typ == "vmexec" { // the lab's Xen, as a technology of an administrator's own
+			plays = "xen"
+		}
+		for i := range n {
+			name := fmt.Sprintf("%s%d", typ, i+1)
+			if typ == "openvz" {
+				name = strconv.Itoa(101 + i)
+			}
+			o.VMs, by[name] = append(o.VMs, lab.VM{Type: plays, Name: name, Memory: 64}), typ
+		}
 	}
 	l, err := lab.Create(filepath.Join(t.TempDir(), "lab"), o)
 	if err != nil {
@@ -53,7 +84,7 @@ func newCluster(t *testing.T, programs string, seed int64, containers, domains i
 	}
 	c := &cluster{t: t, l: l, vms: map[string]*vm{}}
 	for _, v := range o.VMs {
-		c.vms[v.Type+":"+v.Name] = newVM(c, v.Type, v.Name)
+		c.vms[by[v.Name]+":"+v.Name] = newVM(c, by[v.Name], v.Type, v.Name)
 	}
 	for i, n := range members {
 		c.furnish(n)
@@ -62,6 +93,9 @@ func newCluster(t *testing.T, programs string, seed int64, containers, domains i
 		}
 		if seed&8 == 8 {
 			c.file(n, "etc/lab-xm-version", "4.4\n")
+		}
+		if seed&16 == 16 {
+			c.file(n, "etc/lab-virsh-version", "0.10\n")
 		}
 	}
 	c.run()
@@ -79,6 +113,10 @@ func (c *cluster) furnish(node string) {
 	}
 	text = regexp.MustCompile(`(?s)\s*<service .*?</service>`).ReplaceAll(text, nil)
 	c.file(node, host.ClusterXML, string(text))
+	if err := os.MkdirAll(filepath.Join(root, vmexec.Dir), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	c.file(node, filepath.Join(vmexec.Dir, technology), definition)
 	for _, typ := range agents {
 		for _, dir := range []string{pacemakerDir, heartbeatDir} {
 			if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
@@ -192,6 +230,7 @@ func (p *power) Off(node string) error {
 func (c *cluster) tools(node string) map[string]lab.Tool {
 	all := openvz.Tools()
 	maps.Copy(all, xen.Tools())
+	maps.Copy(all, libvirt.Tools())
 	for _, name := range lab.NodeTools() {
 		tool := all[name]
 		all[name] = func(ctx context.Context, n *lab.Node, r lab.Request) run.Result {
@@ -202,7 +241,7 @@ func (c *cluster) tools(node string) map[string]lab.Tool {
 			if v == nil {
 				return tool(ctx, n, r)
 			}
-			done := v.toolBegins(node, r.Argv)
+			done := v.toolBegins(node, verb(r.Argv))
 			defer done()
 			return tool(ctx, n, r)
 		}
@@ -212,24 +251,34 @@ func (c *cluster) tools(node string) map[string]lab.Tool {
 
 // meant is the VM that a call of a tool speaks of. Where the arguments name none it is the one whose agent asks.
 func (c *cluster) meant(r lab.Request) *vm {
-	typ := map[string]string{"vzctl": "openvz", "xm": "xen"}[r.Argv[0]]
+	plays := map[string]string{"vzctl": "openvz", "xm": "xen", "virsh": "kvm"}[r.Argv[0]]
 	for _, a := range r.Argv[1:] {
-		if v := c.vms[typ+":"+strings.TrimPrefix(filepath.Base(a), leavingPrefix)]; v != nil {
-			return v
-		}
-		if filepath.IsAbs(a) {
-			if v := c.vms[strings.Replace(filepath.Base(filepath.Dir(filepath.Dir(a))), "-", ":", 1)]; v != nil {
+		name := strings.TrimPrefix(strings.TrimSuffix(filepath.Base(a), ".xml"), leavingPrefix)
+		folder := filepath.Base(filepath.Dir(filepath.Dir(a))) // of an image
+		for _, v := range c.vms {
+			if v.plays == plays && (v.name == name || filepath.Base(v.folder) == folder) {
 				return v
 			}
 		}
 	}
 	parent := parentOf(r.PID)
 	for _, v := range c.vms {
-		if v.typ == typ && parent != 0 && v.trapped() == parent {
+		if v.plays == plays && parent != 0 && v.trapped() == parent {
 			return v
 		}
 	}
 	return nil
+}
+
+// verb is a tool's command line without what stands before its command.
+func verb(argv []string) []string {
+	i := 1
+	for ; argv[0] == "virsh" && i < len(argv) && strings.HasPrefix(argv[i], "-"); i++ {
+		if argv[i] == "-c" {
+			i++
+		}
+	}
+	return append([]string{argv[0]}, argv[min(i, len(argv)):]...)
 }
 
 // parentOf is 0 where the process has ended.

@@ -10,5 +10,5 @@
 // TestMutants shows that the test would notice: it builds agents with one line changed and wants a finding.
 //
 // Variables: LBVM_BIN is the folder of a build, LBVM_KILLS how many agents are killed, LBVM_KILL_SEED the seed, LBVM_KILL
-// the number of the one episode to repeat.
+// the number of the one episode to repeat, LBVM_KILL_TYPE the type of the only agents to be killed.
 package kill

@@ -370,7 +370,7 @@ func (v *vm) witness() []lab.Finding {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	return slices.DeleteFunc(all, func(f lab.Finding) bool { return f.VM != v.typ+":"+v.name })
+	return slices.DeleteFunc(all, func(f lab.Finding) bool { return f.VM != v.plays+":"+v.name })
 }
 
 func (e *episode) String() string {

@@ -18,21 +18,36 @@ func (k kind) String() string { return k.typ + " " + k.name }
 
 func kinds() []kind {
 	return []kind{
-		{"openvz", "start, cold", 9, startCold},
-		{"openvz", "start, resume", 13, startResume},
-		{"openvz", "stop, image", 18, stopImage},
-		{"openvz", "stop, shutdown", 3, stopShutdown},
-		{"openvz", "stop, ticket", 5, stopTicket},
-		{"openvz", "stop, absent", 2, stopAbsent},
-		{"xen", "start, cold", 4, startCold},
-		{"xen", "start, resume", 8, startResume},
-		{"xen", "start, adopt after live", 3, startAdopt},
-		{"xen", "stop, image", 11, stopImage},
-		{"xen", "stop, shutdown", 3, stopShutdown},
-		{"xen", "stop, live ticket", 8, stopTicket},
+		{"openvz", "start, cold", 6, startCold},
+		{"openvz", "start, resume", 10, startResume},
+		{"openvz", "stop, image", 13, stopImage},
+		{"openvz", "stop, shutdown", 2, stopShutdown},
+		{"openvz", "stop, ticket", 4, stopTicket},
+		{"openvz", "stop, absent", 1, stopAbsent},
+		{"xen", "start, cold", 2, startCold},
+		{"xen", "start, resume", 6, startResume},
+		{"xen", "start, adopt after live", 2, startAdopt},
+		{"xen", "stop, image", 8, stopImage},
+		{"xen", "stop, shutdown", 2, stopShutdown},
+		{"xen", "stop, live ticket", 6, stopTicket},
 		{"xen", "stop, absent", 1, stopAbsent},
-		{"xen", "migrate", 7, migrate},
-		{"xen", "migrate_from", 3, migrateFrom},
+		{"xen", "migrate", 5, migrate},
+		{"xen", "migrate_from", 2, migrateFrom},
+		{"kvm", "start, cold", 2, startCold},
+		{"kvm", "start, resume", 3, startResume},
+		{"kvm", "start, adopt after live", 1, startAdopt},
+		{"kvm", "stop, image", 4, stopImage},
+		{"kvm", "stop, shutdown", 1, stopShutdown},
+		{"kvm", "stop, live ticket", 3, stopTicket},
+		{"kvm", "stop, absent", 1, stopAbsent},
+		{"kvm", "migrate", 2, migrate},
+		{"kvm", "migrate_from", 1, migrateFrom},
+		{"vmexec", "start, cold", 1, startCold},
+		{"vmexec", "start, resume", 2, startResume},
+		{"vmexec", "stop, image", 3, stopImage},
+		{"vmexec", "stop, shutdown", 1, stopShutdown},
+		{"vmexec", "stop, live ticket", 2, stopTicket},
+		{"vmexec", "stop, absent", 1, stopAbsent},
 		{"lbvm", "start", 1, nil},
 		{"lbvm", "stop", 1, nil},
 	}
@@ -114,7 +129,7 @@ func stopTicket(e *episode) call {
 
 func stopAbsent(e *episode) call {
 	node := e.at()
-	e.v.c.ask(node, "lab", "crash", e.v.typ+":"+e.v.name)
+	e.v.c.ask(node, "lab", "crash", e.v.plays+":"+e.v.name)
 	e.tell("the guest crashes on %s", node)
 	return e.call("stop", node)
 }

@@ -20,13 +20,14 @@ const (
 	killsVariable   = "LBVM_KILLS"
 	seedVariable    = "LBVM_KILL_SEED"
 	episodeVariable = "LBVM_KILL"
+	typeVariable    = "LBVM_KILL_TYPE"
 )
 
 // moduleRoot is where go.mod lies; a test runs in its package's folder.
 const moduleRoot = "../.."
 
 // agents are the agents' types, and the folders that they are built from.
-var agents = [...]string{"openvz", "xen", "lbvm"}
+var agents = [...]string{"openvz", "xen", "kvm", "vmexec", "lbvm"}
 
 // together is how many VMs have their turn at a time: agents wait more than they work.
 const together = "32"

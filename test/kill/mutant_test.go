@@ -101,7 +101,7 @@ func (m mutant) campaign(t *testing.T, programs string, seed int64) (findings []
 	const most = 120
 	some := slices.DeleteFunc(kinds(), func(k kind) bool { return !slices.Contains(m.kinds, k.String()) })
 	camp := newCampaign(seed, deck(some))
-	c := newCluster(t, programs, seed, 2, 2)
+	c := newCluster(t, programs, seed, map[string]int{"openvz": 2, "xen": 2})
 	var numbers []int64
 	for i := range int64(most) {
 		numbers = append(numbers, i)
@@ -148,12 +148,12 @@ func (m mutant) build(t *testing.T) string {
 		t.Fatal(err)
 	}
 	bins := filepath.Join(dir, "bin")
-	for _, p := range []string{"lbvm-lab", "lbmonitor", "agents/lbvm.sh"} {
+	for _, p := range []string{"lbvm-lab", "lbmonitor"} {
 		if err := os.Symlink(filepath.Join(bin(t), p), filepath.Join(bins, p)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, typ := range []string{"openvz", "xen"} {
+	for _, typ := range agents {
 		from := agentIn(bin(t), typ)
 		if slices.ContainsFunc(m.kinds, func(k string) bool { return strings.HasPrefix(k, typ+" ") }) {
 			if err := build(agentIn(bins, typ), "agents/"+typ, filepath.Join(dir, "overlay.json")); err != nil {

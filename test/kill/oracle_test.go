@@ -83,7 +83,7 @@ func expectsStop(c call, s snapshot, t *ticket, boot string) verdict {
 		case "sending":
 			return leaves("stop: absent, sending", "sent", "", r.to)
 		case "suspending":
-			proved := c.typ == "openvz" && s.noted && r.boot == boot
+			proved := (c.typ == "openvz" && s.noted || c.typ == "kvm" && s.saved) && r.boot == boot
 			if image || proved {
 				return leaves("stop: absent, suspending, image whole", "suspended", "", "")
 			}
@@ -109,7 +109,7 @@ func expectsStop(c call, s snapshot, t *ticket, boot string) verdict {
 	switch {
 	case c.shutdown:
 		return leaves(row+", shutdown", "down", "", "")
-	case fresh && t.valid(me, r, s.ticket) && c.typ == "xen":
+	case fresh && t.valid(me, r, s.ticket) && c.typ != "openvz":
 		v := leaves(row+", live ticket", "sent", "", t.target)
 		v.used = true
 		return v

@@ -28,7 +28,10 @@ const (
 	mounted presence = "mounted" // and down
 )
 
-const leavingPrefix = "migrating-"
+const (
+	leavingPrefix = "migrating-"
+	savedMagic    = "LibvirtQemudSave" // what libvirt writes over the beginning of an image when all of it is there
+)
 
 // record is H/state; phase is none where there is no file.
 type record struct {
@@ -54,6 +57,7 @@ type snapshot struct {
 	memory   map[string]string // what incarnation a node's guest has
 	files    []string          // in H, without those that are always there
 	noted    bool              // the dump of rec.image is noted as complete
+	saved    bool              // libvirt says of the image of rec.image that all of the memory is in it
 	ticket   string            // transaction of H/ticket
 	problems []string          // what cannot be
 }
@@ -131,6 +135,12 @@ func (v *vm) readFolder(s *snapshot) {
 		fi, err := os.Stat(filepath.Join(part, "mem"))
 		s.noted = err == nil && strings.TrimSpace(string(note)) == strconv.FormatInt(fi.Size(), 10)
 	}
+	if f, err := os.Open(filepath.Join(part, "mem")); err == nil {
+		head := make([]byte, len(savedMagic))
+		_, err := f.ReadAt(head, 0)
+		s.saved = err == nil && string(head) == savedMagic
+		f.Close()
+	}
 	if text, err := os.ReadFile(filepath.Join(v.folder, "ticket")); err == nil {
 		p, err := keyval.Parse(text)
 		if err != nil {
@@ -163,19 +173,25 @@ func (v *vm) lookAt(node string, s *snapshot) {
 		s.wrong("the guests of %s are %q", node, text)
 	}
 	for _, g := range guests {
-		if g.Type != v.typ || g.VM != v.name {
+		if g.Type != v.plays || g.VM != v.name {
 			continue
 		}
 		s.memory[node] = g.Incarnation
-		if g.Frozen && s.on[node] == running {
+		switch {
+		case g.Frozen && s.on[node] == running:
 			s.on[node] = frozen
+		case v.plays == "kvm" && s.on[node] == torso:
+			s.on[node] = half
 		}
 	}
 }
 
 func (v *vm) toolSays(node string) presence {
 	v.t.Helper()
-	if v.typ == "openvz" {
+	switch v.plays {
+	case "kvm":
+		return v.virshSays(node)
+	case "openvz":
 		words := strings.Fields(v.c.ask(node, "vzctl", "status", v.name))
 		switch {
 		case slices.Contains(words, "running"):
@@ -194,6 +210,22 @@ func (v *vm) toolSays(node string) presence {
 			return running
 		case len(f) == 6 && f[0] == leavingPrefix+v.name:
 			return half
+		}
+	}
+	return absent
+}
+
+// virshSays asks once: a domain that is being shut down may vanish between two questions.
+func (v *vm) virshSays(node string) presence {
+	v.t.Helper()
+	for _, line := range strings.Split(v.c.ask(node, "virsh", "list", "--all"), "\n") {
+		f := strings.Fields(line)
+		switch {
+		case len(f) < 3 || f[1] != v.name || f[2] == "shut":
+		case f[2] == "paused":
+			return torso // or it leaves: then it has a guest here
+		default:
+			return running
 		}
 	}
 	return absent

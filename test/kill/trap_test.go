@@ -177,6 +177,8 @@ func changes(argv []string) bool {
 	switch argv[0] {
 	case "vzctl":
 		return slices.Contains([]string{"start", "stop", "mount", "umount", "chkpnt", "restore"}, argv[1])
+	case "virsh":
+		return slices.Contains([]string{"create", "shutdown", "destroy", "suspend", "resume", "save", "restore", "migrate", "domjobabort"}, argv[1])
 	case "xm":
 		return slices.Contains([]string{"create", "shutdown", "destroy", "pause", "unpause", "save", "restore", "migrate"}, argv[1])
 	}

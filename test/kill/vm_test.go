@@ -16,8 +16,9 @@ import (
 type vm struct {
 	c         *cluster
 	t         *testing.T // the one that plays with it
-	typ, name string
-	folder    string // H
+	typ, name string     // typ is the agent's
+	plays     string     // the lab's technology
+	folder    string     // H
 
 	mu    sync.Mutex
 	trap  *trap
@@ -30,8 +31,8 @@ type vm struct {
 	boots  int    // how often the table had it booted cold
 }
 
-func newVM(c *cluster, typ, name string) *vm {
-	return &vm{c: c, typ: typ, name: name, folder: c.l.Path("shared/lbvm/handoff", typ+"-"+name), busy: map[string]int{}}
+func newVM(c *cluster, typ, plays, name string) *vm {
+	return &vm{c: c, typ: typ, plays: plays, name: name, folder: c.l.Path("shared/lbvm/handoff", typ+"-"+name), busy: map[string]int{}}
 }
 
 func (v *vm) setTrap(t *trap) {
