@@ -16,7 +16,7 @@ const binVariable = "LBVM_BIN"
 // programs and agents are what a build leaves behind.
 var (
 	programs = [...]string{"lbm", "lblog", "lbmonitor", "lbvm-lab"}
-	agents   = [...]string{"openvz", "xen", "vmexec", "lbvm"}
+	agents   = [...]string{"openvz", "xen", "kvm", "vmexec", "lbvm"}
 )
 
 // built is the folder with the programs; it is filled by the first test that asks.
