@@ -50,6 +50,7 @@ func (w world) app() *cli.App {
 		UsageText: "lbm COMMAND [OPTIONS] [ARGUMENTS]\nlbm -l",
 		Description: "The virtual machines are services of the cluster; lbm shows them and moves them.\n\n" +
 			"   lbm init --shared /gfs      make a cluster ready, once\n" +
+			"   lbm add /etc/vz/conf/101.conf  take an existing VM into it\n" +
 			"   lbm -l                      where is what\n" +
 			"   lbm migrate 101 node2       hand a running VM to another node\n" +
 			"   lbm restart 101             boot it anew\n" +
@@ -65,17 +66,21 @@ func (w world) app() *cli.App {
 			"   lbm eval 'CODE'             try a piece of a rule\n" +
 			"   lbm exec check lxc          is the definition of a technology right?\n\n" +
 			"Exit codes: 0 done, 1 failed or errors found, 2 usage, 3 refused and nothing changed,\n4 not verified, 5 partly done, 6 only warnings.",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "list", Aliases: []string{"l"}, Usage: "list the balanced virtual machines"}},
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "list", Aliases: []string{"l"}, Usage: "list the balanced virtual machines"},
+			&cli.StringFlag{Name: "c", Usage: "take an existing VM into the cluster, as lbm add does: `CONFIG`"}},
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.guardCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.explainCommand(), w.replayCommand(), w.execCommand(), w.ccsCommand()},
+		Commands:       []*cli.Command{w.initCommand(), w.addCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.guardCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.explainCommand(), w.replayCommand(), w.execCommand(), w.ccsCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)
 			}
 			if c.Bool("list") {
 				return w.listBalanced(c.Context)
+			}
+			if config := c.String("c"); config != "" {
+				return w.addAsInTheManual(c, config)
 			}
 			if err := cli.ShowAppHelp(c); err != nil {
 				return err

@@ -14,6 +14,7 @@ import (
 )
 
 func main() {
+	run.KeeperMain()
 	h, err := host.FromEnviron(os.Environ())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lbm:", err)

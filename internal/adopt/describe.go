@@ -1,0 +1,68 @@
+package adopt
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/lbvm/lbvm/internal/host"
+)
+
+// Doing is one thing that a step does, in words.
+type Doing struct{ Step, Text string }
+
+// Describe tells everything that Add would do with a plan, in its order.
+func (a Adopter) Describe(ctx context.Context, p Plan) ([]Doing, error) {
+	var out []Doing
+	say := func(step, format string, args ...any) { out = append(out, Doing{step, fmt.Sprintf(format, args...)}) }
+	for _, f := range p.Retire {
+		say("retire", "rename %s to %s", f.Path, filepath.Base(f.Path)+origSuffix)
+	}
+	for _, c := range p.Copies {
+		tool, err := a.copier(ctx)
+		if err != nil {
+			return nil, err
+		}
+		say("copy", "copy %s to %s by %s: %d MiB, %d names", c.From, c.To, filepath.Base(tool.path), c.Bytes>>20, c.Entries)
+	}
+	for _, c := range p.Copies {
+		say("verify", "compare %s with %s, name by name and byte by byte", c.To, c.From)
+	}
+	for _, t := range p.Texts {
+		say("configs", "write %s", t.Path)
+	}
+	for _, l := range p.Links {
+		say("switch", "link %s to %s", l.Path, l.To)
+	}
+	for _, c := range p.Copies {
+		say("originals", "rename %s to %s", c.From, filepath.Base(c.From)+origSuffix)
+	}
+	w := work{Adopter: a, p: p}
+	peers, err := w.peers()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range peers {
+		say("nodes", "make the same links on %s", n)
+	}
+	src, err := os.ReadFile(a.Host.Path(host.ConfFile))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := withBalance(src, p.Balance); err != nil {
+		return nil, err
+	}
+	say("lbvm.conf", "add %s to the balanced VMs of %s", p.Balance, host.ConfFile)
+	say("cluster", "add to %s, its version raised by one: %s", host.ClusterXML, p.element())
+	return out, nil
+}
+
+// Steps gives the names of the steps and what each is for, in their order.
+func Steps() [][2]string {
+	var out [][2]string
+	for _, s := range (&work{}).steps() {
+		out = append(out, [2]string{s.name, s.what})
+	}
+	return out
+}
