@@ -210,7 +210,7 @@ func (m Mover) owned(ctx context.Context, st cluster.Status, r Request) (plan, e
 
 // recordOf is the record of a VM that runs on source, or is started there and has none.
 func (m Mover) recordOf(r Request, source string) (handoff.State, error) {
-	st, err := handoff.ReadState(m.Shared, r.Type, r.VM)
+	st, err := m.record(r)
 	if err != nil {
 		return st, err
 	}

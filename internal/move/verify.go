@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/pkg/balance"
 )
 
@@ -130,12 +133,19 @@ func (m Mover) look(ctx context.Context, r Request) (cluster.Status, cluster.Ser
 	return st, svc, rec, err
 }
 
-// record is a VM's hand-off record, NoRecord where there is no shared storage.
+// record is a VM's hand-off record, NoRecord where there is no shared storage. That a VM has none is believed only as long
+// as the storage bears its mark: below an empty mount point nothing has a record.
 func (m Mover) record(r Request) (handoff.State, error) {
 	if m.Shared == "" {
 		return handoff.State{Phase: handoff.NoRecord}, nil
 	}
-	return handoff.ReadState(m.Shared, r.Type, r.VM)
+	st, err := handoff.ReadState(m.Shared, r.Type, r.VM)
+	if err == nil && st.Phase == handoff.NoRecord {
+		if _, err := os.Stat(filepath.Join(m.Shared, host.MarkerFile)); err != nil {
+			return handoff.State{}, fmt.Errorf("the shared storage was taken away: %w", err)
+		}
+	}
+	return st, err
 }
 
 // judge reads manager and record together. moving says that it is too early to tell.

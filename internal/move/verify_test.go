@@ -3,6 +3,10 @@ package move
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,5 +110,36 @@ func TestAContradiction(t *testing.T) {
 	}
 	if took := w.clock.Now().Sub(start); took < settleLimit-settleStep || took > 2*settleLimit {
 		t.Errorf("it was waited for %s", took)
+	}
+}
+
+// A share that is taken away during a move leaves an empty folder: that there is no record in it proves nothing.
+func TestAShareThatIsTakenAwayProvesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.mgr.move = func(context.Context, string, string) error {
+		w.service("101").Owner = "node2"
+		if err := os.RemoveAll(filepath.Join(w.shared, "lbvm")); err != nil {
+			t.Error(err)
+		}
+		return nil
+	}
+	rec, err := w.mover.Move(context.Background(), request("openvz", "101", "node2"))
+	if !errors.Is(err, ErrUnverified) || !strings.Contains(fmt.Sprint(err), "the shared storage was taken away") || rec.Outcome != balance.OutcomeUnknown {
+		t.Errorf("%+v, %v", rec, err)
+	}
+	for _, ask := range []func() error{
+		func() error { return w.mover.Check(context.Background(), request("openvz", "101", "node3")) },
+		func() error {
+			_, err := w.mover.PlanRepair(context.Background(), request("openvz", "101", ""))
+			return err
+		},
+		func() error {
+			_, err := w.mover.CheckRestart(context.Background(), request("openvz", "101", ""))
+			return err
+		},
+	} {
+		if err := ask(); !errors.Is(err, ErrRefused) {
+			t.Errorf("%v", err)
+		}
 	}
 }

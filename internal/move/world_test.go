@@ -41,6 +41,7 @@ func newWorld(t *testing.T) *world {
 			t.Fatal(err)
 		}
 	}
+	w.write(host.MarkerFile, "")
 	all := []cluster.Placement{{Node: "node1"}, {Node: "node2"}, {Node: "node3"}}
 	w.mgr = &manager{status: cluster.Status{Quorate: true,
 		Members: []cluster.Member{{Name: "node1", Online: true, Local: true, Manager: true}, {Name: "node2", Online: true, Manager: true}, {Name: "node3", Online: true, Manager: true}},
