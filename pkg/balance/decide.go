@@ -86,7 +86,8 @@ type ask struct {
 	vm    *VM
 	rule  *Rule
 	index int     // of its decision
-	gain  float64 // what a built-in algorithm expects of it; 0 of other rules
+	need  int     // how urgent a built-in algorithm finds it
+	gain  float64 // what it expects of the move; 0 of other rules
 }
 
 // inTurn is the order in which moves are given: that of balance. The VMs of which a built-in algorithm tells what it
@@ -98,7 +99,7 @@ func inTurn(asks []ask) []ask {
 			gains = append(gains, a)
 		}
 	}
-	slices.SortStableFunc(gains, func(a, b ask) int { return cmp.Compare(b.gain, a.gain) })
+	slices.SortStableFunc(gains, func(a, b ask) int { return cmp.Or(cmp.Compare(b.need, a.need), cmp.Compare(b.gain, a.gain)) })
 	for i := range asks {
 		if asks[i].gain > 0 {
 			asks[i], gains = gains[0], gains[1:]
@@ -183,7 +184,7 @@ func (r *round) byRule(ctx context.Context, vm *VM, written string) (ask, Decisi
 		d.Why = silence(&d)
 		return ask{}, d
 	}
-	return ask{vm: vm, rule: rule, gain: gain}, d
+	return ask{vm: vm, rule: rule, need: r.eval.need, gain: gain}, d
 }
 
 // settle makes a verdict of what a rule asked for.
@@ -210,7 +211,7 @@ const manyCandidates = 32
 func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d *Decision) (gain float64) {
 	trace := r.in.Trace != nil && r.in.Trace(vm.ID())
 	e := &r.eval
-	e.r, e.vm, e.of, e.reads, e.gain = r, vm.ID(), vm, nil, 0
+	e.r, e.vm, e.of, e.reads, e.need, e.gain = r, vm.ID(), vm, nil, 0, 0
 	list := r.candidates(vm)
 	d.Considered = len(list)
 	for i := range list {

@@ -16,7 +16,8 @@ type evaluation struct {
 	r             *round
 	vm            string
 	of            *VM     // nil in a trial
-	gain          float64 // of the move, as a built-in algorithm sees it
+	need          int     // how urgent a built-in algorithm finds the move
+	gain          float64 // of the move, as it sees it
 	owner, target *node
 	askedTarget   bool
 	said          Said

@@ -13,13 +13,15 @@ import (
 // processors, and asks for a move
 //
 //   - from a hot node: above Hot in three of the last five minutes and in the mean of them, or above Full in the last two;
-//     to a node that would stay below Cool with the VM, in the mean of five minutes and of half an hour, or, where the
-//     owner is above Full, below the owner by Gain;
+//     to a node that would stay below Cool with the VM, in the mean of five minutes and of half an hour. Where that cannot
+//     be asked for, because the owner is half way from Hot to Full, it must only stay below Hot and below the owner by
+//     Gain; where the owner is above Full, below the owner by Gain. A move costs a processor on both ends while it
+//     lasts: a node that waits for the last moment is filled by its own relief;
 //   - from a node that has long been busier than another: above Busy in the mean of the last half hour, and above the
-//     other by Spread. The VM must be small enough to leave the target below the owner.
+//     other by Spread. The VM must leave the target below what the owner then has, or below what it has now by Gain.
 //
-// Of all VMs that ask it has those moved first that take most of the load that is too much from their node for each
-// GiB of memory that must be copied.
+// Of all VMs that ask it has those moved first whose node is above Full, then those of hot nodes; among them those that
+// take most of the load that is too much from their node for each GiB of memory that must be copied.
 //
 // Its marks are shares of a node's processors. Zero fields have their defaults.
 type Relief struct {
@@ -129,9 +131,11 @@ func (e *evaluation) reliefHot(m Relief, x Resource, load float64, trace *perl.T
 		then = max(then, load)
 	}
 	what := x.Name + " of " + e.target.Name + " with it"
+	near := (m.Hot + m.Full) / 2
 	if compared(trace, what, "<", then, m.Cool) ||
+		compared(trace, x.Name+" of "+e.owner.Name, ">", load, near) && compared(trace, what, "<", then, min(m.Hot, load-m.Gain)) ||
 		compared(trace, x.Name+" of "+e.owner.Name, ">", load, m.Full) && compared(trace, what, "<", then, load-m.Gain) {
-		e.ask(x, load, load-m.Cool)
+		e.ask(m, x, load, load-m.Cool, true)
 	}
 	return nil
 }
@@ -149,14 +153,22 @@ func (e *evaluation) reliefSpread(m Relief, x Resource, load float64, trace *per
 		return err
 	}
 	part := e.r.share(e.of, x, load, e.owner)
-	if compared(trace, x.Name+" of "+e.target.Name+" with it", "<", then, load-part) {
-		e.ask(x, load, (load-other.read.Average)/2)
+	if compared(trace, x.Name+" of "+e.target.Name+" with it", "<", then, load-min(part, m.Gain)) {
+		e.ask(m, x, load, (load-other.read.Average)/2, false)
 	}
 	return nil
 }
 
 // ask says migrate. much is how much of the owner's load is too much.
-func (e *evaluation) ask(x Resource, load, much float64) {
+func (e *evaluation) ask(m Relief, x Resource, load, much float64, hot bool) {
+	need := 0
+	switch {
+	case load > m.Full:
+		need = 2
+	case hot:
+		need = 1
+	}
+	e.need = max(e.need, need)
 	part := e.r.share(e.of, x, load, e.owner)
 	gib := float64(e.of.Mem) / (1 << 30)
 	e.gain = max(e.gain, math.Min(part, much)/(gib+reliefCopy))

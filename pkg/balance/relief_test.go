@@ -38,6 +38,13 @@ func TestRelief(t *testing.T) {
 		{"not by as much", 0.65, 0.5, 0.41, nil, []string{}},
 		{"where it would be as bad there", 0.75, 0.64, 0.64, nil, []string{}},
 		{"an overloaded node: the lesser evil", 1, 0.7, 0.72, nil, []string{"xen:web n1->n2"}},
+		{"hot, and nobody would stay cool with it: it waits", 0.80, 0.62, 0.62, nil, []string{}},
+		{"half way to full: below the owner by a tenth, and not hot", 0.85, 0.62, 0.62, nil, []string{"xen:web n1->n2"}},
+		{"half way to full: never a second hot node", 0.88, 0.70, 0.70, nil, []string{}},
+		{"one large guest: the busier of the two is less busy than now", 0.70, 0.5, 0.2, func(in *Input) {
+			in.View.VMs[0].Cores, in.View.VMs[1].Cores, in.View.VMs[2].Cores = 0.1, 6, 0.1
+			in.View.VMs[0].Mem, in.View.VMs[2].Mem = 60<<30, 60<<30
+		}, []string{"openvz:102 n1->n3"}},
 		{"a domain's priority before the load", 0.85, 0.3, 0.1, func(in *Input) {
 			for i := range in.View.VMs {
 				in.View.VMs[i].MayRun = []Placement{{"n2", 3}, {"n3", 2}}
@@ -69,6 +76,16 @@ func TestRelief(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The node that is short of processors comes before the one that is only hot, though the move is dearer.
+func TestReliefOfTheWorstNodeFirst(t *testing.T) {
+	in := reliefWorld(0.85, 0.99, 0.1)
+	in.View.VMs[1].Owner, in.View.VMs[1].Mem = "n2", 32<<30
+	p := mustDecide(t, in)
+	if got := moves(p); !slices.Equal(got, []string{"openvz:102 n2->n3"}) {
+		t.Errorf("moves %q: %+v", got, p.Decisions)
 	}
 }
 
