@@ -11,10 +11,12 @@ import (
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/monitor"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
 func main() {
+	monitor.SpareGarbage()
 	h, err := host.FromEnviron(os.Environ())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lbmonitor:", err)

@@ -10,17 +10,14 @@ import (
 // minutes. lblog measures a minute, and that alone says little of the next.
 const smoothing = 1.0 / 3
 
-// smooth follows what the VMs use from pass to pass, which passes.log keeps. passes are in order. Of a VM that has come to its
-// node since, or of which the last pass is older than stale, the last minute counts.
-func smooth(v *balance.View, at time.Time, stale time.Duration, passes []*balance.Pass) {
-	for len(passes) > 0 && !passes[len(passes)-1].At.Before(at) {
-		passes = passes[:len(passes)-1]
-	}
-	if len(passes) == 0 || at.Sub(passes[len(passes)-1].At) >= stale {
+// smooth follows what the VMs use from pass to pass, which passes.log keeps: last are those of the pass before, made at seen. Of
+// a VM that has come to its node since, or where that pass is older than stale, the last minute counts.
+func smooth(v *balance.View, at time.Time, stale time.Duration, seen time.Time, last []balance.VM) {
+	if at.Sub(seen) >= stale {
 		return
 	}
 	before := map[string]balance.VM{}
-	for _, vm := range passes[len(passes)-1].View.VMs {
+	for _, vm := range last {
 		before[vm.ID()] = vm
 	}
 	for i := range v.VMs {

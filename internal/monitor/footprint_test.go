@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"math"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -31,7 +32,17 @@ func TestSmooth(t *testing.T) {
 		{"of this very pass, looked at again", []*balance.Pass{pass(time.Minute, "n1", 1), pass(0, "n1", 2)}, 2},
 	} {
 		v := now()
-		smooth(v, at, 3*time.Minute, c.passes)
+		path := filepath.Join(t.TempDir(), balance.PassesName)
+		for _, p := range c.passes {
+			if err := balance.AppendPass(path, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen, last, err := balance.LastView(path, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		smooth(v, at, 3*time.Minute, seen, last)
 		if got := v.VMs[0].Cores; math.Abs(got-c.want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}

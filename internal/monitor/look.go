@@ -32,11 +32,11 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool, refused []bala
 	if err != nil {
 		return decided{}, fail(lbvmagent.CauseNode, err)
 	}
-	passes, _, err := balance.ReadPasses(m.log(o, balance.PassesName), at.Add(-2*o.config.Rails.Interval))
+	seen, before, err := balance.LastView(m.log(o, balance.PassesName), at)
 	if err != nil {
 		return decided{}, fail(lbvmagent.CauseNode, err)
 	}
-	smooth(&v, at, o.config.Rails.Stale, passes)
+	smooth(&v, at, o.config.Rails.Stale, seen, before)
 	decide := m.decide
 	if decide == nil {
 		decide = balance.Decide

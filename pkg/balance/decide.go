@@ -145,13 +145,14 @@ const bestMinutes = 5
 // candidates are the nodes, but for the owner, on which the manager would let the VM run and that are online. The list
 // is good up to the next call: most VMs have no need to keep it.
 func (r *round) candidates(vm *VM) []Candidate {
-	list := r.list[:0]
+	list, ends := r.list[:0], r.ends[:0]
 	for _, p := range vm.MayRun {
 		if n := r.nodes[p.Node]; n != nil && n.Online && p.Node != vm.Owner {
 			list = append(list, Candidate{Node: p.Node, Score: p.Score, Guests: n.guests})
+			ends = append(ends, n)
 		}
 	}
-	r.list = list
+	r.list, r.ends = list, ends
 	return list
 }
 
@@ -214,12 +215,14 @@ func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d
 	e.r, e.vm, e.of, e.reads, e.need, e.gain = r, vm.ID(), vm, nil, 0, 0
 	list := r.candidates(vm)
 	d.Considered = len(list)
+	many := !trace && len(list) > manyCandidates // a million of them would fill the memory
+	e.sparing = many
 	for i := range list {
 		if ctx.Err() != nil {
 			return 0
 		}
 		c := &list[i]
-		e.run(ctx, rule, owner, r.nodes[c.Node], c, trace)
+		e.run(ctx, rule, owner, r.ends[i], c, trace)
 		if i > 0 || e.askedTarget || trace || !rule.Program.Deterministic() {
 			continue
 		}
@@ -233,7 +236,7 @@ func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d
 		}
 		break
 	}
-	if !trace && len(list) > manyCandidates { // a million of them would fill the memory
+	if many {
 		list = slices.DeleteFunc(list, func(c Candidate) bool { return c.Said == SaidNothing && c.Err == nil && c.Output == "" })
 	}
 	d.Candidates, d.Reads = slices.Clone(list), e.reads

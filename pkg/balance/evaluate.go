@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/lbvm/lbvm/pkg/balance/perl"
@@ -25,7 +26,8 @@ type evaluation struct {
 	line          perl.Position
 	err           error // no data: the rule cannot catch it
 	reads         []*Read
-	targetReads   []*Read
+	targetReads   []*Read // used again for each run
+	sparing       bool    // a candidate of which the rule says nothing is not kept
 	out           bytes.Buffer
 	numbers       []float64
 	each          func(Said) // hears each call of migrate and report; nil in a pass
@@ -35,7 +37,7 @@ type evaluation struct {
 func (e *evaluation) start(owner, target *node) {
 	e.owner, e.target = owner, target
 	e.askedTarget, e.said, e.weight, e.line, e.err = false, SaidNothing, 0, perl.Position{}, nil
-	e.targetReads = nil
+	e.targetReads = e.targetReads[:0]
 	e.out.Reset()
 }
 
@@ -163,5 +165,8 @@ func (e *evaluation) run(ctx context.Context, rule *Rule, owner, target *node, c
 			c.Line = e.r.line(at, rule)
 		}
 	}
-	c.Reads, c.Output = e.targetReads, e.out.String()
+	c.Output = e.out.String()
+	if !e.sparing || c.Said != SaidNothing || c.Err != nil || c.Output != "" {
+		c.Reads = slices.Clone(e.targetReads)
+	}
 }

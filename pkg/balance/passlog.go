@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/lbvm/lbvm/pkg/balance/perl"
@@ -80,6 +81,8 @@ type jsonPass struct {
 	Refused    []jsonRefusal     `json:"refused"`
 	Decisions  []jsonDecision    `json:"decisions"`
 	Rails      map[string]int    `json:"rails"`
+
+	key []byte // of the last list of placements
 }
 
 type jsonRefusal struct {
@@ -221,11 +224,13 @@ func EncodePass(p *Pass) ([]byte, error) {
 
 // placement gives the number of a list of placements, which is added if it is new.
 func (p *jsonPass) placement(lists map[string]int, list []Placement) int {
-	var key bytes.Buffer
+	key := p.key[:0]
 	for _, x := range list {
-		fmt.Fprintf(&key, "%s %d,", x.Node, x.Score)
+		key = append(append(key, x.Node...), ' ')
+		key = append(strconv.AppendInt(key, int64(x.Score), 10), ',')
 	}
-	if i, ok := lists[key.String()]; ok {
+	p.key = key
+	if i, ok := lists[string(key)]; ok {
 		return i
 	}
 	out := make([]jsonPlacement, 0, len(list))
@@ -233,7 +238,7 @@ func (p *jsonPass) placement(lists map[string]int, list []Placement) int {
 		out = append(out, jsonPlacement(x))
 	}
 	p.Placements = append(p.Placements, out)
-	lists[key.String()] = len(p.Placements) - 1
+	lists[string(key)] = len(p.Placements) - 1
 	return len(p.Placements) - 1
 }
 
@@ -338,13 +343,17 @@ func DecodePass(line []byte) (*Pass, error) {
 		if vm.MayRun < 0 || vm.MayRun >= len(lists) {
 			return nil, fmt.Errorf("reading a pass: VM %q has no placements", vm.Name)
 		}
-		p.View.VMs = append(p.View.VMs, VM{Name: vm.Name, Type: vm.Type, Service: value(vm.Service), Owner: value(vm.Owner),
-			LastOwner: value(vm.LastOwner), State: vm.State, Frozen: vm.Frozen, MayRun: lists[vm.MayRun], Since: value(vm.Since), Cores: value(vm.Cores), Mem: value(vm.Mem)})
+		p.View.VMs = append(p.View.VMs, vm.vm(lists[vm.MayRun]))
 	}
 	for _, d := range in.Decisions {
 		p.Decisions = append(p.Decisions, decodeDecision(&d))
 	}
 	return p, nil
+}
+
+func (j *jsonVM) vm(may []Placement) VM {
+	return VM{Name: j.Name, Type: j.Type, Service: value(j.Service), Owner: value(j.Owner), LastOwner: value(j.LastOwner),
+		State: j.State, Frozen: j.Frozen, MayRun: may, Since: value(j.Since), Cores: value(j.Cores), Mem: value(j.Mem)}
 }
 
 func decodeDecision(j *jsonDecision) Decision {

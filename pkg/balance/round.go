@@ -25,8 +25,9 @@ type round struct {
 	over   map[*Rule]int     // how many runs of a rule ended at a limit
 	late   int               // how many runs of all rules ended at the limit of time
 	lines  map[int]*Line
-	eval   evaluation // used again for each run
-	list   []Candidate
+	eval   evaluation  // used again for each run
+	list   []Candidate // of the VM at hand
+	ends   []*node     // the nodes of these
 }
 
 // node is a Node with what the round knows of it.
