@@ -16,6 +16,7 @@ import (
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
+	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 	"github.com/lbvm/lbvm/internal/lab"
 	"github.com/lbvm/lbvm/internal/lab/labtest"
 	"github.com/lbvm/lbvm/internal/lab/libvirt"
@@ -38,7 +39,8 @@ type world struct {
 	silent  bool    // the members are not known: no quorum
 	off     map[string]bool
 	health  error
-	gone    func(command string) // is called before a program runs
+	gone    func(command string)                                   // is called before a program runs
+	own     map[string]func(node string, args []string) run.Result // programs of the administrator's own (vmexec)
 
 	mu   sync.Mutex
 	logs []string
@@ -48,8 +50,8 @@ type world struct {
 // newWorld is a cluster for VMs of a technology; stack is xm or xl, or empty.
 func newWorld(t *testing.T, typ, stack string) *world {
 	t.Helper()
-	w := &world{typ: typ, vm: map[string]string{"openvz": "101", "xen": "vm1", "kvm": "vm1"}[typ], scale: 20, off: map[string]bool{}}
-	tools := map[string]func() map[string]lab.Tool{"openvz": openvz.Tools, "xen": xen.Tools, "kvm": libvirt.Tools}[typ]
+	w := &world{typ: typ, vm: map[string]string{"openvz": "101", "xen": "vm1", "kvm": "vm1", "vmexec": "vm1"}[typ], scale: 20, off: map[string]bool{}}
+	tools := map[string]func() map[string]lab.Tool{"openvz": openvz.Tools, "xen": xen.Tools, "kvm": libvirt.Tools, "vmexec": xen.Tools}[typ]
 	w.Lab = labtest.New(t, tools, "a", "b")
 	id := host.Identity{Cluster: "c", UUID: "u", Shared: "/shared", LogDir: "/shared/lbvm/log"}
 	w.File("shared/"+host.MarkerFile, string(id.Marker()))
@@ -73,6 +75,13 @@ func newWorld(t *testing.T, typ, stack string) *world {
 		}
 		w.File(in+"/etc/vz/vz.conf", "LOCKDIR=/var/lib/vz/lock\nDUMPDIR=/shared/dump\nVE_STOP_MODE=stop\n")
 		w.File(in+"/etc/cluster/.keep", "")
+		if typ == "vmexec" {
+			w.File(in+vmexec.Dir+"/domain", definition)
+			for _, p := range []string{"xstate", "xsave"} {
+				w.File(in+"/usr/sbin/"+p, "")
+				w.must(os.Chmod(w.Root(node)+"/usr/sbin/"+p, 0o755))
+			}
+		}
 		w.link("../../../../shared/conf", node, "etc/vz/conf")
 		w.link("../../../shared/xen", node, "etc/xen")
 		w.link("../../../shared/kvm", node, "etc/kvm")
@@ -130,6 +139,9 @@ func (r runner) Run(ctx context.Context, c run.Command) (run.Result, error) {
 	if r.w.gone != nil {
 		r.w.gone(strings.Join(argv, " "))
 	}
+	if own := r.w.own[argv[0]]; own != nil {
+		return own(r.node, argv[1:]), nil
+	}
 	a, err := lab.Call(ctx, r.w.NodeSocket(r.node), lab.Request{Node: r.node, Argv: argv, Dir: r.w.Root(r.node)})
 	if ctx.Err() != nil {
 		return a, run.ErrDeadline
@@ -161,15 +173,18 @@ func (w *world) act(node, action string, env ...string) int {
 		Type: w.typ, Clock: clock.Scaled{Start: time.Now(), Epoch: time.Now(), Scale: w.scale},
 		Driver: func(name string, t hypervisor.Tools) (hypervisor.Driver, error) {
 			t.Query, t.Change = runner{w, node}, runner{w, node}
+			if name == vmexec.Type {
+				return vmexec.New(name, t)
+			}
 			return hypervisor.New(name, t)
 		},
 		Membership: func(host.Host, run.Runner) membership.Membership { return w },
 		Health:     func(context.Context, string, int) error { return w.health },
 		Txn:        handoff.NewTxn,
 	}
-	xml := map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "kvm": metadata.KVM()}[w.typ]
+	xml := map[string][]byte{"openvz": metadata.OpenVZ(), "xen": metadata.Xen(), "kvm": metadata.KVM(), "vmexec": metadata.VMExec()}[w.typ]
 	path := "/usr/share/cluster/" + w.typ + ".sh"
-	all := append([]string{host.RootVariable + "=" + w.Root(node), "OCF_RESKEY_name=" + w.vm}, env...)
+	all := append([]string{host.RootVariable + "=" + w.Root(node), "OCF_RESKEY_name=" + w.vm, "OCF_RESKEY_type=domain"}, env...) // of which only vmexec has a type
 	if strings.Contains(strings.Join(env, " "), "CRM_meta") {
 		path = "/usr/lib/ocf/resource.d/lbvm/" + w.typ
 	} else {

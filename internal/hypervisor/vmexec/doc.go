@@ -15,7 +15,7 @@
 //	    stopped exit 0 output "^State: +STOPPED$";
 //	}
 //	start   { run lxc-start --name=%{name} --daemon; timeout 60s; }
-//	stop    { run lxc-stop --name=%{name} --nokill --timeout=60; }
+//	stop    { run lxc-stop --name=%{name} --nokill --timeout=60; timeout 90s; }
 //	destroy { run lxc-stop --name=%{name} --kill; }
 //	thaw    { run lxc-unfreeze --name=%{name}; }
 //

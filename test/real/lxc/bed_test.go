@@ -124,6 +124,26 @@ func (b *bed) service(node string) {
 	b.must(os.WriteFile(path, []byte(with), 0o640))
 }
 
+// lateInit gives the container of a node an init that hears nothing before lxc-stop has asked it once. The file that it names
+// is there when that init has ended by itself.
+func (b *bed) lateInit(node string) (ended string) {
+	b.t.Helper()
+	rootfs := filepath.Join(b.l.Path("shared/lxc"), vm, "rootfs")
+	const late = `#!/bin/sh
+trap '' PWR USR1
+while [ ! -e /hears ]; do sleep 1; done
+trap 'echo well >/ended; exit 0' PWR USR1
+while :; do sleep 1; done
+`
+	b.must(os.WriteFile(filepath.Join(rootfs, "late"), []byte(late), 0o755))
+	config := filepath.Join(b.lxcpath(node), vm, "config")
+	text, err := os.ReadFile(config)
+	b.must(err)
+	b.must(os.WriteFile(config, append(text, "\nlxc.init.cmd = /late\n"...), 0o644))
+	b.file(node, "/usr/bin/lxc-stop", fmt.Sprintf("#!/bin/sh\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nlxc-stop --lxcpath=%s \"$@\"\ncode=$?\n: >%s/hears\nexit $code\n", b.lxcpath(node), rootfs), 0o755)
+	return filepath.Join(rootfs, "ended")
+}
+
 func (b *bed) clean(dir string) {
 	for _, n := range []string{"node1", "node2"} { // before the lab: its manager would start it again
 		if b.pid(n) > 0 {

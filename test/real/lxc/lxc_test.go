@@ -94,4 +94,13 @@ func TestContainer(t *testing.T) {
 	for _, n := range []string{"node1", "node2"} {
 		b.wantAgent(n, "status", 7)
 	}
+
+	step("an init that has only just begun does not hear; it is asked again, and not killed")
+	ended := b.lateInit("node1")
+	b.lab("run", "node1", "clusvcadm", "-e", "web", "-m", "node1")
+	b.lab("run", "node1", "clusvcadm", "-d", "web")
+	b.where("")
+	if _, err := os.Stat(ended); err != nil {
+		t.Errorf("it was killed: %v", err)
+	}
 }
