@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 
 func TestAdd(t *testing.T) {
 	for _, k := range kinds() {
-		t.Run(k.name, func(t *testing.T) {
+		t.Run(k.label(), func(t *testing.T) {
 			b := newBench(t, k)
 			a := b.adopter("node1")
 			before := listing(t, b.dir)
@@ -39,7 +39,11 @@ func TestAdd(t *testing.T) {
 			if len(told) != len((&work{}).steps()) {
 				t.Errorf("told of %q", told)
 			}
-			if _, err := a.Look(context.Background(), b.request()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "adopted already") {
+			want := "adopted already"
+			if k.defined { // of which libvirt has removed its file
+				want = "there is no"
+			}
+			if _, err := a.Look(context.Background(), b.request()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), want) {
 				t.Errorf("a second time: %v", err)
 			}
 		})
@@ -79,31 +83,35 @@ func points(t *testing.T, k kind, undo bool) []string {
 // Whatever point a run ends at, resume ends in the new state and undo in the old one, whole; also if they are ended in
 // the middle themselves, and the other one comes next.
 func TestEndedAtEveryPoint(t *testing.T) {
-	for _, k := range kinds() {
+	for n, k := range kinds() {
 		forth, back := points(t, k, false), points(t, k, true)
 		if len(forth) < 30 || len(back) < 15 {
 			t.Fatalf("only %d and %d points", len(forth), len(back))
 		}
-		t.Logf("%s: %d points forth, %d back", k.name, len(forth), len(back))
+		t.Logf("%s: %d points forth, %d back", k.label(), len(forth), len(back))
 		all := os.Getenv("LBVM_ADOPT_KILLS") != "" // else one of the ways from each point
+		// Most steps are the same for each technology; what retires a VM is not.
+		skip := func(at int, point string) bool {
+			return !all && n > 0 && at%4 != n && !strings.Contains(point, "retire")
+		}
 		ways := []string{"resume", "undo", "undo, resume", "undo, undo"}
 		for at := range forth {
 			for i, then := range ways {
-				if !all && i != at%len(ways) {
+				if !all && i != at%len(ways) || skip(at, forth[at]) {
 					continue
 				}
 				second := (at * 7) % len(back)
-				t.Run(fmt.Sprintf("%s/%d %s/%s", k.name, at, strings.ReplaceAll(forth[at], "/", "-"), then), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/%d %s/%s", k.label(), at, strings.ReplaceAll(forth[at], "/", "-"), then), func(t *testing.T) {
 					ended(t, k, at, then, second)
 				})
 			}
 		}
 		for at := range back { // from the last moment, taken back as far as each point
 			for i, then := range ways[2:] {
-				if !all && i != at%2 {
+				if !all && i != at%2 || skip(at, back[at]) {
 					continue
 				}
-				t.Run(fmt.Sprintf("%s/back %d %s/%s", k.name, at, strings.ReplaceAll(back[at], "/", "-"), then), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/back %d %s/%s", k.label(), at, strings.ReplaceAll(back[at], "/", "-"), then), func(t *testing.T) {
 					ended(t, k, len(forth)-4, then, at)
 				})
 			}

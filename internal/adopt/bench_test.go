@@ -49,6 +49,7 @@ type kind struct {
 	arrived string            // where tree or image go to
 	conf    string            // the new configuration on the shared storage
 	want    string            // its text
+	defined bool              // the configuration is libvirt's own
 }
 
 func openvzKind() kind {
@@ -61,7 +62,58 @@ func openvzKind() kind {
 	}
 }
 
-func kinds() []kind { return []kind{openvzKind()} }
+func kinds() []kind { return []kind{openvzKind(), xenKind(), kvmKind(), definedKind()} }
+
+func (k kind) label() string {
+	if k.defined {
+		return k.name + " defined"
+	}
+	return k.name
+}
+
+func xenKind() kind {
+	const text = "# of 2008\nname = 'web1'\nmemory = 64\n#disk = ['file:/srv/web1.img,xvda,w']\ndisk = ['file:/srv/web1.img,xvda,w',\n  'drbd:r0,xvdb,w'] # two\n"
+	return kind{
+		name: "xen", vm: "web1", config: "/etc/xen/web1-domU",
+		files: map[string]string{"etc/xen/web1-domU": text, "etc/xen/auto/web1": text},
+		image: "/srv/web1.img", arrived: "/gfs/xen/images/web1/web1.img", conf: "/gfs/xen/conf/web1",
+		want: strings.Replace(text, "\ndisk = ['file:/srv/web1.img", "\ndisk = ['file:/gfs/xen/images/web1/web1.img", 1),
+	}
+}
+
+const kvmXML = "<!-- ours -->\n<domain type='kvm'>\n  <name>web2</name>\n  <uuid>11111111-2222-4333-8444-555555555555</uuid>\n  <memory>65536</memory>\n" +
+	"  <devices><disk type='file' device='disk'>\n      <source file='/srv/web2.img'/><target dev='vda'/></disk>\n  </devices>\n</domain>\n"
+
+// kvmKind is a file of the administrator's, which libvirt does not know.
+func kvmKind() kind {
+	return kind{
+		name: "kvm", vm: "web2", config: "/root/web2.xml", files: map[string]string{"root/web2.xml": kvmXML},
+		image: "/srv/web2.img", arrived: "/gfs/kvm/images/web2/web2.img", conf: "/gfs/kvm/conf/web2.xml",
+		want: strings.Replace(kvmXML, "/srv/", "/gfs/kvm/images/web2/", 1),
+	}
+}
+
+// definedKind is a guest that libvirt has defined, and that it starts with the node.
+func definedKind() kind {
+	k := kvmKind()
+	k.config, k.defined = "/etc/libvirt/qemu/web2.xml", true
+	k.files = map[string]string{"etc/libvirt/qemu/web2.xml": kvmXML, "etc/libvirt/qemu/autostart/web2.xml": ""}
+	return k
+}
+
+// virsh does what the real one does to libvirt's files.
+const virsh = `#!/bin/sh
+PATH=/usr/bin:/bin
+dir=$LBVM_ROOT/etc/libvirt/qemu
+case "$*" in
+*undefine*) rm $dir/web2.xml && rm -f $dir/autostart/web2.xml ;;
+*autostart*) : > $dir/autostart/web2.xml ;;
+*define*) cp "$4" $dir/web2.xml && chmod 644 $dir/web2.xml ;;
+*domstate*) test -f $dir/web2.xml && echo "shut off (shutdown)" && exit
+	echo "error: failed to get domain 'web2'" >&2; echo "error: Domain not found: no domain with matching name 'web2'" >&2; exit 1 ;;
+*) exit 9 ;;
+esac
+`
 
 // bench is two nodes and their shared storage in a folder.
 type bench struct {
@@ -86,8 +138,8 @@ func newBench(t testing.TB, k kind) bench {
 		for path, text := range map[string]string{"etc/hostname": node + "\n", "etc/cluster/cluster.conf": clusterConf, "etc/vz/conf/0.conf": "", "var/run/lbvm/keep": "", "proc/keep": "", "etc/kvm/keep": ""} {
 			put(t, filepath.Join(root, path), text)
 		}
-		for _, tool := range []string{"vzctl", "xm", "virsh"} {
-			put(t, filepath.Join(root, "usr/sbin", tool), "#!/bin/false\n")
+		for tool, text := range map[string]string{"vzctl": "#!/bin/false\n", "xm": "#!/bin/false\n", "drbdadm": "#!/bin/false\n", "virsh": virsh} {
+			put(t, filepath.Join(root, "usr/sbin", tool), text)
 			must(t, os.Chmod(filepath.Join(root, "usr/sbin", tool), 0o755))
 		}
 		must(t, b.node(node).WriteIdentity(id))
@@ -208,6 +260,12 @@ type tools struct {
 
 func (f tools) Run(_ context.Context, c run.Command) (run.Result, error) {
 	switch filepath.Base(c.Argv[0]) {
+	case "xm":
+		return run.Result{Stdout: []byte("Name                                      ID Mem(MiB) VCPUs State   Time(s)\nDomain-0                                   0      512     2 r-----    100.0\n")}, nil
+	case "drbdadm":
+		return run.Result{Stdout: []byte("Primary/Secondary\n")}, nil
+	case "virsh":
+		return run.System{}.Run(context.Background(), c)
 	case "vzctl":
 		vm := c.Argv[2]
 		src, err := os.ReadFile(f.h.Path("/etc/vz/conf/" + vm + ".conf"))
@@ -319,8 +377,13 @@ func (b bench) wholeNew(t testing.TB) (wrong []string) {
 	if text, err := os.ReadFile(at(b.k.conf)); err != nil || string(text) != b.k.want {
 		say("%s: %v %q", b.k.conf, err, text)
 	}
-	if text, err := os.ReadFile(at(b.k.config)); err != nil || string(text) != b.k.want {
+	if text, err := os.ReadFile(at(b.k.config)); b.k.defined && !errors.Is(err, fs.ErrNotExist) || !b.k.defined && (err != nil || string(text) != b.k.want) {
 		say("%s: %v %q", b.k.config, err, text)
+	}
+	for _, auto := range []string{"etc/xen/auto/web1", "etc/libvirt/qemu/autostart/web2.xml"} {
+		if there, err := exists(at(auto)); err != nil || there {
+			say("%s is there: %v", auto, err)
+		}
 	}
 	if text, err := os.ReadFile(at(b.k.config) + origSuffix); err != nil || string(text) != b.k.files[b.k.config[1:]] {
 		say("the original configuration: %v %q", err, text)

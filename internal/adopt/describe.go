@@ -16,8 +16,18 @@ type Doing struct{ Step, Text string }
 func (a Adopter) Describe(ctx context.Context, p Plan) ([]Doing, error) {
 	var out []Doing
 	say := func(step, format string, args ...any) { out = append(out, Doing{step, fmt.Sprintf(format, args...)}) }
+	if p.Defined != nil {
+		say("retire", "keep %s as %s, and virsh undefine %s", p.Defined.Path, filepath.Base(p.Defined.to()), p.VM)
+	}
 	for _, f := range p.Retire {
-		say("retire", "rename %s to %s", f.Path, filepath.Base(f.Path)+origSuffix)
+		to := filepath.Base(f.to())
+		if f.To != "" {
+			to = f.To
+		}
+		say("retire", "rename %s to %s", f.Path, to)
+	}
+	for _, d := range p.Devices {
+		say("retire", "leave %s where it is", d)
 	}
 	for _, c := range p.Copies {
 		tool, err := a.copier(ctx)

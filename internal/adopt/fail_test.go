@@ -53,7 +53,7 @@ func TestAFailureIsUndone(t *testing.T) {
 				return func() { must(t, os.WriteFile(path, []byte(clusterConf), 0o644)) }
 			}},
 		} {
-			t.Run(k.name+"/"+x.name, func(t *testing.T) {
+			t.Run(k.label()+"/"+x.name, func(t *testing.T) {
 				b := newBench(t, k)
 				start := listing(t, b.dir)
 				mend := func() {}

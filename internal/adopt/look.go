@@ -66,7 +66,7 @@ func (a Adopter) look(ctx context.Context, r Request) (Plan, error) {
 	if p.Type == "" {
 		p.Type = typeOf(p.Config, src)
 	}
-	inspectors := map[string]func(context.Context, Adopter, *Plan, []byte) error{"openvz": inspectOpenVZ}
+	inspectors := map[string]func(context.Context, Adopter, *Plan, []byte) error{"openvz": inspectOpenVZ, "xen": inspectXen, "kvm": inspectKVM}
 	inspect, ok := inspectors[p.Type]
 	if !ok {
 		return p, fmt.Errorf("%s: what is adopted is openvz, xen or kvm, and not %q", p.Config, p.Type)
@@ -112,8 +112,16 @@ func (a Adopter) here(ctx context.Context, p *Plan) error {
 	if err != nil {
 		return err
 	}
+	if p.Type == "xen" && x.State == hypervisor.Stopped {
+		return fmt.Errorf("xend keeps a configuration of %s of its own, from which it would start here: xm delete %s first", p.VM, p.VM)
+	}
 	if err := a.down(ctx, *p); err != nil {
 		return err
+	}
+	for _, path := range p.Devices {
+		if _, err := a.device(ctx, path); err != nil {
+			return err
+		}
 	}
 	var need int64
 	for i := range p.Copies {
@@ -173,7 +181,10 @@ func (a Adopter) clear(p *Plan) error {
 		paths = append(paths, t.Path)
 	}
 	for _, f := range p.Retire {
-		paths = append(paths, f.Path+origSuffix)
+		paths = append(paths, f.to())
+	}
+	if p.Defined != nil {
+		paths = append(paths, p.Defined.to())
 	}
 	for _, path := range paths {
 		if there, err := exists(a.Host.Path(path)); err != nil {
@@ -250,12 +261,12 @@ func (a Adopter) free(ctx context.Context, p *Plan) error {
 // fresh looks again at what may have changed since Look: the lock is held now.
 func (w *work) fresh(ctx context.Context) error {
 	p := w.p
-	for _, f := range p.Retire {
-		b, err := os.ReadFile(w.Host.Path(f.Path))
-		if err == nil && sum(b) != f.Sum {
-			err = fmt.Errorf("%s was edited since it was looked at", f.Path)
-		}
-		if err != nil {
+	files := p.Retire
+	if p.Defined != nil {
+		files = append([]File{*p.Defined}, files...)
+	}
+	for _, f := range files {
+		if err := w.asPlanned(f); err != nil {
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
@@ -49,7 +51,7 @@ func (a Adopter) Probe(ctx context.Context, q Asked) (wrong []string, devices []
 		}
 	}
 	for _, path := range q.Devices {
-		x, err := a.device(path)
+		x, err := a.device(ctx, path)
 		if err != nil {
 			say("%v", err)
 			continue
@@ -81,7 +83,7 @@ func (a Adopter) ask(ctx context.Context, member string, p Plan) error {
 		return fmt.Errorf("%s says: %s", member, strings.Join(strings.Fields(string(r.Stdout)+" "+string(r.Stderr)), " "))
 	}
 	for _, path := range p.Devices {
-		own, err := a.device(path)
+		own, err := a.device(ctx, path)
 		if err != nil {
 			return err
 		}
@@ -109,7 +111,8 @@ func Answer(wrong []string, devices []Device) string {
 	return b.String()
 }
 
-// Device is a block device, told by what every node must see alike.
+// Device is what a VM needs on every node and what is not copied: a block device, a kernel, a DRBD resource; told by what
+// every node must see alike.
 type Device struct {
 	Path  string
 	Bytes int64
@@ -118,8 +121,17 @@ type Device struct {
 
 func (d Device) String() string { return fmt.Sprintf("device %s %d %s", d.Path, d.Bytes, d.Head) }
 
-func (a Adopter) device(path string) (Device, error) {
+// drbdPrefix stands before the name of a DRBD resource in the place of a path.
+const drbdPrefix = "drbd:"
+
+func (a Adopter) device(ctx context.Context, path string) (Device, error) {
+	if name, ok := strings.CutPrefix(path, drbdPrefix); ok {
+		return Device{Path: path, Head: "known"}, a.drbd(ctx, name)
+	}
 	f, err := os.Open(a.Host.Path(path))
+	if errors.Is(err, unix.EMEDIUMTYPE) || errors.Is(err, unix.EROFS) { // a DRBD device that is secondary here
+		return Device{Path: path, Head: "secondary"}, nil
+	}
 	if err != nil {
 		return Device{}, err
 	}
@@ -128,23 +140,46 @@ func (a Adopter) device(path string) (Device, error) {
 	if err != nil {
 		return Device{}, err
 	}
-	if fi.Mode().Type() != fs.ModeDevice {
-		return Device{}, fmt.Errorf("%s is no block device", path)
-	}
 	d := Device{Path: path}
-	if d.Bytes, err = f.Seek(0, 2); err != nil {
+	switch {
+	case fi.Mode().Type() == fs.ModeDevice && unix.Major(uint64(fi.Sys().(*syscall.Stat_t).Rdev)) == drbdMajor:
+		return Device{Path: path, Head: "secondary"}, nil // of which one node may read, and the other not
+	case fi.Mode().Type() == fs.ModeDevice:
+		// What this node has read before may be older than what is there.
+		if err := unix.IoctlSetInt(int(f.Fd()), unix.BLKFLSBUF, 0); err != nil && !errors.Is(err, unix.EACCES) {
+			return d, fmt.Errorf("%s: %w", path, err)
+		}
+	case !fi.Mode().IsRegular():
+		return Device{}, fmt.Errorf("%s is neither a block device nor a file", path)
+	}
+	if d.Bytes, err = f.Seek(0, io.SeekEnd); err != nil {
 		return d, err
 	}
-	// What this node has read before may be older than what is there.
-	if err := unix.IoctlSetInt(int(f.Fd()), unix.BLKFLSBUF, 0); err != nil && !errors.Is(err, unix.EACCES) {
-		return d, fmt.Errorf("%s: %w", path, err)
-	}
 	head := make([]byte, min(d.Bytes, 64<<10))
-	if _, err := f.ReadAt(head, 0); err != nil {
+	if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
 		return d, err
 	}
 	d.Head = sum(head)[:16]
 	return d, nil
+}
+
+// drbdMajor is the device number that DRBD has in every kernel.
+const drbdMajor = 147
+
+// drbd looks whether this node knows a resource.
+func (a Adopter) drbd(ctx context.Context, name string) error {
+	program, err := a.Host.Lookup("drbdadm")
+	if err != nil {
+		return fmt.Errorf("DRBD resource %s: %w", name, err)
+	}
+	r, err := a.Query.Run(ctx, run.Command{Argv: []string{program, "role", name}, Env: a.Host.Environ()})
+	if err != nil {
+		return err
+	}
+	if r.Code != 0 {
+		return fmt.Errorf("DRBD resource %s: drbdadm role: exit %d: %s", name, r.Code, lastLines(r.Stderr))
+	}
+	return nil
 }
 
 func sameFS(a, b string) (bool, error) {
@@ -187,6 +222,9 @@ func (a Adopter) Join(ctx context.Context, p Plan) (err error) {
 		if x, err := hypervisor.DetailOf(ctx, d, p.VM); !begun && (err != nil || x.State != hypervisor.Absent) {
 			return errors.Join(fmt.Errorf("%w: this node has a %s of its own, which is %s", ErrRefused, p.Ref(), x.State), err)
 		}
+	}
+	if err := removeTemps(file); err != nil { // of a run that was killed here
+		return err
 	}
 	if err := atomicfile.Write(file, nil, atomicfile.Options{Mode: 0o600}); err != nil {
 		return err

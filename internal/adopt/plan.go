@@ -38,13 +38,15 @@ type Plan struct {
 	Member string `json:"member"` // the node that has the original
 	Config string `json:"config"`
 
-	Retire []File `json:"retire"` // the configuration first, then what belongs to it
-	Copies []Copy `json:"copies"`
-	Texts  []Text `json:"texts"` // what is written to the shared storage
-	Links  []Link `json:"links"` // on every node
-	Root   string `json:"root"`  // a folder that every node has for itself: where the VM is mounted; "" is none
+	Retire    []File `json:"retire"`            // what gets another name, in this order
+	Defined   *File  `json:"defined,omitempty"` // libvirt's own file of the guest, which it removes when the guest is undefined
+	Autostart bool   `json:"autostart,omitempty"`
+	Copies    []Copy `json:"copies"`
+	Texts     []Text `json:"texts"` // what is written to the shared storage
+	Links     []Link `json:"links"` // on every node
+	Root      string `json:"root"`  // a folder that every node has for itself: where the VM is mounted; "" is none
 
-	Devices []string `json:"devices"` // block devices that stay where they are
+	Devices []string `json:"devices"` // block devices, files and DRBD resources that stay where they are
 	Bridges []string `json:"bridges"`
 
 	Balance string            `json:"balance"` // its name in lbvm.conf
@@ -59,7 +61,15 @@ type Plan struct {
 // File is a file of the node that gets another name.
 type File struct {
 	Path string `json:"path"`
+	To   string `json:"to,omitempty"` // "" is Path with the end of an original's name
 	Sum  string `json:"sha256"`
+}
+
+func (f File) to() string {
+	if f.To != "" {
+		return f.To
+	}
+	return f.Path + origSuffix
 }
 
 // Copy is a tree or an image that goes to the shared storage.

@@ -77,8 +77,11 @@ func (w *work) syncDirs(dirs ...string) error {
 
 // retired: each file bears its other name. What stands in its old place by then is our link.
 func (w *work) retired() (bool, error) {
+	if done, err := w.undefined(); err != nil || !done {
+		return false, err
+	}
 	for _, f := range w.p.Retire {
-		if there, err := exists(w.Host.Path(f.Path) + origSuffix); err != nil || !there {
+		if there, err := exists(w.Host.Path(f.to())); err != nil || !there {
 			return false, err
 		}
 	}
@@ -86,21 +89,20 @@ func (w *work) retired() (bool, error) {
 }
 
 func (w *work) retire(ctx context.Context) error {
+	if err := w.undefine(ctx); err != nil {
+		return err
+	}
 	for _, f := range w.p.Retire {
 		path := w.Host.Path(f.Path)
-		if there, err := exists(path + origSuffix); err != nil {
+		if there, err := exists(w.Host.Path(f.to())); err != nil {
 			return err
 		} else if there {
 			continue
 		}
-		b, err := os.ReadFile(path)
-		if err != nil {
+		if err := w.asPlanned(f); err != nil {
 			return err
 		}
-		if sum(b) != f.Sum {
-			return fmt.Errorf("%s was edited since it was looked at", f.Path)
-		}
-		if err := w.rename("retire", path, path+origSuffix); err != nil {
+		if err := w.rename("retire", path, w.Host.Path(f.to())); err != nil {
 			return err
 		}
 	}
@@ -108,19 +110,28 @@ func (w *work) retire(ctx context.Context) error {
 	return w.down(ctx)
 }
 
-func (w *work) unretire(context.Context) error {
+// asPlanned looks whether a file is still what was looked at.
+func (a Adopter) asPlanned(f File) error {
+	b, err := os.ReadFile(a.Host.Path(f.Path))
+	if err == nil && sum(b) != f.Sum {
+		err = fmt.Errorf("%s was edited since it was looked at", f.Path)
+	}
+	return err
+}
+
+func (w *work) unretire(ctx context.Context) error {
 	for i := len(w.p.Retire) - 1; i >= 0; i-- {
-		path := w.Host.Path(w.p.Retire[i].Path)
-		if there, err := exists(path + origSuffix); err != nil {
+		f := w.p.Retire[i]
+		if there, err := exists(w.Host.Path(f.to())); err != nil {
 			return err
 		} else if !there {
 			continue
 		}
-		if err := w.rename("undo:retire", path+origSuffix, path); err != nil {
+		if err := w.rename("undo:retire", w.Host.Path(f.to()), w.Host.Path(f.Path)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.define(ctx)
 }
 
 // each goes over the copies.

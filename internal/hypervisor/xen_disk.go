@@ -43,6 +43,25 @@ func diskWitness(disk string, h host.Host) (Witness, bool, error) {
 // xlDiskWitness reads TARGET,FORMAT,DEVICE,ACCESS, or the same as NAME=VALUE in any order, of which target is the last and
 // takes all the rest; and what xl still takes of xm's way (docs/misc/xl-disk-configuration.txt of Xen).
 func xlDiskWitness(disk string, h host.Host) (Witness, bool, error) {
+	d := parseXLDisk(disk)
+	switch d.access {
+	case "r", "ro":
+		return Witness{}, false, nil
+	case "w", "rw", "":
+	default:
+		return Witness{}, false, fmt.Errorf("disk %q: access %q is neither rw nor ro", disk, d.access)
+	}
+	if d.cdrom || d.script { // a script makes a device of what is no path of this node
+		return Witness{}, false, nil
+	}
+	if !strings.HasPrefix(d.target, "/") {
+		return Witness{}, false, fmt.Errorf("disk %q does not name an absolute path", disk)
+	}
+	return Witness{Path: h.Path(d.target), Block: d.phy || strings.HasPrefix(d.target, "/dev/")}, true, nil
+}
+
+// parseXLDisk reads one disk.
+func parseXLDisk(disk string) xlDisk {
 	d := xlDisk{access: "rw"}
 	for rest, more := disk, true; more; {
 		var item string
@@ -68,20 +87,7 @@ func xlDiskWitness(disk string, h host.Host) (Witness, bool, error) {
 			d.next(strings.TrimSpace(item))
 		}
 	}
-	switch d.access {
-	case "r", "ro":
-		return Witness{}, false, nil
-	case "w", "rw", "":
-	default:
-		return Witness{}, false, fmt.Errorf("disk %q: access %q is neither rw nor ro", disk, d.access)
-	}
-	if d.cdrom || d.script { // a script makes a device of what is no path of this node
-		return Witness{}, false, nil
-	}
-	if !strings.HasPrefix(d.target, "/") {
-		return Witness{}, false, fmt.Errorf("disk %q does not name an absolute path", disk)
-	}
-	return Witness{Path: h.Path(d.target), Block: d.phy || strings.HasPrefix(d.target, "/dev/")}, true, nil
+	return d
 }
 
 // xlDisk is a disk as xl reads it.
