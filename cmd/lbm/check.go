@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -63,12 +64,27 @@ func (w world) check(files checkFiles, asJSON bool) error {
 		_, err := vmexec.Load(w.host, name)
 		return err
 	}
+	in.Program = func(path string) error {
+		fi, err := os.Stat(w.host.Path(path))
+		if err == nil && (!fi.Mode().IsRegular() || fi.Mode()&0o111 == 0) {
+			err = fmt.Errorf("%s cannot be executed", path)
+		}
+		return err
+	}
 	compared, err := w.compared(&in, files.cluster)
+	if err != nil {
+		return err
+	}
+	lost, err := w.lost(files)
 	if err != nil {
 		return err
 	}
 	found, err := check.Run(in)
 	if errors.Is(err, fs.ErrNotExist) && files.conf == "" {
+		if len(lost) > 0 && !asJSON { // it needs no lbvm.conf
+			fmt.Fprintln(w.stdout, strings.Join(lost, "\n"))
+			return nil
+		}
 		return w.missing(err)
 	}
 	if err != nil {
@@ -86,7 +102,8 @@ func (w world) check(files checkFiles, asJSON bool) error {
 			Errors   int        `json:"errors"`
 			Warnings int        `json:"warnings"`
 			Findings []checkRow `json:"findings"`
-		}{in.Conf, compared, failed, warned, rows}); err != nil {
+			Lost     []string   `json:"lost,omitempty"` // in a cluster without a shared file system
+		}{in.Conf, compared, failed, warned, rows, lost}); err != nil {
 			return err
 		}
 	} else {
@@ -98,6 +115,9 @@ func (w world) check(files checkFiles, asJSON bool) error {
 			fmt.Fprint(w.stdout, d.Format())
 		}
 		fmt.Fprintf(w.stdout, "%s: %s, %s; cluster.conf: %s\n", in.Conf, plural(failed, "error"), plural(warned, "warning"), compared)
+		for _, l := range lost {
+			fmt.Fprintln(w.stdout, l)
+		}
 	}
 	switch {
 	case failed > 0:
@@ -106,6 +126,26 @@ func (w world) check(files checkFiles, asJSON bool) error {
 		return cli.Exit("", exitWarnings)
 	}
 	return nil
+}
+
+// lost is what this node's cluster does without, where it has no shared file system.
+func (w world) lost(files checkFiles) ([]string, error) {
+	id, err := w.host.Identity()
+	if err == nil {
+		_, err = w.host.SharedDir(id)
+	}
+	if !errors.Is(err, host.ErrNotShared) {
+		return nil, nil // what else may be wrong with it is said by who needs it
+	}
+	path := files.cluster
+	if path == "" {
+		path = w.host.Path(host.ClusterXML)
+	}
+	doc, err := ccs.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return lossesOf(doc), nil
 }
 
 // compared reads what the configuration is compared with, and says whether it could.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -115,28 +116,36 @@ func initFailure(steps []setup.Step, err error) error {
 
 // withoutShared says what a cluster without a shared file system does not have, and which of its VMs can move live.
 func (w world) withoutShared() error {
-	fmt.Fprint(w.stdout, "\nWithout a shared file system there are no hand-off records, tickets and images:\n"+
-		"- a stop shuts the VM down and a start boots it; its memory is kept by a live move alone\n"+
-		"- ownership by the cluster manager, and fencing, are all that keeps a VM from running twice\n"+
-		"- there is no balancer: nodes cannot read what others measure\n")
 	doc, err := ccs.Load(w.host.Path(host.ClusterXML))
 	if err != nil {
 		return err
 	}
-	for _, s := range doc.Services() {
-		for _, r := range s.VMs("openvz", "xen", "kvm", "vmexec") {
-			switch {
-			case r.Type == "openvz":
-				fmt.Fprintf(w.stdout, "%s:%s moves cold only\n", r.Type, r.Name)
-			case s.Type == r.Type && len(s.Children) == 0 && r.Type == "vmexec":
-				fmt.Fprintf(w.stdout, "%s:%s moves live if its definition has migrate: clusvcadm -M %s -m NODE\n", r.Type, r.Name, s.ID())
-			case s.Type == r.Type && len(s.Children) == 0:
-				fmt.Fprintf(w.stdout, "%s:%s moves live: clusvcadm -M %s -m NODE\n", r.Type, r.Name, s.ID())
-			default:
-				fmt.Fprintf(w.stdout, "%s:%s moves cold only: it stands in %s; directly below <rm>, alone, it could move live\n", r.Type, r.Name, s.ID())
-			}
-		}
-	}
+	fmt.Fprintf(w.stdout, "\n%s\n", strings.Join(lossesOf(doc), "\n"))
 	fmt.Fprintln(w.stdout, "\non every other node: lbm init --no-shared")
 	return nil
+}
+
+// lossesOf are lines that say what a cluster without a shared file system does without, and which of its VMs can move live.
+func lossesOf(doc *ccs.Document) []string {
+	out := []string{"Without a shared file system there are no hand-off records, tickets and images:",
+		"- a stop shuts the VM down and a start boots it; its memory is kept by a live move alone",
+		"- ownership by the cluster manager, and fencing, are all that keeps a VM from running twice",
+		"- there is no balancer: nodes cannot read what others measure"}
+	for _, s := range doc.Services() {
+		for _, r := range s.VMs("openvz", "xen", "kvm", "vmexec") {
+			top, what := s.Type == r.Type && len(s.Children) == 0, r.Type+":"+r.Name
+			switch {
+			case r.Type == "openvz":
+				what += " moves cold only"
+			case top && r.Type == "vmexec":
+				what += " moves live if its definition has migrate: clusvcadm -M " + s.ID() + " -m NODE"
+			case top:
+				what += " moves live: clusvcadm -M " + s.ID() + " -m NODE"
+			default:
+				what += " moves cold only: it stands in " + s.ID() + "; directly below <rm>, alone, it could move live"
+			}
+			out = append(out, what)
+		}
+	}
+	return out
 }

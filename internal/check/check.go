@@ -26,7 +26,9 @@ type Input struct {
 	// Technology is nil if a technology of that name is defined on this node and its definition can be used; nil: nobody
 	// knows.
 	Technology func(name string) error
-	LogDir     string // where lbm init has put the logs; "" is not known
+	// Program is nil if a program is at that path on this node and can be executed; nil: nobody knows.
+	Program func(path string) error
+	LogDir  string // where lbm init has put the logs; "" is not known
 }
 
 // Finding is a diagnostic with what it is about.
@@ -53,6 +55,7 @@ func Run(in Input) ([]Finding, error) {
 	diags = append(in.machines(f, diags, whole), balance.Check(f, r)...)
 	diags = append(diags, in.logDir(f)...)
 	diags = append(diags, in.technologies(f)...)
+	diags = append(diags, in.health(f)...)
 	conf.Sort(diags)
 	return findings(f, append(diags, more...)), nil
 }

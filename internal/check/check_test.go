@@ -142,3 +142,38 @@ func TestTechnologies(t *testing.T) {
 		}
 	}
 }
+
+// What cluster.conf says of a VM's health and no agent understands.
+func TestHealth(t *testing.T) {
+	there := func(path string) error {
+		if path == "/usr/local/bin/ask" {
+			return nil
+		}
+		return fmt.Errorf("stat %s: no such file", path)
+	}
+	for _, c := range []struct {
+		typ    string
+		params map[string]string
+		want   string
+	}{
+		{"kvm", nil, ""},
+		{"kvm", map[string]string{"check": "tcp:192.0.2.7:80", "check_limit": "0", "check_action": "failover", "wait_ready": "120"}, ""},
+		{"vmexec", map[string]string{"check": "exec:/usr/local/bin/ask web", "type": "lxc"}, ""},
+		{"xen", map[string]string{"check": "tcp:192.0.2.7"}, `xen:web in cluster.conf: check: "tcp:192.0.2.7": it has no port`},
+		{"openvz", map[string]string{"check": "exec:/nowhere"}, "openvz:web in cluster.conf: check: stat /nowhere"},
+		{"kvm", map[string]string{"check": "ping:web", "check_action": "reboot"}, `kvm:web in cluster.conf: check_action: "reboot" means nothing`},
+		{"kvm", map[string]string{"check": "ping:web", "check_limit": "-1"}, `kvm:web in cluster.conf: check_limit: "-1" is not one`},
+		{"kvm", map[string]string{"check": "ping:web", "wait_ready": "4000"}, `kvm:web in cluster.conf: wait_ready: "4000" is not one`},
+		{"kvm", map[string]string{"wait_ready": "30"}, "kvm:web in cluster.conf: wait_ready: it waits for a check"},
+		{"vm", map[string]string{"check": "nonsense"}, ""}, // the suite's own agent knows no such parameter
+	} {
+		in := Input{Machines: []cluster.Service{{ID: "service:web", VM: "web", VMType: c.typ, Params: c.params}}, Program: there}
+		got := look(t, in, map[string]string{"lbvm.conf": "balance web;\ndefault { algorithm { report() if max(res('cpu', 1)) > 1; } }\n", conf.DefaultResources: resources})
+		if want := "error lbvm.conf:1:9 [] [] " + c.want; (c.want == "") != (len(got) == 0) || len(got) > 0 && !strings.HasPrefix(got[0], want) {
+			t.Errorf("%s %v: %q, want %q", c.typ, c.params, got, want)
+		}
+		if len(got) > 1 {
+			t.Errorf("%s %v: %q", c.typ, c.params, got)
+		}
+	}
+}
