@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/membership"
 )
@@ -17,13 +18,20 @@ type Looker interface {
 
 // Leaving notes in the record of each VM that stays on this node that the node leaves the cluster in order. Nothing
 // will fence it then, and a fencing of earlier does not speak for it: without the note the others could start what
-// runs on here. The cluster manager has stopped what it stops; what is left is frozen, or was started by hand. look
-// gives the technology of a type. A VM of which nobody knows whether it is here is noted too. What failed is told in
-// the error; the others are noted all the same.
+// runs on here. First it notes that nothing may be sent here any more; what is on its way is waited for. The cluster
+// manager has stopped what it stops; what is left is frozen, or was started by hand. look gives the technology of a
+// type. A VM of which nobody knows whether it is here is noted too. What failed is told in the error; the others are
+// noted all the same.
 func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, error)) ([]Change, error) {
 	boot, err := a.Host.BootID()
 	if err != nil {
 		return nil, refuse("%w", err)
+	}
+	if !a.Dry {
+		// Who sends here says so in the record before it looks for this note.
+		if err := errors.Join(a.Host.PublishBoot(a.Shared, a.ID.Member), a.Host.NoteLeaving(a.Shared, a.ID.Member)); err != nil {
+			return nil, refuse("%w", err)
+		}
 	}
 	records, err := handoff.Records(a.Shared)
 	var out []Change
@@ -33,6 +41,12 @@ func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, err
 			continue
 		}
 		is := found(ctx, look, st)
+		if is.Clean() && a.comes(st) && !a.Dry {
+			if is, err = a.await(ctx, st, look); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
 		if is.Clean() {
 			continue
 		}
@@ -43,6 +57,38 @@ func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, err
 		errs = append(errs, err)
 	}
 	return out, errors.Join(errs...)
+}
+
+// comes: the VM is sent to this node.
+func (a Amender) comes(st handoff.State) bool {
+	return st.To == a.ID.Member && (st.Phase == handoff.Sending || st.Phase == handoff.Sent)
+}
+
+// await waits for what is sent here: who has the lock knows that the sender's tool has ended. What has left its sender may
+// still be on its way.
+func (a Amender) await(ctx context.Context, seen handoff.State, look func(typ string) (Looker, error)) (hypervisor.State, error) {
+	busy := func(why error) error {
+		return refuse("%s:%s is sent to this node: wait until it is here, or has stayed where it is, and try again (%w)", seen.Type, seen.VM, why)
+	}
+	dir, err := handoff.Open(a.Shared, seen.Type, seen.VM)
+	if err != nil {
+		return hypervisor.Unknown, refuse("%w", err)
+	}
+	wait, cancel := a.Wait.WithTimeout(ctx, lockLimit)
+	defer cancel()
+	l, err := dir.Lock(wait, a.Wait, a.signature())
+	if err != nil {
+		return hypervisor.Unknown, busy(err)
+	}
+	st, err := l.Read()
+	is := found(ctx, look, seen)
+	if err := errors.Join(err, l.Unlock()); err != nil {
+		return is, refuse("%w", err)
+	}
+	if is.Clean() && st.Phase == handoff.Sent && a.comes(st) {
+		return is, busy(errors.New("it has left its sender and is not here"))
+	}
+	return is, nil
 }
 
 // found tells what the VM is here. What cannot be asked is unknown.
@@ -121,7 +167,25 @@ func (a Amender) Returned(ctx context.Context) ([]Change, error) {
 		}
 		errs = append(errs, err)
 	}
+	errs = append(errs, a.stays(ctx))
 	return out, errors.Join(errs...)
+}
+
+// stays takes back that nothing may be sent here.
+func (a Amender) stays(ctx context.Context) error {
+	leaves, err := host.IsLeaving(a.Shared, a.ID.Member)
+	if err != nil {
+		return refuse("%w", err)
+	}
+	if leaves {
+		if err := a.present(ctx); err != nil || a.Dry {
+			return err
+		}
+	}
+	if a.Dry {
+		return nil
+	}
+	return a.Host.DropLeaving(a.Shared, a.ID.Member)
 }
 
 // present is nil if this node is known to be a member.

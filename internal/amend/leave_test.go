@@ -7,8 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/membership"
 )
@@ -43,7 +46,6 @@ func TestLeaving(t *testing.T) {
 		{"half saved", handoff.Suspending, "node1", "", hypervisor.Paused, "suspending node1 (which left the cluster in order, with the VM on it)"},
 		{"being sent", handoff.Sending, "node1", "node2", hypervisor.Migrating, "sending node1 to node2 (which left the cluster in order, with the VM on it)"},
 		{"it has arrived", handoff.Sent, "", "node1", hypervisor.Running, "running node1 (which left the cluster in order, with the VM on it)"},
-		{"it has not arrived", handoff.Sent, "", "node1", hypervisor.Absent, "sent node1"},
 		{"another's", handoff.Running, "node2", "", hypervisor.Running, "running node2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -93,13 +95,83 @@ func TestLeavingTakesNothingOver(t *testing.T) {
 			w.boot(test.boot)
 			want := w.record()
 			w.locked(func(l *handoff.Locked) error { _, err := l.Part(txn); return err })
-			before := len(w.all())
+			before := len(w.all()) + 2 // its boot, and that it leaves
 			_, err := w.a.Leaving(context.Background(), func(string) (Looker, error) { return guests{"101": is}, nil })
 			if !errors.Is(err, ErrRefused) || w.record() != want || len(w.all()) != before {
 				t.Errorf("%s, %s: %v; the record says %s, wanted %s; %d files of %d", test.name, is, err, w.record(), want, len(w.all()), before)
 			}
 		}
 	}
+}
+
+// What is on its way here is waited for: no fencing is due on a node that has left, so nothing would prove where the
+// guest is.
+func TestLeavingWaitsForWhatComes(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		phase   handoff.Phase
+		from    string
+		sender  func(w *world, g guests) // what it does as it lets go of the lock
+		want    string
+		refused string
+	}{
+		{"it arrives", handoff.Sending, "node2", func(w *world, g guests) { w.put(handoff.Sent, "", "node1"); g["101"] = hypervisor.Running },
+			"running node1 (which left the cluster in order, with the VM on it)", ""},
+		{"it stays where it is", handoff.Sending, "node2", func(w *world, _ guests) { w.put(handoff.Running, "node2", "") }, "running node2", ""},
+		{"its sender is dead, and nothing came", handoff.Sending, "node2", func(*world, guests) {}, "sending node2 to node1", ""},
+		{"it has left its sender", handoff.Sending, "node2", func(w *world, _ guests) { w.put(handoff.Sent, "", "node1") }, "sent node1", "is not here"},
+		{"it had left its sender", handoff.Sent, "", func(*world, guests) {}, "sent node1", "is not here"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.put(test.phase, test.from, "node1")
+			d, err := handoff.Open(w.shared, "openvz", "101")
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := d.TryLock("the sender")
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := guests{}
+			w.a.Wait = &waiting{Clock: w.a.Wait, meanwhile: func() {
+				if leaves, err := host.IsLeaving(w.shared, "node1"); err != nil || !leaves {
+					t.Errorf("it waits before it has said that it leaves: %v, %v", leaves, err)
+				}
+				if err := l.Unlock(); err != nil {
+					t.Error(err)
+				}
+				test.sender(w, g)
+			}}
+			_, err = w.a.Leaving(context.Background(), func(string) (Looker, error) { return g, nil })
+			if test.refused == "" && err != nil || test.refused != "" && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), test.refused)) {
+				t.Errorf("%v, want %q", err, test.refused)
+			}
+			if got := w.record(); got != test.want {
+				t.Errorf("the record says %q, want %q", got, test.want)
+			}
+			if _, err := w.a.Returned(context.Background()); err != nil {
+				t.Error(err)
+			}
+			if leaves, err := host.IsLeaving(w.shared, "node1"); err != nil || leaves {
+				t.Errorf("back, and still leaving: %v, %v", leaves, err)
+			}
+		})
+	}
+}
+
+// waiting is a clock that does something when it is first waited on.
+type waiting struct {
+	clock.Clock
+	meanwhile func()
+}
+
+func (c *waiting) Sleep(context.Context, time.Duration) error {
+	if do := c.meanwhile; do != nil {
+		c.meanwhile = nil
+		do()
+	}
+	return nil
 }
 
 // One record that cannot be read does not keep the others from being noted.

@@ -122,6 +122,9 @@ type Detail struct {
 	MayReturn bool
 	// Sick is why the guest that is here cannot be in order, where that is known: its memory is not worth keeping.
 	Sick string
+	// Presumed says that Running is told by no more than a process of the guest, since its tool's daemon is down (libvirt):
+	// whether it goes on nobody can say. Whoever must know takes it for unknown.
+	Presumed bool
 	// NoProgram says that the tool is not installed, and that the kernel of this node can hold no guest: it is
 	// Absent, and cannot be started.
 	NoProgram bool

@@ -93,7 +93,7 @@ func withoutLibvirtd(err error, h host.Host, vm string) (Detail, error) {
 	case ok && p.incoming: // it may still be waiting for its memory
 		return Detail{}, fmt.Errorf("%w; process %d is it, and came or comes from elsewhere", err, p.pid)
 	case ok:
-		return Detail{State: Running, Rows: []string{fmt.Sprintf("libvirtd is down, process %d runs", p.pid)}}, nil
+		return Detail{State: Running, Presumed: true, Rows: []string{fmt.Sprintf("libvirtd is down, process %d runs", p.pid)}}, nil
 	}
 	return Detail{State: Absent, Rows: []string{"libvirtd is down, no process"}}, nil
 }

@@ -37,6 +37,9 @@ func (l *life) send(ctx context.Context, v view, to, txn string) (ending, error)
 	if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, "pushed to "+to); err != nil {
 		return stayed, err // nobody has touched the guest
 	}
+	if err := l.notLeaving(to); err != nil {
+		return stayed, errors.Join(err, l.writeRunning(txn, "it was not pushed and runs as before"))
+	}
 	push, cancel := l.until(ctx, 2, 3)
 	tool := l.change("migrate", func() error { return l.push(push, x, to) })
 	cancel()
@@ -61,6 +64,17 @@ func (l *life) send(ctx context.Context, v view, to, txn string) (ending, error)
 	return lost, errors.Join(fmt.Errorf("pushing %s to %s ended without a proof of where it is; its state stays sending", l.vm, to), tool, err)
 }
 
+// notLeaving is nil if that node has not noted that it is about to leave the cluster. A guest that arrives on a node
+// that has left is proved by nothing: no fencing is due, and one of earlier would speak against it. It is asked when the
+// record says where the guest is sent: who leaves notes it first and reads the records then.
+func (l *life) notLeaving(to string) error {
+	leaves, err := host.IsLeaving(l.shared, to)
+	if err == nil && leaves {
+		err = fmt.Errorf("%s is about to leave the cluster: if it stays, run lbm mark-left --back there", to)
+	}
+	return err
+}
+
 // liveNow is why the running guest cannot be pushed just now, though its driver can push guests, or nil.
 func (l *life) liveNow(ctx context.Context) error {
 	x, ok := l.driver.(hypervisor.Replicated)
@@ -78,7 +92,7 @@ func (l *life) afterPush(ctx context.Context, toolOK bool) (ending, error) {
 		d, err := l.detail(ctx)
 		over := !l.clock.Now().Before(end)
 		switch {
-		case err != nil || d.State != hypervisor.Running:
+		case err != nil || d.State != hypervisor.Running || d.Presumed:
 			healthy = 0
 			if err == nil && d.State.Clean() {
 				if toolOK {

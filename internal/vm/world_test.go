@@ -80,6 +80,7 @@ type guest struct {
 	sick        string // Sick
 	suspended   bool   // Suspended
 	handed      bool   // Handed
+	presumed    bool   // Presumed
 }
 
 // failure is how a tool fails: after it has done what effect says.
@@ -306,7 +307,7 @@ func (f fake) Detail(context.Context, string) (hypervisor.Detail, error) {
 	case s == hypervisor.Unknown:
 		s = hypervisor.Stopped
 	}
-	return hypervisor.Detail{State: s, NeverRan: f.n.g.never, Sick: f.n.g.sick, Suspended: f.n.g.suspended, Handed: f.n.g.handed, MayReturn: f.n.w.typ == "openvz" && s == hypervisor.Remains}, nil
+	return hypervisor.Detail{State: s, NeverRan: f.n.g.never, Sick: f.n.g.sick, Suspended: f.n.g.suspended, Handed: f.n.g.handed, Presumed: f.n.g.presumed, MayReturn: f.n.w.typ == "openvz" && s == hypervisor.Remains}, nil
 }
 
 func (f fake) Start(ctx context.Context, _ hypervisor.Guest) error {

@@ -152,7 +152,8 @@ func (w *world) startMigration(s State, n int, pc uint8) {
 	t := nd.A.Tgt
 	tg := &s.N[t]
 	nd.A.PC, nd.RC = pc, 0
-	if nd.G != gRun || tg.G != gNone || tg.Life != up || nd.Tool != tNone {
+	// A hypervisor knows nothing of the cluster: what has left it still takes guests.
+	if nd.G != gRun || tg.G != gNone || tg.Life != up && (w.mend[18] || tg.Life != left) || nd.Tool != tNone {
 		nd.RC = 2
 		w.emit(s, "the migration tool refuses", n, int(t), false, "")
 		return

@@ -109,6 +109,7 @@ func TestMendsAreNeeded(t *testing.T) {
 		{15, Options{OpenVZ: true, Faults: 2, On: []Switch{Share}}, "I2 half an image is resumed"},
 		{17, Options{OpenVZ: true, Faults: 2, On: []Switch{Keeper}}, "I1 the guest runs twice"},
 		{16, Options{Faults: 3, On: []Switch{OldFencing}, Off: []Switch{Kill, Sick, Crash, NewGroup, NoSpace, Relocate, Restart, Disable}}, "I3 a start while the guest is where it was sent"},
+		{18, Options{Faults: 3, On: []Switch{OldFencing}, Off: []Switch{Kill, Sick, Crash, NewGroup, NoSpace, Relocate, Restart, Disable}}, "I3 a start while the guest is where it was sent"},
 	} {
 		at := slices.IndexFunc(Mends(), func(m Mend) bool { return m.Number == c.mend })
 		t.Run(fmt.Sprintf("%d %s", c.mend, Mends()[at].Text), func(t *testing.T) {

@@ -78,6 +78,12 @@ func (w *world) memberEvents(s State, n int) {
 func (w *world) leave(s State, n int) {
 	me := uint8(n)
 	mine, sent := s.St.Node == me, s.St.To == me && (s.St.Phase == pSending || s.St.Phase == pSent)
+	if sent && w.mend[18] && s.clean(n) { // it waits
+		return
+	}
+	if !s.clean(n) && s.N[n].G != gRun && (sent || mine && s.St.Boot != s.N[n].Boot) { // it refuses: nobody knows that it came to life here
+		return
+	}
 	marks := w.mend[13] && !s.clean(n) && (mine || sent && w.mend[16])
 	t := s
 	w.dies(&t, n)

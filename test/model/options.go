@@ -81,7 +81,7 @@ type Mend struct {
 }
 
 // mends bounds their numbers.
-const mends = 17
+const mends = 18
 
 // Mends are what Options.Without names.
 func Mends() []Mend {
@@ -97,6 +97,7 @@ func Mends() []Mend {
 		{14, 4, "a tool dies with its keeper"},
 		{15, 3, "who lost the share in mid-action writes no more"},
 		{17, 4, "who has the node's lock ends what the tool of a killed keeper left behind"},
+		{18, 12, "who leaves notes so before it looks what is sent to it, and who sends looks for that note"},
 		{16, 12, "a target that leaves in order takes the VM as its own, with the mark"},
 	}
 }

@@ -46,7 +46,7 @@ func Rules() []Rule {
 			"A newer boot of the node to which a VM was sent proves nothing: what was sent may have reached any boot of it.",
 			"The VM would be started while it arrives."},
 		{12, "leaving is not gone",
-			"A node that left the cluster in order is not gone until it boots anew or an administrator confirms that it is off. Its mark in the record says so; a node to which the VM was sent takes it as its own with that mark.",
+			"A node that left the cluster in order is not gone until it boots anew or an administrator confirms that it is off. Its mark in the record says so; a node to which the VM was sent takes it as its own with that mark. Before it looks it notes that it leaves (lbvm/leaving/NODE on the share), and who sends looks for that note when its record says where to.",
 			"A VM of a frozen service goes on running on a node that left."},
 		{13, "starting is written first",
 			"The record says starting before the tool boots the guest, and resuming before it restores.",

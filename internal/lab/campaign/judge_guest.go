@@ -48,11 +48,11 @@ func (w *world) judgeFrozenKill(a *action) {
 	}
 }
 
-// judgeKill: of two guests none is killed.
+// judgeKill: of two guests none is killed, by who can read of the other.
 func (w *world) judgeKill(a *action, n *node) {
 	st := w.state()
 	for _, o := range w.nodes {
-		if o != n && o.has.alive() && n.has.alive() && (st.Node == o.name || st.To == o.name) {
+		if !a.away && !a.nolock && o != n && o.has.alive() && n.has.alive() && (st.Node == o.name || st.To == o.name) {
 			w.find("R26 %s ends the guest on %s while it runs on %s too", a, n.name, o.name)
 		}
 	}

@@ -205,14 +205,20 @@ func (n *node) leaves() {
 		w.must(err)
 		id, err := h.Identity()
 		w.must(err)
-		c := amend.Amender{Host: h, ID: id, Shared: n.path("shared"), Members: membership.CMAN(h, asker{n}), Clock: simClock{t}, Wait: simClock{t}, By: "lbm mark-left"}
+		c := amend.Amender{Host: h, ID: id, Members: membership.CMAN(h, asker{n}), Clock: simClock{t}, Wait: simClock{t}, By: "lbm mark-left"}
 		t.wait(func() bool { // rgmanager ends first, and with it what it runs
 			return w.goesOn() && !slices.ContainsFunc(w.tasks, func(o *task) bool { return o.node == n && o != t && !o.done })
 		}, time.Time{})
-		_, err = c.Leaving(context.Background(), func(string) (amend.Looker, error) { return asker{n}, nil })
-		w.stale = true
+		if c.Shared, err = h.SharedDir(id); err == nil {
+			_, err = c.Leaving(context.Background(), func(string) (amend.Looker, error) { return asker{n}, nil })
+			w.stale = true
+		}
 		if w.tell("mark-left: %s", ended(err)); err != nil { // it says so, and the administrator does not let it go
 			n.rg = true
+			if c.Shared != "" {
+				_, err = c.Returned(context.Background())
+				w.tell("mark-left --back: %s", ended(err))
+			}
 			return
 		}
 		n.member = false
