@@ -147,7 +147,7 @@ func (q evalQuery) instant(zone *time.Location) (time.Time, error) {
 
 // batchMemory is what a batch fills before its garbage is collected: each program leaves much behind, and little
 // lives on.
-const batchMemory = 128 << 20
+const batchMemory = 64 << 20
 
 func (w world) evalFixture(ctx context.Context, q evalQuery) error {
 	src, err := os.ReadFile(q.fixture)

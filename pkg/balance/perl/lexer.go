@@ -111,20 +111,30 @@ func (l *lexer) pod() {
 
 // next gives the next token; term tells that a term may begin here.
 func (l *lexer) next(term bool) token {
+	var t token
+	l.read(&t, term)
+	return t
+}
+
+// read is next into t, which costs no copies.
+func (l *lexer) read(t *token, term bool) {
 	space := l.skip(term)
-	t := token{off: l.pos, space: space}
+	*t = token{off: l.pos, space: space}
 	if l.pos >= l.end {
 		t.end = l.pos
-		return t
+		return
 	}
 	c := l.src[l.pos]
 	switch {
+	case c == ';', c == ')', c == '(', c == ',', c == '{', c == '}', c == ']', c == '[': // no longer operator begins with them
+		t.kind, t.text = tOp, l.src[l.pos:l.pos+1]
+		l.pos++
 	case isLetter(c):
-		l.word(&t, term)
+		l.word(t, term)
 	case isDigit(c), c == '.' && term && isDigit(l.at(l.pos+1)):
-		l.number(&t)
+		l.number(t)
 	case term && (c == '$' || c == '@' || c == '%' || c == '&'):
-		l.variable(&t)
+		l.variable(t)
 	case term && (c == '"' || c == '\'' || c == '`'):
 		t.kind = tQuote
 		l.pos++
@@ -141,18 +151,17 @@ func (l *lexer) next(term bool) token {
 		t.quote.from, t.quote.to = l.body(t.off, '/')
 		l.flags(t.quote)
 	case term && c == '<':
-		l.angle(&t)
+		l.angle(t)
 	case c == '"' || c == '\'' || c == '`': // an operator was expected: a string stands in the way
 		t.kind = tOp
 		t.text = string(c)
 		l.pos++
 	case c == ':' && l.at(l.pos+1) == ':' && isLetter(l.at(l.pos+2)):
-		l.word(&t, term)
+		l.word(t, term)
 	default:
-		l.operator(&t)
+		l.operator(t)
 	}
 	t.end = l.pos
-	return t
 }
 
 // word reads an identifier, with :: inside, or a quote-like operator.

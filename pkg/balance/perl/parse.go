@@ -168,7 +168,7 @@ func (p *parser) peek(term bool) *token {
 		p.fail(p.pos, "limit: this algorithm is too involved to be read", "make it shorter, and take apart what is nested")
 	}
 	p.tokStart = p.pos
-	p.tok = p.lexer.next(term)
+	p.read(&p.tok, term)
 	p.have, p.tokTerm = true, term
 	return &p.tok
 }

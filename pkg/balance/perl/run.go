@@ -280,15 +280,7 @@ var (
 // newMachine makes a machine for a program.
 func newMachine(p *Program) *machine {
 	m := &machine{prog: p, frames: make([][]*frame, len(p.protos)), codes: make([]*code, len(p.protos)), done: make([]bool, p.globals[0])}
-	for i := 0; i < p.globals[0]; i++ {
-		m.globals = append(m.globals, new(Value))
-	}
-	for i := 0; i < p.globals[1]; i++ {
-		m.arrays = append(m.arrays, new(array))
-	}
-	for i := 0; i < p.globals[2]; i++ {
-		m.hashes = append(m.hashes, new(hash))
-	}
+	m.globals, m.arrays, m.hashes = pointers[Value](p.globals[0]), pointers[array](p.globals[1]), pointers[hash](p.globals[2])
 	if len(p.literals) > 0 {
 		m.literals, m.readOnly = slices.Clone(p.literals), make(map[*Value]bool, len(p.literals))
 		for i := range m.literals {
@@ -300,6 +292,15 @@ func newMachine(p *Program) *machine {
 	}
 	m.call.prog = p
 	return m
+}
+
+// pointers points to n new variables, which are cut from one piece.
+func pointers[T any](n int) []*T {
+	own, all := make([]T, n), make([]*T, n)
+	for i := range own {
+		all[i] = &own[i]
+	}
+	return all
 }
 
 // newFrame gives a frame with fresh variables.
