@@ -98,7 +98,7 @@ func grokWord(s string, neg bool) (v Value, whole bool) {
 				f = math.Inf(-1)
 			}
 		}
-		return Float(f), len(s) == len(w)
+		return Float(f), strings.TrimLeft(s[len(w):], " \t\n\v\f\r") == ""
 	}
 	return Int(0), false
 }

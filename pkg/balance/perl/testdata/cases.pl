@@ -895,3 +895,5 @@ my $x = ~5; my $r = \$x; $$r -= ref(1); my $y = ref(1) ^ 'abc'; ("$x", $y, ~ref(
 sprintf('%g %g %g %g', '-0' / 4, '-0' / '4', '-0' / 4.5, -0.0 / 4)
 # a range that runs backwards is shown
 my @e; for my $p ('[]-300', '[abz-ac', '[\n-\t]', '[a-z\x41-\x31]', '[[:^foo:]]') { eval { 'x' =~ /$p/ }; push @e, $@ } "@e"
+# blanks may stand behind a text that is infinite or no number
+my @e = map { -$_ } "-Inf ", "-inf\n", "-infinity ", "-nan ", "-infx"; "@e"
