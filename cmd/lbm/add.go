@@ -93,7 +93,7 @@ func (w world) add(c *cli.Context, a adopt.Adopter) error {
 			return err
 		}
 	}
-	w.tellSteps(&a)
+	w.tellSteps(&a, p)
 	return w.added(c, p, a.Add(c.Context, p))
 }
 
@@ -110,7 +110,7 @@ func (w world) addAgain(c *cli.Context, a adopt.Adopter) error {
 		fmt.Fprintf(w.stdout, "%s is as it was before\n", p.Ref())
 		return nil
 	}
-	w.tellSteps(&a)
+	w.tellSteps(&a, p)
 	return w.added(c, p, a.Resume(c.Context, p))
 }
 

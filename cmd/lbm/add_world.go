@@ -123,12 +123,12 @@ func (w world) forAnother(c *cli.Context, a adopt.Adopter) error {
 }
 
 // tellSteps prints each step as it goes.
-func (w world) tellSteps(a *adopt.Adopter) {
+func (w world) tellSteps(a *adopt.Adopter, p adopt.Plan) {
 	what := map[string]string{}
-	for _, s := range adopt.Steps() {
+	for _, s := range p.Steps() {
 		what[s[0]] = s[1]
 	}
-	a.Before = func(step string) { fmt.Fprintf(w.stdout, "%-36s ", what[step]+" ...") }
+	a.Before = func(step string) { fmt.Fprintf(w.stdout, "%-50s ", what[step]+" ...") }
 	a.After = func(string) { fmt.Fprintln(w.stdout, "done") }
 }
 

@@ -71,7 +71,7 @@ func (w world) app() *cli.App {
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.addCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.guardCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.explainCommand(), w.replayCommand(), w.execCommand(), w.ccsCommand()},
+		Commands:       []*cli.Command{w.initCommand(), w.addCommand(), w.removeCommand(), w.purgeCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.guardCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.explainCommand(), w.replayCommand(), w.execCommand(), w.ccsCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)

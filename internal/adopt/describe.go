@@ -68,10 +68,10 @@ func (a Adopter) Describe(ctx context.Context, p Plan) ([]Doing, error) {
 	return out, nil
 }
 
-// Steps gives the names of the steps and what each is for, in their order.
-func Steps() [][2]string {
+// Steps gives the names of a plan's steps and what each is for, in their order.
+func (p Plan) Steps() [][2]string {
 	var out [][2]string
-	for _, s := range (&work{}).steps() {
+	for _, s := range (&work{p: p}).steps() {
 		out = append(out, [2]string{s.name, s.what})
 	}
 	return out

@@ -174,5 +174,8 @@ func (b bench) lastStep(t *testing.T) string {
 	must(t, err)
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	w := strings.Fields(lines[len(lines)-1])
+	if len(w) < 3 { // torn
+		return "in the first line"
+	}
 	return w[1] + " " + w[2]
 }

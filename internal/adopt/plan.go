@@ -56,6 +56,8 @@ type Plan struct {
 	Vouched []string          `json:"vouched"` // nodes for which a person has vouched
 
 	Notes []string `json:"notes"` // what a person should know
+
+	Removal *Removal `json:"removal,omitempty"` // the VM is given back, and not taken in
 }
 
 // File is a file of the node that gets another name.

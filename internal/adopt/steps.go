@@ -21,6 +21,9 @@ func nothing(context.Context) error { return nil }
 
 // steps are the adoption of w's plan, in their order. The package's description tells what each leaves on disk.
 func (w *work) steps() []step {
+	if w.p.Removal != nil {
+		return w.removalSteps()
+	}
 	return []step{
 		{"retire", "take it from this node's own tool", w.retired, w.retire, w.unretire},
 		{"copy", "copy to the shared storage", w.copied, w.copy, w.uncopy},
@@ -495,6 +498,9 @@ func (w *work) finish(context.Context) error {
 
 // unused refuses to take back what an agent has started from its new place.
 func (w *work) unused(ctx context.Context) error {
+	if w.p.Removal != nil { // it may have been started by hand: the cluster could start it too
+		return w.down(ctx)
+	}
 	d, err := handoff.Open(w.Shared, w.p.Type, w.p.VM)
 	if err != nil {
 		return err

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/adopt"
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/ccs"
+)
+
+func (w world) removeCommand() *cli.Command {
+	return &cli.Command{
+		Name: "remove", Usage: "give an adopted VM back to this node", ArgsUsage: "VM",
+		Description: "The VM leaves cluster.conf and lbvm.conf, the other nodes lose their links, and its configuration is this node's own file\n" +
+			"again. Its disks stay where they are, on the shared storage: this node goes on using them there. Its service must\n" +
+			"be disabled, and the VM down, without a memory image. What is cut off is resumed or taken back as of lbm add.\n\n" +
+			"   clusvcadm -d 101 && lbm remove --update 101\n   lbm remove --dry-run 101\n   lbm add --resume 101, or lbm add --undo 101      after a run that was cut off\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed, 5 partly done, 130 interrupted.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check, and show every step"},
+			&cli.BoolFlag{Name: "update", Usage: "publish the new cluster.conf to the running cluster"},
+			&cli.BoolFlag{Name: "i-know", Usage: "publish although it stops other services"},
+			&cli.BoolFlag{Name: "no-wait", Usage: "do not wait until every member runs with it"},
+			runningFlag(),
+			&cli.BoolFlag{Name: "yes", Usage: "no question"},
+		},
+		Action: func(c *cli.Context) error {
+			if c.NArg() != 1 {
+				return tooMany(c, "lbm remove needs a VM")
+			}
+			g, err := w.ground(c.Context, c.Args().First())
+			if err != nil {
+				return err
+			}
+			if g.svc.State != cluster.Disabled {
+				return refused(fmt.Errorf("%s is %s: disable it first (clusvcadm -d %s)", g.svc.ID, g.svc.State, g.svc.ID))
+			}
+			a, err := w.adopter(c)
+			if err != nil {
+				return err
+			}
+			return w.remove(c, a, g)
+		},
+	}
+}
+
+func (w world) remove(c *cli.Context, a adopt.Adopter, g ground) error {
+	p, err := a.LookRemoval(c.Context, g.svc.VMType, g.svc.VM)
+	if err != nil {
+		return refused(err)
+	}
+	if c.Bool("dry-run") || !c.Bool("yes") {
+		for _, s := range p.Steps() {
+			fmt.Fprintf(w.stdout, "%-10s %s\n", s[0], s[1])
+		}
+	}
+	if c.Bool("dry-run") {
+		return nil
+	}
+	if !c.Bool("yes") {
+		if err := w.confirm(c.Context, fmt.Sprintf("The steps above give %s back to this node, %s. Its disks stay on %s.", p.Ref(), a.ID.Member, a.ID.Shared), p.VM); err != nil {
+			return err
+		}
+	}
+	w.tellSteps(&a, p)
+	err = a.Remove(c.Context, p)
+	if err != nil {
+		return adoptFailure(err)
+	}
+	for _, f := range p.Removal.Files {
+		fmt.Fprintf(w.stdout, "%s is this node's own file now\n", f.Path)
+	}
+	if c.Bool("update") {
+		return w.updateAsked(c, g.svc.ID)
+	}
+	fmt.Fprintf(w.stdout, "\nrun 'ccs_tool update %s' to upgrade to new cluster config file!\n", host.ClusterXML)
+	return nil
+}
+
+// updateAsked publishes cluster.conf, from which a group was taken on purpose.
+func (w world) updateAsked(c *cli.Context, group string) error {
+	file := w.host.Path(host.ClusterXML)
+	doc, err := ccs.Load(file)
+	if err != nil {
+		return refused(err)
+	}
+	rules, err := w.rules(c.Context)
+	if err != nil {
+		return refused(err)
+	}
+	p, err := w.preparePublication(c, nil, doc, rules, map[string]bool{group: true})
+	if err != nil {
+		return err
+	}
+	return p.publish(c, file, doc, !c.Bool("no-wait"))
+}
