@@ -102,7 +102,12 @@ func TestKilledAtRandom(t *testing.T) {
 				then := []string{"resume", "undo", "undo, resume", "resume, undo", "resume, resume", "undo, undo"}[r.Intn(6)]
 				dir := filepath.Join(t.TempDir(), strconv.Itoa(i))
 				must(t, os.Mkdir(dir, 0o755))
-				landed[killedAt(t, newBench(t, k), then, whole, r)]++
+				where := killedAt(t, newBench(t, k), then, whole, r)
+				if landed[where]++; where == "after the end" { // the moments follow the machine's load
+					whole = whole * 3 / 4
+				} else {
+					whole = whole * 21 / 20
+				}
 			}
 			t.Logf("one run takes %s; killed in %v", whole, landed)
 		})
