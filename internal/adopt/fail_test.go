@@ -185,6 +185,9 @@ func TestSecondAtOnce(t *testing.T) {
 	if err := a.Add(context.Background(), p); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "unfinished") {
 		t.Errorf("%v", err)
 	}
+	if _, err := a.Look(context.Background(), b.request()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "--resume 101") {
+		t.Errorf("a look: %v", err)
+	}
 	other := b.adopter("node2")
 	if err := other.Resume(context.Background(), p); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "on node1") {
 		t.Errorf("from another node: %v", err)

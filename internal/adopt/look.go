@@ -40,7 +40,13 @@ func (a Adopter) look(ctx context.Context, r Request) (Plan, error) {
 	}
 	fi, err := os.Lstat(a.Host.Path(p.Config))
 	if errors.Is(err, fs.ErrNotExist) {
-		return p, fmt.Errorf("there is no %s", p.Config)
+		begun, err := a.Begun()
+		for _, b := range begun {
+			if b.Config == p.Config && b.Member == a.ID.Member {
+				return p, fmt.Errorf("%s is renamed by an adoption that is unfinished: lbm add --resume %s, or --undo", p.Config, b.VM)
+			}
+		}
+		return p, errors.Join(fmt.Errorf("there is no %s", p.Config), err)
 	}
 	if err != nil {
 		return p, err
