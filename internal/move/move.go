@@ -127,7 +127,11 @@ func (m Mover) carryOut(ctx context.Context, p plan, r Request) (balance.Move, e
 	}
 	issued, err := m.ticket(p, r, txn)
 	if err == nil {
+		withdraw := m.companions(ctx, p, r)
 		err = m.request(ctx, p, r, issued, &rec)
+		if werr := withdraw(); werr != nil {
+			m.Log.WithError(werr).Warn("the ticket of another VM of the service was not withdrawn")
+		}
 	} else {
 		rec.Outcome = balance.OutcomeFailed
 	}

@@ -17,7 +17,8 @@ type plan struct {
 	source  string
 	state   handoff.State
 	kind    handoff.Kind
-	known   bool // service and state are from before the move
+	known   bool              // service and state are from before the move
+	others  []cluster.Service // the VMs beside it in its service
 
 	byManager bool // by the manager's own migration
 	restart   bool // in place, cold
@@ -178,6 +179,7 @@ func (m Mover) preflight(ctx context.Context, r Request, c *checks) (plan, error
 		}
 		return "nobody else is moving it", err
 	})
+	p.others = others(st, p.service, r)
 	m.askFacts(ctx, r, p.source, p.kind, together(st, p.service, r), c)
 	c.ask("record", func() (_ string, err error) {
 		p.state, err = m.recordOf(r, p.source)
@@ -274,10 +276,8 @@ func find(st cluster.Status, r Request) (cluster.Service, bool) {
 func together(st cluster.Status, svc cluster.Service, r Request) []Request {
 	r.technology = svc.Params["type"]
 	out := []Request{r}
-	for _, s := range st.Services {
-		if s.ID == svc.ID && (s.VM != r.VM || s.VMType != r.Type) {
-			out = append(out, Request{Type: s.VMType, VM: s.VM, Target: r.Target, technology: s.Params["type"]})
-		}
+	for _, s := range others(st, svc, r) {
+		out = append(out, Request{Type: s.VMType, VM: s.VM, Target: r.Target, technology: s.Params["type"]})
 	}
 	return out
 }

@@ -30,6 +30,21 @@ save xm save %{name} %{image};
 restore xm restore %{image};
 `
 
+// measure has nodes publish what they are now.
+func (w *world) measure(nodes ...string) {
+	w.t.Helper()
+	for _, n := range nodes {
+		out, code := w.tryOn(n, "/usr/libexec/lbvm/lblog")
+		for try := 0; try < 1000 && strings.Contains(out, "the last run has not ended yet"); try++ { // cron's
+			out, code = w.tryOn(n, "/usr/libexec/lbvm/lblog")
+		}
+		// 5: a resource was not measured; this is about the facts.
+		if code != 0 && (code != 5 || strings.Contains(out, "facts")) {
+			w.t.Fatalf("lblog on %s: exit %d: %s", n, code, out)
+		}
+	}
+}
+
 // A technology that an administrator defines, from its file to a guest that has kept its memory: handed over by image,
 // then live when the definition can do that, refused while the nodes' definitions differ.
 func TestOwnTechnology(t *testing.T) {
@@ -63,21 +78,9 @@ func TestOwnTechnology(t *testing.T) {
 	w.setUp("node1", "node2")
 	const guest = "xen:web1" // as the checker knows it
 	w.awaitTick(guest, "node1")
-	measure := func() {
-		for _, n := range []string{"node1", "node2"} {
-			out, code := w.tryOn(n, "/usr/libexec/lbvm/lblog")
-			for try := 0; try < 1000 && strings.Contains(out, "the last run has not ended yet"); try++ { // cron's
-				out, code = w.tryOn(n, "/usr/libexec/lbvm/lblog")
-			}
-			// 5: a resource was not measured; this is about the facts.
-			if code != 0 && (code != 5 || strings.Contains(out, "facts")) {
-				t.Fatalf("lblog on %s: exit %d: %s", n, code, out)
-			}
-		}
-	}
 	moved := func(by, to string) {
 		t.Helper()
-		measure()
+		w.measure("node1", "node2")
 		out := w.on("node1", "lbm", "migrate", "web1", to)
 		if !strings.Contains(out, "memory kept") {
 			t.Errorf("moved %s: %s", by, out)
@@ -95,7 +98,7 @@ func TestOwnTechnology(t *testing.T) {
 
 	live := domains + "migrate xm migrate --live %{name} %{target};\n"
 	define(w.l, "node1", live)
-	measure()
+	w.measure("node1", "node2")
 	if out, code := w.tryOn("node1", "lbm", "migrate", "web1", "node1"); code != 3 || !strings.Contains(out, "is defined in another way") {
 		t.Errorf("a move between two definitions: exit %d: %s", code, out)
 	}
