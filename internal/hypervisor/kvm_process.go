@@ -83,6 +83,20 @@ func noQEMU(h host.Host, vm string) error {
 	return nil
 }
 
+// statusFiles is where libvirtd keeps what it knows of its running guests, for the libvirtd after it.
+const statusFiles = "/var/run/libvirt/qemu"
+
+// ran tells whether libvirtd has seen the process run before it went down: it writes so when the guest goes on, also where
+// that was behind a move or a restore (src/conf/domain_conf.c: virDomainObjFormat). What is arriving is paused there.
+func ran(h host.Host, vm string, pid int) bool {
+	b, err := os.ReadFile(h.Path(filepath.Join(statusFiles, vm+".xml")))
+	if err != nil {
+		return false
+	}
+	root, err := parseXML(b)
+	return err == nil && root.name == "domstatus" && root.attrs["state"] == "running" && root.attrs["pid"] == strconv.Itoa(pid)
+}
+
 // withoutLibvirtd is the answer where libvirtd is down: its guests run on without it. What such a one does nobody
 // can say; it counts as running.
 func withoutLibvirtd(err error, h host.Host, vm string) (Detail, error) {
@@ -90,7 +104,7 @@ func withoutLibvirtd(err error, h host.Host, vm string) (Detail, error) {
 	switch {
 	case table != nil:
 		return Detail{}, fmt.Errorf("%w; %w", err, table)
-	case ok && p.incoming: // it may still be waiting for its memory
+	case ok && p.incoming && !ran(h, vm, p.pid): // it may still be waiting for its memory
 		return Detail{}, fmt.Errorf("%w; process %d is it, and came or comes from elsewhere", err, p.pid)
 	case ok:
 		return Detail{State: Running, Presumed: true, Rows: []string{fmt.Sprintf("libvirtd is down, process %d runs", p.pid)}}, nil

@@ -214,6 +214,29 @@ func TestLibvirtIsNotBelievedAlone(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", c.name, got, err, c.want)
 		}
 	}
+	// What came from elsewhere runs, if libvirtd has seen it run before it went down.
+	for _, c := range []struct {
+		status string
+		want   State
+	}{
+		{"<!-- ours -->\n<domstatus state='running' reason='migrated' pid='PID'>\n  <monitor path='/x'/>\n  <domain type='kvm' id='3'><name>vm1</name></domain>\n</domstatus>\n", Running},
+		{"<domstatus state='running' reason='restored' pid='PID'/>", Running},
+		{"<domstatus state='paused' reason='migration' pid='PID'/>", Unknown},
+		{"<domstatus state='running' reason='booted' pid='1PID'/>", Unknown}, // of an earlier one
+		{"<domstatus state='running' reason='migrated'", Unknown},
+		{"<domain state='running' pid='PID'/>", Unknown},
+	} {
+		s := newStage(t, libvirtd{"domstate": {refuses([]byte(down))}}.play)
+		s.processes(waits)
+		p, _, err := qemuOf(s.tools.Host, "vm1")
+		if err != nil || p.pid == 0 {
+			t.Fatal(err)
+		}
+		s.file("/var/run/libvirt/qemu/vm1.xml", strings.ReplaceAll(c.status, "PID", strconv.Itoa(p.pid)))
+		if got, err := s.driver("kvm").State(context.Background(), "vm1"); got != c.want || (err != nil) != (c.want == Unknown) {
+			t.Errorf("%s: %s, %v; want %s", c.status, got, err, c.want)
+		}
+	}
 	// virsh is not there: the table alone says whether the guest is.
 	for want, process := range map[State]string{Absent: other, Unknown: mine} {
 		s := newStage(t, nil)
