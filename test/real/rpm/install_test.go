@@ -24,6 +24,7 @@ var installed = []string{
 	"Lrwxrwxrwx 0:0 /usr/libexec/lbvm/lbm -> ../../sbin/lbm",
 	"Lrwxrwxrwx 0:0 /usr/bin/lbvm-lab -> ../libexec/lbvm/lbvm-lab",
 	"-rw-r--r-- 0:0 /etc/cron.d/lbvm",
+	"-rw-r--r-- 0:0 /etc/logrotate.d/lbvm",
 	"-rw-r--r-- 0:0 /etc/cluster/lbvm.conf.sample",
 	"-rw-r--r-- 0:0 /etc/cluster/lbresources.conf.sample",
 	"-rwxr-xr-x 0:0 /etc/rc.d/init.d/lbvm",
