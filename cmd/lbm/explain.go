@@ -51,18 +51,11 @@ type explainQuery struct {
 const passWithin = time.Hour
 
 func (w world) explain(ctx context.Context, q explainQuery) error {
-	var pass *balance.Pass
-	var notes []string
-	var err error
-	if q.at == "" {
-		pass, notes, err = w.explainNow(ctx)
-	} else {
-		pass, notes, err = w.explainThen(ctx, q)
+	pass, notes, d, err := w.decision(ctx, q)
+	if err == nil && !q.traced(d.VM) { // it was named by its service, or it is another's
+		q.vm = d.VM
+		pass, notes, d, err = w.decision(ctx, q)
 	}
-	if err != nil {
-		return err
-	}
-	d, err := decisionOn(pass, q.vm)
 	if err != nil {
 		return err
 	}
@@ -85,12 +78,31 @@ func (w world) explain(ctx context.Context, q explainQuery) error {
 	return err
 }
 
+// traced tells of which VMs every step is kept: in a large cluster those of all would take long.
+func (q explainQuery) traced(vm string) bool {
+	_, bare, _ := strings.Cut(vm, ":")
+	return q.vm == vm || q.vm == bare
+}
+
+// decision is the pass that is asked for, and what it says of the VM.
+func (w world) decision(ctx context.Context, q explainQuery) (pass *balance.Pass, notes []string, d balance.Decision, err error) {
+	if q.at == "" {
+		pass, notes, err = w.explainNow(ctx, q)
+	} else {
+		pass, notes, err = w.explainThen(ctx, q)
+	}
+	if err == nil {
+		d, err = decisionOn(pass, q.vm)
+	}
+	return pass, notes, d, err
+}
+
 // explainNow is a pass of lbmonitor that changes nothing and keeps each step.
-func (w world) explainNow(ctx context.Context) (*balance.Pass, []string, error) {
+func (w world) explainNow(ctx context.Context, q explainQuery) (*balance.Pass, []string, error) {
 	log := logrus.New()
 	log.SetOutput(w.stderr)
 	log.SetLevel(logrus.ErrorLevel)
-	m := monitor.Monitor{Host: w.host, Manager: w.manager(), Clock: w.clock, Wait: w.wait, Log: log, Trace: func(string) bool { return true }}
+	m := monitor.Monitor{Host: w.host, Manager: w.manager(), Clock: w.clock, Wait: w.wait, Log: log, Trace: q.traced}
 	res, err := m.Plan(ctx, func(d conf.Diagnostic) {
 		if d.Severity == conf.Error {
 			fmt.Fprint(w.stderr, d.Format())
@@ -126,8 +138,7 @@ func (w world) explainThen(ctx context.Context, q explainQuery) (*balance.Pass, 
 	if err != nil {
 		return nil, nil, err
 	}
-	pass, err := balance.Decide(ctx, balance.Input{At: old.At.In(w.clock.Now().Location()), Config: cfg, View: old.View, Samples: cfg.Logs(w.host.Path(cfg.Paths.LogDir)),
-		Recent: balance.Then(moves, old.At), Refused: old.Refused, Trace: func(string) bool { return true }})
+	pass, err := balance.Again(ctx, old, cfg, cfg.Logs(w.host.Path(cfg.Paths.LogDir)), moves, w.clock.Now().Location(), q.traced)
 	return pass, notes, err
 }
 

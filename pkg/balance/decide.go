@@ -70,6 +70,7 @@ func decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
 	for _, a := range inTurn(asks) {
 		r.settle(ctx, a, &pass.Decisions[a.index])
 	}
+	pass.Newest = r.newest
 	for i := range pass.Decisions {
 		for rail := range pass.Decisions[i].heldBy() {
 			pass.Rails[rail]++

@@ -81,6 +81,8 @@ type jsonPass struct {
 	Refused    []jsonRefusal     `json:"refused"`
 	Decisions  []jsonDecision    `json:"decisions"`
 	Rails      map[string]int    `json:"rails"`
+	// Newest is in Unix seconds: the newest sample read, by node and resource; null where there was none.
+	Newest map[string]map[string]*int64 `json:"newest"`
 
 	key []byte // of the last list of placements
 }
@@ -187,7 +189,18 @@ type jsonVeto struct {
 // EncodePass gives the line of a pass, with its line break.
 func EncodePass(p *Pass) ([]byte, error) {
 	out := jsonPass{At: p.At, Config: p.Config, Quorate: p.View.Quorate, Nodes: []jsonNode{}, Placements: [][]jsonPlacement{},
-		VMs: []jsonVM{}, Refused: []jsonRefusal{}, Decisions: []jsonDecision{}, Rails: map[string]int{}}
+		VMs: []jsonVM{}, Refused: []jsonRefusal{}, Decisions: []jsonDecision{}, Rails: map[string]int{}, Newest: map[string]map[string]*int64{}}
+	for node, of := range p.Newest {
+		stamps := map[string]*int64{}
+		for resource, at := range of {
+			stamps[resource] = nil
+			if !at.IsZero() {
+				seconds := at.Unix()
+				stamps[resource] = &seconds
+			}
+		}
+		out.Newest[node] = stamps
+	}
 	for _, x := range p.Refused {
 		out.Refused = append(out.Refused, jsonRefusal(x))
 	}
@@ -327,6 +340,19 @@ func DecodePass(line []byte) (*Pass, error) {
 		return nil, errors.New("reading a pass: it has no time")
 	}
 	p := &Pass{At: in.At, Config: in.Config, View: View{Quorate: in.Quorate}, Rails: in.Rails}
+	for node, of := range in.Newest {
+		if p.Newest == nil {
+			p.Newest = map[string]map[string]time.Time{}
+		}
+		stamps := map[string]time.Time{}
+		for resource, seconds := range of {
+			stamps[resource] = time.Time{}
+			if seconds != nil {
+				stamps[resource] = time.Unix(*seconds, 0)
+			}
+		}
+		p.Newest[node] = stamps
+	}
 	for _, n := range in.Nodes {
 		p.View.Nodes = append(p.View.Nodes, Node{Name: n.Name, Online: n.Online, Cores: value(n.Cores), MemFree: value(n.MemFree), MemTotal: value(n.MemTotal), Seen: value(n.Seen)})
 	}

@@ -25,9 +25,10 @@ type round struct {
 	over   map[*Rule]int     // how many runs of a rule ended at a limit
 	late   int               // how many runs of all rules ended at the limit of time
 	lines  map[int]*Line
-	eval   evaluation  // used again for each run
-	list   []Candidate // of the VM at hand
-	ends   []*node     // the nodes of these
+	newest map[string]map[string]time.Time // Pass.Newest
+	eval   evaluation                      // used again for each run
+	list   []Candidate                     // of the VM at hand
+	ends   []*node                         // the nodes of these
 }
 
 // node is a Node with what the round knows of it.
@@ -57,7 +58,7 @@ type group struct {
 }
 
 func newRound(in Input, rails []Rail) *round {
-	r := &round{in: in, rails: rails, index: newIndex(&in.View), nodes: map[string]*node{}, groups: map[string]*group{}, of: map[string]*group{}, lines: map[int]*Line{}, over: map[*Rule]int{}}
+	r := &round{in: in, rails: rails, index: newIndex(&in.View), nodes: map[string]*node{}, groups: map[string]*group{}, of: map[string]*group{}, lines: map[int]*Line{}, newest: map[string]map[string]time.Time{}, over: map[*Rule]int{}}
 	if in.Config != nil {
 		r.set = in.Config.Rails
 	}
@@ -196,7 +197,18 @@ func (r *round) samples(node, resource string, minutes int) ([]Sample, error) {
 	at := r.in.At
 	list, err := r.in.Samples.Window(node, resource, at.Add(-time.Duration(minutes)*time.Minute), at)
 	if err == nil && len(list) == 0 {
-		return nil, &DataError{Node: node, Resource: resource, Err: ErrNoData}
+		err = &DataError{Node: node, Resource: resource, Err: ErrNoData}
+	}
+	of := r.newest[node]
+	if of == nil {
+		of = map[string]time.Time{}
+		r.newest[node] = of
+	}
+	switch {
+	case err == nil:
+		of[resource] = list[0].At
+	case of[resource].IsZero(): // a longer window may have shown something
+		of[resource] = time.Time{}
 	}
 	return list, err
 }
