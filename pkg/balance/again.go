@@ -9,7 +9,7 @@ import (
 // stood, and the samples that had been written by then. moves are those of the journal, back to Pass.At - Horizon; c is
 // the configuration of that time, which Pass.Config tells. zone is the one that rules see.
 func Again(ctx context.Context, old *Pass, c *Config, samples Samples, moves []Move, zone *time.Location, trace func(vm string) bool) (*Pass, error) {
-	return Decide(ctx, Input{At: old.At.In(zone), Config: c, View: old.View, Samples: asThen{samples, old.Newest},
+	return Decide(ctx, Input{At: old.At.In(zone), Config: c, View: old.View, Samples: asThen{samples, old.Newest, c.Rails.withDefaults().Stale},
 		Recent: Then(moves, old.At), Refused: old.Refused, Trace: trace})
 }
 
@@ -17,6 +17,7 @@ func Again(ctx context.Context, old *Pass, c *Config, samples Samples, moves []M
 type asThen struct {
 	Samples
 	newest map[string]map[string]time.Time
+	stale  time.Duration
 }
 
 // Window is Samples.Window.
@@ -24,6 +25,9 @@ func (s asThen) Window(node, resource string, from, to time.Time) ([]Sample, err
 	last, known := s.newest[node][resource]
 	if known && last.IsZero() {
 		return nil, &DataError{Node: node, Resource: resource, Err: ErrNoData}
+	}
+	if age := to.Sub(last); known && age >= s.stale {
+		return nil, &DataError{Node: node, Resource: resource, Age: age, Err: ErrStale}
 	}
 	list, err := s.Samples.Window(node, resource, from, to)
 	if err != nil || !known {

@@ -3,6 +3,7 @@ package balance
 import (
 	"bytes"
 	"context"
+	"strings"
 	"testing"
 	"time"
 )
@@ -40,6 +41,27 @@ func TestAgain(t *testing.T) {
 	in.Recent = moves
 	if other, err := EncodePass(mustDecide(t, in)); err != nil || bytes.Equal(other, line) {
 		t.Errorf("what was written since would have changed nothing: %v", err)
+	}
+}
+
+// Where all was too old, it is so again, by the same sentence.
+func TestAgainWhereAllWasStale(t *testing.T) {
+	in := reliefWorld(0.85, 0.3, 0.1)
+	old := NewMemorySamples(3 * time.Minute)
+	for _, node := range []string{"n1", "n2", "n3"} {
+		old.Add(node, "cpu", Sample{testNow.Add(-7 * time.Minute), 0.9})
+	}
+	later := in.Samples
+	in.Samples = old
+	first := mustDecide(t, in)
+	again, err := Again(context.Background(), first, in.Config, later, nil, in.At.Location(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range again.Decisions {
+		if was := first.Decisions[i]; d.Verdict != Stay || d.Why != was.Why || !strings.Contains(d.Why, "7m0s old") {
+			t.Errorf("%s: %q, and was %q", d.VM, d.Why, was.Why)
+		}
 	}
 }
 

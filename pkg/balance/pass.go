@@ -13,7 +13,7 @@ type Pass struct {
 	Config  string // Config.Digest
 	View    View
 	Refused []Refusal // Input.Refused: what an earlier look of this pass could not do
-	// Newest holds, by node and resource, the newest sample that was read; the zero time where there was nothing to read.
+	// Newest holds, by node and resource, the newest sample up to the pass, stale or not; the zero time where there was none.
 	Newest    map[string]map[string]time.Time
 	Decisions []Decision     // in the order of balance; earlier moves count for the rails of later ones
 	Rails     map[string]int // how many VMs each rail held back from a move that their rule wanted; all rails are in it

@@ -2,6 +2,7 @@ package balance
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -204,9 +205,12 @@ func (r *round) samples(node, resource string, minutes int) ([]Sample, error) {
 		of = map[string]time.Time{}
 		r.newest[node] = of
 	}
+	var data *DataError
 	switch {
 	case err == nil:
 		of[resource] = list[0].At
+	case errors.As(err, &data) && errors.Is(data.Err, ErrStale):
+		of[resource] = at.Add(-data.Age)
 	case of[resource].IsZero(): // a longer window may have shown something
 		of[resource] = time.Time{}
 	}
