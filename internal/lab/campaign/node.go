@@ -45,7 +45,8 @@ type node struct {
 	incoming bool   // QEMU was started to wait for memory
 	early    bool   // of which no page has come yet
 	nolock   bool
-	mute     int // in which way the program of a technology of one's own is silent
+	leaving  bool // its init script is at work
+	mute     int  // in which way the program of a technology of one's own is silent
 }
 
 func (n *node) path(p string) string { return filepath.Join(n.root, p) }
@@ -171,7 +172,7 @@ func (n *node) joins(late time.Duration) {
 	}
 	w.must(n.powerOn())
 	w.must(n.mount(true))
-	n.booting = true
+	n.booting, n.leaving = true, false
 	n.joined++
 	n.member = true
 	if n.victim {
@@ -194,13 +195,14 @@ func (n *node) joins(late time.Duration) {
 // leaves: in order, with the guest running on if it is here. The init script says so in the record.
 func (n *node) leaves() {
 	w := n.w
-	if !n.member {
+	if !n.member || n.leaving {
 		return
 	}
 	w.lossy = true
 	w.tell("%s leaves the cluster", n.name)
-	n.rg = false
+	n.rg, n.leaving = false, true
 	w.spawn("init script of "+n.name, n, func(t *task) {
+		defer func() { n.leaving = false }()
 		h, err := host.New(n.root)
 		w.must(err)
 		id, err := h.Identity()
