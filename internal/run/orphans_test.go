@@ -19,7 +19,7 @@ import (
 // brood is a tool with a child in its session and one that has made itself a daemon. Each says who it is and then waits
 // for ever, with its end of the pipe open.
 const brood = `
-/bin/sh -c 'exec 8<>"$1" 9>"$2"; echo "child $$" >&9; read x <&8' sh "$1" "$2" &
+/bin/sh -c 'trap "" TERM; exec 8<>"$1" 9>"$2"; echo "child $$" >&9; read x <&8' sh "$1" "$2" &
 setsid /bin/sh -c 'exec 8<>"$1" 9>"$2"; echo "daemon $$" >&9; read x <&8' sh "$1" "$3" &
 exec 8<>"$1" 9>"$4"; echo "tool $PPID" >&9; read x <&8`
 
@@ -79,7 +79,8 @@ func TestOrphansOfAKilledKeeper(t *testing.T) {
 				t.Fatal("the child has not outlived its keeper: nothing is tried here")
 			}
 			found, err := EndOrphans(note)
-			if err != nil || !slices.Equal(found.PIDs, []int{childID}) || found.Tool != "/bin/sh" {
+			// The tool lets its files go before it is dead: it may be found as well.
+			if err != nil || !slices.Contains(found.PIDs, childID) || slices.Contains(found.PIDs, daemonID) || len(found.PIDs) > 2 || found.Tool != "/bin/sh" {
 				t.Errorf("ended %+v, %v; wanted %d", found, err, childID)
 			}
 			f.Close()

@@ -95,6 +95,19 @@ func TestCheckLimit(t *testing.T) {
 	w.ok()
 }
 
+// rgmanager validates nothing: a limit that is no number, or out of bounds, is the default.
+func TestCheckLimitOutOfBounds(t *testing.T) {
+	for text, bears := range map[string]int{"": 2, "-1": 2, "1001": 2, "99999999999999999999": 2, "soon": 2, "0": 0, "1": 1, "4": 4} {
+		_, n, code, _ := checked(t, "openvz")
+		*code = 1
+		for i := range bears + 1 {
+			if err := n.do("status at depth 10", well("check_limit", text)); (err == nil) != (i < bears) {
+				t.Errorf("check_limit=%q, check %d: %v", text, i+1, err)
+			}
+		}
+	}
+}
+
 func TestCheckReports(t *testing.T) {
 	w, n, code, _ := checked(t, "xen")
 	*code = 1
@@ -308,6 +321,10 @@ func TestValidateCheck(t *testing.T) {
 		{map[string]string{"wait_ready": "30"}, "there is none"},
 		{well("wait_ready", "soon"), "wait_ready"},
 		{well("check_limit", "-1"), "check_limit"},
+		{well("check_limit", "1000", "wait_ready", "3600"), ""},
+		{well("check_limit", "1001"), "from 0 to 1000"},
+		{well("wait_ready", "3601"), "from 0 to 3600"},
+		{well("wait_ready", "-1"), "wait_ready"},
 		{well("check_action", "reboot"), "restart, failover and report"},
 	} {
 		err := n.agent().Validate(context.Background(), n.call(tt.params))

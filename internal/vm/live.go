@@ -38,7 +38,10 @@ func (l *life) send(ctx context.Context, v view, to, txn string) (ending, error)
 		return stayed, err // nobody has touched the guest
 	}
 	if err := l.notLeaving(to); err != nil {
-		return stayed, errors.Join(err, l.writeRunning(txn, "it was not pushed and runs as before"))
+		if werr := l.writeRunning(txn, "it was not pushed and runs as before"); werr != nil {
+			return stayed, errors.Join(err, werr)
+		}
+		return stayed, &unsentError{err}
 	}
 	push, cancel := l.until(ctx, 2, 3)
 	tool := l.change("migrate", func() error { return l.push(push, x, to) })
@@ -63,6 +66,12 @@ func (l *life) send(ctx context.Context, v view, to, txn string) (ending, error)
 	l.loud("hand-off unknown", fmt.Sprintf("it was pushed to %s and nobody knows where it is", to))
 	return lost, errors.Join(fmt.Errorf("pushing %s to %s ended without a proof of where it is; its state stays sending", l.vm, to), tool, err)
 }
+
+// unsentError says that the guest was not pushed, and that the record says again that it runs here.
+type unsentError struct{ err error }
+
+func (e *unsentError) Error() string { return e.err.Error() }
+func (e *unsentError) Unwrap() error { return e.err }
 
 // notLeaving is nil if that node has not noted that it is about to leave the cluster. A guest that arrives on a node
 // that has left is proved by nothing: no fencing is due, and one of earlier would speak against it. It is asked when the

@@ -159,6 +159,9 @@ func (l *life) look(ctx context.Context) (view, error) {
 	st, serr := l.files.Read()
 	v.st = st
 	v.sees(d)
+	if d.Presumed && serr == nil && st.Phase == handoff.Sending { // half a copy is a process, too
+		return v, fmt.Errorf("it is not known what %s is here: it is a process, its state is %s, and the tool does not say whether it runs or is half a copy", l.vm, placeText(st))
+	}
 	l.phase, l.txn = st.Phase, st.Txn
 	if serr != nil {
 		return v, &recordError{serr}

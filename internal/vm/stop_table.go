@@ -141,6 +141,11 @@ func (l *life) chooseWay(ctx context.Context, v view) (again bool, err error) {
 			return true, nil // the ticket is used up
 		}
 		end, err := l.send(ctx, v, t.Target, t.Txn)
+		var unsent *unsentError
+		if errors.As(err, &unsent) {
+			l.log(ocf.LevelError, "the guest is not pushed", "target", t.Target, "error", err)
+			err = nil
+		}
 		if end != stayed || err != nil {
 			return false, err
 		}

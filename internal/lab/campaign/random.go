@@ -101,6 +101,9 @@ var faults = [...]func(r *rand.Rand, typ string) string{
 		}
 		return fmt.Sprintf("silent %s %d", pick(r, []string{"node1", "node1", "node2", "node3"}), 1+r.Intn(40))
 	},
+	func(r *rand.Rand, _ string) string { // booted by hand while its memory waits; a start while nobody can read the record
+		return fmt.Sprintf(pick(r, []string{"disable; hand %s; enable %s", "damage; start %[2]s"}), pick(r, members[:]), pick(r, members[:]))
+	},
 	func(*rand.Rand, string) string { return "guest" },
 	func(*rand.Rand, string) string { return "sick" },
 	func(r *rand.Rand, _ string) string { return "elsewhere" },
