@@ -1,15 +1,19 @@
 package story
 
 import (
+	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lbvm/lbvm/internal/lab"
 	"github.com/lbvm/lbvm/pkg/balance"
+	"github.com/lbvm/lbvm/pkg/balance/conf"
 )
 
 // What was only just enabled has moved, for the balancer: the shorter cool-down does not make the story wait for it.
@@ -126,6 +130,7 @@ func TestHotNodeShedsAVM(t *testing.T) {
 			}
 		}
 	})
+	t.Run("what was decided is decided again", func(t *testing.T) { w.with(t).again() })
 	for _, s := range services {
 		if n := incarnations(w.witness(s.guest())); n != 1 {
 			t.Errorf("guest %s has booted %d times", s.guest(), n)
@@ -134,6 +139,54 @@ func TestHotNodeShedsAVM(t *testing.T) {
 	w.silent(0)
 	if t.Failed() {
 		w.tell("shared/lbvm/log/passes.log", 2)
+	}
+}
+
+// again decides every pass of this run again, as lbm explain --at does, and lets lbm explain tell of some of them.
+func (w *world) again() {
+	w.t.Helper()
+	read := func(p string) ([]byte, error) { return os.ReadFile(w.l.Path(p)) }
+	file, res, _, err := conf.Load(read, "/shared/lbvm.conf")
+	if err != nil || file == nil || res == nil {
+		w.t.Fatalf("the configuration: %v", err)
+	}
+	cfg, _ := balance.NewConfig(file, res)
+	logs := w.l.Path("shared/lbvm/log")
+	passes, _, err := balance.ReadPasses(filepath.Join(logs, balance.PassesName), time.Time{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	moves, err := balance.OpenJournal(filepath.Join(logs, balance.JournalName)).Since(time.Time{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	decisions, told := 0, 0
+	for _, old := range passes {
+		if old.Config != cfg.Digest {
+			continue // of before there was a rule
+		}
+		p, err := balance.Again(context.Background(), old, cfg, cfg.Logs(logs), moves, time.UTC, nil)
+		if err != nil || len(p.Decisions) != len(old.Decisions) {
+			w.t.Fatalf("the pass of %s: %v", old.At, err)
+		}
+		for i, d := range p.Decisions {
+			was := old.Decisions[i]
+			if decisions++; d.VM != was.VM || d.Verdict != was.Verdict || d.Target != was.Target || d.Why != was.Why {
+				w.t.Errorf("of %s at %s lbmonitor decided %s %s: %s; and again: %s %s: %s", was.VM, old.At, was.Verdict, was.Target, was.Why, d.Verdict, d.Target, d.Why)
+			}
+			if d.Verdict == balance.Stay && (d.Line == nil || told > 4) {
+				continue
+			}
+			told++
+			out, code := w.tryOn("node1", "lbm", "explain", d.VM, "--at", old.At.Format(time.RFC3339Nano))
+			if code != 0 || !strings.Contains(out, "why:     "+was.Why) {
+				w.t.Errorf("lbm explain of %s at %s: exit %d, recorded was %s:\n%s", d.VM, old.At, code, was.Why, out)
+			}
+		}
+	}
+	w.t.Logf("%d decisions were the same again, %d of them told by lbm explain", decisions, told)
+	if decisions == 0 || told == 0 {
+		w.t.Error("nothing was compared")
 	}
 }
 
