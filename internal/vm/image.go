@@ -119,7 +119,7 @@ func (l *life) save(ctx context.Context, x hypervisor.Saver, txn, mem string) (b
 	work, cancel := l.least(ctx, 2, 3)
 	defer cancel()
 	tool := l.change("save", func() error { return x.Save(work, l.vm, mem) })
-	switch end, err := l.afterPush(ctx, tool == nil); end {
+	switch end, err := l.afterPush(ctx, tool == nil, true); end {
 	case stayed:
 		if tool == nil {
 			tool = errors.New("the tool says that it saved, and the guest runs")

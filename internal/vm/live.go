@@ -49,7 +49,7 @@ func (l *life) send(ctx context.Context, v view, to, txn string) (ending, error)
 	if tool != nil {
 		l.log(ocf.LevelError, "pushing the guest failed", "target", to, "error", tool)
 	}
-	end, err := l.afterPush(ctx, tool == nil)
+	end, err := l.afterPush(ctx, tool == nil, false)
 	if end == stayed && errors.Is(tool, hypervisor.ErrTwice) {
 		l.loud("double run", fmt.Sprintf("it runs on %s and on %s: end one of them", l.me, to))
 		end = lost
@@ -93,15 +93,15 @@ func (l *life) liveNow(ctx context.Context) error {
 	return x.LiveNow(ctx, l.vm, l.params())
 }
 
-// afterPush looks where the guest is after the tool has ended.
-func (l *life) afterPush(ctx context.Context, toolOK bool) (ending, error) {
+// afterPush looks where the guest is after the tool has ended. Of one that was saved and not sent a process is no half a copy.
+func (l *life) afterPush(ctx context.Context, toolOK, saved bool) (ending, error) {
 	end := l.clock.Now().Add(min(cleanFor, l.left(1, 1)/2))
 	healthy, gone := 0, 0
 	for {
 		d, err := l.detail(ctx)
 		over := !l.clock.Now().Before(end)
 		switch {
-		case err != nil || d.State != hypervisor.Running || d.Presumed:
+		case err != nil || d.State != hypervisor.Running || d.Presumed && !saved:
 			healthy = 0
 			if err == nil && d.State.Clean() {
 				if toolOK {
@@ -223,7 +223,7 @@ func (l *life) migrateAlone(ctx context.Context, x hypervisor.Live, target strin
 	push, cancel := l.until(ctx, 5, 6)
 	tool := l.change("migrate", func() error { return l.push(push, x, target) })
 	cancel()
-	switch end, err := l.afterPush(ctx, tool == nil); end {
+	switch end, err := l.afterPush(ctx, tool == nil, false); end {
 	case left:
 		l.leaves()
 		return nil
