@@ -70,7 +70,7 @@ func mutants() []mutant {
 			`{"the guest is sick", func(v View) bool { return v.Sick }, ColdStop,`, `{"the guest is sick", func(v View) bool { return false }, ColdStop,`),
 		{rule: 21, what: "sending is written after the push", edits: []edit{
 			{vm + "live.go", "if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, \"pushed to \"+to); err != nil {\n\t\treturn stayed, err // nobody has touched the guest\n\t}\n", ""},
-			{vm + "live.go", "end, err := l.afterPush(ctx, tool == nil)\n\tif end == stayed", "if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, \"pushed to \"+to); err != nil {\n\t\treturn lost, err\n\t}\n\tend, err := l.afterPush(ctx, tool == nil)\n\tif end == stayed"}}},
+			{vm + "live.go", "end, err := l.afterPush(ctx, tool == nil, false)\n\tif end == stayed", "if err := l.write(handoff.State{Phase: handoff.Sending, Node: l.me, To: to, Txn: txn}, \"pushed to \"+to); err != nil {\n\t\treturn lost, err\n\t}\n\tend, err := l.afterPush(ctx, tool == nil, false)\n\tif end == stayed"}}},
 		one(22, "an unknown end is down", stop,
 			`v.Is(handoff.Sending) }, RecordSent,`, `v.Is(handoff.Sending) }, RecordDown,`),
 		one(23, "a push that failed fails the stop", vm+"stop_table.go",
@@ -124,7 +124,7 @@ func misread() []mutant {
 		one(8, "virsh", "libvirtd that is down means absent", kvm,
 			`return withoutLibvirtd(err, k.tools.Host, vm)`, `return Detail{State: Absent}, nil`),
 		one(22, "virsh", "a push whose tool failed has stayed", live,
-			"end, err := l.afterPush(ctx, tool == nil)\n\tif end == stayed &&", "end, err := map[bool]ending{true: left, false: stayed}[tool == nil], error(nil)\n\tif end == stayed &&"),
+			"end, err := l.afterPush(ctx, tool == nil, false)\n\tif end == stayed &&", "end, err := map[bool]ending{true: left, false: stayed}[tool == nil], error(nil)\n\tif end == stayed &&"),
 		one(27, "xm", "who never ran counts as running", "internal/vm/look.go", "if announced && d.NeverRan {", `if announced && d.NeverRan && me == "" {`),
 		one(8, "exec", "an answer that no line means is stopped", reads,
 			"case found == nil:\n\t\treturn hypervisor.Unknown, fmt.Errorf(", "case found == nil:\n\t\tif r.Code >= 0 {\n\t\t\treturn hypervisor.Stopped, nil\n\t\t}\n\t\treturn hypervisor.Unknown, fmt.Errorf("),
