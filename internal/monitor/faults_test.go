@@ -239,4 +239,3 @@ func (w *world) skew(node string, by time.Duration) {
 		w.t.Fatal(err)
 	}
 }
-
