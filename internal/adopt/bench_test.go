@@ -275,9 +275,9 @@ func (f tools) Run(_ context.Context, c run.Command) (run.Result, error) {
 			if _, err := os.Stat(f.h.Path(private)); err == nil {
 				word = "exist unmounted down"
 			}
-			if _, err := os.Stat(f.h.Path("/run." + vm)); err == nil {
-				word = "exist mounted running"
-			}
+		}
+		if _, err := os.Stat(f.h.Path("/run." + vm)); err == nil { // which it says also without a configuration
+			word = strings.Fields(word)[0] + " mounted running"
 		}
 		return run.Result{Stdout: []byte("CTID " + vm + " " + word + "\n")}, nil
 	}

@@ -104,6 +104,9 @@ func (w *work) registered() (bool, error) {
 }
 
 func (w *work) register(ctx context.Context) error {
+	if err := w.down(ctx); err != nil { // the last look before the cluster may start it elsewhere
+		return err
+	}
 	if err := w.at("cluster/update"); err != nil {
 		return err
 	}

@@ -70,6 +70,9 @@ func (w *work) copyOne(ctx context.Context, c Copy, from, part string) error {
 			return err
 		}
 	}
+	if err := removeRsyncTemps(part); err != nil {
+		return err
+	}
 	defer w.watch(c, part)()
 	r, err := w.Keep(w.lock.File()).Run(ctx, run.Command{Argv: tool.argv(from, part, c.Tree), Env: w.Host.Environ()})
 	switch {
@@ -84,6 +87,23 @@ func (w *work) copyOne(ctx context.Context, c Copy, from, part string) error {
 		}
 	}
 	return syncFS(filepath.Dir(part))
+}
+
+// removeRsyncTemps removes what an rsync that died with its node has left of an image: `.NAME.XXXXXX` beside it.
+func removeRsyncTemps(part string) error {
+	dir, err := os.ReadDir(filepath.Dir(part))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range dir {
+		if rest, ok := strings.CutPrefix(e.Name(), "."+filepath.Base(part)+"."); ok && len(rest) == 6 {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(filepath.Dir(part), e.Name())))
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // lastLines is the end of what a tool has said, on one line.

@@ -3,8 +3,10 @@ package adopt
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,10 +27,22 @@ func inspectXen(ctx context.Context, a Adopter, p *Plan, src []byte) error {
 		p.VM = filepath.Base(p.Config) // as xm and xl call it then
 	}
 	// What xendomains starts by itself goes first: under whatever name it lay in that folder, it would be started.
-	const auto = "/etc/xen/auto"
+	if p.Retire, err = a.xendomains(p.VM); err != nil {
+		return err
+	}
+	return disks(ctx, a, p, src, s, "%s")
+}
+
+// xendomains gives the entries from which this node's xendomains starts a domain when the node boots. One that it would
+// restore is an error.
+func (a Adopter) xendomains(vm string) (out []File, err error) {
+	const auto, save = "/etc/xen/auto", "/var/lib/xen/save/"
+	if saved, err := exists(a.Host.Path(save + vm)); err != nil || saved {
+		return nil, errors.Join(fmt.Errorf("the memory of %s lies in %s, from where xendomains restores it: restore it, shut it down, remove that file", vm, save+vm), err)
+	}
 	entries, err := os.ReadDir(a.Host.Path(auto))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	for _, e := range entries {
 		path := filepath.Join(auto, e.Name())
@@ -37,11 +51,11 @@ func inspectXen(ctx context.Context, a Adopter, p *Plan, src []byte) error {
 			continue // a link that leads nowhere starts nothing
 		}
 		of, err := hypervisor.ShapeOf("xen", body)
-		if err == nil && (of.Name == p.VM || of.Name == "" && e.Name() == p.VM) {
-			p.Retire = append(p.Retire, File{Path: path, To: "/etc/xen/auto-" + e.Name() + origSuffix, Sum: sum(body)})
+		if err == nil && (of.Name == vm || of.Name == "" && e.Name() == vm) {
+			out = append(out, File{Path: path, To: "/etc/xen/auto-" + e.Name() + origSuffix, Sum: sum(body)})
 		}
 	}
-	return disks(ctx, a, p, src, s, "%s")
+	return out, nil
 }
 
 const libvirtDir = "/etc/libvirt"
@@ -92,11 +106,21 @@ func disks(_ context.Context, a Adopter, p *Plan, src []byte, s hypervisor.Shape
 			p.Devices = append(p.Devices, d.Path)
 			continue
 		}
-		there, err := a.isShared(d.Path)
+		if err := a.standsAlone(d.Path); err != nil {
+			return fmt.Errorf("disk %s: %w", d.Path, err)
+		}
+		there, err := a.onShared(d.Path)
 		if err != nil {
 			return fmt.Errorf("disk %s: %w", d.Path, err)
 		}
-		if there {
+		if there == d.Path {
+			continue
+		}
+		if there != "" {
+			if text, err = replacePath(text, d.Path, there); err != nil {
+				return fmt.Errorf("%s: %w", p.Config, err)
+			}
+			want.Disks[i].Path = there
 			continue
 		}
 		to := a.sharedPath(p.Type, "images", p.VM, filepath.Base(d.Path))
@@ -125,6 +149,35 @@ func disks(_ context.Context, a Adopter, p *Plan, src []byte, s hypervisor.Shape
 		p.Links = append(p.Links, Link{Path: p.Config, To: to})
 	}
 	return nil
+}
+
+// standsAlone refuses a qcow image that is no more than what differs from another file, which another node may not have, or
+// have otherwise. The header is that of QEMU's docs/interop/qcow2.txt.
+func (a Adopter) standsAlone(path string) error {
+	f, err := os.Open(a.Host.Path(path))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, 20)
+	if _, err := f.ReadAt(head, 0); errors.Is(err, io.EOF) {
+		return nil // shorter than any
+	} else if err != nil {
+		return err
+	}
+	size := binary.BigEndian.Uint32(head[16:])
+	if string(head[:4]) != "QFI\xfb" || binary.BigEndian.Uint64(head[8:]) == 0 || size == 0 || size > 1023 {
+		return nil
+	}
+	name := make([]byte, size)
+	if _, err := f.ReadAt(name, int64(binary.BigEndian.Uint64(head[8:]))); err != nil {
+		return err
+	}
+	there, err := a.onShared(string(name))
+	if own, oerr := a.onShared(path); err == nil && oerr == nil && own != "" && there == string(name) { // every node reads the same
+		return a.standsAlone(there)
+	}
+	return fmt.Errorf("it holds only what differs from %q: make it whole first (qemu-img convert)", name)
 }
 
 // replacePath puts another path in the place of one that stands whole between the marks of a disk. Comments of Xen's

@@ -147,6 +147,15 @@ func (a Adopter) Resume(ctx context.Context, p Plan) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.lock.Close()) }()
+	if w.p.Removal != nil { // the cluster goes on as before until it is told: it may have been started since
+		if away, err := w.recordAway(); err != nil {
+			return err
+		} else if !away {
+			if err := w.mayLeave(ctx, w.p); err != nil {
+				return fmt.Errorf("%w: %w", ErrRefused, err)
+			}
+		}
+	}
 	return w.forward(ctx, false)
 }
 

@@ -276,7 +276,7 @@ func (w *work) fresh(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 	}
-	for _, look := range []func() error{func() error { return w.down(ctx) }, func() error { return w.clear(&p) }, func() error { return w.free(ctx, &p) }} {
+	for _, look := range []func() error{func() error { return w.down(ctx) }, func() error { return w.clear(&p) }, func() error { return w.free(ctx, &p) }, func() error { return w.others(ctx, &p) }} {
 		if err := look(); err != nil {
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}

@@ -45,6 +45,15 @@ func (a Adopter) Probe(ctx context.Context, q Asked) (wrong []string, devices []
 	case x.State != hypervisor.Absent:
 		say("it has a %s:%s of its own, which is %s", q.Type, q.VM, x.State)
 	}
+	if q.Type == "xen" {
+		starts, err := a.xendomains(q.VM)
+		if err != nil {
+			say("%v", err)
+		}
+		for _, f := range starts {
+			say("its xendomains would start %s from %s: move that away", q.VM, f.Path)
+		}
+	}
 	for _, b := range q.Bridges {
 		if _, err := os.Stat(a.Host.Path(filepath.Join("/sys/class/net", b, "bridge"))); err != nil || host.CheckName(b) != nil {
 			say("it has no bridge %s", b)
@@ -242,6 +251,13 @@ func (a Adopter) Leave(ctx context.Context, p Plan) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	d, err := hypervisor.New(p.Type, a.Driver)
+	if err != nil {
+		return err
+	}
+	if x, err := hypervisor.DetailOf(ctx, d, p.VM); err == nil && !x.State.Clean() { // started by hand, by those links
+		return fmt.Errorf("%w: %s is %s on %s: shut it down first", ErrRefused, p.Ref(), x.State, a.ID.Member)
+	}
 	if err := a.removeLinks(p, func(string) error { return nil }); err != nil {
 		return err
 	}
@@ -250,6 +266,9 @@ func (a Adopter) Leave(ctx context.Context, p Plan) (err error) {
 	}
 	return nil
 }
+
+// noCommand is the exit code of a shell that knows no lbm.
+const noCommand = 127
 
 const (
 	joinLock = "lbvm/lock/adopt-join" // held while a node makes or removes its links
@@ -269,11 +288,17 @@ func (w *work) hasJoined(member string) (bool, error) {
 // joinedFile notes on the shared storage that a node has its links.
 func (a Adopter) joinedFile(p Plan, member string) string {
 	for _, dir := range []string{Unfinished, Finished} {
-		if path := filepath.Join(a.Shared, dir, p.key()); dir == Finished || isDir(path) {
+		if path := filepath.Join(a.Shared, dir, p.key()); dir == Finished || isPlan(path) {
 			return filepath.Join(path, "joined."+member)
 		}
 	}
 	return ""
+}
+
+// isPlan: a folder without a plan is of a run that has not begun, or was taken back.
+func isPlan(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, "plan"))
+	return err == nil
 }
 
 func isDir(path string) bool {
@@ -373,6 +398,8 @@ func (w *work) leaveAll(ctx context.Context) error {
 		if w.Peer != nil {
 			if r, err := w.Peer(ctx, n, "add", "--leave", "--", w.p.Ref()); err == nil && r.Code == 0 {
 				continue
+			} else if err == nil && r.Code != noCommand {
+				return fmt.Errorf("%s: %s", n, lastLines(r.Stderr))
 			}
 		}
 		// A link that leads nowhere starts nothing.

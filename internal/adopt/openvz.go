@@ -42,11 +42,13 @@ func inspectOpenVZ(ctx context.Context, a Adopter, p *Plan, src []byte) error {
 	}
 	private := places["VE_PRIVATE"]
 	p.Root = places["VE_ROOT"]
-	there, err := a.isShared(private)
+	there, err := a.onShared(private)
 	if err != nil {
 		return fmt.Errorf("the private area: %w", err)
 	}
-	if !there {
+	if there != "" {
+		private = there
+	} else {
 		to := a.sharedPath("openvz/private", p.VM)
 		p.Copies = append(p.Copies, Copy{From: private, To: to, Tree: true})
 		private = to

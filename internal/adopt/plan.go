@@ -200,9 +200,12 @@ func (a Adopter) Find(name string) (Plan, error) {
 	return Plan{}, fmt.Errorf("%w: more than one adoption is unfinished: name one of %s", ErrRefused, strings.Join(are, ", "))
 }
 
-// Known gives the adoption of TYPE:VM, finished or not.
+// given are the VMs that were given back: a node that was off then has its links still.
+func (a Adopter) given() ([]Plan, error) { return plans(filepath.Join(a.Shared, Removed)) }
+
+// Known gives the adoption of TYPE:VM, finished or not, or how it was given back.
 func (a Adopter) Known(ref string) (Plan, error) {
-	for _, list := range []func() ([]Plan, error){a.Begun, a.Adopted} {
+	for _, list := range []func() ([]Plan, error){a.Begun, a.Adopted, a.given} {
 		all, err := list()
 		if err != nil {
 			return Plan{}, err

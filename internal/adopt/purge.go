@@ -40,7 +40,8 @@ func (a Adopter) Originals(ctx context.Context) ([]Original, error) {
 	}
 	var out []Original
 	for _, p := range all {
-		if p.Member != a.ID.Member {
+		// What an adoption that has begun anew has retired bears the same names.
+		if p.Member != a.ID.Member || isPlan(filepath.Join(a.Shared, Unfinished, p.key())) {
 			continue
 		}
 		why, err := a.unproved(p)
@@ -73,7 +74,7 @@ func (a Adopter) Originals(ctx context.Context) ([]Original, error) {
 
 // unproved says that nothing has shown yet that the VM runs from its new place.
 func (a Adopter) unproved(p Plan) (string, error) {
-	if isDir(filepath.Join(a.Shared, Removed, p.key())) {
+	if isDir(filepath.Join(a.Shared, Removed, p.key())) && !isPlan(filepath.Join(a.Shared, Finished, p.key())) {
 		return "", nil
 	}
 	d, err := handoff.Open(a.Shared, p.Type, p.VM)

@@ -50,6 +50,9 @@ func (a Adopter) lookRemoval(ctx context.Context, typ, vm string) (Plan, error) 
 			return p, fmt.Errorf("an adoption or a removal of %s is unfinished: lbm add --resume %s, or --undo", p.Ref(), vm)
 		}
 	}
+	if p.Removal != nil {
+		return p, fmt.Errorf("%s was given back to %s", p.Ref(), p.Member)
+	}
 	p.Member, p.Removal = a.ID.Member, &Removal{}
 	d, err := ccs.Load(a.Host.Path(host.ClusterXML))
 	if err != nil {
@@ -227,6 +230,8 @@ func (w *work) askLeave(ctx context.Context) error {
 					return err
 				}
 				continue
+			} else if err == nil && r.Code != noCommand {
+				return fmt.Errorf("%s: %s", n, lastLines(r.Stderr))
 			}
 		}
 		w.left = append(w.left, w.stillLinked(n)) // a link that leads nowhere starts nothing

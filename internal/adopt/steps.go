@@ -128,6 +128,9 @@ func (w *work) unretire(ctx context.Context) error {
 		if there, err := exists(w.Host.Path(f.to())); err != nil {
 			return err
 		} else if !there {
+			if _, err := os.Lstat(w.Host.Path(f.Path)); err != nil {
+				return fmt.Errorf("%s is gone, too: %w", f.to(), err)
+			}
 			continue
 		}
 		if err := w.rename("undo:retire", w.Host.Path(f.to()), w.Host.Path(f.Path)); err != nil {
@@ -192,7 +195,7 @@ func (w *work) uncopy(context.Context) error {
 		if err := w.at("undo:copy/remove:" + filepath.Base(to)); err != nil {
 			return err
 		}
-		return os.RemoveAll(part)
+		return errors.Join(os.RemoveAll(part), removeRsyncTemps(part))
 	})
 }
 
@@ -218,11 +221,18 @@ func (w *work) verify(ctx context.Context) error {
 		if err := Compare(ctx, from, part, c.Tree); err != nil {
 			return err
 		}
+		if err := w.down(ctx); err != nil { // a start that had begun when the configuration was retired shows by now
+			return err
+		}
 		return w.rename("verify", part, to)
 	})
 }
 
-func (w *work) unplace(context.Context) error {
+func (w *work) unplace(ctx context.Context) error {
+	// No configuration leads there any more: an agent has begun before, and then its record is there, or cannot begin.
+	if err := w.unused(ctx); err != nil {
+		return err
+	}
 	return w.each(func(_ Copy, from, to, part string) error {
 		there, err := exists(to)
 		if err != nil || !there {
@@ -522,6 +532,18 @@ func (w *work) unused(ctx context.Context) error {
 // sharedPath is the node's path of something below the shared storage.
 func (a Adopter) sharedPath(below ...string) string {
 	return filepath.Join(append([]string{a.ID.Shared}, below...)...)
+}
+
+// onShared gives the path by which every node knows what lies on the shared storage: this node may reach it by a link
+// that another one has not, or that leads elsewhere there. "" is elsewhere than on the shared storage.
+func (a Adopter) onShared(path string) (string, error) {
+	if shared, err := a.isShared(path); err != nil || !shared || strings.HasPrefix(path, a.ID.Shared+"/") {
+		return map[bool]string{true: path}[shared], err
+	}
+	real, err := filepath.EvalSymlinks(a.Host.Path(path))
+	shared, serr := filepath.EvalSymlinks(a.Shared)
+	below, rerr := filepath.Rel(shared, real)
+	return a.sharedPath(below), errors.Join(err, serr, rerr)
 }
 
 // isShared tells whether a path of the node really lies on the shared storage.
