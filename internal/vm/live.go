@@ -184,6 +184,9 @@ func (l *life) migrate(ctx context.Context, target string) error {
 	if err := l.liveNow(ctx); err != nil {
 		return refuse(err)
 	}
+	if d, err := l.detail(ctx); err == nil && d.Presumed { // the push cannot begin, and behind it nobody could tell a whole guest from half a copy
+		return refuse(errors.New("its tool's daemon is down"))
+	}
 	if shared != nil {
 		return l.migrateAlone(ctx, x, target)
 	}

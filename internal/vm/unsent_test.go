@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -53,5 +55,39 @@ func TestAProcessAloneIsNoGuestThatStayed(t *testing.T) {
 		if st := w.state(); st.Phase != handoff.Sending || st.Seq != seq {
 			t.Errorf("%s: %s", action, stateText(st))
 		}
+	}
+}
+
+// Where the tool's daemon is down before anything begins, a migration is refused: the guest runs on, its record does not say
+// that it is being sent, and its service does not fail.
+func TestNothingIsPushedWithoutTheDaemon(t *testing.T) {
+	w := newWorld(t, "kvm", "node1", "node2")
+	x, y := w.nodes["node1"], w.nodes["node2"]
+	w.must(x.do("start"))
+	x.g.presumed = true
+	x.fails["migrate"] = failure{} // as it fails then
+	before := w.state()
+	if err := x.do("migrate node2"); !stillHere(err) || !strings.Contains(err.Error(), "daemon is down") || len(x.calls) != 0 {
+		t.Errorf("migrate: %v after %q", err, x.calls)
+	}
+	if st := w.state(); st.Seq != before.Seq {
+		t.Errorf("the record was changed: %s", stateText(st))
+	}
+	x.g.presumed = false // the daemon is back
+	delete(x.fails, "migrate")
+	w.must(x.do("migrate node2"))
+	w.must(y.do("status"))
+	w.ok()
+
+	// Without shared storage too.
+	w = newWorld(t, "kvm", "node1", "node2")
+	x = w.nodes["node1"]
+	for _, n := range w.nodes {
+		w.must(os.WriteFile(filepath.Join(n.root, host.IDFile), []byte("format=1\ncluster=c\nuuid=u\nmember="+n.name+"\nshared=none\nlogdir=/log\n"), 0o644))
+	}
+	w.must(x.do("start"))
+	x.g.presumed = true
+	if err := x.do("migrate node2"); !stillHere(err) || len(x.calls) != 0 {
+		t.Errorf("alone: %v after %q", err, x.calls)
 	}
 }
