@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
@@ -36,7 +37,9 @@ func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, err
 	records, err := handoff.Records(a.Shared)
 	var out []Change
 	errs := []error{err}
-	for _, st := range records {
+	// What is waited for comes last: whoever cuts this short finds noted what is here.
+	coming := slices.DeleteFunc(slices.Clone(records), func(st handoff.State) bool { return !a.comes(st) })
+	for _, st := range append(slices.DeleteFunc(records, a.comes), coming...) {
 		if st.Node != a.ID.Member && st.To != a.ID.Member || st.Left && st.Boot == boot {
 			continue
 		}

@@ -160,6 +160,37 @@ func TestLeavingWaitsForWhatComes(t *testing.T) {
 	}
 }
 
+// The init system gives it a minute. What is here is noted before what is on its way here is waited for.
+func TestLeavingNotesBeforeItWaits(t *testing.T) {
+	w := newWorld(t)
+	w.put(handoff.Running, "node1", "")
+	d, err := handoff.Open(w.shared, "openvz", "100") // stands before 101
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := d.TryLock("the sender")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Write(handoff.State{Phase: handoff.Sending, Node: "node2", Boot: "boot-2", To: "node1", Txn: txn}); err != nil {
+		t.Fatal(err)
+	}
+	waited := false
+	w.a.Wait = &waiting{Clock: w.a.Wait, meanwhile: func() {
+		waited = true
+		if got := w.record(); !strings.Contains(got, "which left the cluster in order") {
+			t.Errorf("it waits, and the record says %q", got)
+		}
+		if err := l.Unlock(); err != nil {
+			t.Error(err)
+		}
+	}}
+	_, err = w.a.Leaving(context.Background(), func(string) (Looker, error) { return guests{"101": hypervisor.Running}, nil })
+	if err != nil || !waited {
+		t.Errorf("waited %v: %v", waited, err)
+	}
+}
+
 // waiting is a clock that does something when it is first waited on.
 type waiting struct {
 	clock.Clock
