@@ -42,6 +42,12 @@ func TestCheckRefuses(t *testing.T) {
 		{"no such node", func(*world) {}, "node", `"node" is no node of this cluster: they are node1, node2, node3`},
 		{"offline", func(w *world) { w.mgr.status.Members[1].Online = false }, "node2", "offline"},
 		{"no manager there", func(w *world) { w.mgr.status.Members[1].Manager = false }, "node2", "does not run the cluster manager"},
+		{"about to leave", func(w *world) {
+			w.write("lbvm/leaving/node2", "format=1\nmember=node2\nboot=boot-node2\n")
+		}, "node2", "about to leave the cluster"},
+		{"has left in an earlier boot", func(w *world) {
+			w.write("lbvm/leaving/node2", "format=1\nmember=node2\nboot=boot-0\n")
+		}, "node2", ""},
 		{"outside the domain", func(w *world) { w.service("101").MayRun = []cluster.Placement{{Node: "node1"}, {Node: "node3"}} }, "node2", "failover domain"},
 		{"no facts", func(w *world) { w.remove("lbvm/nodes/node2") }, "node2", "lblog has not run on node node2 yet"},
 		{"only a boot", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = time.Time{} }) }, "node2", "say nothing since it came up"},

@@ -162,7 +162,7 @@ func (m Mover) preflight(ctx context.Context, r Request, c *checks) (plan, error
 		c.ask("replication", func() (string, error) { return p.goesOtherwise(node, why) })
 	}
 	c.ask("target", func() (string, error) {
-		return r.Target + " is online, runs the cluster manager, and its failover domain allows it", targetFit(st, p.service, r.Target)
+		return r.Target + " is online, runs the cluster manager, and its failover domain allows it", errors.Join(targetFit(st, p.service, r.Target), m.stays(r.Target))
 	})
 	if m.Shared == "" {
 		c.skip("there is no shared storage on which it could be told", "relocation", "record", "facts")
@@ -280,6 +280,18 @@ func together(st cluster.Status, svc cluster.Service, r Request) []Request {
 		out = append(out, Request{Type: s.VMType, VM: s.VM, Target: r.Target, technology: s.Params["type"]})
 	}
 	return out
+}
+
+// stays is nil if that node has not noted that it is about to leave the cluster.
+func (m Mover) stays(target string) error {
+	if m.Shared == "" {
+		return nil
+	}
+	leaves, err := host.IsLeaving(m.Shared, target)
+	if err == nil && leaves {
+		err = fmt.Errorf("node %s has noted that it is about to leave the cluster: if it stays, run lbm mark-left --back there", target)
+	}
+	return err
 }
 
 func targetFit(st cluster.Status, svc cluster.Service, target string) error {

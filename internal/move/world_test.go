@@ -36,7 +36,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, shared: t.TempDir(), clock: &hasty{now: time.Unix(1195668541, 0)}, log: &memoryJournal{}}
-	for _, d := range []string{"lbvm/nodes", "lbvm/handoff"} {
+	for _, d := range []string{"lbvm/nodes", "lbvm/handoff", "lbvm/leaving"} {
 		if err := os.MkdirAll(filepath.Join(w.shared, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
