@@ -89,7 +89,7 @@ func (w *work) copyOne(ctx context.Context, c Copy, from, part string) error {
 	return syncFS(filepath.Dir(part))
 }
 
-// removeRsyncTemps removes what an rsync that died with its node has left of an image: `.NAME.XXXXXX` beside it.
+// removeRsyncTemps removes what an rsync that died with its node has left of an image: `.NAME.` and six characters, beside it.
 func removeRsyncTemps(part string) error {
 	dir, err := os.ReadDir(filepath.Dir(part))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -173,10 +173,12 @@ func syncFS(dir string) error {
 		return err
 	}
 	defer f.Close()
-	if err := unix.Syncfs(int(f.Fd())); err != nil { // before Linux 2.6.39
+	err = unix.Syncfs(int(f.Fd()))
+	if errors.Is(err, unix.ENOSYS) { // before Linux 2.6.39
 		unix.Sync()
+		return nil
 	}
-	return nil
+	return err
 }
 
 // down is nil if nothing of the VM is here.

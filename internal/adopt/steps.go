@@ -8,10 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/lbvm/lbvm/internal/atomicfile"
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -36,46 +32,6 @@ func (w *work) steps() []step {
 		{"cluster", "update cluster.conf", w.registered, w.register, w.unregister},
 		{"finish", "close the journal", w.finished, w.finish, nothing},
 	}
-}
-
-// exists looks at the name itself and not behind a link.
-func exists(path string) (bool, error) {
-	_, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// rename is a rename that lasts, onto a name that must be free.
-func (w *work) rename(step, from, to string) error {
-	if err := w.at(step + "/rename:" + filepath.Base(from)); err != nil {
-		return err
-	}
-	// Not os.Rename, which would put it over what somebody has made meanwhile.
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
-	if errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EINVAL) { // before Linux 3.15, and file systems that cannot
-		if there, lerr := exists(to); lerr != nil || there {
-			return errors.Join(fmt.Errorf("%s is there already", to), lerr)
-		}
-		err = os.Rename(from, to)
-	}
-	if err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-	}
-	return w.syncDirs(filepath.Dir(from), filepath.Dir(to))
-}
-
-func (w *work) syncDirs(dirs ...string) error {
-	for i, d := range dirs {
-		if i > 0 && d == dirs[i-1] {
-			continue
-		}
-		if err := atomicfile.FsyncDir(d); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // retired: each file bears its other name. What stands in its old place by then is our link.
@@ -322,139 +278,6 @@ func (w *work) unwriteTexts(context.Context) error {
 	return nil
 }
 
-// removeTemps removes what a killed write of path has left beside it.
-func removeTemps(path string) error {
-	dir, err := os.ReadDir(filepath.Dir(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range dir {
-		if strings.HasPrefix(e.Name(), atomicfile.TempPrefix+filepath.Base(path)+"-") {
-			if err := os.Remove(filepath.Join(filepath.Dir(path), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (w *work) linked() (bool, error) { return w.Adopter.linked(w.p) }
-
-// linked tells whether this node has all links, and where the VM is mounted.
-func (a Adopter) linked(p Plan) (bool, error) {
-	for _, l := range p.Links {
-		is, err := a.isOurs(l)
-		if err != nil || !is {
-			return false, err
-		}
-	}
-	if p.Root == "" {
-		return true, nil
-	}
-	fi, err := os.Stat(a.Host.Path(p.Root))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil && fi.IsDir(), err
-}
-
-// isOurs tells whether the link is there and leads where it should.
-func (a Adopter) isOurs(l Link) (bool, error) {
-	to, err := os.Readlink(a.Host.Path(l.Path))
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EINVAL): // it is no link
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	want, err := a.target(l)
-	return to == want, err
-}
-
-// target is the text of a link: relative, so that a node is a folder in a test as well.
-func (a Adopter) target(l Link) (string, error) {
-	dir, err := filepath.EvalSymlinks(filepath.Dir(a.Host.Path(l.Path)))
-	if err != nil {
-		return "", err
-	}
-	root := "/"
-	if a.Host.Root() != "" {
-		if root, err = filepath.EvalSymlinks(a.Host.Root()); err != nil {
-			return "", err
-		}
-	}
-	return filepath.Rel(dir, filepath.Join(root, l.To))
-}
-
-func (w *work) link(context.Context) error {
-	return w.Adopter.makeLinks(w.p, func(point string) error { return w.at("switch/" + point) })
-}
-
-// makeLinks makes what a node needs. What stands in the place of a link and is not ours is an error.
-func (a Adopter) makeLinks(p Plan, at func(string) error) error {
-	for _, l := range p.Links {
-		path := a.Host.Path(l.Path)
-		if is, err := a.isOurs(l); err != nil {
-			return err
-		} else if is {
-			continue
-		}
-		if _, err := os.Stat(a.Host.Path(l.To)); err != nil { // no link to nothing
-			return err
-		}
-		to, err := a.target(l)
-		if err != nil {
-			return err
-		}
-		if err := at("link:" + filepath.Base(path)); err != nil {
-			return err
-		}
-		if err := os.Symlink(to, path); err != nil {
-			return err
-		}
-		if err := atomicfile.FsyncDir(filepath.Dir(path)); err != nil {
-			return err
-		}
-	}
-	if p.Root == "" {
-		return nil
-	}
-	if err := at("root"); err != nil {
-		return err
-	}
-	return os.MkdirAll(a.Host.Path(p.Root), 0o755)
-}
-
-func (w *work) unlink(context.Context) error {
-	return w.Adopter.removeLinks(w.p, func(point string) error { return w.at("undo:switch/" + point) })
-}
-
-func (a Adopter) removeLinks(p Plan, at func(string) error) error {
-	for i := len(p.Links) - 1; i >= 0; i-- {
-		l := p.Links[i]
-		is, err := a.isOurs(l)
-		if err != nil {
-			return err
-		}
-		if !is {
-			continue
-		}
-		if err := at("unlink:" + filepath.Base(l.Path)); err != nil {
-			return err
-		}
-		if err := os.Remove(a.Host.Path(l.Path)); err != nil {
-			return err
-		}
-		if err := atomicfile.FsyncDir(filepath.Dir(a.Host.Path(l.Path))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (w *work) originalsAway() (bool, error) {
 	all := true
 	err := w.each(func(_ Copy, from, _, _ string) error {
@@ -527,34 +350,4 @@ func (w *work) unused(ctx context.Context) error {
 		return err
 	}
 	return w.down(ctx)
-}
-
-// sharedPath is the node's path of something below the shared storage.
-func (a Adopter) sharedPath(below ...string) string {
-	return filepath.Join(append([]string{a.ID.Shared}, below...)...)
-}
-
-// onShared gives the path by which every node knows what lies on the shared storage: this node may reach it by a link
-// that another one has not, or that leads elsewhere there. "" is elsewhere than on the shared storage.
-func (a Adopter) onShared(path string) (string, error) {
-	if shared, err := a.isShared(path); err != nil || !shared || strings.HasPrefix(path, a.ID.Shared+"/") {
-		return map[bool]string{true: path}[shared], err
-	}
-	real, err := filepath.EvalSymlinks(a.Host.Path(path))
-	shared, serr := filepath.EvalSymlinks(a.Shared)
-	below, rerr := filepath.Rel(shared, real)
-	return a.sharedPath(below), errors.Join(err, serr, rerr)
-}
-
-// isShared tells whether a path of the node really lies on the shared storage.
-func (a Adopter) isShared(path string) (bool, error) {
-	real, err := filepath.EvalSymlinks(a.Host.Path(path))
-	if err != nil {
-		return false, err
-	}
-	shared, err := filepath.EvalSymlinks(a.Shared)
-	if err != nil {
-		return false, err
-	}
-	return strings.HasPrefix(real+"/", strings.TrimSuffix(shared, "/")+"/"), nil
 }
