@@ -174,14 +174,11 @@ func (a Amender) Returned(ctx context.Context) ([]Change, error) {
 	return out, errors.Join(errs...)
 }
 
-// stays takes back that nothing may be sent here.
+// stays takes back that nothing may be sent here, also where the note cannot be understood.
 func (a Amender) stays(ctx context.Context) error {
 	leaves, err := host.IsLeaving(a.Shared, a.ID.Member)
-	if err != nil {
-		return refuse("%w", err)
-	}
-	if leaves {
-		if err := a.present(ctx); err != nil || a.Dry {
+	if leaves || err != nil {
+		if err := a.present(ctx); err != nil {
 			return err
 		}
 	}

@@ -279,3 +279,23 @@ func TestReturned(t *testing.T) {
 	}
 	w.unchanged(before)
 }
+
+// A note that nobody understands keeps VMs away as well: --back takes it back, as soon as the node is a member.
+func TestReturnedWithANoteThatIsNone(t *testing.T) {
+	w := newWorld(t)
+	note := filepath.Join(w.shared, host.LeavingDir, "node1")
+	if err := errors.Join(os.Mkdir(filepath.Dir(note), 0o755), os.WriteFile(note, []byte("no note\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	w.away = []string{"node1"}
+	if _, err := w.a.Returned(context.Background()); !errors.Is(err, ErrRefused) {
+		t.Errorf("no member: %v", err)
+	}
+	w.away = nil
+	if _, err := w.a.Returned(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if leaves, err := host.IsLeaving(w.shared, "node1"); err != nil || leaves {
+		t.Errorf("%v, %v", leaves, err)
+	}
+}
