@@ -122,6 +122,7 @@ func (p *proc) files() map[string]string {
 	return map[string]string{
 		"stat":                 stat.String(),
 		"cpuinfo":              cpuinfo.String(),
+		"cpt":                  "",
 		"rst":                  "",
 		"sys/kernel/osrelease": release + "\n",
 		"uptime":               fmt.Sprintf("%.2f %.2f\n", up, p.idle),
