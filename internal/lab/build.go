@@ -163,7 +163,7 @@ func (b *builder) build() {
 	if !b.o.Bare {
 		b.shared()
 	}
-	b.file(b.l.Path("shared/xen/xend-config.sxp"), xendConf, 0o644)
+	b.file(b.l.Path("shared/xen/xend-config.sxp"), b.xendConf(), 0o644)
 	for _, vm := range b.o.VMs {
 		b.vm(vm)
 	}

@@ -5,6 +5,7 @@ import (
 	_ "embed" // for the go:embed line
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -43,7 +44,7 @@ func (b *builder) node(name string, c clock.Scaled) {
 	b.file(at("etc/ssh/sshd_config"), "Port "+relocationPort+"\n", 0o644) // xl goes by ssh
 	b.file(at(clock.File), string(c.Format()), 0o644)
 	b.file(at(host.ClusterXML), b.clusterConf(), 0o640)
-	b.file(at("etc/vz/vz.conf"), "# The defaults of this node's containers.\nVIRTUOZZO=yes\nDUMPDIR=/vz/dump\nVE_ROOT=/vz/root/$VEID\nVE_PRIVATE=/vz/private/$VEID\n", 0o644)
+	b.file(at("etc/vz/vz.conf"), "# The defaults of this node's containers.\nVIRTUOZZO=yes\nDUMPDIR=/vz/dump\nVE_STOP_MODE=stop\nVE_ROOT=/vz/root/$VEID\nVE_PRIVATE=/vz/private/$VEID\n", 0o644)
 	b.dir(filepath.Dir(at(XendLock)))
 	b.file(at(XendLock), "", 0o644)
 	b.link("../../shared", at("shared"))
@@ -80,7 +81,14 @@ func (b *builder) node(name string, c clock.Scaled) {
 // relocationPort is where a node takes running domains.
 const relocationPort = "8002"
 
-const xendConf = "(xend-relocation-server yes)\n(xend-relocation-port " + relocationPort + ")\n(xend-relocation-address '')\n(xend-relocation-hosts-allow '')\n"
+// xendConf takes running domains from the lab's nodes and nobody else.
+func (b *builder) xendConf() string {
+	var from []string
+	for _, n := range b.o.Nodes {
+		from = append(from, "^"+regexp.QuoteMeta(n)+"$")
+	}
+	return "(xend-relocation-server yes)\n(xend-relocation-port " + relocationPort + ")\n(xend-relocation-address '')\n(xend-relocation-hosts-allow '" + strings.Join(from, " ") + "')\n"
+}
 
 // hosts gives each node an address of the machine's own, other ones in each lab.
 func (b *builder) hosts() string {
