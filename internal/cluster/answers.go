@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,6 +31,7 @@ var (
 // Refusal is an answer of the manager other than success.
 type Refusal struct {
 	Op        string // "relocating openvz:101 to node2"
+	By        string // the program that was asked; "" is clusvcadm
 	Code      int    // exit code
 	Text      string // what the manager printed
 	Unchanged bool   // the manager refuses so before it touches the service
@@ -37,16 +39,22 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	s := fmt.Sprintf("%s: %v", r.Op, r.Why)
-	if r.Text != "" {
-		s += fmt.Sprintf(" (clusvcadm: %q, code %d)", r.Text, r.Code)
-	} else {
-		s += fmt.Sprintf(" (clusvcadm ended with code %d)", r.Code)
-	}
-	if r.Unchanged {
+	s := r.Op + ": " + r.Said()
+	switch {
+	case r.Unchanged:
 		return s + "; nothing was changed"
+	case r.By == "":
+		return s + "; unknown: check with clustat"
 	}
-	return s + "; unknown: check with clustat"
+	return s + "; unknown: check with crm_mon -1r"
+}
+
+// Said is the reason with the program's own words.
+func (r *Refusal) Said() string {
+	if r.Text != "" {
+		return fmt.Sprintf("%v (%s: %q, code %d)", r.Why, cmp.Or(r.By, "clusvcadm"), r.Text, r.Code)
+	}
+	return fmt.Sprintf("%v (%s ended with code %d)", r.Why, cmp.Or(r.By, "clusvcadm"), r.Code)
 }
 
 // Unwrap gives the reason.
@@ -91,7 +99,7 @@ func judge(op, service, target string, code int, stdout, stderr string) error {
 	}
 	if strings.Contains(stdout, "Closest match:") {
 		// It has gone ahead with a member of a similar name.
-		return &Refusal{op, code, flat(stdout), false, fmt.Errorf("%w: the manager took another node for %q", ErrElsewhere, target)}
+		return &Refusal{Op: op, Code: code, Text: flat(stdout), Unchanged: false, Why: fmt.Errorf("%w: the manager took another node for %q", ErrElsewhere, target)}
 	}
 	if code == 0 {
 		return judgeSuccess(op, service, target, result, stdout)
@@ -102,13 +110,13 @@ func judge(op, service, target string, code int, stdout, stderr string) error {
 	}
 	for _, a := range answers() {
 		if a.code == code {
-			return &Refusal{op, code, flat(text), a.unchanged, a.why}
+			return &Refusal{Op: op, Code: code, Text: flat(text), Unchanged: a.unchanged, Why: a.why}
 		}
 	}
 	if code == 1 { // the client gave up before it asked
-		return &Refusal{op, code, flat(text), true, ErrClient}
+		return &Refusal{Op: op, Code: code, Text: flat(text), Unchanged: true, Why: ErrClient}
 	}
-	return &Refusal{op, code, flat(text), false, ErrAnswer}
+	return &Refusal{Op: op, Code: code, Text: flat(text), Unchanged: false, Why: ErrAnswer}
 }
 
 func judgeSuccess(op, service, target, result, stdout string) error {
@@ -117,12 +125,12 @@ func judgeSuccess(op, service, target, result, stdout string) error {
 	case "Service is already running":
 		return nil // a claim like another; where it runs is for Status to say
 	default:
-		return &Refusal{op, 0, flat(stdout), false, ErrAnswer}
+		return &Refusal{Op: op, Code: 0, Text: flat(stdout), Unchanged: false, Why: ErrAnswer}
 	}
 	for _, line := range strings.Split(stdout, "\n") {
 		line = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "Warning:"))
 		if node, ok := strings.CutPrefix(line, service+" is now running on "); ok && target != "" && !strings.EqualFold(strings.TrimSpace(node), target) {
-			return &Refusal{op, 0, line, false, fmt.Errorf("%w: %s", ErrElsewhere, strings.TrimSpace(node))}
+			return &Refusal{Op: op, Code: 0, Text: line, Unchanged: false, Why: fmt.Errorf("%w: %s", ErrElsewhere, strings.TrimSpace(node))}
 		}
 	}
 	return nil

@@ -1,6 +1,6 @@
 // Package cluster asks the cluster manager and tells it what to do.
 //
-// Start at RGManager: Status gives members, services and where each VM may run in one
+// Start at Of: RGManager or Pacemaker. Status gives members, services and where each VM may run in one
 // answer; Move, Enable and Disable are requests. That a request returned nil is the
 // manager's claim and no more: it is known to say success of what landed elsewhere or
 // never happened, so whoever moves a VM looks at Status afterwards. A Publisher makes a
@@ -50,7 +50,8 @@ type Service struct {
 	State      State
 	Frozen     bool
 	Partial    bool // a part that does not matter to the service is stopped: it may be this VM
-	Live       bool // stands directly below <rm>, without children, and its type can migrate
+	Live       bool // the manager can migrate it: rgmanager, directly below <rm>, alone, of a type that can; Pacemaker, allow-migrate
+	LiveOnly   bool // the manager migrates it whatever it is asked
 	MayRun     []Placement
 	Params     map[string]string // of the VM in cluster.conf
 	Since      time.Time         // of the last start, stop or failure; zero where unknown. A live migration does not show.

@@ -253,10 +253,8 @@ func said(err error) string {
 	switch {
 	case err == nil:
 		return "success"
-	case errors.As(err, &r) && r.Text != "":
-		return fmt.Sprintf("%v (clusvcadm: %q, code %d)", r.Why, r.Text, r.Code)
 	case errors.As(err, &r):
-		return fmt.Sprintf("%v (clusvcadm ended with code %d)", r.Why, r.Code)
+		return r.Said()
 	case errors.Is(err, context.DeadlineExceeded):
 		return "nothing, for as long as it was waited for"
 	}

@@ -230,11 +230,13 @@ func (m Mover) recordOf(r Request, source string) (handoff.State, error) {
 func (p *plan) method(want Method, shared bool) (string, error) {
 	if want == Auto {
 		want = ByTicket
-		if p.service.Live && p.kind == handoff.Live && (!shared || p.service.VMType == stockVM) {
+		if p.service.Live && p.kind == handoff.Live && (!shared || p.service.VMType == stockVM) || p.service.LiveOnly {
 			want = ByManager
 		}
 	}
 	switch {
+	case want != ByManager && p.service.LiveOnly:
+		return "", fmt.Errorf("the cluster manager migrates %s whatever it is asked, and reads no ticket; use --method=manager", p.service.ID)
 	case want != ByManager && p.service.VMType == stockVM && p.service.Live:
 		return "", fmt.Errorf("vm.sh reads no ticket, and a relocation would boot %s anew; use --method=manager", p.service.ID)
 	case want != ByManager && p.service.VMType == stockVM:

@@ -1,0 +1,184 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lbvm/lbvm/internal/host"
+)
+
+// cib is the part of Pacemaker's configuration that is read.
+type cib struct {
+	Defaults []nvpairs   `xml:"configuration>rsc_defaults>meta_attributes"`
+	Single   []primitive `xml:"configuration>resources>primitive"`
+	Groups   []struct {
+		ID         string      `xml:"id,attr"`
+		Meta       []nvpairs   `xml:"meta_attributes"`
+		Primitives []primitive `xml:"primitive"`
+	} `xml:"configuration>resources>group"`
+}
+
+type primitive struct {
+	ID       string    `xml:"id,attr"`
+	Class    string    `xml:"class,attr"`
+	Provider string    `xml:"provider,attr"`
+	Type     string    `xml:"type,attr"`
+	Params   []nvpairs `xml:"instance_attributes"`
+	Meta     []nvpairs `xml:"meta_attributes"`
+}
+
+type nvpairs struct {
+	Rule *struct{} `xml:"rule"`
+	List []struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
+	} `xml:"nvpair"`
+}
+
+// machine is a resource that is a VM.
+type machine struct {
+	id, service string // of the primitive in the CIB; of the service
+	name, typ   string
+	params      map[string]string
+	live        bool // Pacemaker migrates it
+	disabled    bool // by target-role
+	stick       int  // how much more it likes to stay, all that moves with it together
+}
+
+// infinity is Pacemaker's. What is added to it stays it.
+const infinity = 1000000
+
+func parseCIB(text []byte) (cib, error) {
+	var c cib
+	d := struct {
+		XMLName xml.Name `xml:"cib"`
+		*cib
+	}{cib: &c}
+	if err := xml.NewDecoder(bytes.NewReader(text)).Decode(&d); err != nil {
+		return cib{}, fmt.Errorf("%w: %w in %s", ErrAnswer, err, quoteStart(string(text)))
+	}
+	return c, nil
+}
+
+// get is a value of the first set that has it. Sets with rules hold at times only, and are not counted on.
+func get(name string, sets ...[]nvpairs) string {
+	for _, set := range sets {
+		for _, s := range set {
+			if s.Rule != nil {
+				continue
+			}
+			for _, p := range s.List {
+				if p.Name == name {
+					return p.Value
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// machines are the VMs: our agents' resources, and those of resource-agents' VirtualDomain and Xen, which bear the
+// resource's name and move as their own agent does it, as a <vm> of rgmanager's.
+func (c cib) machines() []machine {
+	var out []machine
+	add := func(p primitive, service string, group []nvpairs, grouped bool, stick int) {
+		typ, name := "", ""
+		switch {
+		case p.Class == "ocf" && p.Provider == "lbvm" && slices.Contains(vmTypes(), p.Type):
+			typ, name = p.Type, get("name", p.Params)
+		case p.Class == "ocf" && p.Provider == "heartbeat" && (p.Type == "VirtualDomain" || p.Type == "Xen"):
+			typ, name = "vm", p.ID
+		}
+		if host.CheckName(name) != nil {
+			return
+		}
+		m := machine{id: p.ID, service: service, name: name, typ: typ, params: map[string]string{}, stick: stick}
+		for _, s := range p.Params {
+			for _, x := range s.List {
+				m.params[x.Name] = x.Value
+			}
+		}
+		m.live = !grouped && isTrue(get("allow-migrate", p.Meta, c.Defaults))
+		m.disabled = strings.EqualFold(get("target-role", p.Meta, group, c.Defaults), "Stopped")
+		out = append(out, m)
+	}
+	for _, p := range c.Single {
+		add(p, "primitive:"+p.ID, nil, false, score(get("resource-stickiness", p.Meta, c.Defaults)))
+	}
+	for _, g := range c.Groups {
+		sum := 0
+		for _, p := range g.Primitives {
+			sum = min(infinity, sum+score(get("resource-stickiness", p.Meta, g.Meta, c.Defaults)))
+		}
+		for _, p := range g.Primitives {
+			add(p, "group:"+g.ID, g.Meta, true, sum)
+		}
+	}
+	return out
+}
+
+func isTrue(s string) bool {
+	return slices.Contains([]string{"true", "on", "yes", "y", "1"}, strings.ToLower(s))
+}
+
+// score reads one of Pacemaker's, 0 where it is none.
+func score(s string) int {
+	switch strings.ToUpper(s) {
+	case "INFINITY", "+INFINITY":
+		return infinity
+	case "-INFINITY":
+		return -infinity
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(s, "+"))
+	if err != nil {
+		return 0
+	}
+	return max(-infinity, min(infinity, n))
+}
+
+// placements are the nodes on which a machine may run and, from where it is now, would stay once it was there: the
+// constraint of a move ends with the move, and what Pacemaker likes better elsewhere then goes back.
+func (c cib) placements(p machine, v pacemakerView, s scores, owner string) []Placement {
+	out := []Placement{}
+	for _, m := range v.members {
+		n, known := s.of(p.id, m.Name)
+		if !known || n <= -infinity || !m.Online || !m.Manager && m.Name != owner {
+			continue
+		}
+		if back, known := s.of(p.id, owner); m.Name != owner && owner != "" && known && p.stick < infinity {
+			// Of two nodes that it likes alike Pacemaker takes the one with fewer resources.
+			if there, here := plus(n, p.stick), plus(back, -p.stick); here > there || here == there && p.stick <= 0 {
+				continue
+			}
+		}
+		out = append(out, Placement{m.Name, n})
+	}
+	return out
+}
+
+// plus adds as Pacemaker does: what is infinite stays so.
+func plus(a, b int) int {
+	if a >= infinity || a <= -infinity {
+		return a
+	}
+	return max(-infinity, min(infinity, a+b))
+}
+
+// asIfStarted is the configuration in which no VM is stopped on purpose, and none is held by the constraint of a move
+// that ends by itself: who asks where it may run does not ask about these.
+func asIfStarted(text []byte) []byte {
+	roles := regexp.MustCompile(`name="target-role" value="[Ss]topped"`)
+	moves := regexp.MustCompile(`(?s)<rsc_location id="cli-prefer-[^"]*"[^>]*>\s*<rule [^>]*>.*?</rsc_location>`)
+	text = roles.ReplaceAll(text, []byte(`name="target-role" value="Started"`))
+	return moves.ReplaceAllFunc(text, func(c []byte) []byte {
+		if bytes.Contains(c, []byte(`id="cli-prefer-lifetime-end-`)) {
+			return nil
+		}
+		return c
+	})
+}

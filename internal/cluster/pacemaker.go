@@ -1,0 +1,335 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/run"
+)
+
+// Pacemaker is the manager of newer clusters: crm_mon tells the states, cibadmin the configuration, crm_simulate where a
+// VM may run, crm_resource changes. A service is a primitive that stands alone ("primitive:web") or a group ("group:web").
+//
+// What is asked is what is meant: Pacemaker knows no request to move, only a constraint that makes it want to. Move lays
+// one that ends by itself, waits until the VM is where it shall be, and takes it away.
+func Pacemaker(h host.Host, r run.Runner, c clock.Clock) Manager { return &pacemaker{h, r, c} }
+
+type pacemaker struct {
+	host  host.Host
+	run   run.Runner
+	clock clock.Clock
+}
+
+const (
+	// lifetime is for the constraint of a move whose mover is killed. It is longer than a mover waits.
+	lifetime = "PT30M"
+	// pacemakerStep is between two looks at a move.
+	pacemakerStep = 500 * time.Millisecond
+	// idleLooks is how often nothing may be seen to happen before a request counts as without effect: the cluster's
+	// controller takes a moment to see a new constraint, and between a stop and a start nothing is under way.
+	idleLooks = 20
+	// clearTimeout is for taking a constraint away, when the caller's time is over, too.
+	clearTimeout = 60 * time.Second
+)
+
+// Status asks crm_mon, cibadmin and crm_simulate.
+func (m *pacemaker) Status(ctx context.Context) (Status, error) {
+	st, _, err := m.look(ctx)
+	if err != nil {
+		return Status{}, fmt.Errorf("asking the cluster manager: %w", err)
+	}
+	return st, nil
+}
+
+func (m *pacemaker) look(ctx context.Context) (Status, cib, error) {
+	view, err := m.view(ctx)
+	if err != nil {
+		return Status{}, cib{}, err
+	}
+	text, err := m.answer(ctx, nil, "cibadmin", "--query")
+	if err != nil {
+		return Status{}, cib{}, err
+	}
+	c, err := parseCIB(text)
+	if err != nil {
+		return Status{}, cib{}, fmt.Errorf("reading what cibadmin printed: %w", err)
+	}
+	st := Status{Quorate: view.quorate, Members: view.members, Services: []Service{}}
+	var s scores
+	if view.quorate { // without quorum nothing may run anywhere
+		out, err := m.answer(ctx, asIfStarted(text), "crm_simulate", "--show-scores", "--xml-pipe")
+		if err != nil {
+			return Status{}, cib{}, err
+		}
+		if s, err = parseScores(string(out)); err != nil {
+			return Status{}, cib{}, fmt.Errorf("reading what crm_simulate printed: %w", err)
+		}
+	}
+	for _, p := range c.machines() {
+		x := view.service(p)
+		if x.Frozen = x.Frozen || view.maintenance; view.quorate {
+			x.MayRun = c.placements(p, view, s, x.Owner)
+		}
+		st.Services = append(st.Services, x)
+	}
+	return st, c, nil
+}
+
+// view is what crm_mon tells. Old releases know its XML by another option.
+func (m *pacemaker) view(ctx context.Context) (pacemakerView, error) {
+	out, err := m.answer(ctx, nil, "crm_mon", "--one-shot", "--output-as=xml", "--inactive")
+	if errors.Is(err, errUsage) {
+		out, err = m.answer(ctx, nil, "crm_mon", "--one-shot", "--as-xml", "--inactive")
+	}
+	if err != nil {
+		return pacemakerView{}, err
+	}
+	v, err := parseCrmMon(out)
+	if err != nil {
+		return pacemakerView{}, fmt.Errorf("reading what crm_mon printed: %w", err)
+	}
+	for i, x := range v.members {
+		v.members[i].Local = x.Name == m.member()
+	}
+	return v, nil
+}
+
+// member is this node's name in the cluster, "" if nobody told.
+func (m *pacemaker) member() string {
+	id, err := m.host.Identity()
+	if err != nil {
+		return ""
+	}
+	return id.Member
+}
+
+// Move makes Pacemaker want the service on target. Whether a VM goes there live or is stopped and started is not for
+// the request to say: Pacemaker migrates whatever has allow-migrate="true". A request to go live that it would answer
+// with a stop is refused.
+func (m *pacemaker) Move(ctx context.Context, service, target string, live bool) error {
+	op := fmt.Sprintf("moving %s to %s", service, target)
+	x, err := m.movable(ctx, service, target)
+	switch {
+	case err != nil:
+	case x.Owner == target:
+		err = ErrAlreadyThere
+	case live && !x.Live:
+		err = fmt.Errorf(`%w: %s has no allow-migrate="true", or is a group`, ErrInvalid, service)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; nothing was changed", op, err)
+	}
+	return m.send(ctx, op, service, x.Owner, target)
+}
+
+// Enable takes target-role away, and sends the service to target if that is not "".
+func (m *pacemaker) Enable(ctx context.Context, service, target string) error {
+	op := "enabling " + service
+	if target != "" {
+		op += " on " + target
+		if _, err := m.movable(ctx, service, target); err != nil {
+			return fmt.Errorf("%s: %w; nothing was changed", op, err)
+		}
+		if err := m.prefer(ctx, op, service, target); err != nil {
+			return err
+		}
+		defer m.forget(ctx, op, service)
+	}
+	if err := m.change(ctx, op, "--resource", resource(service), "--meta", "--set-parameter", "target-role", "--parameter-value", "Started"); err != nil {
+		return err
+	}
+	return m.await(ctx, op, service, func(x Service) bool {
+		return x.State == Started && (target == "" || x.Owner == target)
+	})
+}
+
+// Disable sets target-role.
+func (m *pacemaker) Disable(ctx context.Context, service string) error {
+	op := "disabling " + service
+	if err := m.change(ctx, op, "--resource", resource(service), "--meta", "--set-parameter", "target-role", "--parameter-value", "Stopped"); err != nil {
+		return err
+	}
+	return m.await(ctx, op, service, func(x Service) bool { return x.State == Disabled })
+}
+
+// Restart asks crm_resource, which sets target-role, waits, and takes it back.
+func (m *pacemaker) Restart(ctx context.Context, service string) error {
+	return m.change(ctx, "restarting "+service, "--resource", resource(service), "--restart")
+}
+
+// movable finds a service and makes sure that it may be sent to a member of exactly that name.
+func (m *pacemaker) movable(ctx context.Context, service, target string) (Service, error) {
+	if err := errors.Join(checkID(service), host.CheckName(target)); err != nil {
+		return Service{}, err
+	}
+	st, _, err := m.look(ctx)
+	if err != nil {
+		return Service{}, err
+	}
+	if !st.Quorate {
+		return Service{}, ErrNoQuorum
+	}
+	at := slices.IndexFunc(st.Members, func(x Member) bool { return x.Name == target })
+	switch {
+	case at < 0:
+		return Service{}, fmt.Errorf("%w: no member is named %q", ErrNotMember, target)
+	case !st.Members[at].Online:
+		return Service{}, fmt.Errorf("%w: %q is offline", ErrNotMember, target)
+	case !st.Members[at].Manager:
+		return Service{}, fmt.Errorf("%w: %q is in standby, in maintenance, or on its way in or out", ErrNotMember, target)
+	}
+	at = slices.IndexFunc(st.Services, func(x Service) bool { return x.ID == service })
+	if at < 0 {
+		return Service{}, ErrNoService
+	}
+	x := st.Services[at]
+	switch {
+	case x.Frozen:
+		return x, fmt.Errorf("%w: it is not managed, or the cluster or its node is in maintenance", ErrFrozen)
+	case x.Owner != target && !slices.ContainsFunc(x.MayRun, func(p Placement) bool { return p.Node == target }):
+		return x, fmt.Errorf("%w: Pacemaker would not keep it there (constraints, or resource-stickiness 0: see crm_simulate -sL)", ErrDependency)
+	}
+	return x, nil
+}
+
+// send lays the constraint, waits, and takes the constraint away.
+func (m *pacemaker) send(ctx context.Context, op, service, source, target string) error {
+	if err := m.prefer(ctx, op, service, target); err != nil {
+		return err
+	}
+	defer m.forget(ctx, op, service)
+	return m.await(ctx, op, service, func(x Service) bool { return x.State == Started && x.Owner == target })
+}
+
+func (m *pacemaker) prefer(ctx context.Context, op, service, target string) error {
+	return m.change(ctx, op, "--resource", resource(service), "--move", "--node", target, "--lifetime", lifetime)
+}
+
+// forget takes the constraint of a move away. What it cannot take away ends with its lifetime.
+func (m *pacemaker) forget(ctx context.Context, op, service string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearTimeout)
+	defer cancel()
+	for range busyTries {
+		if err := m.change(ctx, op, "--resource", resource(service), "--clear"); err == nil {
+			return
+		}
+		if m.clock.Sleep(ctx, busyPause) != nil {
+			return
+		}
+	}
+}
+
+// await looks until the service is as it shall be. While Pacemaker is at it it is waited for; when for a time nothing
+// happens, it will not happen.
+func (m *pacemaker) await(ctx context.Context, op, service string, done func(Service) bool) error {
+	if _, has := ctx.Deadline(); !has {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, changeTimeout)
+		defer cancel()
+	}
+	last := Service{}
+	for idle := 0; idle < idleLooks; {
+		st, _, err := m.look(ctx)
+		if err == nil {
+			all := of(st.Services, service)
+			if len(all) > 0 && !slices.ContainsFunc(all, func(x Service) bool { return !done(x) }) {
+				return nil
+			}
+			if len(all) > 0 {
+				last = all[0]
+			}
+			if slices.ContainsFunc(all, func(x Service) bool { return x.State == Failed }) {
+				return fmt.Errorf("%s: %w; unknown: check with crm_mon -1r", op, ErrAborted)
+			}
+			if slices.ContainsFunc(all, underway) {
+				idle = 0
+			} else {
+				idle++
+			}
+		} else {
+			idle++
+		}
+		if werr := m.clock.Sleep(ctx, pacemakerStep); werr != nil {
+			return fmt.Errorf("%s: %w; unknown: check with crm_mon -1r", op, errors.Join(werr, err))
+		}
+	}
+	return fmt.Errorf("%s: %w: it is %s %s, and Pacemaker does no more; unknown: check with crm_mon -1rf", op, ErrFailed, last.State, last.Owner)
+}
+
+func of(all []Service, id string) (out []Service) {
+	for _, x := range all {
+		if x.ID == id {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func underway(x Service) bool {
+	return slices.Contains([]State{Starting, Stopping, Recovering, Migrating}, x.State)
+}
+
+// resource is the id in the CIB of a service.
+func resource(service string) string {
+	_, id, _ := strings.Cut(service, ":")
+	return id
+}
+
+// change asks crm_resource.
+func (m *pacemaker) change(ctx context.Context, op string, args ...string) error {
+	out, err := command(ctx, m.host, m.run, changeTimeout, "crm_resource", args...)
+	switch {
+	case errors.Is(err, run.ErrNotFound):
+		return fmt.Errorf("%s: %w; nothing was changed", op, err)
+	case err != nil:
+		return fmt.Errorf("%s: %w; unknown: check with crm_mon -1r", op, err)
+	case out.Code == 0:
+		return nil
+	}
+	r := &Refusal{Op: op, By: "crm_resource", Code: out.Code, Text: flat(string(out.Stderr) + " " + string(out.Stdout)), Why: ErrFailed}
+	switch out.Code { // crm_exit_t of Pacemaker 1.1.19 and later
+	case 105, 6:
+		r.Why, r.Unchanged = ErrNoService, true
+	case 108: // what is asked for is so already
+		r.Why, r.Unchanged = ErrAlreadyThere, true
+	case 4, 77:
+		r.Why, r.Unchanged = ErrPermission, true
+	case 102:
+		r.Why, r.Unchanged = ErrClient, true
+	}
+	return r
+}
+
+var errUsage = errors.New("the program does not know an option")
+
+// answer runs a program that only asks.
+func (m *pacemaker) answer(ctx context.Context, stdin []byte, program string, args ...string) ([]byte, error) {
+	path, err := m.host.Lookup(program)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", run.ErrNotFound, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	out, err := m.run.Run(ctx, run.Command{Argv: append([]string{path}, args...), Env: m.host.Environ(), Stdin: stdin, MaxOutput: maxAnswer})
+	if err != nil {
+		return nil, fmt.Errorf("asking %s: %w", program, err)
+	}
+	said := flat(string(out.Stderr) + " " + string(out.Stdout))
+	switch {
+	case out.Code == 64 || out.Code == 1 && strings.Contains(string(out.Stderr), "output-as"):
+		return nil, fmt.Errorf("%w: %s: %s", errUsage, program, said)
+	case out.Code == 102:
+		return nil, fmt.Errorf("%w: Pacemaker does not run on this node (%s: %s)", ErrNoStates, program, said)
+	case out.Code != 0:
+		return nil, fmt.Errorf("%s ended with code %d: %s", program, out.Code, said)
+	case out.Truncated:
+		return nil, fmt.Errorf("%w: %s printed more than %d bytes", ErrAnswer, program, maxAnswer)
+	}
+	return out.Stdout, nil
+}

@@ -1,0 +1,381 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/run"
+)
+
+// quick does not wait; what happens in the meantime is for each test to say.
+type quick struct {
+	clock.Clock
+	slept func(n int)
+	n     *int
+}
+
+func (q quick) Sleep(ctx context.Context, _ time.Duration) error {
+	*q.n++
+	if q.slept != nil {
+		q.slept(*q.n)
+	}
+	return ctx.Err()
+}
+
+// newPacemaker is a node whose Pacemaker answers what a real one did.
+func newPacemaker(t *testing.T, mon string) *world {
+	w := newWorld(t, "crm_mon", "cibadmin", "crm_simulate", "crm_resource")
+	w.answers = map[string][]run.Result{
+		"crm_mon":      {{Stdout: []byte(captured(t, "crm_mon-2.1.5-"+mon+".xml"))}},
+		"cibadmin":     {{Stdout: []byte(captured(t, "cibadmin-2.1.5-query.xml"))}},
+		"crm_simulate": {{Stdout: []byte(captured(t, "crm_simulate-2.1.5-scores.txt"))}},
+	}
+	return w
+}
+
+func (w *world) pacemaker(slept func(n int)) Manager {
+	return Pacemaker(w.h, w, quick{clock.NewFake(time.Unix(1300000000, 0)), slept, new(int)})
+}
+
+func TestPacemakerStatus(t *testing.T) {
+	got, err := newPacemaker(t, "started").pacemaker(nil).Status(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(s string) time.Time {
+		x, err := time.ParseInLocation(time.DateTime, s, time.Local)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	name := func(s string) map[string]string { return map[string]string{"name": s} }
+	want := Status{
+		Quorate: true,
+		Members: []Member{{Name: "n1", Online: true, Manager: true}, {Name: "n2", Online: true, Manager: true}, {Name: "n3", Online: true, Manager: true}},
+		Services: []Service{
+			// n1 is liked better by 50, and stickiness is 100: once it was elsewhere it would stay.
+			{ID: "primitive:win1", VM: "win1", VMType: "kvm", Owner: "n1", State: Started, Live: true, LiveOnly: true, Params: name("win1"),
+				MayRun: []Placement{{"n1", 150}, {"n2", 0}, {"n3", 0}}, Since: at("2026-11-22 04:12:41")},
+			{ID: "primitive:win2", VM: "win2", VMType: "kvm", State: Disabled, Params: name("win2"), MayRun: []Placement{}},
+			{ID: "primitive:win3", VM: "win3", VMType: "xen", State: Stopped, Frozen: true, Params: name("win3"),
+				MayRun: []Placement{{"n1", 0}, {"n2", 0}, {"n3", 0}}},
+			{ID: "primitive:win4", VM: "win4", VMType: "xen", Owner: "n3", State: Started, Params: name("win4"),
+				MayRun: []Placement{{"n1", 0}, {"n2", 0}, {"n3", 100}}, Since: at("2026-11-22 04:12:42")},
+			{ID: "group:web", VM: "101", VMType: "openvz", Owner: "n2", State: Started, Params: name("101"),
+				MayRun: []Placement{{"n1", 0}, {"n2", 200}}, Since: at("2026-11-22 04:12:41")},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What real clusters said in bad moments.
+func TestPacemakerStates(t *testing.T) {
+	for _, x := range []struct {
+		mon, vm string
+		state   State
+		owner   string
+		frozen  bool
+	}{
+		{"migrating", "win1", Migrating, "n1", false},
+		{"stop-failed", "win4", Failed, "n3", false},
+		{"maintenance", "win1", Started, "n2", true},
+		{"node-lost", "win1", Started, "n1", false},
+		{"inquorate", "win1", Unknown, "", false},
+		{"inquorate", "win4", Unknown, "", false},
+	} {
+		t.Run(x.mon+" "+x.vm, func(t *testing.T) {
+			st, err := newPacemaker(t, x.mon).pacemaker(nil).Status(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if st.Quorate != (x.mon != "inquorate") {
+				t.Errorf("quorate %v", st.Quorate)
+			}
+			i := slices.IndexFunc(st.Services, func(s Service) bool { return s.VM == x.vm })
+			if s := st.Services[i]; s.State != x.state || s.Owner != x.owner || s.Frozen != x.frozen {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// A resource on two nodes, or on one that is lost, is nowhere for sure.
+func TestPacemakerGuesses(t *testing.T) {
+	text := captured(t, "crm_mon-2.1.5-inquorate.xml")
+	v, err := parseCrmMon([]byte(strings.Replace(text, `with_quorum="false"`, `with_quorum="true"`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, owner := range map[string]string{"win1": "", "win4": "n3"} {
+		if s := v.service(machine{id: id}); s.State != Unknown || s.Owner != owner {
+			t.Errorf("%s: %+v", id, s)
+		}
+	}
+	for _, m := range v.members {
+		if m.Online != (m.Name == "n1") {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
+func TestPlacementsThatLast(t *testing.T) {
+	v := pacemakerView{members: []Member{{Name: "a", Online: true, Manager: true}, {Name: "b", Online: true, Manager: true}, {Name: "c", Online: true}, {Name: "d"}}}
+	at := func(a, b int) scores {
+		return scores{{"x", "a"}: a, {"x", "b"}: b, {"x", "c"}: 0, {"x", "d"}: 0}
+	}
+	for _, c := range []struct {
+		name  string
+		stick int
+		s     scores
+		owner string
+		want  string
+	}{
+		{"sticks", 100, at(100, 0), "a", "a b"},
+		{"liked as much more as it sticks", 100, at(200, 0), "a", "a b"},
+		{"would go back", 100, at(350, 0), "a", "a"},
+		{"no stickiness: Pacemaker would take either", 0, at(0, 0), "a", "a"},
+		{"no stickiness, but liked better", 0, at(0, 10), "a", "a b"},
+		{"pinned", 100, at(infinity, 0), "a", "a"},
+		{"sticks for ever", infinity, at(infinity, 0), "a", "a b"},
+		{"forbidden", 100, at(100, -infinity), "a", "a"},
+		{"runs nowhere", 0, at(5, 0), "", "a b"},
+		{"a standby owner", 100, scores{{"x", "a"}: 0, {"x", "c"}: 100}, "c", "a c"},
+	} {
+		var got []string
+		for _, p := range (cib{}).placements(machine{id: "x", stick: c.stick}, v, c.s, c.owner) {
+			got = append(got, p.Node)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// Constraints of moves end by themselves, an administrator's stay; and who is stopped on purpose could run.
+func TestAsIfStarted(t *testing.T) {
+	got := string(asIfStarted([]byte(captured(t, "cibadmin-2.1.5-query-constraints-moved.xml"))))
+	if strings.Contains(got, "cli-prefer") || !strings.Contains(got, `id="l1"`) || !strings.Contains(got, `id="l2"`) {
+		t.Error(got)
+	}
+	pinned := `<rsc_location id="cli-prefer-x" rsc="x" role="Started" node="n1" score="INFINITY"/>`
+	if got := string(asIfStarted([]byte(pinned + captured(t, "cibadmin-2.1.5-query-constraints-moved.xml")))); !strings.Contains(got, pinned) {
+		t.Error(got)
+	}
+	if got := string(asIfStarted([]byte(captured(t, "cibadmin-2.1.5-query.xml")))); !strings.Contains(got, `name="target-role" value="Started"`) {
+		t.Error("target-role stayed")
+	}
+}
+
+// A move lays a constraint that ends by itself, waits for the VM and takes the constraint away.
+func TestPacemakerMove(t *testing.T) {
+	const lay, clear = "crm_resource --resource win1 --move --node n2 --lifetime PT30M", "crm_resource --resource win1 --clear"
+	before := captured(t, "crm_mon-2.1.5-started.xml")
+	after := strings.Replace(before, `nodes_running_on="1">
+      <node name="n1" id="1" cached="true"/>`, `nodes_running_on="1">
+      <node name="n2" id="2" cached="true"/>`, 1)
+	if before == after {
+		t.Fatal("the text does not fit")
+	}
+	for _, x := range []struct {
+		name    string
+		service string
+		target  string
+		live    bool
+		mon     []string // crm_mon's answers; the last stays
+		code    int      // of the first crm_resource
+		want    error
+		calls   []string
+	}{
+		{"done", "primitive:win1", "n2", true, []string{before, before, captured(t, "crm_mon-2.1.5-migrating.xml"), after}, 0, nil, []string{lay, clear}},
+		{"not by request but by allow-migrate", "primitive:win1", "n2", false, []string{before, after}, 0, nil, []string{lay, clear}},
+		{"nothing happens", "primitive:win1", "n2", true, []string{before}, 0, ErrFailed, []string{lay, clear}},
+		{"it fails", "primitive:win4", "n1", false, []string{before, captured(t, "crm_mon-2.1.5-stop-failed.xml")}, 0, ErrAborted,
+			[]string{"crm_resource --resource win4 --move --node n1 --lifetime PT30M", "crm_resource --resource win4 --clear"}},
+		{"refused", "primitive:win1", "n2", true, []string{before}, 105, ErrNoService, []string{lay}},
+		{"there already", "primitive:win1", "n1", true, []string{before}, 0, ErrAlreadyThere, nil},
+		{"no member", "primitive:win1", "n22", true, []string{before}, 0, ErrNotMember, nil},
+		{"no service", "primitive:win", "n2", true, []string{before}, 0, ErrNoService, nil},
+		{"a bare name", "win1", "n2", true, []string{before}, 0, nil, nil},
+		{"would be stopped", "group:web", "n1", true, []string{before}, 0, ErrInvalid, nil},
+		{"forbidden", "group:web", "n3", false, []string{before}, 0, ErrDependency, nil},
+		{"not managed", "primitive:win3", "n2", false, []string{before}, 0, ErrFrozen, nil},
+		{"standby", "primitive:win1", "n3", true, []string{captured(t, "crm_mon-2.1.5-stop-failed.xml")}, 0, ErrNotMember, nil},
+		{"no quorum", "primitive:win1", "n2", true, []string{captured(t, "crm_mon-2.1.5-inquorate.xml")}, 0, ErrNoQuorum, nil},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			w := newPacemaker(t, "started")
+			w.answers["crm_mon"] = nil
+			for _, text := range x.mon {
+				w.answers["crm_mon"] = append(w.answers["crm_mon"], run.Result{Stdout: []byte(text)})
+			}
+			w.answers["crm_resource"] = []run.Result{{Code: x.code}, {}}
+			err := w.pacemaker(nil).Move(context.Background(), x.service, x.target, x.live)
+			if bare := x.name == "a bare name"; x.want != nil && !errors.Is(err, x.want) || (err == nil) != (x.want == nil && !bare) {
+				t.Errorf("%v", err)
+			}
+			if err != nil && !strings.Contains(err.Error(), "nothing was changed") && !strings.Contains(err.Error(), "unknown: check with crm_mon") {
+				t.Errorf("%v: what was changed is not said", err)
+			}
+			var calls []string
+			for _, c := range w.calls {
+				if strings.HasPrefix(c, "crm_resource") {
+					calls = append(calls, c)
+				}
+			}
+			if diff := cmp.Diff(x.calls, calls); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// The constraint goes, also when the caller's time is over, and is tried for again.
+func TestPacemakerForgets(t *testing.T) {
+	w := newPacemaker(t, "started")
+	w.answers["crm_resource"] = []run.Result{{}, {Code: 102}, {}}
+	ctx, cancel := context.WithCancel(context.Background())
+	err := w.pacemaker(func(n int) {
+		if n == 2 {
+			cancel()
+		}
+	}).Move(ctx, "primitive:win1", "n2", true)
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if n := len(slices.DeleteFunc(w.calls, func(c string) bool { return !strings.HasSuffix(c, "--clear") })); n != 2 {
+		t.Errorf("tried %d times", n)
+	}
+}
+
+func TestPacemakerEnable(t *testing.T) {
+	w := newPacemaker(t, "started")
+	on := strings.Replace(captured(t, "crm_mon-2.1.5-started.xml"), `<resource id="win2" resource_agent="ocf:lbvm:kvm" role="Stopped" target_role="Stopped" active="false" orphaned="false" blocked="false" managed="true" failed="false" failure_ignored="false" nodes_running_on="0"/>`,
+		`<resource id="win2" role="Started" managed="true"><node name="n2"/></resource>`, 1)
+	w.answers["crm_mon"] = append(w.answers["crm_mon"], run.Result{Stdout: []byte(on)})
+	if err := w.pacemaker(nil).Enable(context.Background(), "primitive:win2", ""); err != nil {
+		t.Error(err)
+	}
+	if err := w.pacemaker(nil).Disable(context.Background(), "primitive:win2"); !errors.Is(err, ErrFailed) {
+		t.Errorf("it runs on, and that is said to be %v", err)
+	}
+	if err := w.pacemaker(nil).Restart(context.Background(), "group:web"); err != nil {
+		t.Error(err)
+	}
+	all := strings.Join(w.calls, "\n")
+	for _, want := range []string{
+		"crm_resource --resource win2 --meta --set-parameter target-role --parameter-value Started",
+		"crm_resource --resource win2 --meta --set-parameter target-role --parameter-value Stopped",
+		"crm_resource --resource web --restart",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%s was not asked in:\n%s", want, all)
+		}
+	}
+}
+
+func TestPacemakerDoesNotAnswer(t *testing.T) {
+	for _, x := range []struct {
+		name    string
+		program string
+		answer  run.Result
+		want    error
+	}{
+		{"not running", "crm_mon", run.Result{Code: 102, Stdout: []byte(`<pacemaker-result><status code="102" message="Not connected"/></pacemaker-result>`)}, ErrNoStates},
+		{"half an answer", "crm_mon", run.Result{Stdout: []byte(captured(t, "crm_mon-2.1.5-started.xml")[:2500])}, ErrAnswer},
+		{"another answer", "crm_mon", run.Result{Stdout: []byte("<html/>")}, ErrAnswer},
+		{"half a CIB", "cibadmin", run.Result{Stdout: []byte(captured(t, "cibadmin-2.1.5-query.xml")[:900])}, ErrAnswer},
+		{"no CIB", "cibadmin", run.Result{Code: 102}, ErrNoStates},
+		{"no scores", "crm_simulate", run.Result{Stdout: []byte("error: what?")}, ErrAnswer},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			w := newPacemaker(t, "started")
+			w.answers[x.program] = []run.Result{x.answer}
+			if st, err := w.pacemaker(nil).Status(context.Background()); !errors.Is(err, x.want) || len(st.Services) != 0 {
+				t.Errorf("%v, %+v", err, st)
+			}
+		})
+	}
+}
+
+// Pacemaker 1.1 knows another option for the same XML.
+func TestPacemakerOld(t *testing.T) {
+	w := newPacemaker(t, "started")
+	old := strings.NewReplacer("<pacemaker-result api-version=\"2.25\" request=\"crm_mon -1 --output-as=xml\">", `<crm_mon version="1.1.18">`, "</pacemaker-result>", "</crm_mon>").Replace(captured(t, "crm_mon-2.1.5-started.xml"))
+	w.answers["crm_mon"] = []run.Result{{Code: 64, Stderr: []byte("crm_mon: unrecognized option '--output-as=xml'")}, {Stdout: []byte(old)}}
+	w.answers["crm_simulate"] = []run.Result{{Stdout: []byte(strings.ReplaceAll(captured(t, "crm_simulate-2.1.5-scores.txt"), "pcmk__primitive_assign", "native_color"))}}
+	st, err := w.pacemaker(nil).Status(context.Background())
+	if err != nil || len(st.Services) != 5 || len(st.Services[0].MayRun) != 3 {
+		t.Errorf("%v, %+v", err, st)
+	}
+}
+
+func TestOf(t *testing.T) {
+	for _, x := range []struct {
+		named, programs, want string
+	}{
+		{"", "clustat", NameRGManager}, {"", "crm_mon", NamePacemaker}, {"", "clustat crm_mon", NameRGManager}, {"", "cat", NameRGManager},
+		{NamePacemaker, "clustat", NamePacemaker}, {NameRGManager, "crm_mon", NameRGManager},
+	} {
+		w := newWorld(t, strings.Fields(x.programs)...)
+		if got := Kind(w.h, x.named); got != x.want {
+			t.Errorf("%+v: %s", x, got)
+		}
+	}
+}
+
+func FuzzParseCrmMon(f *testing.F) {
+	for _, name := range []string{"started", "migrating", "inquorate", "stop-failed"} {
+		f.Add([]byte(captured(f, "crm_mon-2.1.5-"+name+".xml")))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		v, err := parseCrmMon(text)
+		if err != nil {
+			return
+		}
+		for id := range v.resources {
+			if s := v.service(machine{id: id}); s.State == Started && (s.Owner == "" || v.lost[s.Owner]) {
+				t.Errorf("%q: %+v", id, s)
+			}
+		}
+	})
+}
+
+func FuzzParseCIB(f *testing.F) {
+	f.Add([]byte(captured(f, "cibadmin-2.1.5-query.xml")))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := parseCIB(text)
+		if err != nil {
+			return
+		}
+		for _, m := range c.machines() {
+			if m.name == "" || m.typ == "" {
+				t.Errorf("%+v", m)
+			}
+		}
+		asIfStarted(text)
+	})
+}
+
+func FuzzParseScores(f *testing.F) {
+	f.Add(captured(f, "crm_simulate-2.1.5-scores.txt"))
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parseScores(text)
+		if err != nil {
+			return
+		}
+		for k, n := range s {
+			if n < -infinity || n > infinity {
+				t.Errorf("%v: %d", k, n)
+			}
+		}
+	})
+}
