@@ -55,7 +55,7 @@ func TestFootprintOfTheFacts(t *testing.T) {
 		Services: []cluster.Service{{ID: "service:a", VM: "1", VMType: "xen", Owner: "n1"}, {ID: "service:b", VM: "2", VMType: "xen", Owner: "n1"}, {ID: "service:c", VM: "3", VMType: "xen", Owner: "n2"}}}
 	v, _ := view(st, func(member string) (host.Facts, error) {
 		return host.Facts{Member: member, Cores: 8, Guests: []host.GuestFact{{Type: "xen", Name: "1", CPU: 0.25, Mem: 1 << 30}, {Type: "xen", Name: "2", CPU: -1}}}, nil
-	})
+	}, func(string) (string, error) { return "", nil })
 	if a, b, c := v.VMs[0], v.VMs[1], v.VMs[2]; a.Cores != 2 || a.Mem != 1<<30 || b.Cores != 0 || c.Cores != 0 || c.Mem != 0 {
 		t.Errorf("%+v", v.VMs)
 	}

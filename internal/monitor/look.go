@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lbvmagent"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/pkg/balance"
@@ -27,7 +26,7 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool, refused []bala
 		return decided{}, interrupted(ctx, fail(causeOf(err), err))
 	}
 	at := m.Clock.Now()
-	v, warnings := view(st, func(member string) (host.Facts, error) { return host.ReadFacts(o.shared, member) })
+	v, warnings := view(st, o.facts, o.closed)
 	recent, err := o.journal.Since(at.Add(-o.config.Rails.Horizon()))
 	if err != nil {
 		return decided{}, fail(lbvmagent.CauseNode, err)

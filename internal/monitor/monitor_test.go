@@ -661,7 +661,7 @@ func TestView(t *testing.T) {
 			return host.Facts{}, fmt.Errorf("reading: %w", fs.ErrNotExist)
 		}
 		return host.Facts{Cores: 8, MemTotal: 4, MemFree: 2, At: noon()}, nil
-	})
+	}, func(string) (string, error) { return "", nil })
 	if len(v.VMs) != 1 || v.VMs[0].ID() != "openvz:1" || v.VMs[0].Service != "openvz:1" || v.VMs[0].State != balance.Started {
 		t.Errorf("VMs %+v", v.VMs)
 	}

@@ -39,6 +39,10 @@ func (o *opened) close() {
 	}
 }
 
+func (o *opened) facts(member string) (host.Facts, error) { return host.ReadFacts(o.shared, member) }
+
+func (o *opened) closed(member string) (string, error) { return host.Closed(o.shared, member) }
+
 // log is the path of a file in the folder of journals.
 func (m Monitor) log(o *opened, name string) string {
 	return filepath.Join(m.Host.Path(o.id.LogDir), name)

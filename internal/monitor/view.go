@@ -12,8 +12,33 @@ import (
 // facts reads what a member has published.
 type facts func(member string) (host.Facts, error)
 
+// closed tells why nothing may be sent to a member; "" is nothing.
+type closed func(member string) (why string, err error)
+
 // view is the cluster as the balancer sees it. The second value tells what could not be learned: unknown moves nothing.
-func view(st cluster.Status, read facts) (balance.View, []string) {
+func view(st cluster.Status, read facts, isClosed closed) (balance.View, []string) {
+	v, warnings := wholeView(st, read, isClosed)
+	crowd := map[string]int{}
+	for _, vm := range v.VMs {
+		crowd[vm.Service]++
+	}
+	for i := range v.VMs {
+		// A service of several VMs is not moved: each would need a ticket, and they can land apart.
+		if crowd[v.VMs[i].Service] > 1 {
+			v.VMs[i].MayRun = []balance.Placement{}
+		}
+	}
+	for _, vm := range v.VMs {
+		if crowd[vm.Service] > 1 {
+			warnings = append(warnings, "service "+vm.Service+" holds several VMs: they are not balanced")
+			crowd[vm.Service] = 0
+		}
+	}
+	return v, warnings
+}
+
+// wholeView is view with services that hold several VMs.
+func wholeView(st cluster.Status, read facts, isClosed closed) (balance.View, []string) {
 	v := balance.View{Quorate: st.Quorate, Nodes: []balance.Node{}, VMs: []balance.VM{}}
 	var warnings []string
 	can := map[string]bool{}
@@ -34,13 +59,11 @@ func view(st cluster.Status, read facts) (balance.View, []string) {
 		case n.Online:
 			warnings = append(warnings, err.Error())
 		}
-		v.Nodes = append(v.Nodes, n)
-	}
-	crowd := map[string]int{}
-	for _, s := range st.Services {
-		if s.VM != "" {
-			crowd[s.ID]++
+		if n.Closed, err = isClosed(x.Name); err != nil { // nobody knows
+			n.Closed = err.Error()
+			warnings = append(warnings, n.Closed)
 		}
+		v.Nodes = append(v.Nodes, n)
 	}
 	for _, s := range st.Services {
 		if s.VM == "" {
@@ -49,8 +72,7 @@ func view(st cluster.Status, read facts) (balance.View, []string) {
 		vm := balance.VM{Name: s.VM, Type: s.VMType, Service: s.ID, Owner: s.Owner, LastOwner: s.LastOwner,
 			State: state(s), Frozen: s.Frozen, Since: s.Since, MayRun: []balance.Placement{}}
 		for _, p := range s.MayRun {
-			// A service of several VMs is not moved: each would need a ticket, and they can land apart.
-			if p.Node != s.Owner && can[p.Node] && crowd[s.ID] == 1 {
+			if p.Node != s.Owner && can[p.Node] {
 				vm.MayRun = append(vm.MayRun, balance.Placement{Node: p.Node, Score: p.Score})
 			}
 		}
@@ -58,12 +80,6 @@ func view(st cluster.Status, read facts) (balance.View, []string) {
 			vm.Cores, vm.Mem = max(g.CPU, 0), g.Mem
 		}
 		v.VMs = append(v.VMs, vm)
-	}
-	for _, s := range st.Services {
-		if crowd[s.ID] > 1 {
-			warnings = append(warnings, "service "+s.ID+" holds several VMs: they are not balanced")
-			crowd[s.ID] = 0
-		}
 	}
 	return v, warnings
 }

@@ -48,6 +48,11 @@ func TestCheckRefuses(t *testing.T) {
 		{"has left in an earlier boot", func(w *world) {
 			w.write("lbvm/leaving/node2", "format=1\nmember=node2\nboot=boot-0\n")
 		}, "node2", ""},
+		{"evacuated", func(w *world) {
+			if err := host.WriteEvacuation(w.shared, host.Evacuation{Member: "node2", Since: w.clock.Now()}); err != nil {
+				w.t.Fatal(err)
+			}
+		}, "node2", "lbm failback node2 opens it again"},
 		{"outside the domain", func(w *world) { w.service("101").MayRun = []cluster.Placement{{Node: "node1"}, {Node: "node3"}} }, "node2", "failover domain"},
 		{"no facts", func(w *world) { w.remove("lbvm/nodes/node2") }, "node2", "lblog has not run on node node2 yet"},
 		{"only a boot", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = time.Time{} }) }, "node2", "say nothing since it came up"},

@@ -29,6 +29,9 @@ type plan struct {
 // VM of it that stands directly below <rm> moves live by the manager, any other boots anew where its service goes.
 const stockVM = "vm"
 
+// Kind says how a move would pass the VM: live, image or cold.
+func (m Mover) Kind(svc cluster.Service) string { return string(m.kindOf(svc)) }
+
 // kindOf says how a VM passes. What a technology of the administrator's can do its node says.
 func (m Mover) kindOf(svc cluster.Service) handoff.Kind {
 	kind := kindOf(svc, m.Shared != "")
@@ -162,7 +165,7 @@ func (m Mover) preflight(ctx context.Context, r Request, c *checks) (plan, error
 		c.ask("replication", func() (string, error) { return p.goesOtherwise(node, why) })
 	}
 	c.ask("target", func() (string, error) {
-		return r.Target + " is online, runs the cluster manager, and its failover domain allows it", errors.Join(targetFit(st, p.service, r.Target), m.stays(r.Target))
+		return r.Target + " is online, runs the cluster manager, and its failover domain allows it", errors.Join(targetFit(st, p.service, r.Target), m.open(r.Target))
 	})
 	if m.Shared == "" {
 		c.skip("there is no shared storage on which it could be told", "relocation", "record", "facts")
@@ -284,14 +287,14 @@ func together(st cluster.Status, svc cluster.Service, r Request) []Request {
 	return out
 }
 
-// stays is nil if that node has not noted that it is about to leave the cluster.
-func (m Mover) stays(target string) error {
+// open is nil if that node is neither evacuated nor about to leave the cluster.
+func (m Mover) open(target string) error {
 	if m.Shared == "" {
 		return nil
 	}
-	leaves, err := host.IsLeaving(m.Shared, target)
-	if err == nil && leaves {
-		err = fmt.Errorf("node %s has noted that it is about to leave the cluster: if it stays, run lbm mark-left --back there", target)
+	why, err := host.Closed(m.Shared, target)
+	if err == nil && why != "" {
+		err = errors.New(why)
 	}
 	return err
 }

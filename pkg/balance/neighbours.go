@@ -16,7 +16,7 @@ func neighbours(r *round, vm *VM, c *Candidate) string {
 	}
 	for _, group := range r.in.Config.Together {
 		for _, other := range r.others(group, vm) {
-			if other.Owner != "" && other.Owner != c.Node && !r.comes(other, c.Node) {
+			if other.Owner != "" && other.Owner != c.Node && !r.comes(other, c.Node) && !slices.Contains(r.unit, other) {
 				return fmt.Sprintf("%s is to stay with it, and is on %s", other.ID(), other.Owner)
 			}
 		}

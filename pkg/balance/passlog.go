@@ -100,6 +100,7 @@ type jsonNode struct {
 	MemFree  *int64     `json:"mem_free_bytes"`
 	MemTotal *int64     `json:"mem_total_bytes"`
 	Seen     *time.Time `json:"seen"`
+	Closed   *string    `json:"closed"`
 }
 
 type jsonPlacement struct {
@@ -208,7 +209,7 @@ func EncodePass(p *Pass) ([]byte, error) {
 		out.Rails[name] = n
 	}
 	for _, n := range p.View.Nodes {
-		j := jsonNode{Name: n.Name, Online: n.Online, Cores: known(n.Cores), Seen: known(n.Seen)}
+		j := jsonNode{Name: n.Name, Online: n.Online, Cores: known(n.Cores), Seen: known(n.Seen), Closed: known(n.Closed)}
 		if n.MemTotal > 0 {
 			j.MemFree, j.MemTotal = &n.MemFree, &n.MemTotal
 		}
@@ -354,7 +355,7 @@ func DecodePass(line []byte) (*Pass, error) {
 		p.Newest[node] = stamps
 	}
 	for _, n := range in.Nodes {
-		p.View.Nodes = append(p.View.Nodes, Node{Name: n.Name, Online: n.Online, Cores: value(n.Cores), MemFree: value(n.MemFree), MemTotal: value(n.MemTotal), Seen: value(n.Seen)})
+		p.View.Nodes = append(p.View.Nodes, Node{Name: n.Name, Online: n.Online, Cores: value(n.Cores), MemFree: value(n.MemFree), MemTotal: value(n.MemTotal), Seen: value(n.Seen), Closed: value(n.Closed)})
 	}
 	for _, x := range in.Refused {
 		p.Refused = append(p.Refused, Refusal(x))

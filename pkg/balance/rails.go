@@ -11,6 +11,7 @@ type Rail struct {
 	Name    string
 	Doc     string
 	Default string
+	wish    bool                                 // it holds for the wish of a person (Grant), too
 	vm      func(*round, *VM) string             // wherever the VM would go; may be nil
 	target  func(*round, *VM, *Candidate) string // for one node; may be nil
 }
@@ -19,13 +20,13 @@ type Rail struct {
 func Rails() []Rail {
 	return []Rail{
 		{
-			Name: "stale-data", Default: "3 intervals",
+			Name: "stale-data", Default: "3 intervals", wish: true,
 			Doc:    "A node takes no VM unless it has fresh samples of every resource that the rule read of the owner or of it, and none moves to or from a node whose clock is ahead: how old its samples are nobody can tell.",
 			vm:     func(r *round, vm *VM) string { return r.ahead(vm.Owner) },
 			target: staleTarget,
 		},
 		{
-			Name: "not-started", Default: "on",
+			Name: "not-started", Default: "on", wish: true,
 			Doc: "Only a VM that is started, not frozen and not on its way moves; unknown is not started.",
 			vm:  notStarted,
 		},
@@ -57,12 +58,17 @@ func Rails() []Rail {
 			target: oneIn,
 		},
 		{
-			Name: "preflight", Default: "on",
+			Name: "preflight", Default: "on", wish: true,
 			Doc:    "A node that was found unfit for the VM in this pass is not tried again.",
 			target: refused,
 		},
 		{
-			Name: "keep-apart", Default: "on",
+			Name: "evacuated", Default: "on", wish: true,
+			Doc:    "A node that is evacuated, or about to leave the cluster, takes no VM.",
+			target: func(r *round, _ *VM, c *Candidate) string { return r.nodes[c.Node].Closed },
+		},
+		{
+			Name: "keep-apart", Default: "on", wish: true,
 			Doc:    "Guests that apart names stay on different nodes, those that together names on one; moves under way count.",
 			target: neighbours,
 		},
@@ -72,7 +78,7 @@ func Rails() []Rail {
 			target: projected,
 		},
 		{
-			Name: "memory-headroom", Default: "5%",
+			Name: "memory-headroom", Default: "5%", wish: true,
 			Doc:    "Where the VM's memory and the target's are known, so much of the target's stays free; moves under way count.",
 			target: headroom,
 		},
@@ -87,7 +93,7 @@ func Rails() []Rail {
 			},
 		},
 		{
-			Name: "no-quorum", Default: "on",
+			Name: "no-quorum", Default: "on", wish: true,
 			Doc: "Nothing moves in a cluster without a quorum.",
 			vm: func(r *round, _ *VM) string {
 				if r.in.View.Quorate {

@@ -60,6 +60,9 @@ func TestRails(t *testing.T) {
 			in.Config.Rails.MovesPerPass = 9
 			in.View.VMs[1].Owner, in.View.VMs[1].MayRun = "n1", []Placement{{"n2", 1}}
 		}, first, nil, "openvz:101 moves to n3 in this pass"},
+		{"a target that is evacuated", "evacuated", func(in *Input) {
+			in.View.Nodes[2].Closed = "node n3 is evacuated"
+		}, []string{"openvz:101 n1->n2"}, first, "node n3 is evacuated"},
 		{"the owner settles after a departure", "settling", func(in *Input) {
 			in.Recent = []Move{done("openvz:900", "n1", "n2", time.Minute)}
 			in.View.Nodes = slices.Delete(in.View.Nodes, 1, 2)

@@ -19,6 +19,7 @@ type round struct {
 	index  *index
 	nodes  map[string]*node
 	rule   *Rule             // at hand; nil where nobody asked one
+	unit   []*VM             // what a person wishes to go with the VM at hand, and with it only; nil in a pass
 	reads  []*Read           // what it read of the owner
 	groups map[string]*group // by service, or by the VM's ID
 	of     map[string]*group // by the VM's ID

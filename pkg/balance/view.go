@@ -20,6 +20,7 @@ type Node struct {
 	MemFree  int64 // bytes; known only together with MemTotal
 	MemTotal int64
 	Seen     time.Time // when it last published its facts
+	Closed   string    // why nothing is sent there: it is evacuated, or about to leave; "" is nothing
 }
 
 // VM is a virtual machine as the manager sees it.

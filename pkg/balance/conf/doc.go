@@ -162,7 +162,9 @@ func Rails() []string {
 }
 
 // FixedRails are the rails that cannot be switched off.
-func FixedRails() []string { return []string{"stale-data", "not-started", "preflight", "no-quorum"} }
+func FixedRails() []string {
+	return []string{"stale-data", "not-started", "preflight", "evacuated", "no-quorum"}
+}
 
 // Builtins are the names that `builtin` takes.
 func Builtins() []string { return []string{"cpu", "io", "load", "net", "psi", "ram"} }
