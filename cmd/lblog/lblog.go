@@ -27,7 +27,6 @@ import (
 	"github.com/lbvm/lbvm/internal/sample"
 	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
-	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // world is what the program works with.
@@ -121,7 +120,7 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run, Config: w.runningConfig, Machine: w.machine}
 	at := w.clock.Now()
 	readings := s.Measure(ctx, resources)
-	vms, vmsErr := w.machines()
+	vms, vmsErr := w.machines(ctx)
 	own := w.own(vms)
 	facts, factsErr := s.Facts(ctx, id.Member, w.listers(own))
 	factsErr = errors.Join(factsErr, vmsErr, w.fitness(ctx, s, &facts, vms, own))
@@ -152,9 +151,9 @@ func (w world) fitness(ctx context.Context, s sample.Sampler, f *host.Facts, vms
 	return errors.Join(err, s.Fitness(ctx, f, vms, needers))
 }
 
-// machines are the VMs of this node's cluster.conf; none where there is no such file.
-func (w world) machines() ([]sample.VM, error) {
-	d, err := ccs.Load(w.host.Path(host.ClusterXML))
+// machines are the VMs of the cluster's configuration; none where there is none.
+func (w world) machines(ctx context.Context) ([]sample.VM, error) {
+	c, err := cluster.Configured(ctx, w.host, w.run, "")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -162,7 +161,7 @@ func (w world) machines() ([]sample.VM, error) {
 		return nil, err
 	}
 	var out []sample.VM
-	for _, x := range cluster.Machines(d) {
+	for _, x := range c.Machines {
 		if host.CheckName(x.VM) == nil {
 			out = append(out, sample.VM{Type: x.VMType, Name: x.VM, Params: x.Params})
 		}

@@ -131,7 +131,7 @@ func wantsJSON(c *cli.Context) (bool, error) {
 	}
 }
 
-func (w world) manager() cluster.Manager { return cluster.RGManager(w.host, w.run, w.clock) }
+func (w world) manager() cluster.Manager { return cluster.Of(w.host, w.run, w.clock, "") }
 
 // configuration reads lbvm.conf; what is wrong with it is printed.
 func (w world) configuration() (*conf.File, error) {

@@ -11,11 +11,9 @@ import (
 
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/cluster"
-	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 	"github.com/lbvm/lbvm/internal/term"
-	"github.com/lbvm/lbvm/pkg/ccs"
 	"github.com/lbvm/lbvm/pkg/syntax"
 )
 
@@ -183,11 +181,11 @@ func (w world) execParams(vm string) map[string]string {
 // execVMs are the VMs of the type vmexec that cluster.conf names, with their parameters.
 func (w world) execVMs() map[string]map[string]string {
 	out := map[string]map[string]string{}
-	d, err := ccs.Load(w.host.Path(host.ClusterXML))
+	conf, err := cluster.Configured(context.Background(), w.host, w.run, "")
 	if err != nil {
 		return out // who asks about a VM goes by the definition alone
 	}
-	for _, m := range cluster.Machines(d) {
+	for _, m := range conf.Machines {
 		if m.VMType == vmexec.Type {
 			out[m.VM] = m.Params
 		}

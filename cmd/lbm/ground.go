@@ -18,7 +18,6 @@ import (
 	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/move"
 	"github.com/lbvm/lbvm/pkg/balance"
-	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // ground is what a command on one VM stands on.
@@ -105,15 +104,15 @@ func (w world) amender(by string, dry bool) (amend.Amender, error) {
 		Clock: w.clock, Wait: w.wait, By: by, Dry: dry}, err
 }
 
-// namedVM finds the VM that a person names in this node's cluster.conf, without asking the cluster manager, which may
-// be in trouble itself. A VM that has been taken out of the file is found by its full name TYPE:VM.
+// namedVM finds the VM that a person names in the cluster's configuration, without asking rgmanager, which may
+// be in trouble itself. A VM that has been taken out of it is found by its full name TYPE:VM.
 // service is "" then.
 func (w world) namedVM(name string) (typ, vm, service string, err error) {
-	d, err := ccs.Load(w.host.Path(host.ClusterXML))
+	conf, err := cluster.Configured(context.Background(), w.host, w.run, "")
 	if err != nil {
 		return "", "", "", refused(err)
 	}
-	svc, err := resolve(cluster.Status{Services: cluster.Machines(d)}, name)
+	svc, err := resolve(cluster.Status{Services: conf.Machines}, name)
 	if err == nil {
 		return svc.VMType, svc.VM, svc.ID, nil
 	}

@@ -10,10 +10,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/guard"
-	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/run"
-	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // guardLimit is how long the shared storage may take to answer at the door. A start by hand waits so long for a share
@@ -90,13 +89,13 @@ func (w world) askRecord(ctx context.Context, g guard.Guard, d guard.Door, here 
 	return fmt.Errorf("%w: %s", guard.ErrAway, strings.TrimPrefix(strings.TrimSpace(string(r.Stderr)), "lbm: "+guard.ErrAway.Error()+": "))
 }
 
-// managed tells whether cluster.conf names the VM; it does where that file cannot be read.
+// managed tells whether the cluster's configuration names the VM; it does where that cannot be read.
 func (w world) managed(d guard.Door) bool {
-	doc, err := ccs.Load(w.host.Path(host.ClusterXML))
+	ctx, cancel := w.wait.WithTimeout(context.Background(), guardLimit)
+	defer cancel()
+	conf, err := cluster.Configured(ctx, w.host, w.run, "")
 	if err != nil {
 		return true
 	}
-	return slices.ContainsFunc(doc.Services(), func(s ccs.Service) bool {
-		return slices.ContainsFunc(s.VMs(d.Type), func(r ccs.Resource) bool { return r.Name == d.VM })
-	})
+	return slices.ContainsFunc(conf.Machines, func(s cluster.Service) bool { return s.VMType == d.Type && s.VM == d.VM })
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/setup"
 	"github.com/lbvm/lbvm/pkg/ccs"
@@ -36,7 +38,7 @@ func (w world) initCommand() *cli.Command {
 			if c.Args().Present() {
 				return tooMany(c, "lbm init takes no arguments")
 			}
-			o := setup.Options{Shared: c.String("shared"), Member: c.String("member"), Service: !c.Bool("no-service"), DryRun: c.Bool("dry-run"), NotShared: c.Bool("no-shared")}
+			o := setup.Options{Shared: c.String("shared"), Member: c.String("member"), Service: !c.Bool("no-service"), DryRun: c.Bool("dry-run"), NotShared: c.Bool("no-shared"), Run: w.run}
 			do := setup.Init
 			if c.Bool("join") {
 				do = setup.Join
@@ -50,7 +52,7 @@ func (w world) initCommand() *cli.Command {
 				return initFailure(steps, err)
 			}
 			if o.NotShared {
-				return w.withoutShared()
+				return w.withoutShared(c.Context)
 			}
 			if !o.DryRun {
 				w.next(c)
@@ -92,6 +94,9 @@ func (w world) printSteps(steps []setup.Step, dry bool) (edited bool, err error)
 		if _, err := fmt.Fprintf(w.stdout, "%-12s %-34s %s\n", s.What, s.Path, state); err != nil {
 			return edited, err
 		}
+		if s.What == "CIB" && state != "there already" {
+			fmt.Fprintln(w.stdout, s.Note)
+		}
 		if s.What == "cluster.conf" && state != "there already" {
 			fmt.Fprint(w.stdout, s.Note)
 			edited = edited || s.Done
@@ -115,12 +120,14 @@ func initFailure(steps []setup.Step, err error) error {
 }
 
 // withoutShared says what a cluster without a shared file system does not have, and which of its VMs can move live.
-func (w world) withoutShared() error {
-	doc, err := ccs.Load(w.host.Path(host.ClusterXML))
+func (w world) withoutShared(ctx context.Context) error {
+	conf, err := cluster.Configured(ctx, w.host, w.run, "")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w.stdout, "\n%s\n", strings.Join(lossesOf(doc), "\n"))
+	if conf.Document != nil {
+		fmt.Fprintf(w.stdout, "\n%s\n", strings.Join(lossesOf(conf.Document), "\n"))
+	}
 	fmt.Fprintln(w.stdout, "\non every other node: lbm init --no-shared")
 	return nil
 }

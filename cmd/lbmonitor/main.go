@@ -31,7 +31,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	wait := clock.System()
-	w := world{host: h, clock: c, wait: wait, manager: cluster.RGManager(h, run.System{}, wait), stdout: os.Stdout, stderr: os.Stderr}
+	w := world{host: h, clock: c, wait: wait, manager: cluster.Of(h, run.System{}, wait, ""), stdout: os.Stdout, stderr: os.Stderr}
 	w.log = newLog(h, os.Stderr, c)
 	os.Exit(w.main(ctx, os.Args))
 }

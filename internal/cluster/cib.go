@@ -14,6 +14,11 @@ import (
 
 // cib is the part of Pacemaker's configuration that is read.
 type cib struct {
+	Options []nvpairs `xml:"configuration>crm_config>cluster_property_set"`
+	Nodes   []struct {
+		Name string `xml:"uname,attr"`
+		Type string `xml:"type,attr"`
+	} `xml:"configuration>nodes>node"`
 	Defaults []nvpairs   `xml:"configuration>rsc_defaults>meta_attributes"`
 	Single   []primitive `xml:"configuration>resources>primitive"`
 	Groups   []struct {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path"
 
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/pkg/ccs"
 )
@@ -11,13 +12,18 @@ import (
 // The monitoring service as the manual names it.
 const monitoringService, monitor = "monitoring", "lbvm1"
 
-// service adds the monitoring service to cluster.conf, unless an lbvm resource is there under whatever name.
-func (s *setup) service(doc *ccs.Document) error {
-	for _, svc := range doc.Services() {
-		if len(svc.VMs("lbvm")) > 0 {
-			s.there("cluster.conf", svc.ID())
-			return nil
-		}
+// service adds the balancer to the cluster's configuration, unless an lbvm resource is there under whatever name.
+func (s *setup) service(conf cluster.Configuration) error {
+	what := "cluster.conf"
+	if conf.Kind == cluster.NamePacemaker {
+		what = "CIB"
+	}
+	if conf.Balancer != "" {
+		s.there(what, conf.Balancer)
+		return nil
+	}
+	if conf.Kind == cluster.NamePacemaker {
+		return s.resource()
 	}
 	o := ccs.Options{DryRun: s.o.DryRun}
 	if id, err := s.h.Identity(); err == nil && id.Shared != "" {
@@ -39,5 +45,24 @@ func (s *setup) service(doc *ccs.Document) error {
 		return err
 	}
 	s.did("cluster.conf", "service:"+monitoringService, res.Diff)
+	return nil
+}
+
+// resource adds the balancer to Pacemaker's configuration. The timeouts that an agent advertises are not used by
+// Pacemaker: they stand in the operations.
+func (s *setup) resource() error {
+	op := func(name, interval, timeout string) string {
+		return ccs.Markup("op", []ccs.Attr{{Name: "id", Value: monitor + "-" + name}, {Name: "name", Value: name}, {Name: "interval", Value: interval}, {Name: "timeout", Value: timeout}})
+	}
+	text := ccs.Markup("primitive", []ccs.Attr{{Name: "id", Value: monitor}, {Name: "class", Value: "ocf"}, {Name: "provider", Value: "lbvm"}, {Name: "type", Value: "lbvm"}},
+		ccs.Markup("instance_attributes", []ccs.Attr{{Name: "id", Value: monitor + "-params"}},
+			ccs.Markup("nvpair", []ccs.Attr{{Name: "id", Value: monitor + "-name"}, {Name: "name", Value: "name"}, {Name: "value", Value: monitor}})),
+		ccs.Markup("operations", nil, op("start", "0", "20s"), op("stop", "0", "20s"), op("monitor", "60s", "10s")))
+	if !s.o.DryRun {
+		if err := cluster.AddResource(s.ctx, s.h, s.o.Run, text); err != nil {
+			return err
+		}
+	}
+	s.did("CIB", "primitive:"+monitor, text)
 	return nil
 }

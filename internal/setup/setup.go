@@ -19,11 +19,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lbvm/lbvm/internal/atomicfile"
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
-	"github.com/lbvm/lbvm/pkg/ccs"
+	"github.com/lbvm/lbvm/internal/run"
 )
 
 //go:embed samples
@@ -38,11 +40,13 @@ type Options struct {
 	// this node.
 	NotShared bool
 	DryRun    bool
+	// Run asks Pacemaker, where the node has that instead of cluster.conf.
+	Run run.Runner
 }
 
 // Step is one thing that was done, or would be.
 type Step struct {
-	What string // "marker", "folder", "file", "link", "cluster.conf"
+	What string // "marker", "folder", "file", "link", "cluster.conf", "CIB"
 	Path string
 	Done bool   // false: it was there already, or this is a dry run
 	Note string // a diff, or why nothing was done
@@ -107,7 +111,7 @@ func (s *setup) init() error {
 	if s.o.NotShared {
 		return s.alone()
 	}
-	doc, id, err := s.who()
+	conf, id, err := s.who()
 	if err != nil {
 		return err
 	}
@@ -159,7 +163,7 @@ func (s *setup) init() error {
 		return err
 	}
 	if s.o.Service {
-		return s.service(doc)
+		return s.service(conf)
 	}
 	return nil
 }
@@ -179,12 +183,15 @@ func (s *setup) join() error {
 }
 
 // who finds out what this node is called and where the storage lies.
-func (s *setup) who() (*ccs.Document, host.Identity, error) {
-	doc, err := ccs.Load(s.h.Path(host.ClusterXML))
+func (s *setup) who() (cluster.Configuration, host.Identity, error) {
+	conf, err := cluster.Configured(s.ctx, s.h, s.o.Run, "")
 	if err != nil {
-		return nil, host.Identity{}, fmt.Errorf("%w (LBVM works on a configured cluster)", err)
+		return conf, host.Identity{}, fmt.Errorf("%w (LBVM works on a configured cluster)", err)
 	}
-	id := host.Identity{Cluster: doc.ClusterName(), Shared: s.o.Shared, Member: s.o.Member}
+	if conf.Name == "" {
+		return conf, host.Identity{}, errors.New("the cluster has no name: give it one (crm_attribute --name cluster-name --update NAME)")
+	}
+	id := host.Identity{Cluster: conf.Name, Shared: s.o.Shared, Member: s.o.Member}
 	old, err := s.h.Identity()
 	switch {
 	case err == nil && old.Cluster == id.Cluster:
@@ -195,50 +202,48 @@ func (s *setup) who() (*ccs.Document, host.Identity, error) {
 			id.Member = old.Member
 		}
 	case err != nil && !errors.Is(err, host.ErrNoIdentity):
-		return nil, id, err
+		return conf, id, err
 	}
 	switch {
 	case s.o.NotShared:
 		id.Shared, id.LogDir = "", logDir
 	case id.Shared == "":
-		return nil, id, errors.New("where is the shared storage mounted? Say --shared DIR, or --no-shared if the cluster has none")
+		return conf, id, errors.New("where is the shared storage mounted? Say --shared DIR, or --no-shared if the cluster has none")
 	case !path.IsAbs(id.Shared) || path.Clean(id.Shared) == "/":
-		return nil, id, fmt.Errorf("--shared %q is not the absolute path of a mount", id.Shared)
+		return conf, id, fmt.Errorf("--shared %q is not the absolute path of a mount", id.Shared)
 	default:
 		id.Shared = path.Clean(id.Shared)
 		id.LogDir = path.Join(id.Shared, "lbvm/log")
 	}
 	if id.Member == "" {
-		if id.Member, err = s.member(doc); err != nil {
-			return nil, id, err
+		if id.Member, err = s.member(conf); err != nil {
+			return conf, id, err
 		}
 	}
-	for _, n := range doc.Nodes() {
-		if n.Name == id.Member {
-			return doc, id, nil
-		}
+	if slices.Contains(conf.Nodes, id.Member) {
+		return conf, id, nil
 	}
-	return nil, id, fmt.Errorf("%s names no clusternode %q: say --member NAME", host.ClusterXML, id.Member)
+	return conf, id, fmt.Errorf("the cluster's configuration names no node %q: say --member NAME", id.Member)
 }
 
-// member is the clusternode that bears this node's name, in full or up to the first dot.
-func (s *setup) member(doc *ccs.Document) (string, error) {
+// member is the cluster's node that bears this node's name, in full or up to the first dot.
+func (s *setup) member(conf cluster.Configuration) (string, error) {
 	name, err := s.h.Name()
 	if err != nil {
 		return "", err
 	}
 	short := func(n string) string { before, _, _ := strings.Cut(n, "."); return before }
 	var match []string
-	for _, n := range doc.Nodes() {
-		if strings.EqualFold(n.Name, name) {
-			return n.Name, nil
+	for _, n := range conf.Nodes {
+		if strings.EqualFold(n, name) {
+			return n, nil
 		}
-		if strings.EqualFold(short(n.Name), short(name)) {
-			match = append(match, n.Name)
+		if strings.EqualFold(short(n), short(name)) {
+			match = append(match, n)
 		}
 	}
 	if len(match) != 1 {
-		return "", fmt.Errorf("this node is called %q, and cluster.conf names no such clusternode: say --member NAME", name)
+		return "", fmt.Errorf("this node is called %q, and the cluster's configuration names no such node: say --member NAME", name)
 	}
 	return match[0], nil
 }

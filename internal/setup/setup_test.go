@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
 	"github.com/lbvm/lbvm/pkg/ccs"
 )
@@ -26,8 +28,8 @@ const clusterConf = `<?xml version="1.0"?>
 </cluster>
 `
 
-// cluster makes two nodes with one shared folder.
-func cluster(t *testing.T) (nodes [2]host.Host, dir string) {
+// twoNodes makes two nodes with one shared folder.
+func twoNodes(t *testing.T) (nodes [2]host.Host, dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	must(t, os.Mkdir(filepath.Join(dir, "shared"), 0o755))
@@ -52,7 +54,7 @@ func must(t *testing.T, err error) {
 }
 
 func TestInitAndJoin(t *testing.T) {
-	nodes, dir := cluster(t)
+	nodes, dir := twoNodes(t)
 	ctx := context.Background()
 	if _, err := Join(ctx, nodes[1], Options{Shared: "/gfs"}); !errors.Is(err, ErrNotInit) {
 		t.Errorf("joining before init: %v", err)
@@ -93,7 +95,7 @@ func TestInitAndJoin(t *testing.T) {
 }
 
 func TestInitTwiceChangesNothing(t *testing.T) {
-	nodes, dir := cluster(t)
+	nodes, dir := twoNodes(t)
 	ctx := context.Background()
 	o := Options{Shared: "/gfs", Service: true}
 	_, err := Init(ctx, nodes[0], o)
@@ -113,7 +115,7 @@ func TestInitTwiceChangesNothing(t *testing.T) {
 
 // Rule 10: where the storage was made ready before and shows nothing now, it is not mounted.
 func TestInitOfAStorageThatIsNotMounted(t *testing.T) {
-	nodes, dir := cluster(t)
+	nodes, dir := twoNodes(t)
 	ctx := context.Background()
 	_, err := Init(ctx, nodes[0], Options{Shared: "/gfs"})
 	must(t, err)
@@ -135,7 +137,7 @@ func TestInitOfAStorageThatIsNotMounted(t *testing.T) {
 }
 
 func TestDryRunChangesNothing(t *testing.T) {
-	nodes, dir := cluster(t)
+	nodes, dir := twoNodes(t)
 	before := tree(t, dir)
 	steps, err := Init(context.Background(), nodes[0], Options{Shared: "/gfs", Service: true, DryRun: true})
 	must(t, err)
@@ -155,7 +157,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 func TestInitRefuses(t *testing.T) {
 	ctx := context.Background()
 	t.Run("another cluster's storage", func(t *testing.T) {
-		nodes, dir := cluster(t)
+		nodes, dir := twoNodes(t)
 		must(t, os.MkdirAll(filepath.Join(dir, "shared/lbvm"), 0o755))
 		must(t, os.WriteFile(filepath.Join(dir, "shared/lbvm/cluster"), host.Identity{Cluster: "other", UUID: "x"}.Marker(), 0o644))
 		if _, err := Init(ctx, nodes[0], Options{Shared: "/gfs"}); !errors.Is(err, ErrOtherCluster) {
@@ -163,20 +165,20 @@ func TestInitRefuses(t *testing.T) {
 		}
 	})
 	t.Run("no such folder", func(t *testing.T) {
-		nodes, _ := cluster(t)
+		nodes, _ := twoNodes(t)
 		if _, err := Init(ctx, nodes[0], Options{Shared: "/nowhere"}); err == nil || !strings.Contains(err.Error(), "--shared") {
 			t.Error(err)
 		}
 	})
 	t.Run("a node that cluster.conf does not name", func(t *testing.T) {
-		nodes, dir := cluster(t)
+		nodes, dir := twoNodes(t)
 		must(t, os.WriteFile(filepath.Join(dir, "node1/etc/hostname"), []byte("elsewhere\n"), 0o644))
 		if _, err := Init(ctx, nodes[0], Options{Shared: "/gfs"}); err == nil || !strings.Contains(err.Error(), "--member") {
 			t.Error(err)
 		}
 	})
 	t.Run("relative or root", func(t *testing.T) {
-		nodes, _ := cluster(t)
+		nodes, _ := twoNodes(t)
 		for _, dir := range []string{"gfs", "/", "/gfs/.."} {
 			if _, err := Init(ctx, nodes[0], Options{Shared: dir}); err == nil {
 				t.Errorf("%q was taken", dir)
@@ -186,7 +188,7 @@ func TestInitRefuses(t *testing.T) {
 }
 
 func TestSamplesAreValid(t *testing.T) {
-	nodes, dir := cluster(t)
+	nodes, dir := twoNodes(t)
 	_, err := Init(context.Background(), nodes[0], Options{Shared: "/gfs"})
 	must(t, err)
 	read := func(p string) ([]byte, error) { return os.ReadFile(nodes[0].Path(p)) }
@@ -227,7 +229,7 @@ func tree(t *testing.T, dir string) string {
 // A node that shares nothing keeps its identity when it is made ready again, and one that shares something does not
 // forget that.
 func TestNotShared(t *testing.T) {
-	nodes, dir := cluster(t)
+	nodes, dir := twoNodes(t)
 	ctx := context.Background()
 	o := Options{NotShared: true}
 	if steps, err := Init(ctx, nodes[0], Options{NotShared: true, DryRun: true}); err != nil || len(steps) == 0 {
@@ -283,5 +285,46 @@ func TestNotShared(t *testing.T) {
 		if _, err := do(ctx, nodes[0], Options{NotShared: true, Shared: "/gfs"}); err == nil {
 			t.Errorf("%s: both at once", name)
 		}
+	}
+}
+
+// pacemaker answers as a real one did, and takes what is added.
+type pacemaker struct{ calls []string }
+
+func (p *pacemaker) Run(_ context.Context, c run.Command) (run.Result, error) {
+	p.calls = append(p.calls, strings.Join(append([]string{filepath.Base(c.Argv[0])}, c.Argv[1:]...), " "))
+	if slices.Contains(c.Argv, "--query") {
+		out, err := os.ReadFile("../cluster/testdata/captured/cibadmin-2.1.5-query.xml")
+		return run.Result{Stdout: out}, err
+	}
+	return run.Result{}, nil
+}
+
+// A node with Pacemaker has no cluster.conf: name and members stand in the CIB, and the balancer becomes a resource there.
+func TestInitUnderPacemaker(t *testing.T) {
+	nodes, dir := twoNodes(t)
+	root := filepath.Join(dir, "node1")
+	must(t, os.Remove(filepath.Join(root, "etc/cluster/cluster.conf")))
+	must(t, os.WriteFile(filepath.Join(root, "etc/hostname"), []byte("n2.example.com\n"), 0o644))
+	must(t, os.MkdirAll(filepath.Join(root, "usr/sbin"), 0o755))
+	for _, name := range []string{"crm_mon", "cibadmin"} {
+		must(t, os.WriteFile(filepath.Join(root, "usr/sbin", name), nil, 0o755))
+	}
+	p := &pacemaker{}
+	dry, err := Init(context.Background(), nodes[0], Options{Shared: "/gfs", Service: true, Run: p, DryRun: true})
+	must(t, err)
+	if last := dry[len(dry)-1]; last.What != "CIB" || last.Done || !strings.Contains(last.Note, `type="lbvm"`) || len(p.calls) != 1 {
+		t.Errorf("%+v, %v", last, p.calls)
+	}
+	_, err = Init(context.Background(), nodes[0], Options{Shared: "/gfs", Service: true, Run: p})
+	must(t, err)
+	id, err := nodes[0].Identity()
+	must(t, err)
+	if id.Cluster != "lbvm" || id.Member != "n2" || id.Shared != "/gfs" {
+		t.Errorf("%+v", id)
+	}
+	last := p.calls[len(p.calls)-1]
+	if !strings.HasPrefix(last, `cibadmin --create --scope resources --xml-text <primitive id="lbvm1" class="ocf" provider="lbvm" type="lbvm">`) {
+		t.Error(last)
 	}
 }
