@@ -139,6 +139,9 @@ type life struct {
 
 	hasLeft bool // the record says that this node left the cluster with the VM, and it has not come back since
 
+	silent bool // the tool's daemon was down when a push or a save had ended
+	again  bool // it was waited for in vain, or another save was tried for that
+
 	ticketTxn string // of a ticket that was consumed and whose transaction no image bears yet
 
 	row   string        // of the table, that is being done

@@ -44,9 +44,7 @@ func (l *life) coldOr(ctx context.Context, v view, why string, cause error) erro
 // takeDown shuts the guest down, destroys it when two thirds of the time are over, and is nil when nothing is left.
 func (l *life) takeDown(ctx context.Context) error {
 	l.say("it asks the guest to shut down; what has not gone by two thirds of the time is destroyed")
-	gentle, cancel := l.least(ctx, 2, 3)
-	err := l.change("shutdown", func() error { return l.driver.Shutdown(gentle, l.vm) })
-	cancel()
+	err := l.shutDown(ctx)
 	if err == nil {
 		if err = l.clean(ctx, 0); err == nil {
 			return nil
@@ -57,6 +55,24 @@ func (l *life) takeDown(ctx context.Context) error {
 		return err
 	}
 	return l.clean(ctx, 0)
+}
+
+// shutDown asks the guest to go, once more where the tool's daemon was down and came back in the same time.
+func (l *life) shutDown(ctx context.Context) error {
+	most := max(l.left(2, 3), l.left(1, 1)/2)
+	gentle, cancel := l.clock.WithTimeout(ctx, most)
+	defer cancel()
+	ask := func() error {
+		return l.change("shutdown", func() error { return l.driver.Shutdown(gentle, l.vm) })
+	}
+	err := ask()
+	if err == nil || l.explains != nil {
+		return err
+	}
+	if d, derr := l.detail(gentle); derr == nil && d.Presumed && l.awaitDaemon(gentle, most) {
+		return ask()
+	}
+	return err
 }
 
 // destroy ends the guest or what is left of it.

@@ -49,7 +49,7 @@ func (l *life) imageStop(ctx context.Context, v view) (bool, error) {
 	}
 	mem, err := l.held.Part(txn)
 	if err != nil {
-		return false, l.giveUp(ctx, err)
+		return l.giveUp(ctx, err)
 	}
 	if isSteps {
 		return l.checkpoint(ctx, steps, g, txn, mem)
@@ -78,7 +78,7 @@ func (l *life) checkpoint(ctx context.Context, x hypervisor.Checkpointer, g hype
 		},
 	} {
 		if err := do(); err != nil {
-			return false, l.giveUp(ctx, err)
+			return l.giveUp(ctx, err)
 		}
 	}
 	return l.finishHeld(ctx, txn)
@@ -118,19 +118,20 @@ func (l *life) finishHeld(ctx context.Context, txn string) (bool, error) {
 func (l *life) save(ctx context.Context, x hypervisor.Saver, txn, mem string) (bool, error) {
 	work, cancel := l.least(ctx, 2, 3)
 	defer cancel()
+	l.silent = false
 	tool := l.change("save", func() error { return x.Save(work, l.vm, mem) })
 	switch end, err := l.afterPush(ctx, tool == nil, true); end {
 	case stayed:
 		if tool == nil {
 			tool = errors.New("the tool says that it saved, and the guest runs")
 		}
-		return false, l.giveUp(ctx, tool)
+		return l.giveUp(ctx, tool)
 	case left:
 	default:
 		d, derr := l.detail(ctx)
 		switch {
 		case derr == nil && (d.State == hypervisor.Paused || d.Suspended):
-			return false, l.giveUp(ctx, errors.Join(errors.New("saving has left the guest standing still"), tool))
+			return l.giveUp(ctx, errors.Join(errors.New("saving has left the guest standing still"), tool))
 		case derr == nil && tool == nil && d.State == hypervisor.Remains: // it is saved, and its row does not go away
 			if err := l.destroy(ctx); err != nil {
 				return false, err
@@ -158,11 +159,12 @@ func (l *life) saved(ctx context.Context, txn string) (bool, error) {
 	return false, l.suspended(ctx, txn)
 }
 
-// giveUp takes back a hand-off by image while the guest can still go on. The image goes first.
-func (l *life) giveUp(ctx context.Context, cause error) error {
+// giveUp takes back a hand-off by image while the guest can still go on. The image goes first. again asks for another try:
+// where the tool's daemon went down meanwhile, and was not the reason of an earlier one.
+func (l *life) giveUp(ctx context.Context, cause error) (again bool, err error) {
 	l.log(ocf.LevelError, "keeping the memory failed", "error", cause)
 	if err := l.held.Discard(); err != nil {
-		return errors.Join(err, cause)
+		return false, errors.Join(err, cause)
 	}
 	if err := l.held.Prune(0); err != nil { // it may be the room that was missing
 		l.log(ocf.LevelWarning, "a useless image was not deleted", "error", err)
@@ -170,16 +172,20 @@ func (l *life) giveUp(ctx context.Context, cause error) error {
 	thawed := l.thaw(ctx)
 	if thawed == nil {
 		if err := l.writeRunning("", "its memory could not be kept"); err != nil && !noSpace(err) {
-			return errors.Join(err, cause)
+			return false, errors.Join(err, cause)
 		}
 	} else {
 		l.log(ocf.LevelError, "the guest does not go on", "error", thawed)
 	}
 	st, err := l.held.Read()
 	if err != nil {
-		return errors.Join(err, cause)
+		return false, errors.Join(err, cause)
 	}
-	return l.coldOr(ctx, view{me: l.me, st: st}, "the memory could not be kept", errors.Join(cause, thawed))
+	if l.silent && !l.again && st.Phase == handoff.Running {
+		l.again = true
+		return true, nil
+	}
+	return false, l.coldOr(ctx, view{me: l.me, st: st}, "the memory could not be kept", errors.Join(cause, thawed))
 }
 
 // enough tells whether the hand-off folder has room for the guest's memory and a twentieth more.

@@ -99,6 +99,7 @@ func (l *life) afterPush(ctx context.Context, toolOK, saved bool) (ending, error
 	healthy, gone := 0, 0
 	for {
 		d, err := l.detail(ctx)
+		l.silent = l.silent || d.Presumed
 		over := !l.clock.Now().Before(end)
 		switch {
 		case err != nil || d.State != hypervisor.Running || d.Presumed && !saved:

@@ -43,6 +43,7 @@ type view struct {
 	still    bool                // what is leaving stands still
 	handed   bool                // and a copy of it may run where it was sent
 	alien    bool                // its tool is not installed, and the kernel can hold no such guest
+	presumed bool                // it runs as far as its process tells: the tool's daemon is down
 }
 
 // facts are what of it decides.
@@ -96,7 +97,7 @@ func classify(d hypervisor.Detail, st handoff.State, me string) class {
 
 // sees takes in what the driver has answered, in the light of v's record.
 func (v *view) sees(d hypervisor.Detail) {
-	v.guest, v.alien = classify(d, v.st, v.me), d.NoProgram
+	v.guest, v.alien, v.presumed = classify(d, v.st, v.me), d.NoProgram, d.Presumed
 	v.still, v.handed = v.guest == leaving && (d.Suspended || d.Handed), v.guest == leaving && d.Handed
 }
 

@@ -121,6 +121,12 @@ func (l *life) thawAndLook(ctx context.Context, v view) (again bool, err error) 
 
 // chooseWay: the ordinary case.
 func (l *life) chooseWay(ctx context.Context, v view) (again bool, err error) {
+	if v.presumed {
+		if l.awaitDaemon(ctx, l.left(1, 1)/3) {
+			return true, nil
+		}
+		l.again = true // a save that fails now is not tried again
+	}
 	var t handoff.Ticket
 	f := v.facts()
 	f.Shutdown = l.params()["on_stop"] == "shutdown"

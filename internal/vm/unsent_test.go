@@ -82,12 +82,17 @@ func TestNothingIsPushedWithoutTheDaemon(t *testing.T) {
 	// Without shared storage too.
 	w = newWorld(t, "kvm", "node1", "node2")
 	x = w.nodes["node1"]
-	for _, n := range w.nodes {
-		w.must(os.WriteFile(filepath.Join(n.root, host.IDFile), []byte("format=1\ncluster=c\nuuid=u\nmember="+n.name+"\nshared=none\nlogdir=/log\n"), 0o644))
-	}
+	w.alone()
 	w.must(x.do("start"))
 	x.g.presumed = true
 	if err := x.do("migrate node2"); !stillHere(err) || len(x.calls) != 0 {
 		t.Errorf("alone: %v after %q", err, x.calls)
+	}
+}
+
+// alone takes the shared storage from all nodes, as `lbm init --no-shared` does.
+func (w *world) alone() {
+	for _, n := range w.nodes {
+		w.must(os.WriteFile(filepath.Join(n.root, host.IDFile), []byte("format=1\ncluster=c\nuuid=u\nmember="+n.name+"\nshared=none\nlogdir=/log\n"), 0o644))
 	}
 }

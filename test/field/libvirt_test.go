@@ -48,9 +48,25 @@ func TestFieldVD_73f39bc8f(t *testing.T) {
 	for range 6 {
 		w.wants(0, "a", "status")
 	}
-	w.scale = 100
-	w.wants(1, "a", "stop", "OCF_RESKEY_RGMANAGER_meta_timeout=20")
-	w.wantRecord("running a")
+	w.wants(1, "a", "stop", "OCF_RESKEY_RGMANAGER_meta_timeout=60")
+	if r := w.record(); r != "running a" && r != "suspending a" { // the second where its time was over with the save
+		t.Errorf("the record says %q", r)
+	}
+	w.alone(0)
+}
+
+// A stop that falls into a restart of libvirtd, of which status knows nothing, does not take a healthy guest down cold: it
+// waits, and keeps the memory.
+func TestFieldVDRestartWhileItStops(t *testing.T) {
+	w := newKVM(t)
+	w.wants(0, "a", "start")
+	w.fault("a", "libvirtd-down", "*", "30") // commands get no answer
+	w.wants(0, "a", "stop")
+	w.wantRecord("suspended")
+	if w.did(" destroy ") || w.did(" shutdown ") {
+		t.Errorf("%q", w.ran)
+	}
+	w.wants(0, "b", "start")
 	w.alone(0)
 }
 

@@ -52,6 +52,7 @@ func guards() []guard {
 		{"TestDomainThatXLLeftSuspended", status, "v.still && l.idle()", "v.still && l.call.Probe && l.idle()", false},
 		{"TestDomainThatLostItsName", driver, "case r.name == nameless && x.was(vm, r.id):", "case r.name == nameless && x.was(vm, 0):", false},
 		{"TestFieldVD_73f39bc8f", process, "case ok:\n\t\treturn Detail{State: Running, Presumed: true, Rows", "case ok && vm == \"\":\n\t\treturn Detail{State: Running, Rows", true},
+		{"TestFieldVDRestartWhileItStops", "internal/vm/stop_table.go", "if v.presumed {\n\t\tif l.awaitDaemon(", "if v.presumed {\n\t\tif v.sick && l.awaitDaemon(", false},
 		{"TestFieldVD_b116377d4", states, `"in shutdown": // on its way out`, `"in  shutdown": // on its way out`, false},
 		{"TestFieldVD_ffc832351", look, "case err != nil && !l.final(err) && now.Before(end):", "case err != nil && !l.final(err) && now.Before(end) && false:", false},
 		{"TestFieldVD_955b79e18", kvm, "err != nil && !notThere(err) && !notRunning(err)", "err != nil", false},
