@@ -126,7 +126,8 @@ var members = [...]string{"node1", "node2", "node3"}
 func newWorld(base, typ string, seed int64) (*world, error) {
 	w := &world{sched: newSched(seed), typ: typ, vm: map[string]string{"openvz": "101", "xen": "web", "kvm": "web", vmexec.Type: "web"}[typ], kind: "moves", shared: filepath.Join(base, "shared"),
 		resumed: map[int]bool{}, fails: map[string]string{}, silent: map[string]time.Time{}, noSpace: map[string]bool{}}
-	err := os.RemoveAll(w.h(""))
+	// A note of an earlier world would be believed: its nodes' boots bear the same names.
+	err := errors.Join(os.RemoveAll(w.h("")), os.RemoveAll(filepath.Join(w.shared, host.LeavingDir)))
 	for i, name := range members {
 		n := &node{w: w, name: name, id: i + 1, root: filepath.Join(base, name), how: "none"}
 		w.nodes = append(w.nodes, n)
