@@ -61,6 +61,7 @@ func (w world) app() *cli.App {
 			"   lbm handoff 101             what its hand-off record means, and what comes next\n" +
 			"   lbm blackbox                what this node's agents did last\n" +
 			"   lbm check                   is lbvm.conf right?\n" +
+			"   lbm doctor --all            is anything wrong with the nodes, and what to do?\n" +
 			"   lbm replay --from TIME      what would other rules have done\n" +
 			"   lbm explain 101             why it would move now or not, or did then\n" +
 			"   lbm eval 'CODE'             try a piece of a rule\n" +
@@ -71,7 +72,7 @@ func (w world) app() *cli.App {
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.addCommand(), w.removeCommand(), w.purgeCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.guardCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.explainCommand(), w.replayCommand(), w.execCommand(), w.ccsCommand()},
+		Commands:       []*cli.Command{w.initCommand(), w.addCommand(), w.removeCommand(), w.purgeCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.guardCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.explainCommand(), w.replayCommand(), w.doctorCommand(), w.execCommand(), w.ccsCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)

@@ -220,7 +220,7 @@ func (s Sampler) xenListens(f *host.Facts) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	x := parseXend(string(b))
+	x := ParseXend(string(b))
 	if x["xend-relocation-server"] != "yes" {
 		return host.ListensNot, nil
 	}
@@ -250,9 +250,9 @@ func (s Sampler) libvirtListens(f *host.Facts, vms []VM) (string, error) {
 	return net.JoinHostPort(s.ownAddress(f.Member), port), err
 }
 
-// parseXend reads lines `(key value)` and `(key 'value')`; what stands behind # is passed over, and the last one of a
+// ParseXend reads lines `(key value)` and `(key 'value')`; what stands behind # is passed over, and the last one of a
 // key counts.
-func parseXend(text string) map[string]string {
+func ParseXend(text string) map[string]string {
 	out := map[string]string{}
 	for _, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
