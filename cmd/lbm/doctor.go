@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -148,11 +149,8 @@ func doctorAnswer(r run.Result, err error) (doctor.Report, error) {
 // tellDoctor prints what was found. Of what is right only a line is said, unless more is asked for.
 func (w world) tellDoctor(answers []doctor.Answer, across doctor.Result, all, verbose bool) {
 	count := map[doctor.Severity]int{}
-	tell := func(node string, r doctor.Result) {
-		if verbose {
-			fmt.Fprintf(w.stdout, "%s: %s: %s\n", node, r.Check, stateText(r))
-		}
-		for _, f := range r.Findings {
+	tell := func(node string, found []doctor.Finding) {
+		for _, f := range found {
 			count[f.Severity]++
 			mark := f.Check
 			if f.Fault != "" {
@@ -164,20 +162,25 @@ func (w world) tellDoctor(answers []doctor.Answer, across doctor.Result, all, ve
 	made, idle := 0, []string{}
 	for i, a := range answers {
 		for _, r := range a.Report.Results {
-			tell(a.Node, r)
-			if i > 0 {
-				continue
+			if verbose {
+				fmt.Fprintf(w.stdout, "%s: %s: %s\n", a.Node, r.Check, stateText(r))
+				tell(a.Node, r.Findings)
 			}
-			if r.Idle != "" {
+			if i == 0 && r.Idle != "" {
 				idle = append(idle, r.Check)
-			} else {
+			} else if i == 0 {
 				made++
 			}
+		}
+		if !verbose { // the worst first
+			found := a.Report.Findings()
+			slices.SortStableFunc(found, func(a, b doctor.Finding) int { return int(b.Severity - a.Severity) })
+			tell(a.Node, found)
 		}
 	}
 	who := answers[0].Node
 	if all {
-		tell("all nodes", across)
+		tell("all nodes", across.Findings)
 		who = fmt.Sprintf("%d nodes", len(answers))
 	}
 	fmt.Fprintf(w.stdout, "%s: %s, %s, %d not known", who, plural(count[doctor.Error], "error"), plural(count[doctor.Warning], "warning"), count[doctor.Unknown])

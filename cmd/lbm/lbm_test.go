@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,12 +73,17 @@ func clustat(states map[string]string) string {
 // tools answers for the cluster's programs.
 type tools struct {
 	answers map[string]string
-	asked   []string
+
+	mu    sync.Mutex
+	asked []string
 }
 
 func (f *tools) Run(_ context.Context, c run.Command) (run.Result, error) {
-	f.asked = append(f.asked, strings.Join(append([]string{filepath.Base(c.Argv[0])}, c.Argv[1:]...), " "))
-	out, ok := f.answers[f.asked[len(f.asked)-1]]
+	what := strings.Join(append([]string{filepath.Base(c.Argv[0])}, c.Argv[1:]...), " ")
+	f.mu.Lock()
+	f.asked = append(f.asked, what)
+	f.mu.Unlock()
+	out, ok := f.answers[what]
 	if !ok {
 		out, ok = f.answers[filepath.Base(c.Argv[0])]
 	}

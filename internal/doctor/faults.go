@@ -70,8 +70,8 @@ func storageFaults() []Fault {
 
 func guestFaults() []Fault {
 	return []Fault{
-		{"guests.starts", Error, "something may start a VM behind the manager's back, or keep it from running", "change what is named"},
-		{"guests.odd", Warning, "the set-up of a VM works against the cluster", "change what is named"},
+		{"guests.starts", Error, "something may start a VM behind the manager's back, or keep it from running", "do what is said; lbm doctor looks again"},
+		{"guests.odd", Warning, "the set-up of a VM works against the cluster", "do what is said; lbm doctor looks again"},
 		{"guests.tool", Error, "a VM may be placed on this node by its failover domain, and its technology is not installed here", "install it, or restrict the VM's failover domain to the nodes that have it"},
 		{"openvz.kernel", Error, "this kernel runs no containers: /proc/vz is not there, and vzlist does not answer", "boot the OpenVZ kernel; service vz start"},
 		{"openvz.checkpoint", Error, "this kernel cannot save or restore the memory of containers", "modprobe vzcpt vzrst, and have it done at boot (service vz start does; a restart of iptables may unload them)"},
