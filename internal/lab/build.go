@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,12 +32,23 @@ type Options struct {
 
 // VM is a guest and the service that holds it.
 type VM struct {
-	Type    string // openvz, xen or kvm
+	Type    string // openvz, xen or kvm; vm is the suite's own agent, whose guest is a kvm
 	Name    string // what the hypervisor calls it: a number for openvz
 	Service string // the service's name; Name
 	Node    string // where it starts, by a failover domain; "" is anywhere
 	Memory  int    // MiB; 256
 	Top     bool   // it stands directly below <rm>, in no service
+}
+
+// stockVM is the type of the cluster suite's own agent, vm.sh.
+const stockVM = "vm"
+
+// guest is the technology of the VM's guest.
+func (v VM) guest() string {
+	if v.Type == stockVM {
+		return "kvm"
+	}
+	return v.Type
 }
 
 // DefaultVMs gives three OpenVZ and three Xen guests, spread over the nodes.
@@ -133,16 +145,16 @@ func (o Options) check() error {
 			return fmt.Errorf("a VM: %w", err)
 		}
 		switch {
-		case vm.Type != "openvz" && vm.Type != "xen" && vm.Type != "kvm":
-			return fmt.Errorf("VM %q: the lab has openvz, xen and kvm, not %q", vm.Name, vm.Type)
+		case !slices.Contains([]string{"openvz", "xen", "kvm", stockVM}, vm.Type):
+			return fmt.Errorf("VM %q: the lab has openvz, xen, kvm and vm, not %q", vm.Name, vm.Type)
 		case vm.Type == "openvz" && strings.Trim(vm.Name, "0123456789") != "":
 			return fmt.Errorf("VM %q: OpenVZ knows its guests by numbers", vm.Name)
 		case vm.Node != "" && !nodes[strings.ToLower(vm.Node)]:
 			return fmt.Errorf("VM %q: there is no node %q", vm.Name, vm.Node)
-		case vms[vm.Type+":"+vm.Name] || services[vm.Service]:
+		case vms[vm.guest()+":"+vm.Name] || services[vm.Service]:
 			return fmt.Errorf("VM %q or its service %q is there twice", vm.Name, vm.Service)
 		}
-		vms[vm.Type+":"+vm.Name], services[vm.Service] = true, true
+		vms[vm.guest()+":"+vm.Name], services[vm.Service] = true, true
 	}
 	return nil
 }
@@ -220,7 +232,7 @@ func (b *builder) vm(vm VM) {
 	case "xen":
 		b.file(b.l.Path("shared/xen", vm.Name), fmt.Sprintf(xenConf, vm.Name, vm.Memory, vm.Name), 0o644)
 		b.image(vm)
-	case "kvm":
+	case "kvm", stockVM:
 		b.file(b.l.Path("shared/kvm", vm.Name+".xml"), fmt.Sprintf(kvmConf, vm.Name, uuidOf(vm.Name), vm.Memory, vm.Name), 0o644)
 		b.image(vm)
 	}

@@ -18,6 +18,11 @@ import (
 //go:embed service.sh
 var serviceAgent string
 
+// vmAgent plays the suite's own agent for virtual machines where a cluster.conf has one.
+//
+//go:embed vm.sh
+var vmAgent string
+
 // NodeTools are the emulated programs that the node's daemon answers.
 // xm works where xend runs, which is where XendLock exists; without that file Xen is driven by xl, as real nodes have it.
 func NodeTools() []string { return []string{"vzctl", "vzlist", "vz", "xm", "xl", "virsh"} }
@@ -69,6 +74,9 @@ func (b *builder) node(name string, c clock.Scaled) {
 		b.hard(a, at(filepath.Join(host.AgentDir, filepath.Base(a))))
 	}
 	b.file(at(filepath.Join(host.AgentDir, "service.sh")), serviceAgent, 0o755)
+	if slices.ContainsFunc(b.o.VMs, func(vm VM) bool { return vm.Type == stockVM }) {
+		b.file(at(filepath.Join(host.AgentDir, "vm.sh")), vmAgent, 0o755)
+	}
 	if !b.o.Bare && b.err == nil {
 		h, err := host.New(root)
 		b.keep(err)
