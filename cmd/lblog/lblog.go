@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,7 +93,7 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 	if err != nil {
 		return err
 	}
-	resources, logDir, err := w.configuration(config)
+	set, err := w.configuration(config)
 	if errors.Is(err, fs.ErrNotExist) { // it lies on the shared storage
 		if _, shared := w.shared(id); shared != nil {
 			return shared
@@ -119,15 +120,15 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 	}
 	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run, Config: w.runningConfig, Machine: w.machine}
 	at := w.clock.Now()
-	readings := s.Measure(ctx, resources)
+	readings := s.Measure(ctx, set.resources)
 	vms, vmsErr := w.machines(ctx)
 	own := w.own(vms)
 	facts, factsErr := s.Facts(ctx, id.Member, w.listers(own))
-	factsErr = errors.Join(factsErr, vmsErr, w.fitness(ctx, s, &facts, vms, own))
+	factsErr = errors.Join(factsErr, vmsErr, w.fitness(ctx, s, &facts, vms, own), s.Footprints(ctx, &facts, w.meters(), set.vms, !dry))
 	if dry {
-		return w.show(readings, factsErr)
+		return w.show(readings, facts.Guests, factsErr)
 	}
-	if err := sample.Record(w.host.Path(logDir), id.Member, at, readings); err != nil {
+	if err := sample.Record(w.host.Path(set.logDir), id.Member, at, readings); err != nil {
 		return fmt.Errorf("%w (is the shared storage mounted? run lbm init once)", err)
 	}
 	if shared != "" && facts.Boot != "" {
@@ -201,23 +202,33 @@ func (w world) alone() (*lockfile.Lock, error) {
 	return l, err
 }
 
-func (w world) configuration(path string) ([]sample.Resource, string, error) {
+// settings is what lbvm.conf and lbresources.conf say.
+type settings struct {
+	resources []sample.Resource
+	vms       []sample.VMResource
+	logDir    string
+}
+
+func (w world) configuration(path string) (settings, error) {
 	read := func(p string) ([]byte, error) { return os.ReadFile(w.host.Path(p)) }
 	file, res, diags, err := conf.Load(read, path)
 	for _, d := range diags {
 		fmt.Fprint(w.stderr, d.Format())
 	}
 	if err != nil {
-		return nil, "", err
+		return settings{}, err
 	}
 	if file == nil || res == nil {
-		return nil, "", errors.New("the configuration has errors: nothing was measured")
+		return settings{}, errors.New("the configuration has errors: nothing was measured")
 	}
-	var out []sample.Resource
+	out := settings{logDir: file.Paths.LogDir}
 	for _, r := range res.List {
-		out = append(out, sample.Resource{Name: r.Name, LogFile: r.LogFile, Command: r.Cmd, Builtin: strings.Join(r.Builtin, " "), Timeout: r.Timeout})
+		out.resources = append(out.resources, sample.Resource{Name: r.Name, LogFile: r.LogFile, Command: r.Cmd, Builtin: strings.Join(r.Builtin, " "), Timeout: r.Timeout})
 	}
-	return out, file.Paths.LogDir, nil
+	for _, r := range res.VMs {
+		out.vms = append(out.vms, sample.VMResource{Name: r.Name, Part: res.Part(r), Command: r.Cmd, Timeout: r.Timeout})
+	}
+	return out, nil
 }
 
 // own are the VMs of technologies that an administrator has defined.
@@ -244,6 +255,17 @@ func (w world) listers(own vmexec.Node) map[string]hypervisor.Lister {
 	for name, d := range w.drivers() {
 		if l, ok := d.(hypervisor.Lister); ok {
 			out[name] = l
+		}
+	}
+	return out
+}
+
+// meters are the hypervisors that can tell how busy their guests are.
+func (w world) meters() map[string]hypervisor.Meter {
+	out := map[string]hypervisor.Meter{}
+	for name, d := range w.drivers() {
+		if m, ok := d.(hypervisor.Meter); ok {
+			out[name] = m
 		}
 	}
 	return out
@@ -285,7 +307,7 @@ func (w world) failures(readings []sample.Reading, facts error) error {
 	return nil
 }
 
-func (w world) show(readings []sample.Reading, facts error) error {
+func (w world) show(readings []sample.Reading, guests []host.GuestFact, facts error) error {
 	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "RESOURCE\tVALUE\tTOOK")
 	for _, r := range readings {
@@ -295,8 +317,34 @@ func (w world) show(readings []sample.Reading, facts error) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Resource.Name, value, r.Took.Round(time.Millisecond))
 	}
-	if err := t.Flush(); err != nil {
+	if err := errors.Join(t.Flush(), w.showGuests(guests)); err != nil {
 		return err
 	}
 	return w.failures(readings, facts)
+}
+
+// showGuests prints what the guests of this node use.
+func (w world) showGuests(guests []host.GuestFact) error {
+	if len(guests) == 0 {
+		return nil
+	}
+	known := func(v float64, ok bool, format string) string {
+		if !ok {
+			return "-"
+		}
+		return fmt.Sprintf(format, v)
+	}
+	t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\nVM\tCPU\tMIB\tOTHER")
+	for _, g := range guests {
+		var other []string
+		for _, name := range slices.Sorted(maps.Keys(g.Uses)) {
+			other = append(other, fmt.Sprintf("%s %g", name, g.Uses[name]))
+		}
+		if other == nil {
+			other = []string{"-"}
+		}
+		fmt.Fprintf(t, "%s:%s\t%s\t%s\t%s\n", g.Type, g.Name, known(g.CPU, g.CPU >= 0, "%.4f"), known(float64(g.Mem>>20), g.Mem > 0, "%.0f"), strings.Join(other, ", "))
+	}
+	return t.Flush()
 }

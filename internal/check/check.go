@@ -46,8 +46,8 @@ func Run(in Input) ([]Finding, error) {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if isResources(src) {
-		_, diags := conf.ParseResources(in.Conf, src)
-		return findings(&conf.File{}, diags), nil
+		r, diags := conf.ParseResources(in.Conf, src)
+		return findings(&conf.File{}, append(diags, idleParts(r)...)), nil
 	}
 	f, diags := conf.Examine(in.Conf, src)
 	whole := !conf.HasErrors(diags)
@@ -60,11 +60,11 @@ func Run(in Input) ([]Finding, error) {
 	return findings(f, append(diags, more...)), nil
 }
 
-// isResources tells whether the first statement is a resource, which lbvm.conf has none of.
+// isResources tells whether the first statement is a resource or a vmresource, which lbvm.conf has none of.
 func isResources(src []byte) bool {
 	for _, line := range strings.Split(string(src), "\n") {
 		if words := strings.Fields(line); len(words) > 0 && !strings.HasPrefix(words[0], "#") {
-			return words[0] == "resource"
+			return words[0] == "resource" || words[0] == "vmresource"
 		}
 	}
 	return false
@@ -95,7 +95,25 @@ func (in Input) resources(f *conf.File) (*conf.Resources, []conf.Diagnostic) {
 		}
 		return nil, []conf.Diagnostic{at(f, "resources", conf.Error, hint, "the resources cannot be read: %v", err)}
 	}
-	return conf.ParseResources(path, src)
+	r, diags := conf.ParseResources(path, src)
+	return r, append(diags, idleParts(r)...)
+}
+
+// idleParts warns of what is measured of VMs and of no node: nobody compares it with anything.
+func idleParts(r *conf.Resources) (out []conf.Diagnostic) {
+	if r == nil {
+		return nil
+	}
+	for _, x := range r.VMs {
+		if _, ok := r.Find(x.Name); ok || r.Part(x) != "" {
+			continue
+		}
+		s := x.Head.Span
+		out = append(out, conf.Diagnostic{Severity: conf.Warning, File: r.Name, Line: s.Line, Col: s.Col, Source: conf.Line(r.Src, s.Line),
+			Text: fmt.Sprintf("vmresource %q has no effect: there is no resource %q of which it would be a part", x.Name, x.Name),
+			Hint: "add resource " + x.Name + " { ... }, or give it the name of a resource"})
+	}
+	return out
 }
 
 // at is a diagnostic at the value of a statement. Where there is none it points at no line.

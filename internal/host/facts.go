@@ -62,8 +62,9 @@ type VMFact struct {
 type GuestFact struct {
 	Type, Name string
 	State      string
-	Mem        int64   // bytes; 0 unknown
-	CPU        float64 // share of the node, 0..1; negative is unknown
+	Mem        int64              // bytes; 0 unknown
+	CPU        float64            // share of the node, 0..1; negative is unknown
+	Uses       map[string]float64 // of other resources, in the unit of the node's resource of that name; what is not in it is unknown
 }
 
 // NodesDir holds a file of facts for each member, below the shared storage.
@@ -174,6 +175,9 @@ func (f Facts) format() []byte {
 			state = "unknown"
 		}
 		add("guest", fmt.Sprintf("%s:%s %s %d %s", g.Type, g.Name, state, g.Mem, strconv.FormatFloat(g.CPU, 'f', 4, 64)))
+		for _, name := range sortedKeys(g.Uses) {
+			add("uses", name+" "+strconv.FormatFloat(g.Uses[name], 'g', -1, 64))
+		}
 	}
 	return p.Format()
 }
@@ -241,15 +245,40 @@ func parseFacts(b []byte) (Facts, error) {
 	if f.VMs, err = parseVMs(p); err != nil {
 		errs = append(errs, err)
 	}
-	for _, v := range p.All("guest") {
-		g, err := parseGuest(v)
-		if err != nil {
+	f.Guests, err = parseGuests(p)
+	return f, errors.Join(append(errs, err)...)
+}
+
+// parseGuests reads `guest=` lines, each with the `uses=` lines behind it. One that cannot be read is left out and told.
+func parseGuests(p keyval.Pairs) (out []GuestFact, err error) {
+	var errs []error
+	known := false // the last guest line could be read
+	for _, x := range p {
+		switch x.Key {
+		case "guest":
+			g, err := parseGuest(x.Value)
+			if known = err == nil; known {
+				out = append(out, g)
+			}
 			errs = append(errs, err)
-			continue
+		case "uses":
+			name, text, ok := strings.Cut(x.Value, " ")
+			v, err := strconv.ParseFloat(text, 64)
+			if err := errors.Join(err, CheckName(name)); err != nil || !ok || math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
+				errs = append(errs, fmt.Errorf("uses=%q is not RESOURCE VALUE", x.Value))
+				continue
+			}
+			if !known {
+				continue
+			}
+			last := &out[len(out)-1]
+			if last.Uses == nil {
+				last.Uses = map[string]float64{}
+			}
+			last.Uses[name] = v
 		}
-		f.Guests = append(f.Guests, g)
 	}
-	return f, errors.Join(errs...)
+	return out, errors.Join(errs...)
 }
 
 // parseVMs reads `vm=TYPE:NAME BYTES` lines, each with the `lacks=` lines behind it.

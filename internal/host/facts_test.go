@@ -14,7 +14,7 @@ import (
 func facts() Facts {
 	return Facts{
 		Member: "node1", Boot: "b1", At: time.Date(2008, 1, 10, 12, 0, 0, 0, time.FixedZone("", 3600)), Cores: 4, MemTotal: 8 << 30, MemFree: 3 << 30,
-		Guests: []GuestFact{{Type: "openvz", Name: "101", State: "running", Mem: 512 << 20, CPU: 0.25}, {Type: "xen", Name: "web1", State: "paused", CPU: -1}},
+		Guests: []GuestFact{{Type: "openvz", Name: "101", State: "running", Mem: 512 << 20, CPU: 0.25, Uses: map[string]float64{"io": 0.125, "net": 1e7}}, {Type: "xen", Name: "web1", State: "paused", CPU: -1}},
 		Tools:  map[string]string{"vzctl": "4.11.1", "xm": "3.1.0-8.el5 with words"},
 		Config: 17, Arch: "x86_64", Kernel: "2.6.32-754.el6.x86_64", CPUFlags: []string{"fpu", "sse2"}, Bridges: []string{"br0", "xenbr0"},
 		Lists: []string{"openvz", "xen"}, Restores: []string{"openvz"}, Listens: map[string]string{"xen": ":8002"},
@@ -89,6 +89,8 @@ func TestParseFactsRefuses(t *testing.T) {
 		"memory":          strings.Replace(good, "mem_free_bytes=", "mem_free_bytes=x", 1),
 		"time":            strings.Replace(good, "at=2008", "at=last", 1),
 		"guest words":     good + "guest=xen:a running 5\n",
+		"uses words":      good + "guest=xen:a running 5 0.1\nuses=io\n",
+		"uses value":      good + "guest=xen:a running 5 0.1\nuses=io -1\n",
 		"guest type":      good + "guest=a running 5 0.1\n",
 		"guest name":      good + "guest=xen:../a running 5 0.1\n",
 		"guest memory":    good + "guest=xen:a running -5 0.1\n",

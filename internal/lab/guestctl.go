@@ -43,6 +43,8 @@ type Guest struct {
 	mu     sync.Mutex
 	load   float64
 	frozen bool
+	busy   float64 // processor seconds, in the lab's time
+	here   float64 // seconds for which they were counted
 }
 
 // ErrGone says that the guest's process has ended.
@@ -208,6 +210,22 @@ func (g *Guest) Load() float64 {
 		return 0
 	}
 	return g.load
+}
+
+// Seconds is what the guest has taken of the processors so far, in the lab's time.
+func (g *Guest) Seconds() float64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.busy
+}
+
+// count adds what the guest took in a piece of time; of all that is wanted it gets that part.
+func (g *Guest) count(seconds, part float64) {
+	took := g.Load() * seconds * processors * part
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.busy += took
+	g.here += seconds
 }
 
 // Frozen tells whether the guest's world stands still.

@@ -58,13 +58,21 @@ func TestProc(t *testing.T) {
 		}
 	}
 	near(share(), 0.25)
-	n.guests = map[*Guest]bool{
-		{load: 0.5, MemBytes: 1 << 30}:               true,
-		{load: 0.5, frozen: true, MemBytes: 1 << 30}: true,
+	if _, err := os.Stat(filepath.Join(dir, "vz")); err == nil {
+		t.Error("a node that never had a container counts for some")
 	}
+	runs, frozen := &Guest{Type: "openvz", VM: "101", load: 0.5, MemBytes: 1 << 30}, &Guest{Type: "xen", load: 0.5, frozen: true, MemBytes: 1 << 30}
+	n.guests = map[*Guest]bool{runs: true, frozen: true}
 	near(share(), 0.75)
+	near(runs.Seconds(), 10)
 	n.base = 0.9
-	near(share(), 1)
+	near(share(), 1) // the guest gets five of the fourteen parts that are wanted
+	near(runs.Seconds(), 10+20*0.5/1.4)
+	near(frozen.Seconds(), 0)
+	want := vestatHead() + "       101      13714          0       3428      20000          45714285714                    0          40000000000          34285714285                    0                    0          0\n"
+	if b, err := os.ReadFile(filepath.Join(dir, "vz/vestat")); err != nil || string(b) != want {
+		t.Errorf("vestat: %v\n%s", err, b)
+	}
 
 	fs, err := procfs.NewFS(dir)
 	if err != nil {

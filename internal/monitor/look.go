@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lbvmagent"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/pkg/balance"
@@ -26,7 +27,11 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool, refused []bala
 		return decided{}, interrupted(ctx, fail(causeOf(err), err))
 	}
 	at := m.Clock.Now()
-	v, warnings := view(st, o.facts, o.closed)
+	v, warnings := view(st, func(member string) (host.Facts, error) {
+		f, err := o.facts(member)
+		forgetOld(&f, at, o.config.Rails.Stale)
+		return f, err
+	}, o.closed)
 	recent, err := o.journal.Since(at.Add(-o.config.Rails.Horizon()))
 	if err != nil {
 		return decided{}, fail(lbvmagent.CauseNode, err)

@@ -42,7 +42,7 @@ func wholeView(st cluster.Status, read facts, isClosed closed) (balance.View, []
 	v := balance.View{Quorate: st.Quorate, Nodes: []balance.Node{}, VMs: []balance.VM{}}
 	var warnings []string
 	can := map[string]bool{}
-	guests := map[string]host.GuestFact{}
+	guests := footprints{}
 	for _, x := range st.Members {
 		n := balance.Node{Name: x.Name, Online: x.Online && x.Manager && !x.Estranged}
 		can[n.Name] = n.Online
@@ -51,8 +51,7 @@ func wholeView(st cluster.Status, read facts, isClosed closed) (balance.View, []
 		case err == nil:
 			n.Cores, n.MemFree, n.MemTotal, n.Seen = float64(f.Cores), f.MemFree, f.MemTotal, f.At
 			for _, g := range f.Guests {
-				g.CPU *= float64(f.Cores)
-				guests[x.Name+" "+g.Type+":"+g.Name] = g
+				guests[x.Name+" "+g.Type+":"+g.Name] = footprint{g, float64(f.Cores)}
 			}
 		case n.Online && errors.Is(err, fs.ErrNotExist):
 			warnings = append(warnings, "lblog has not run on node "+x.Name+" yet: does cron run it there?")
@@ -76,9 +75,7 @@ func wholeView(st cluster.Status, read facts, isClosed closed) (balance.View, []
 				vm.MayRun = append(vm.MayRun, balance.Placement{Node: p.Node, Score: p.Score})
 			}
 		}
-		if g, ok := guests[vm.Owner+" "+vm.ID()]; ok { // what it adds to a node that takes it
-			vm.Cores, vm.Mem = max(g.CPU, 0), g.Mem
-		}
+		guests.of(&vm)
 		v.VMs = append(v.VMs, vm)
 	}
 	return v, warnings

@@ -120,6 +120,8 @@ type jsonVM struct {
 	Since     *time.Time `json:"since"`
 	Cores     *float64   `json:"cpu_cores"`
 	Mem       *int64     `json:"mem_bytes"`
+	// Uses is by the name of a resource, in its unit; left out where nothing of it is known.
+	Uses map[string]float64 `json:"uses,omitempty"`
 }
 
 type jsonDecision struct {
@@ -218,7 +220,7 @@ func EncodePass(p *Pass) ([]byte, error) {
 	lists := map[string]int{}
 	for _, vm := range p.View.VMs {
 		out.VMs = append(out.VMs, jsonVM{Name: vm.Name, Type: vm.Type, Service: known(vm.Service), Owner: known(vm.Owner),
-			LastOwner: known(vm.LastOwner), State: vm.State, Frozen: vm.Frozen, MayRun: out.placement(lists, vm.MayRun), Since: known(vm.Since), Cores: known(vm.Cores), Mem: known(vm.Mem)})
+			LastOwner: known(vm.LastOwner), State: vm.State, Frozen: vm.Frozen, MayRun: out.placement(lists, vm.MayRun), Since: known(vm.Since), Cores: known(vm.Cores), Mem: known(vm.Mem), Uses: vm.Uses})
 	}
 	total := 0
 	for i := range p.Decisions {
@@ -380,7 +382,7 @@ func DecodePass(line []byte) (*Pass, error) {
 
 func (j *jsonVM) vm(may []Placement) VM {
 	return VM{Name: j.Name, Type: j.Type, Service: value(j.Service), Owner: value(j.Owner), LastOwner: value(j.LastOwner),
-		State: j.State, Frozen: j.Frozen, MayRun: may, Since: value(j.Since), Cores: value(j.Cores), Mem: value(j.Mem)}
+		State: j.State, Frozen: j.Frozen, MayRun: may, Since: value(j.Since), Cores: value(j.Cores), Mem: value(j.Mem), Uses: j.Uses}
 }
 
 func decodeDecision(j *jsonDecision) Decision {

@@ -21,11 +21,23 @@ func (r *round) on(name string) bool {
 	return !slices.Contains(r.set.Off, name)
 }
 
-// share is what a VM adds to a load of a node: of the processors what it was measured to use, else an even share of what
-// its owner has. load is the owner's mean. Nodes whose processors nobody knows are taken for equal.
+// measured tells whether somebody has measured a VM's part of a resource.
+func (v *VM) measured(x Resource) bool {
+	if x.CPU {
+		return v.Cores > 0
+	}
+	_, ok := v.Uses[x.Name]
+	return ok
+}
+
+// share is what a VM adds to a load of a node: what it was measured to use, else an even share of what its owner has. load
+// is the owner's mean. Nodes whose processors nobody knows are taken for equal.
 func (r *round) share(vm *VM, x Resource, load float64, to *node) float64 {
-	if x.CPU && vm.Cores > 0 && to.Cores > 0 {
+	switch {
+	case x.CPU && vm.Cores > 0 && to.Cores > 0:
 		return vm.Cores / to.Cores
+	case !x.CPU && vm.measured(x):
+		return vm.Uses[x.Name]
 	}
 	owner := r.nodes[vm.Owner]
 	if owner == nil {
@@ -87,7 +99,7 @@ func projected(r *round, vm *VM, c *Candidate) string {
 		return ""
 	}
 	part := "measured"
-	if !x.CPU || vm.Cores <= 0 {
+	if !vm.measured(x) {
 		part = "an even share"
 	}
 	return fmt.Sprintf("%s of %s would be %.3g with it (%s), and is %.3g on %s now", x.Name, c.Node, then, part, now.read.Average, vm.Owner)

@@ -35,6 +35,9 @@ type VM struct {
 	Since      time.Time   // the last change of State or Owner; zero where the manager does not tell
 	Cores      float64     // the processors that it keeps busy, over the last minutes; 0 is unknown
 	Mem        int64       // bytes; 0 is unknown
+	// Uses is its part of other resources, over the last minutes, in the unit of the node's resource of that name. What is not in
+	// it is unknown.
+	Uses map[string]float64
 }
 
 // ID is TYPE:NAME, by which journals and passes call a VM.

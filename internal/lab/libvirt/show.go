@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 )
 
 // shown is a domain as a question finds it, apart from the daemon's lock.
@@ -29,7 +28,7 @@ func (c *call) look(x *domain) shown {
 	if r := x.run; r != nil {
 		s.id = r.id
 		if r.guest != nil {
-			s.seconds = 0.1 + time.Since(r.since).Seconds()/10
+			s.seconds = 0.1 + r.guest.Seconds()
 		}
 	}
 	return s

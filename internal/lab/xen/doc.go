@@ -57,9 +57,8 @@ type domain struct {
 	name  string
 	conf  config
 	guest *lab.Guest
-	moves bool // by xl: is saved or migrated just now
-	dead  bool // it ended, and its row stays
-	since time.Time
+	moves bool          // by xl: is saved or migrated just now
+	dead  bool          // it ended, and its row stays
 	gone  chan struct{} // closed when it is dropped
 }
 
@@ -109,7 +108,7 @@ func (x *xend) add(n *lab.Node, c config, name string) (*domain, error) {
 	if c.bytes() > free {
 		return nil, refuse(noMemory, c.bytes()>>10, max(free, 0)>>10)
 	}
-	d := &domain{id: x.next, name: name, conf: c, since: time.Now(), gone: make(chan struct{})}
+	d := &domain{id: x.next, name: name, conf: c, gone: make(chan struct{})}
 	x.next++
 	x.domains = append(x.domains, d)
 	return d, nil
@@ -217,7 +216,7 @@ func (d *domain) seconds() float64 {
 	if d.guest == nil || strings.HasSuffix(d.name, incoming) {
 		return 0
 	}
-	return 0.1 + time.Since(d.since).Seconds()/10
+	return 0.1 + d.guest.Seconds()
 }
 
 // shutdownTakes and copyTakes are how long things take; nothing depends on it.

@@ -301,6 +301,21 @@ func TestBuiltins(t *testing.T) {
 	}
 }
 
+func TestVMResources(t *testing.T) {
+	src := "vmresource cpu { builtin cpu; }\nresource cpu { builtin cpu; }\nresource mem { builtin ram; logfile m; }\nvmresource mem { cmd vm-mem; timeout 5s; }\nresource io { builtin io; }\nvmresource io { cmd a; }\nvmresource ram2 { cmd b; }\n"
+	r, diags := ParseResources("r", []byte(src))
+	if r == nil || len(diags) > 0 {
+		t.Fatalf("refused:\n%s", format(diags))
+	}
+	var got []string
+	for _, x := range r.VMs {
+		got = append(got, x.Name+" "+r.Part(x)+" "+x.Cmd)
+	}
+	if want := []string{"cpu cpu ", "mem ram vm-mem", "io  a", "ram2  b"}; !slices.Equal(got, want) || len(r.List) != 3 || r.VMs[1].Timeout != 5*time.Second {
+		t.Errorf("got %q beside %+v", got, r.List)
+	}
+}
+
 func TestLoad(t *testing.T) {
 	files := map[string]string{
 		"/etc/cluster/lbvm.conf": "resources /r.conf; balance 1;",

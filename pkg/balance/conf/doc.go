@@ -8,6 +8,7 @@
 package conf
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lbvm/lbvm/pkg/syntax"
@@ -120,9 +121,11 @@ type Resources struct {
 	Name string
 	Src  []byte
 	List []Resource // in the order of the file
+	VMs  []Resource // what is measured of each VM (vmresource), in the order of the file; none of them has a log
 }
 
-// Resource is one thing that lblog measures, by a command of the administrator or by a built-in sampler.
+// Resource is one thing that lblog measures, by a command of the administrator or by a built-in sampler. What is measured of
+// each VM bears the name of the node's resource of which it is a part, and has its unit.
 type Resource struct {
 	Name    string
 	Cmd     string        // for sh -c; its line breaks are blanks. "" if built in
@@ -140,6 +143,22 @@ func (r Resource) Log() string {
 		return r.LogFile
 	}
 	return r.Name
+}
+
+// Part tells of what of a node a vmresource is a part: "cpu" (the share of all processors), "ram" (MiB), or "" of another
+// resource.
+func (r *Resources) Part(x Resource) string {
+	name := x.Name
+	if node, ok := r.Find(x.Name); ok && node.Builtin != nil {
+		name = node.Builtin[0]
+	}
+	if x.Builtin != nil {
+		name = x.Builtin[0]
+	}
+	if slices.Contains(VMBuiltins(), name) {
+		return name
+	}
+	return ""
 }
 
 // Find is the resource of that name.
@@ -165,6 +184,9 @@ func Rails() []string {
 func FixedRails() []string {
 	return []string{"stale-data", "not-started", "preflight", "evacuated", "no-quorum"}
 }
+
+// VMBuiltins are the names that `builtin` takes in a vmresource.
+func VMBuiltins() []string { return []string{"cpu", "ram"} }
 
 // Builtins are the names that `builtin` takes.
 func Builtins() []string { return []string{"cpu", "io", "load", "net", "psi", "ram"} }

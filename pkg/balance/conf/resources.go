@@ -13,6 +13,7 @@ import (
 func ParseResources(name string, src []byte) (*Resources, []Diagnostic) {
 	p := &resourceParser{Scanner: syntax.NewScanner(name, src), out: &Resources{Name: name, Src: src}}
 	p.parse()
+	p.parts()
 	Sort(p.Diags)
 	if HasErrors(p.Diags) {
 		return nil, p.Diags
@@ -20,13 +21,63 @@ func ParseResources(name string, src []byte) (*Resources, []Diagnostic) {
 	return p.out, p.Diags
 }
 
+// parts looks for a part of a node that is measured of VMs twice.
+func (p *resourceParser) parts() {
+	of := map[string]Resource{}
+	for _, x := range p.out.VMs {
+		part := p.out.Part(x)
+		if part == "" {
+			continue
+		}
+		if old, twice := of[part]; twice {
+			p.Fail(x.Head.Span, "take one of the two out", "vmresources %q and %q both measure the %s of each VM", old.Name, x.Name, part)
+		}
+		of[part] = x
+	}
+}
+
 type resourceParser struct {
 	*syntax.Scanner
 	out  *Resources
 	lost bool
+	ofVM bool // a vmresource is at hand
 }
 
-const resourceForm = "write resource NAME { cmd COMMAND; }"
+const (
+	resourceForm   = "write resource NAME { cmd COMMAND; }"
+	vmResourceForm = "write vmresource NAME { cmd COMMAND; }: it prints a line VM VALUE for each VM"
+)
+
+// form is how the statement at hand is written.
+func (p *resourceParser) form() string {
+	if p.ofVM {
+		return vmResourceForm
+	}
+	return resourceForm
+}
+
+// holds is what it may hold.
+func (p *resourceParser) holds() []string {
+	if p.ofVM {
+		return []string{"cmd", "builtin", "timeout"}
+	}
+	return []string{"cmd", "builtin", "logfile", "timeout"}
+}
+
+func (p *resourceParser) holdsText() string {
+	if p.ofVM {
+		return "a vmresource holds cmd, builtin and timeout"
+	}
+	return "a resource holds cmd, builtin, logfile and timeout"
+}
+
+// builtins are those that it can name.
+func (p *resourceParser) builtins() []string {
+	if p.ofVM {
+		return VMBuiltins()
+	}
+	return Builtins()
+}
 
 func (p *resourceParser) parse() {
 	for p.Space(); !p.Done() && !p.lost; p.Space() {
@@ -38,7 +89,8 @@ func (p *resourceParser) parse() {
 			}
 			continue
 		}
-		if word.Text != "resource" {
+		p.ofVM = word.Text == "vmresource"
+		if word.Text != "resource" && !p.ofVM {
 			p.Fail(word.Span, resourceForm, "unknown key %q", word.Text)
 			if rest := p.Src[p.At:p.LineEnd(p.At)]; slices.Contains(rest, '{') {
 				p.At += slices.Index(rest, '{')
@@ -55,7 +107,7 @@ func (p *resourceParser) parse() {
 		head := p.Word()
 		p.Space()
 		if p.Peek() != '{' {
-			p.Fail(word.Span, resourceForm, "resource is followed by a name and {")
+			p.Fail(word.Span, p.form(), "%s is followed by a name and {", word.Text)
 			p.Recover()
 			continue
 		}
@@ -70,27 +122,31 @@ func (p *resourceParser) parse() {
 func (p *resourceParser) add(r Resource) {
 	at := r.Head.Span
 	if r.Name == "" {
-		p.Fail(r.Span, resourceForm, "a resource without a name")
+		p.Fail(r.Span, p.form(), "a resource without a name")
 		return
 	}
 	if host.CheckName(r.Name) != nil {
 		p.Fail(at, "take letters, digits and _ . + -", "%q cannot name a resource: it is part of a file's name", r.Name)
 		return
 	}
+	list := &p.out.List
+	if p.ofVM {
+		list = &p.out.VMs
+	}
 	if r.Cmd == "" && r.Builtin == nil {
 		p.Fail(at, "add cmd COMMAND; or builtin cpu;", "resource %q says nothing to measure", r.Name)
 	}
-	for _, old := range p.out.List {
+	for _, old := range *list {
 		if old.Name == r.Name {
 			p.Fail(at, "take one of the two out, or name it differently", "resource %q stands here already, at line %d", r.Name, old.Line)
 			return
 		}
-		if old.Log() == r.Log() {
+		if !p.ofVM && old.Log() == r.Log() {
 			p.Fail(at, "give one of the two another logfile", "resources %q and %q would write into one log, %q", old.Name, r.Name, r.Log())
 			return
 		}
 	}
-	p.out.List = append(p.out.List, r)
+	*list = append(*list, r)
 }
 
 // body reads from the brace to behind its like. A quiet one only passes over what it reads.
@@ -112,7 +168,7 @@ func (p *resourceParser) body(first Value, r *Resource, quiet bool) bool {
 				return true
 			}
 			if c != ';' {
-				p.Fail(p.Span(p.At-1, p.At), "a resource holds cmd, builtin, logfile and timeout", "%q is not expected in a resource", c)
+				p.Fail(p.Span(p.At-1, p.At), p.holdsText(), "%q is not expected in a resource", c)
 			}
 			continue
 		}
@@ -152,10 +208,10 @@ func (p *resourceParser) key(word Value, r *Resource) bool {
 		}
 		p.small(word.Text, words, r)
 	default:
-		hint := "a resource holds cmd, builtin, logfile and timeout"
+		hint := p.holdsText()
 		if r.Cmd != "" {
 			hint = "a semicolon ends cmd: join commands with && or put them into ( )"
-		} else if n := syntax.Nearest(word.Text, []string{"cmd", "builtin", "logfile", "timeout"}); n != "" {
+		} else if n := syntax.Nearest(word.Text, p.holds()); n != "" {
 			hint = "did you mean " + n + "?"
 		}
 		p.Fail(word.Span, hint, "unknown key %q in a resource", word.Text)
@@ -211,9 +267,9 @@ func (p *resourceParser) small(key string, words []Value, r *Resource) {
 		if r.Cmd != "" {
 			p.Fail(first.Span, "keep one of the two", "a resource has a cmd or a builtin, not both")
 		}
-		if !slices.Contains(Builtins(), first.Text) {
-			hint := "the built-in samplers are: " + strings.Join(Builtins(), " ")
-			if n := syntax.Nearest(first.Text, Builtins()); n != "" {
+		if !slices.Contains(p.builtins(), first.Text) {
+			hint := "the built-in samplers are: " + strings.Join(p.builtins(), " ")
+			if n := syntax.Nearest(first.Text, p.builtins()); n != "" {
 				hint = "did you mean " + n + "?"
 			}
 			p.Fail(first.Span, hint, "unknown built-in sampler %q", first.Text)
@@ -224,6 +280,10 @@ func (p *resourceParser) small(key string, words []Value, r *Resource) {
 		}
 		r.CmdAt = first
 	case "logfile":
+		if p.ofVM {
+			p.Fail(first.Span, "take it out: what is measured of VMs stands in the node's facts", "a vmresource has no log")
+			return
+		}
 		if !one || host.CheckName(first.Text) != nil {
 			p.Fail(first.Span, "write for example: logfile cpu-usage;", "logfile is one name without a folder: logs lie in logdir as NODE-NAME")
 			return

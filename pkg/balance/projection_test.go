@@ -1,0 +1,62 @@
+package balance
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/lbvm/lbvm/pkg/balance/perl"
+)
+
+// A VM's part of a resource is what was measured of it, in the resource's unit; else an even share.
+func TestMeasuredPartOfAnotherResource(t *testing.T) {
+	in := world()
+	in.Config.Resources = append(in.Config.Resources, Resource{Name: "io", Log: "io", Load: true})
+	s := in.Samples.(*MemorySamples)
+	steady(s, "n1", "io", 80, 10)
+	steady(s, "n2", "io", 60, 10)
+	steady(s, "n3", "io", 70, 10)
+	in.Config.Balance = []string{"101"}
+	in.Config.Default = rule(func(e *evaluation) error {
+		if _, err := e.window("io", 5, false); err != nil {
+			return err
+		}
+		if w, err := e.window("io", 5, true); err != nil || w.read.Average >= 70 {
+			return err
+		}
+		e.say(SaidMigrate, 0, perl.Position{Line: 1})
+		return nil
+	})
+	in.View.VMs[1].Owner = "n2" // 101 is alone: an even share is all of it
+	held := func(want string) {
+		t.Helper()
+		d := decisionOf(t, mustDecide(t, in), "openvz:101")
+		text := d.Why
+		for _, c := range d.Candidates {
+			for _, v := range c.Vetoes {
+				text += "\n" + v.Rail + ": " + v.Text
+			}
+		}
+		if want == "" && d.Target != "n2" || !strings.Contains(text, want) {
+			t.Errorf("to %q, held back by %s", d.Target, text)
+		}
+	}
+	held("projected-load: io of n2 would be 140 with it (an even share), and is 80 on n1 now")
+	in.View.VMs[0].Uses = map[string]float64{"net": 1}
+	held("io of n2 would be 140 with it (an even share)")
+	in.View.VMs[0].Uses["io"] = 15
+	in.View.VMs[0].Cores = 3 // says nothing of io
+	held("")
+	in.View.VMs[0].Uses["io"] = 16.5
+	held("projected-load: io of n2 would be 76.5 with it (measured), and is 80 on n1 now")
+
+	// The record of the pass knows it for whoever decides again.
+	p := mustDecide(t, in)
+	line, err := EncodePass(p)
+	if err != nil || !bytes.Contains(line, []byte(`"uses":{"io":16.5,"net":1}`)) {
+		t.Fatalf("%v\n%s", err, line)
+	}
+	if back, err := DecodePass(line); err != nil || back.View.VMs[0].Uses["io"] != 16.5 || back.View.VMs[1].Uses != nil {
+		t.Errorf("%v %+v", err, back)
+	}
+}
