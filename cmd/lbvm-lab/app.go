@@ -47,7 +47,8 @@ The lab is looked for in --lab DIR, else in $LBVM_LAB, else in this folder or on
 else in ./lab.
 Exit codes: 0 done, 1 failed or something was found, 2 usage. run gives the command's own.`
 
-func (a app) main(ctx context.Context, args []string) int {
+// cli is the command line.
+func (a app) cli() *cli.App {
 	c := &cli.App{
 		Name: "lbvm-lab", Usage: "a cluster in a folder", Version: host.Version(), UsageText: "lbvm-lab [--lab DIR] COMMAND [ARGUMENTS]",
 		Description: description, Writer: a.stdout, ErrWriter: a.stderr, EnableBashCompletion: true, HideHelpCommand: true,
@@ -73,7 +74,11 @@ func (a app) main(ctx context.Context, args []string) int {
 		}
 	}
 	term.PlainFlags(c.Flags, c.Commands)
-	err := c.RunContext(ctx, args)
+	return c
+}
+
+func (a app) main(ctx context.Context, args []string) int {
+	err := a.cli().RunContext(ctx, args)
 	if err == nil {
 		return 0
 	}
