@@ -140,6 +140,14 @@ func TestCommandsOfThePages(t *testing.T) {
 		}
 	})
 	w.on("node1", "lbm", "init", "--shared", "/shared", "--update")
+	path := w.l.Path("shared/lbvm.conf")
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, []byte(strings.Replace(string(text), "\nbalance ;\n", "\nbalance 101;\n", 1)), 0o640)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.on("node2", "lbm", "init", "--shared", "/shared", "--join")
 	w.on("node3", "lbm", "init", "--shared", "/shared", "--join")
 	w.until("every service is started and lblog has run everywhere since", limit, func() bool {
