@@ -39,7 +39,8 @@ type world struct {
 	self           string // this program, for what may hang; "" does it in this process
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	terminal       bool // a person reads stderr
+	terminal       bool         // a person reads stderr
+	paint          term.Painter // of stdout
 }
 
 // app is the command line.

@@ -112,7 +112,7 @@ func (w world) check(files checkFiles, asJSON bool) error {
 			if f.Code != "" {
 				d.Text += " [" + f.Code + "]"
 			}
-			fmt.Fprint(w.stdout, d.Format())
+			fmt.Fprint(w.stdout, w.painted(d))
 		}
 		fmt.Fprintf(w.stdout, "%s: %s, %s; cluster.conf: %s\n", in.Conf, plural(failed, "error"), plural(warned, "warning"), compared)
 		for _, l := range lost {

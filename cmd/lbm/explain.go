@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (w world) explain(ctx context.Context, q explainQuery) error {
 	if q.asJSON {
 		err = term.JSON(w.stdout, explained(pass, d, notes))
 	} else {
-		writeExplanation(w.stdout, pass, d)
+		writeExplanation(w.stdout, w.paint, pass, d)
 		for _, n := range notes {
 			fmt.Fprintln(w.stderr, "lbm:", n)
 		}
@@ -202,8 +203,8 @@ func verdict(d balance.Decision) string {
 }
 
 // writeExplanation writes what is to be read from the top: the verdict, then why, node by node.
-func writeExplanation(out io.Writer, p *balance.Pass, d balance.Decision) {
-	fmt.Fprintf(out, "%s on %s at %s: %s\n", d.VM, orNothing(d.Owner), p.At.Format("2006-01-02 15:04:05 MST"), verdict(d))
+func writeExplanation(out io.Writer, paint term.Painter, p *balance.Pass, d balance.Decision) {
+	fmt.Fprintf(out, "%s on %s at %s: %s\n", d.VM, orNothing(d.Owner), p.At.Format("2006-01-02 15:04:05 MST"), paint.Paint(styleOfVerdict(d.Verdict), verdict(d)))
 	fmt.Fprintf(out, "why:     %s\n", d.Why)
 	if d.Rule != "" {
 		fmt.Fprintf(out, "rule:    %s\n", d.Rule)
@@ -212,30 +213,30 @@ func writeExplanation(out io.Writer, p *balance.Pass, d balance.Decision) {
 		fmt.Fprintf(out, "read:    %s\n", readText(r))
 	}
 	for _, v := range d.Vetoes {
-		fmt.Fprintf(out, "rail:    %s: %s\n", v.Rail, v.Text)
+		fmt.Fprintf(out, "rail:    %s: %s\n", paint.Paint(term.Warn, v.Rail), v.Text)
 	}
 	for _, c := range d.Candidates {
-		fmt.Fprintf(out, "\n%s: the rule said %s", c.Node, c.Said)
+		fmt.Fprintf(out, "\n%s: the rule said %s", paint.Paint(term.Strong, c.Node), c.Said)
 		if c.Said == balance.SaidMigrate && c.Weight != 0 {
 			fmt.Fprintf(out, " (%g)", c.Weight)
 		}
 		fmt.Fprintln(out)
 		if c.Err != nil {
-			fmt.Fprintf(out, "  error: %v\n", c.Err)
+			fmt.Fprintf(out, "  %s: %v\n", paint.Paint(term.Bad, "error"), c.Err)
 		}
 		for _, r := range c.Reads {
 			fmt.Fprintf(out, "  read:  %s\n", readText(r))
 		}
 		if c.Trace != nil {
 			for _, s := range c.Trace.Steps {
-				fmt.Fprintf(out, "  %-5s  %s   (%s)\n", s.Result, s.Source, s.Text)
+				fmt.Fprintf(out, "  %s  %s   (%s)\n", paint.Paint(styleOfResult(s.Result), fmt.Sprintf("%-5s", s.Result)), s.Source, s.Text)
 			}
 		}
 		for _, v := range c.Vetoes {
-			fmt.Fprintf(out, "  rail:  %s: %s\n", v.Rail, v.Text)
+			fmt.Fprintf(out, "  rail:  %s: %s\n", paint.Paint(term.Warn, v.Rail), v.Text)
 		}
 		if c.Rank > 0 {
-			fmt.Fprintf(out, "  rank:  %d%s\n", c.Rank, rankText(c))
+			fmt.Fprintf(out, "  rank:  %s%s\n", paint.Paint(styleOfRank(c.Rank), strconv.Itoa(c.Rank)), rankText(c))
 		}
 	}
 }

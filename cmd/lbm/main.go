@@ -11,6 +11,7 @@ import (
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/run"
+	"github.com/lbvm/lbvm/internal/term"
 )
 
 func main() {
@@ -28,12 +29,6 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program
-	w := world{host: h, clock: c, wait: clock.System(), run: run.System{}, self: "/proc/self/exe", stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, terminal: isTerminal(os.Stderr)}
+	w := world{paint: term.NewPainter(os.Stdout, os.Environ()), host: h, clock: c, wait: clock.System(), run: run.System{}, self: "/proc/self/exe", stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, terminal: term.IsTerminal(os.Stderr)}
 	os.Exit(w.main(ctx, os.Args))
-}
-
-// isTerminal tells whether a person may sit there.
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
