@@ -65,6 +65,7 @@ func (w world) app() *cli.App {
 			"   lbm doctor --all            is anything wrong with the nodes, and what to do?\n" +
 			"   lbm replay --from TIME      what would other rules have done\n" +
 			"   lbm explain 101             why it would move now or not, or did then\n" +
+			"   lbm notify --test           does it arrive, when a move is told?\n" +
 			"   lbm eval 'CODE'             try a piece of a rule\n" +
 			"   lbm exec check lxc          is the definition of a technology right?\n\n" +
 			"Exit codes: 0 done, 1 failed or errors found, 2 usage, 3 refused and nothing changed,\n4 not verified, 5 partly done, 6 only warnings.",
@@ -73,7 +74,7 @@ func (w world) app() *cli.App {
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.addCommand(), w.removeCommand(), w.purgeCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.guardCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.explainCommand(), w.replayCommand(), w.doctorCommand(), w.execCommand(), w.ccsCommand()},
+		Commands:       []*cli.Command{w.initCommand(), w.addCommand(), w.removeCommand(), w.purgeCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.guardCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.explainCommand(), w.replayCommand(), w.doctorCommand(), w.notifyCommand(), w.execCommand(), w.ccsCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)

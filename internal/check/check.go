@@ -56,6 +56,7 @@ func Run(in Input) ([]Finding, error) {
 	diags = append(diags, in.logDir(f)...)
 	diags = append(diags, in.technologies(f)...)
 	diags = append(diags, in.health(f)...)
+	diags = append(diags, in.notify(f)...)
 	conf.Sort(diags)
 	return findings(f, append(diags, more...)), nil
 }
@@ -176,4 +177,19 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 		return s, "", false
 	}
 	return s[:i], s[i+len(sep):], true
+}
+
+// notify looks whether the programs that are told of moves are there: that one is missing would be found on the night when
+// it is needed.
+func (in Input) notify(f *conf.File) []conf.Diagnostic {
+	var out []conf.Diagnostic
+	for _, n := range f.Notify {
+		if n.Command == nil || in.Program == nil {
+			continue
+		}
+		if err := in.Program(n.Command[0]); err != nil {
+			out = append(out, diagnostic(f, n.Span, conf.Warning, "put it there, on every node: lbmonitor may run on any of them", "notify cannot run it here: %v", err))
+		}
+	}
+	return out
 }

@@ -179,3 +179,17 @@ func TestHealth(t *testing.T) {
 		}
 	}
 }
+
+func TestProgramsThatAreToldOfMoves(t *testing.T) {
+	in := Input{Program: func(path string) error {
+		if path == "/bin/there" {
+			return nil
+		}
+		return fmt.Errorf("stat %s: no such file", path)
+	}}
+	got := look(t, in, map[string]string{"lbvm.conf": "balance web;\nnotify all /bin/there x;\nnotify move https://h/;\nnotify move /bin/gone x;\n" +
+		"default { algorithm { report() if max(res('cpu', 1)) > 1; } }\n", conf.DefaultResources: resources})
+	if len(got) != 1 || !strings.HasPrefix(got[0], "warning lbvm.conf:4:13 [] [] notify cannot run it here: stat /bin/gone") {
+		t.Errorf("%q", got)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lbvmagent"
+	"github.com/lbvm/lbvm/internal/metrics"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/pkg/balance"
 )
@@ -17,6 +18,7 @@ import (
 type decided struct {
 	pass     *balance.Pass
 	warnings []string
+	values   map[string]map[string]metrics.Value // nil: nobody wants them
 }
 
 // look asks the manager once, reads the facts and decides at one instant. write says whether the decision is
@@ -70,6 +72,9 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool, refused []bala
 	}
 	if !st.Quorate {
 		d.warnings = append(d.warnings, "the cluster has no quorum")
+	}
+	if write && o.config.Paths.Metrics != "" {
+		d.values = valuesOf(logs, o, v, at)
 	}
 	if write {
 		err = m.writeDown(o, pass, len(refused) == 0)

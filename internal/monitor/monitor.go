@@ -26,6 +26,7 @@ import (
 	"github.com/lbvm/lbvm/internal/lbvmagent"
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/move"
+	"github.com/lbvm/lbvm/internal/notify"
 	"github.com/lbvm/lbvm/pkg/balance"
 )
 
@@ -49,6 +50,9 @@ type Monitor struct {
 	// Mover replaces the mover that a pass uses; nil takes it as it is.
 	Mover func(move.Mover) Mover
 
+	// Teller replaces what tells those whom `notify` of lbvm.conf names; nil runs commands and posts to URLs.
+	Teller notify.Teller
+
 	// Trace says of which VMs, TYPE:NAME, every step of their rules is kept; nil is of none.
 	Trace func(vm string) bool
 
@@ -61,6 +65,8 @@ type Result struct {
 	Pass     *balance.Pass // nil: nothing was decided
 	Moves    []Made
 	Warnings []string
+
+	watched *watched // nil: the configuration was not read
 }
 
 // Made is a move that was begun or refused.
@@ -80,8 +86,17 @@ const (
 )
 
 // Run makes a pass. When ctx ends nothing new is begun, and the move in flight is watched to its end. The error tells
-// why the pass failed; that another one runs is none. What it came to is on this node's disk when Run returns.
+// why the pass failed; that another one runs is none. What it came to is on this node's disk when Run returns, and those who are
+// to be told of it have been, or could not be within 15 s: they hold no pass up.
 func (m Monitor) Run(ctx context.Context) (Result, error) {
+	res, err := m.runAlone(ctx)
+	m.announce(ctx, res.watched)
+	return res, err
+}
+
+// runAlone is Run under this node's own lock.
+func (m Monitor) runAlone(ctx context.Context) (Result, error) {
+	begin := m.Wait.Now()
 	lock, err := m.alone()
 	if errors.Is(err, lockfile.ErrHeld) { // the one that runs will leave its own record
 		return Result{Record: lbvmagent.Record{At: m.Clock.Now(), Outcome: lbvmagent.Locked, Why: err.Error()}}, nil
@@ -96,7 +111,9 @@ func (m Monitor) Run(ctx context.Context) (Result, error) {
 		err = nil
 	}
 	m.tell(res, err)
-	return res, errors.Join(err, m.leave(res.Record))
+	err = errors.Join(err, m.leave(res.Record))
+	m.publish(res, m.Wait.Now().Sub(begin))
+	return res, err
 }
 
 // alone takes this node's own lock, which the agent looks at.
@@ -124,14 +141,26 @@ func (m Monitor) pass(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer o.close()
-	if err := m.end(ctx, o); err != nil {
-		return Result{}, err
+	w := m.watch(o)
+	ended, err := m.end(ctx, o)
+	res := Result{}
+	if err == nil {
+		res, err = m.decideAndMove(ctx, o, w)
 	}
+	if res.watched = w; !errors.Is(err, errHung) {
+		m.lasting(o, w, ended, res)
+	}
+	return res, err
+}
+
+// decideAndMove decides, and makes the moves, until none is refused.
+func (m Monitor) decideAndMove(ctx context.Context, o *opened, w *watched) (Result, error) {
 	var res Result
 	var refusals []balance.Refusal
 	for {
+		begin := m.Wait.Now()
 		d, err := within(ctx, m.Wait, lookLimit, func(ctx context.Context) (decided, error) { return m.look(ctx, o, true, refusals) }, nil)
-		res.Pass, res.Warnings = d.pass, d.warnings
+		res.Pass, res.Warnings, w.values, w.decided = d.pass, d.warnings, d.values, w.decided+m.Wait.Now().Sub(begin)
 		if err != nil {
 			return res, err
 		}

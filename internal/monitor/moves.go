@@ -18,21 +18,22 @@ import (
 const endHorizon = 7 * 24 * time.Hour
 
 // end ends the moves that were begun by one who is dead: as long as they have no End they count as under way. The lock
-// of passes is ours, so that a move of lbmonitor without an End has nobody any more; of others their ticket tells.
-func (m Monitor) end(ctx context.Context, o *opened) error {
+// of passes is ours, so that a move of lbmonitor without an End has nobody any more; of others their ticket tells. It gives those
+// that it ended.
+func (m Monitor) end(ctx context.Context, o *opened) (ended []balance.Move, err error) {
 	list, err := within(ctx, m.Wait, openLimit, func(context.Context) ([]balance.Move, error) {
 		all, err := o.journal.Since(m.Clock.Now().Add(-endHorizon))
 		return all, fail(lbvmagent.CauseNode, err)
 	}, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, begun := range list {
 		if !begun.End.IsZero() {
 			continue
 		}
 		if ctx.Err() != nil {
-			return interrupted(ctx, ctx.Err())
+			return ended, interrupted(ctx, ctx.Err())
 		}
 		log := m.Log.WithFields(logrus.Fields{"vm": begun.VM, "source": begun.From, "target": begun.To, "txn": begun.Txn})
 		rec, err := within(ctx, m.Wait, moveLimit, func(ctx context.Context) (balance.Move, error) {
@@ -40,16 +41,17 @@ func (m Monitor) end(ctx context.Context, o *opened) error {
 		}, nil)
 		switch {
 		case errors.Is(err, errHung):
-			return err
+			return ended, err
 		case errors.Is(err, move.ErrUnderway):
 			log.WithError(err).Info("a move without an end is left alone")
 		case err != nil: // it stays in flight and holds its own VM back, no other
 			log.WithError(err).Error("a move without an end was not ended")
 		default:
 			log.WithFields(logrus.Fields{"outcome": string(rec.Outcome), "owner": rec.Owner}).Warn("ended a move whose monitor died")
+			ended = append(ended, rec)
 		}
 	}
-	return nil
+	return ended, nil
 }
 
 // carryOut makes the moves of a pass, one after the other: each is verified before the next begins. One that was

@@ -25,6 +25,7 @@ type opened struct {
 	config  *balance.Config
 	journal balance.Journal
 	mover   Mover
+	notify  []conf.Notify
 
 	warnings []string
 }
@@ -123,6 +124,7 @@ func (m Monitor) configuration(o *opened, tell Tell) (*balance.Config, error) {
 	case file == nil || res == nil:
 		return nil, fail(lbvmagent.CauseConfig, firstError(diags))
 	}
+	o.notify = file.Notify
 	cfg, diags := balance.NewConfig(file, res)
 	for _, d := range diags {
 		tell(d)

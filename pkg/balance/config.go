@@ -175,6 +175,12 @@ func (c *Config) rule(vm *VM, written string) *Rule {
 	return c.Default
 }
 
+// IsCPU tells whether a resource is the busy share of all processors.
+func (c *Config) IsCPU(name string) bool {
+	r, ok := c.resource(name)
+	return ok && r.CPU
+}
+
 func (c *Config) resource(name string) (Resource, bool) {
 	for _, r := range c.Resources {
 		if r.Name == name {

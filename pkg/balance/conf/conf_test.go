@@ -41,7 +41,7 @@ func TestManual(t *testing.T) {
 	if len(diags) > 0 {
 		t.Fatalf("diagnostics:\n%s", format(diags))
 	}
-	if want := (Paths{"/vz", "/etc/cluster/lbresources.conf", "/var/log/lb"}); f.Paths != want {
+	if want := (Paths{"/vz", "/etc/cluster/lbresources.conf", "/var/log/lb", ""}); f.Paths != want {
 		t.Errorf("paths %+v", f.Paths)
 	}
 	if f.Virtualization != "openvz" || !slices.Equal(f.Balance, []string{"201", "202", "centos1"}) {
@@ -434,6 +434,52 @@ func TestRailsAndNeighbours(t *testing.T) {
 		}
 		if !HasErrors(diags) || !strings.Contains(text, want) {
 			t.Errorf("%s: %s, want %s", src, text, want)
+		}
+	}
+}
+
+func TestNotifyAndMetrics(t *testing.T) {
+	f, diags := Parse("lbvm.conf", []byte("balance 1;\nnotify move,failed /usr/local/bin/page --to ops,night; # who is awake\nnotify failed , nothing https://u:p@hooks.example.org:8443/lbvm?k=v;\n"+
+		"notify all /bin/log;\nnotify move move http://[::1]/;\nmetrics /var/lib/node_exporter;\n"))
+	if f == nil || len(diags) > 0 {
+		t.Fatal(diags)
+	}
+	if len(f.Notify) != 4 || f.Paths.Metrics != "/var/lib/node_exporter" {
+		t.Fatalf("%+v", f)
+	}
+	if n := f.Notify[0]; !slices.Equal(n.Events, []string{"move", "failed"}) || !slices.Equal(n.Command, []string{"/usr/local/bin/page", "--to", "ops,night"}) || n.URL != "" || n.Line != 2 || n.Col != 20 {
+		t.Errorf("%+v", n)
+	}
+	if n := f.Notify[1]; !slices.Equal(n.Events, []string{"failed", "nothing"}) || n.Command != nil || n.URL != "https://u:p@hooks.example.org:8443/lbvm?k=v" || n.Wants("move") || !n.Wants("nothing") {
+		t.Errorf("%+v", n)
+	}
+	if n := f.Notify[2]; !slices.Equal(n.Events, NotifyEvents()) || len(n.Command) != 1 {
+		t.Errorf("%+v", n)
+	}
+	if n := f.Notify[3]; len(n.Events) != 1 {
+		t.Errorf("%+v", n)
+	}
+	for src, want := range map[string]string{
+		"notify moved /bin/log;":                 "lbvm.conf:1:19: error: unknown event \"moved\"\n    balance 1; notify moved /bin/log;\n                      ^\n  did you mean move?\n",
+		"notify /bin/log;":                       "lbvm.conf:1:12: error: notify names no event",
+		"notify move;":                           "notify needs a command, by its absolute path, or a URL",
+		"notify move page;":                      "notify needs a command",
+		"notify move ftp://host/;":               "is no http or https URL",
+		"notify move https:///path;":             "is no http or https URL",
+		"notify move https://h/ x;":              "lbvm.conf:1:35: error: nothing stands behind the URL",
+		"notify move /bin/mail -s \"it moved\";": "a script that does what you want",
+		"notify move /bin/echo $VM;":             "holds no quotes, $",
+		"notify;":                                "notify has no value",
+		"metrics var/lib;":                       "metrics is an absolute path",
+		"metrics /a; metrics /b;":                "metrics was given already",
+	} {
+		f, diags := Parse("lbvm.conf", []byte("balance 1; "+src))
+		text := ""
+		for _, d := range diags {
+			text += d.Format()
+		}
+		if f != nil || !strings.Contains(text, want) {
+			t.Errorf("%s:\n%swant\n%s", src, text, want)
 		}
 	}
 }

@@ -63,8 +63,8 @@ type RailSwitch struct {
 	On   bool
 }
 
-// Paths are where the balancer's files lie, as paths of the node.
-type Paths struct{ SharedStorage, Resources, LogDir string }
+// Paths are where the balancer's files lie, as paths of the node. Metrics is a folder, "" if none is to be written.
+type Paths struct{ SharedStorage, Resources, LogDir, Metrics string }
 
 // File is lbvm.conf. Durations that the file does not give hold their defaults.
 type File struct {
@@ -82,6 +82,7 @@ type File struct {
 	Rails          []RailSwitch // of all VMs; a block's own come before them
 	Apart          [][]string   // VMs that are kept on different nodes
 	Together       [][]string   // VMs that are kept on one node
+	Notify         []Notify     // who is told of what
 	Default        *Block
 	Blocks         []*Block // of one VM each, in the order of the file
 }
@@ -171,6 +172,17 @@ func (r *Resources) Find(name string) (Resource, bool) {
 	return Resource{}, false
 }
 
+// Notify is `notify EVENTS COMMAND ARGUMENTS;` or `notify EVENTS URL;`.
+type Notify struct {
+	Events  []string // of NotifyEvents, each once
+	Command []string // an absolute path and arguments; nil if URL is set
+	URL     string   // http or https; it may hold a secret
+	Span             // of the command or the URL
+}
+
+// Wants tells whether it is told of events of that name.
+func (n Notify) Wants(event string) bool { return slices.Contains(n.Events, event) }
+
 // Algorithms are the built-in algorithms: algorithm relief;
 func Algorithms() []string { return []string{"relief"} }
 
@@ -190,3 +202,7 @@ func VMBuiltins() []string { return []string{"cpu", "ram"} }
 
 // Builtins are the names that `builtin` takes.
 func Builtins() []string { return []string{"cpu", "io", "load", "net", "psi", "ram"} }
+
+// NotifyEvents are the names that `notify` takes beside `all`: a VM was moved, a move did not succeed, a rule reports a
+// target, and balancing brings nothing.
+func NotifyEvents() []string { return []string{"move", "failed", "report", "nothing"} }

@@ -11,7 +11,7 @@ import (
 
 // keys are the statements of lbvm.conf.
 func keys() []string {
-	return []string{"sharedstorage", "resources", "logdir", "virtualization", "balance", "interval", "stale", "settle", "cooldown", "rail", "apart", "together"}
+	return []string{"sharedstorage", "resources", "logdir", "virtualization", "balance", "interval", "stale", "settle", "cooldown", "rail", "apart", "together", "notify", "metrics"}
 }
 
 // Parse reads lbvm.conf. The File is nil if one of the diagnostics is an error: half a configuration decides nothing.
@@ -122,7 +122,7 @@ func (p *mainParser) statement(key Value) {
 		p.Fail(p.Span(max(at.End, key.End)-1, max(at.End, key.End)), "end it with a semicolon: "+key.Text+" "+s.Value.Text+";", "%s lacks its semicolon", key.Text)
 		return
 	}
-	if old, twice := p.file.Statement(key.Text); twice && !slices.Contains([]string{"rail", "apart", "together"}, key.Text) {
+	if old, twice := p.file.Statement(key.Text); twice && !slices.Contains([]string{"rail", "apart", "together", "notify"}, key.Text) {
 		p.Fail(key.Span, "take one of the two out", "%s was given already, at line %d", key.Text, old.Line)
 		return
 	}
@@ -226,6 +226,12 @@ func (p *mainParser) settings() {
 			f.Apart = append(f.Apart, p.neighbours(s)...)
 		case "together":
 			f.Together = append(f.Together, p.neighbours(s)...)
+		case "notify":
+			if n, ok := p.notify(s); ok {
+				f.Notify = append(f.Notify, n)
+			}
+		case "metrics":
+			f.Paths.Metrics = p.path(s)
 		}
 	}
 	if f.Stale < f.Interval {
