@@ -183,15 +183,20 @@ func TestDeliver(t *testing.T) {
 	fake := clock.NewFake(noon())
 	var mu sync.Mutex
 	var told, lost []string
-	hangs := make(chan struct{})
+	var before sync.WaitGroup
+	before.Add(3) // calls that are made before the time is over
 	go func() {
-		<-hangs
+		before.Wait()
 		fake.Advance(deliverLimit)
 	}()
 	Deliver(ended, teller(func(ctx context.Context, to conf.Notify, e Event) error {
 		if Name(to) == "/bin/hangs" {
-			close(hangs)
+			before.Done()
 			<-ctx.Done()
+			return ctx.Err()
+		}
+		defer before.Done()
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		mu.Lock()
