@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/pkg/balance"
-	"github.com/lbvm/lbvm/pkg/balance/conf"
 )
 
 // FileName is the file in the folder that `metrics DIR;` names.
@@ -43,7 +42,8 @@ type Input struct {
 	Pass     *balance.Pass // nil: nothing was decided, and of the nodes nothing is known
 	Values   map[string]map[string]Value
 	Moves    []Move
-	Balanced int // VMs with a decision
+	Balanced int      // VMs with a decision
+	Rails    []string // all of them
 }
 
 // Refused is the outcome of a move of which nothing was begun.
@@ -118,9 +118,7 @@ func (p *page) decisions(in Input) {
 	p.family("lbvm_reports_total", "counter", "Reports: a VM in a pass whose rule said report().")
 	p.count(reports)
 	p.family("lbvm_rail_vetoes_total", "counter", "VMs that a rail held back from a move that their rule wanted, summed over the passes.")
-	names := append(conf.Rails(), conf.FixedRails()...)
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range in.Rails {
 		p.count(float64(rails[name]), "rail", name)
 	}
 }

@@ -27,7 +27,7 @@ func pass() *balance.Pass {
 }
 
 func input() Input {
-	return Input{Version: `2.0 "beta" \ x`, At: noon(), Outcome: "ok", Took: 12500 * time.Millisecond, Decided: 300 * time.Millisecond, Pass: pass(), Balanced: 2,
+	return Input{Version: `2.0 "beta" \ x`, At: noon(), Outcome: "ok", Took: 12500 * time.Millisecond, Decided: 300 * time.Millisecond, Pass: pass(), Balanced: 2, Rails: []string{"cool-down", "settling"},
 		Values: map[string]map[string]Value{
 			"node1": {"cpu": {At: noon().Add(-20 * time.Second), Value: 0.25, Fresh: true}, "ram": {At: noon().Add(-20 * time.Second), Value: 2048.5, Fresh: true}},
 			"node2": {"cpu": {At: noon().Add(-time.Hour), Value: 0.9}, "ram": {At: noon().Add(-20 * time.Second), Value: -1e-7, Fresh: true}},
@@ -60,7 +60,7 @@ func TestUpdate(t *testing.T) {
 	second := Update(first, input())
 	golden(t, "second.prom", second)
 	// One that fails knows nothing of the nodes, and when the last good one was.
-	failed := Update(second, Input{Version: "2.0", At: noon().Add(time.Minute), Outcome: "failed", Took: time.Second})
+	failed := Update(second, Input{Version: "2.0", At: noon().Add(time.Minute), Outcome: "failed", Took: time.Second, Rails: []string{"cool-down", "settling"}})
 	golden(t, "failed.prom", failed)
 	for name, text := range map[string][]byte{"first": first, "second": second, "failed": failed} {
 		if err := strict(text); err != nil {

@@ -133,7 +133,8 @@ func (m Monitor) publish(res Result, took time.Duration) {
 	if w == nil || w.metrics == "" {
 		return
 	}
-	in := metrics.Input{Version: host.Version(), At: res.Record.At, Outcome: res.Record.Outcome, Took: took, Decided: w.decided, Pass: res.Pass, Values: w.values, Balanced: count(res.Pass)}
+	in := metrics.Input{Version: host.Version(), At: res.Record.At, Outcome: res.Record.Outcome, Took: took, Decided: w.decided, Pass: res.Pass, Values: w.values, Balanced: count(res.Pass),
+		Rails: slices.Sorted(slices.Values(append(conf.Rails(), conf.FixedRails()...)))}
 	for _, x := range res.Moves {
 		in.Moves = append(in.Moves, metricOf(x))
 	}
