@@ -120,6 +120,10 @@ func newTrigger(args []string) *trigger {
 	}
 	g.point, g.node, _ = strings.Cut(rest, "@")
 	after := seconds(args[len(args)-1])
+	if node, leaves := strings.CutPrefix(args[1], leaveBlow); leaves {
+		g.do = func(w *world, _ *task) { w.node(node).leaves() }
+		return g
+	}
 	switch args[1] {
 	case "kill", "killall":
 		g.do = func(w *world, t *task) {

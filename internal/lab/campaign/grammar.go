@@ -16,6 +16,9 @@ func Technologies() []string { return technologies[:] }
 // technologies are those that a run can have its guest of.
 var technologies = [...]string{"openvz", "xen", "kvm", vmexec.Type}
 
+// leaveBlow stands before the name of the node that leaves in order.
+const leaveBlow = "leave-"
+
 // steps are the forms of a script's steps, and what each does. With + before it a step is not waited for.
 var steps = [...]struct{ form, does string }{
 	{"enable NODE", "clusvcadm -e -m NODE"},
@@ -29,7 +32,7 @@ var steps = [...]struct{ form, does string }{
 	{"rginit NODE", "the stop of a node where rgmanager starts"},
 	{"inquire NODE", "the agent's status"},
 	{"wait SECONDS", "nothing is asked for meanwhile"},
-	{"at STRIKE BLOW [SECONDS]", "STRIKE is POINT[@NODE][#K], * for any; BLOW is kill, killall (virsh too, where it moves the guest), die, isolate (fenced after SECONDS) or guest"},
+	{"at STRIKE BLOW [SECONDS]", "STRIKE is POINT[@NODE][#K], * for any; BLOW is kill, killall (virsh too, where it moves the guest), die, isolate (fenced after SECONDS), guest, or leave-NODE (that node leaves in order)"},
 	{"die NODE SECONDS", "it loses its power, and is fenced so much later"},
 	{"isolate NODE SECONDS", "it is cut off, its guests run on, and it is fenced so much later"},
 	{"join NODE SECONDS", "it boots; its boot script is so late"},
@@ -118,6 +121,9 @@ func checkWord(kind, word string) error {
 			return fmt.Errorf("%q is no number of seconds", word)
 		}
 	case "BLOW":
+		if node, leaves := strings.CutPrefix(word, leaveBlow); leaves {
+			return checkWord("NODE", node)
+		}
 		return oneOf("blow", "kill", "killall", "die", "isolate", "guest")
 	case "HOW":
 		return oneOf("failure", "fails", "busy", "stays", "refused", "lost", "undefined", "undefined-lost")
@@ -148,7 +154,7 @@ func checkWord(kind, word string) error {
 // checkPoint refuses what is the name of no crash point.
 func checkPoint(point string) error {
 	plain, _, _ := strings.Cut(strings.TrimSuffix(point, ":done"), "/")
-	if slices.Contains(points[:], point) || slices.Contains(rare[:], plain) {
+	if slices.Contains(points[:], point) || slices.Contains(goes[:], point) || slices.Contains(rare[:], plain) {
 		return nil
 	}
 	if tool, asks := strings.CutPrefix(point, "ask:"); asks && slices.Contains(programs[:], tool) {

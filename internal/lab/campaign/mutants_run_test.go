@@ -10,12 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/lbvm/lbvm/internal/hypervisor/vmexec"
 )
 
 // mutantsVariable chooses the mutants: "all", numbers of rules, or the tools that are misread (virsh, xm, exec).
 const mutantsVariable = "LBVM_MUTANTS"
+
+// seedsVariable are the seeds from which each is hunted, one hunt after the other; 1 where none is set.
+const seedsVariable = "LBVM_MUTANTS_SEEDS"
 
 // most is how many runs a mutant gets.
 const most = 5000
@@ -26,29 +27,40 @@ func TestMutants(t *testing.T) {
 	if len(chosen) == 0 {
 		t.Skipf("each mutant is a build of its own: %s=all (or numbers of rules) hunts them, as make campaign does", mutantsVariable)
 	}
+	seeds := strings.Fields(os.Getenv(seedsVariable))
+	if len(seeds) == 0 {
+		seeds = []string{"1"}
+	}
 	report := regexp.MustCompile(`(\d+) runs from seed \d+, (\d+) findings`)
-	cause := regexp.MustCompile(`(?m)^run \d+: .*\n   (.*)`)
-	table := fmt.Sprintf("%-4s %-58s %-6s %s\n", "rule", "mutant", "runs", "what was found")
+	cause := regexp.MustCompile(`(?m)^run \d+: (.*)$`)
+	table := fmt.Sprintf("%-4s %-5s %-60s %-6s %s\n", "rule", "tool", "mutant", "runs", "what was found")
 	for _, m := range mutants() {
 		if chosen[0] != "all" && !contains(chosen, strconv.Itoa(m.rule)) && !contains(chosen, m.tool) {
 			continue
 		}
-		out, err := m.hunt(t.TempDir())
-		got := report.FindStringSubmatch(out)
-		if got == nil {
+		lab := filepath.Join(t.TempDir(), "lab")
+		if out, err := m.build(lab); err != nil {
 			t.Errorf("rule %d: %v\n%s", m.rule, err, out)
 			continue
 		}
-		what := ""
-		if c := cause.FindStringSubmatch(out); c != nil {
-			what = regexp.MustCompile(`(?m)^run \d+: (.*)$`).FindStringSubmatch(out)[1]
+		for _, seed := range seeds {
+			out, err := exec.Command(lab, "campaign", "--seed", seed, "--runs", strconv.Itoa(most), "--jobs", "1").CombinedOutput()
+			got := report.FindStringSubmatch(string(out))
+			if got == nil {
+				t.Errorf("rule %d: %v\n%s", m.rule, err, out)
+				continue
+			}
+			what := "NOT FOUND"
+			if c := cause.FindStringSubmatch(string(out)); c != nil {
+				what = c[1]
+			}
+			if got[2] == "0" {
+				t.Errorf("rule %d: %s: %s runs from seed %s did not find it", m.rule, m.what, got[1], seed)
+			}
+			row := fmt.Sprintf("%-4d %-5s %-60s %-6s %s\n", m.rule, m.tool, m.what, got[1], what)
+			table += row
+			fmt.Fprint(os.Stderr, row)
 		}
-		if got[2] == "0" {
-			t.Errorf("rule %d: %s: %s runs did not find it", m.rule, m.what, got[1])
-			what = "NOT FOUND"
-		}
-		table += fmt.Sprintf("%-4d %-58s %-6s %s\n", m.rule, m.what, got[1], what)
-		fmt.Fprintf(os.Stderr, "%-4d %-58s %-6s %s\n", m.rule, m.what, got[1], what)
 	}
 	t.Log("\n" + table)
 }
@@ -62,8 +74,9 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// hunt builds the lab with the fault in it and lets it play until it finds something.
-func (m mutant) hunt(dir string) (string, error) {
+// build makes the lab with the fault in it. Its text is what the compiler says.
+func (m mutant) build(lab string) (string, error) {
+	dir := filepath.Dir(lab)
 	const root = "../../.."
 	replace := map[string]string{}
 	for i, e := range m.edits {
@@ -92,16 +105,9 @@ func (m mutant) hunt(dir string) (string, error) {
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", filepath.Join(dir, "lab"), "./cmd/lbvm-lab")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", lab, "./cmd/lbvm-lab")
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return string(out), err
-	}
-	args := []string{"campaign", "--seed", "1", "--runs", strconv.Itoa(most), "--jobs", "1"}
-	if typ := map[string]string{"virsh": "kvm", "xm": "xen", "exec": vmexec.Type}[m.tool]; typ != "" { // no guest of another knows its driver
-		args = append(args, "--type", typ)
-	}
-	out, err := exec.Command(filepath.Join(dir, "lab"), args...).CombinedOutput()
+	out, err := build.CombinedOutput()
 	return string(out), err
 }

@@ -95,11 +95,15 @@ var faults = [...]func(r *rand.Rand, typ string) string{
 	func(r *rand.Rand, _ string) string { // a node is lost, its fencing is owed, and somebody starts the VM elsewhere meanwhile
 		return fmt.Sprintf("loose; %s %s %d; wait %d; start %s", pick(r, []string{"die", "isolate"}), pick(r, []string{"node1", "node1", "node2", "node3"}), 20+r.Intn(90), r.Intn(pick(r, []int{3, 15})), pick(r, members[:]))
 	},
-	func(r *rand.Rand, typ string) string { // what a technology of one's own does not say is never "stopped"
-		if typ != vmexec.Type {
+	func(r *rand.Rand, typ string) string { // who does not say, as libvirtd while it is updated, is never "stopped"; people and rgmanager go on meanwhile
+		if typ != vmexec.Type && typ != "kvm" {
 			return strikes("kill")(r, typ)
 		}
-		return fmt.Sprintf("silent %s %d", pick(r, []string{"node1", "node1", "node2", "node3"}), 1+r.Intn(40))
+		fault := fmt.Sprintf("silent %s %d", pick(r, []string{"node1", "node1", "node2", "node3"}), 1+r.Intn(40))
+		if r.Intn(2) == 0 {
+			fault += "; " + pick(r, []string{"disable", "rginit node1", "move node2", "status"})
+		}
+		return fault
 	},
 	func(r *rand.Rand, _ string) string { // booted by hand while its memory waits; a start while nobody can read the record
 		return fmt.Sprintf(pick(r, []string{"disable; hand %s; enable %s", "damage; start %[2]s"}), pick(r, members[:]), pick(r, members[:]))
@@ -125,9 +129,31 @@ var faults = [...]func(r *rand.Rand, typ string) string{
 		if blow == "die" || blow == "isolate" {
 			blow += fmt.Sprint(" ", r.Intn(90))
 		}
-		return "at during:migrate " + blow
+		fault := "at during:migrate " + blow
+		if typ == "kvm" && r.Intn(3) > 0 { // and the target is asked before libvirt has ended what stands there
+			fault = fmt.Sprintf("at during:migrate %s; +%s %s; wait %d; inquire %[3]s; wait %d; inquire %[3]s", pick(r, []string{"killall", "killall", "die 40"}),
+				pick(r, []string{"migrate", "relocate"}), pick(r, members[1:]), 4+r.Intn(9), r.Intn(9))
+		}
+		return fault
+	},
+	func(r *rand.Rand, typ string) string { // the network goes at the last moment of a push: its end is not known, half a copy stays, and people go on
+		if typ == "openvz" {
+			return strikes("kill")(r, typ)
+		}
+		return fmt.Sprintf("fail node1 migrate %s; %s %s; %s", pick(r, []string{"undefined", "undefined-lost"}), pick(r, []string{"migrate", "relocate"}), pick(r, members[1:]),
+			pick(r, []string{"disable", "rginit node1", "stop node1", "inquire node1"}))
+	},
+	func(r *rand.Rand, typ string) string { // a node is taken out of the cluster in the moment in which the VM is sent to it
+		if typ == "openvz" {
+			return strikes("kill")(r, typ)
+		}
+		to := pick(r, members[1:])
+		return fmt.Sprintf("at %s@node1 leave-%s; +%s %s", pick(r, goes[:]), to, pick(r, []string{"migrate", "relocate"}), to)
 	},
 }
+
+// goes are the points that an agent passes when it has found the target of a push to be a member, until the push begins.
+var goes = [...]string{"lock:done", "ticket.used:done", "state:sending", "state:sending/fill", "state:sending/sync", "state:sending/syncdir", "state:sending:done", "tool:migrate"}
 
 func strikes(what string) func(r *rand.Rand, _ string) string {
 	return func(r *rand.Rand, _ string) string {

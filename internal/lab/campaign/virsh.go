@@ -284,7 +284,7 @@ func (n *node) virshMigrate(t *task, a *action, words []string, how string, term
 	}
 	w.judgePush(n, to)
 	n.begins(jobMove)
-	to.has, to.since, to.incoming, to.early = torso, w.now, true, w.r.Intn(3) == 0
+	to.has, to.since, to.incoming, to.early = torso, w.now, true, w.r.Intn(2) == 0
 	to.processes()
 	over := false
 	defer func() {
