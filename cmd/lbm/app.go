@@ -54,6 +54,9 @@ func (w world) app() *cli.App {
 			"   lbm add /etc/vz/conf/101.conf  take an existing VM into it\n" +
 			"   lbm -l                      where is what\n" +
 			"   lbm migrate 101 node2       hand a running VM to another node\n" +
+			"   lbm evacuate node2          hand all its VMs to other nodes\n" +
+			"   lbm failback node2          bring them home\n" +
+			"   lbm place 101               start it where there is most room\n" +
 			"   lbm restart 101             boot it anew\n" +
 			"   lbm repair 101              bring its service back to where it is\n" +
 			"   lbm confirm-down 101 node2  node2 is off: let its VM start elsewhere\n" +
@@ -74,7 +77,34 @@ func (w world) app() *cli.App {
 		Writer: w.stdout, ErrWriter: w.stderr,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
-		Commands:       []*cli.Command{w.initCommand(), w.addCommand(), w.removeCommand(), w.purgeCommand(), w.listCommand(), w.historyCommand(), w.handoffCommand(), w.migrateCommand(), w.restartCommand(), w.repairCommand(), w.confirmDownCommand(), w.takeCommand(), w.markLeftCommand(), w.guardCommand(), w.blackboxCommand(), w.checkCommand(), w.evalCommand(), w.explainCommand(), w.replayCommand(), w.doctorCommand(), w.notifyCommand(), w.execCommand(), w.ccsCommand()},
+		Commands: []*cli.Command{
+			w.initCommand(),
+			w.addCommand(),
+			w.removeCommand(),
+			w.purgeCommand(),
+			w.listCommand(),
+			w.historyCommand(),
+			w.handoffCommand(),
+			w.migrateCommand(),
+			w.evacuateCommand(),
+			w.failbackCommand(),
+			w.placeCommand(),
+			w.restartCommand(),
+			w.repairCommand(),
+			w.confirmDownCommand(),
+			w.takeCommand(),
+			w.markLeftCommand(),
+			w.guardCommand(),
+			w.blackboxCommand(),
+			w.checkCommand(),
+			w.evalCommand(),
+			w.explainCommand(),
+			w.replayCommand(),
+			w.doctorCommand(),
+			w.notifyCommand(),
+			w.execCommand(),
+			w.ccsCommand(),
+		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm --help", c.Args().First()), exitUsage)

@@ -66,16 +66,31 @@ func (w world) ground(ctx context.Context, vm string) (ground, error) {
 	if g.svc, err = resolve(st, vm); err != nil {
 		return g, refused(err)
 	}
-	log := logrus.New()
-	log.SetOutput(w.stderr)
-	log.SetLevel(logrus.ErrorLevel) // what a request came to is said by the command
+	g.mover = w.mover(id, shared)
+	return g, nil
+}
+
+// mover asks for moves.
+func (w world) mover(id host.Identity, shared string) move.Mover {
 	members := membership.Of(w.host, w.run)
-	g.mover = move.Mover{Manager: w.manager(), Shared: shared, Clock: w.clock, Wait: w.wait, Log: log, Waiting: w.progress(),
-		Fresh: w.fresh(), Journal: balance.OpenJournal(filepath.Join(w.host.Path(id.LogDir), balance.JournalName)),
+	return move.Mover{Manager: w.manager(), Shared: shared, Clock: w.clock, Wait: w.wait, Log: w.quiet(), Waiting: w.progress(),
+		Fresh: w.fresh(), Journal: w.journal(id),
 		Gone: func(ctx context.Context, node, boot string, left bool) (bool, error) {
 			return membership.Gone(ctx, members, shared, node, boot, left)
 		}}
-	return g, nil
+}
+
+// quiet is a log for errors only: what a request came to is said by the command.
+func (w world) quiet() logrus.FieldLogger {
+	log := logrus.New()
+	log.SetOutput(w.stderr)
+	log.SetLevel(logrus.ErrorLevel)
+	return log
+}
+
+// journal is that of the moves.
+func (w world) journal(id host.Identity) *balance.FileJournal {
+	return balance.OpenJournal(filepath.Join(w.host.Path(id.LogDir), balance.JournalName))
 }
 
 // onVM is what the commands on one VM that ask the cluster manager begin with.

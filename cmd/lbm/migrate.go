@@ -9,19 +9,23 @@ import (
 
 	"github.com/lbvm/lbvm/internal/move"
 	"github.com/lbvm/lbvm/internal/term"
+	"github.com/lbvm/lbvm/pkg/balance"
 )
 
 func (w world) migrateCommand() *cli.Command {
 	return &cli.Command{
-		Name: "migrate", Usage: "hand a running VM to another node", ArgsUsage: "VM NODE",
+		Name: "migrate", Usage: "hand a running VM to another node", ArgsUsage: "VM [NODE]",
 		Description: "Asks the cluster manager to relocate the VM's service, with the instruction that keeps its memory,\n" +
 			"and verifies where it has come to run. Checks come first, from what the nodes publish of themselves:\n" +
 			"what is not fit, or not known, is refused, and nothing is changed. --dry-run shows every check.\n\n" +
+			"Without NODE the best node is taken: of those that the failover domain, memory, and apart and together of\n" +
+			"lbvm.conf allow, the one with the best priority, and of these the least loaded. Where the checks refuse\n" +
+			"it, the next best is.\n\n" +
 			"--method says how the manager is asked. `ticket` relocates (clusvcadm -r) and tells the stop on the\n" +
 			"source how the memory shall pass; it works for every VM. `manager` is the manager's own live migration\n" +
 			"(clusvcadm -M) of a VM that stands directly below <rm>. `auto` takes ticket, and manager only where the\n" +
 			"cluster has no shared storage.\n\n" +
-			"   lbm migrate 101 node2\n" +
+			"   lbm migrate 101\n   lbm migrate 101 node2\n" +
 			"   lbm migrate --dry-run xen:web1 node3\n" +
 			"   lbm migrate --method=manager web1 node3\n\n" +
 			"Exit codes: 0 it runs on NODE, 1 failed, 2 usage, 3 refused and nothing changed, 4 not verified,\n5 it runs elsewhere, 130 interrupted before anything was begun.",
@@ -31,8 +35,8 @@ func (w world) migrateCommand() *cli.Command {
 			outputFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			if c.NArg() != 2 {
-				return tooMany(c, "lbm migrate needs a VM and a node")
+			if c.NArg() != 1 && c.NArg() != 2 {
+				return tooMany(c, "lbm migrate needs a VM, and may have a node")
 			}
 			method, ok := map[string]move.Method{"auto": move.Auto, "ticket": move.ByTicket, "manager": move.ByManager}[c.String("method")]
 			if !ok {
@@ -66,6 +70,19 @@ func (w world) migrate(c *cli.Context, vm, target string, method move.Method, as
 	}
 	r := g.request("asked for")
 	r.Target, r.Method = target, method
+	if target == "" {
+		d, err := w.best(c.Context, g, balance.Wish{VMs: []string{g.ref()}}, func(node string) error {
+			r.Target = node
+			return g.mover.Check(c.Context, r)
+		})
+		if err != nil {
+			return err
+		}
+		target, r.Target, r.Why = d.Target, d.Target, r.Why+", best node"
+		if !asJSON {
+			fmt.Fprintf(w.stdout, "%s is the best node for %s (%s)\n", target, g.ref(), chosen(d))
+		}
+	}
 	if c.Bool("dry-run") {
 		return w.showChecks(c, g, r, asJSON)
 	}

@@ -39,7 +39,7 @@ func WriteEvacuation(shared string, e Evacuation) error {
 		return err
 	}
 	// Not its parents: below a mount point that has lost its share there is nothing to be made.
-	if err := os.Mkdir(filepath.Join(shared, EvacuatedDir), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(filepath.Join(shared, EvacuatedDir), 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("noting that %s is evacuated: %w", e.Member, err)
 	}
 	p := keyval.Pairs{{Key: "format", Value: "1"}, {Key: "member", Value: e.Member}, {Key: "since", Value: e.Since.Format(time.RFC3339)}, {Key: "by", Value: e.By}}

@@ -3,6 +3,7 @@ package monitor
 import (
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
@@ -27,6 +28,7 @@ func view(st cluster.Status, read facts, isClosed closed) (balance.View, []strin
 		if crowd[v.VMs[i].Service] > 1 {
 			v.VMs[i].MayRun = []balance.Placement{}
 		}
+		v.VMs[i].MayRun = slices.DeleteFunc(v.VMs[i].MayRun, func(p balance.Placement) bool { return p.Node == v.VMs[i].Owner })
 	}
 	for _, vm := range v.VMs {
 		if crowd[vm.Service] > 1 {
@@ -37,7 +39,7 @@ func view(st cluster.Status, read facts, isClosed closed) (balance.View, []strin
 	return v, warnings
 }
 
-// wholeView is view with services that hold several VMs.
+// wholeView is view with services that hold several VMs, and with a VM's owner among where it may run.
 func wholeView(st cluster.Status, read facts, isClosed closed) (balance.View, []string) {
 	v := balance.View{Quorate: st.Quorate, Nodes: []balance.Node{}, VMs: []balance.VM{}}
 	var warnings []string
@@ -71,7 +73,7 @@ func wholeView(st cluster.Status, read facts, isClosed closed) (balance.View, []
 		vm := balance.VM{Name: s.VM, Type: s.VMType, Service: s.ID, Owner: s.Owner, LastOwner: s.LastOwner,
 			State: state(s), Frozen: s.Frozen, Since: s.Since, MayRun: []balance.Placement{}}
 		for _, p := range s.MayRun {
-			if p.Node != s.Owner && can[p.Node] {
+			if can[p.Node] {
 				vm.MayRun = append(vm.MayRun, balance.Placement{Node: p.Node, Score: p.Score})
 			}
 		}

@@ -61,7 +61,7 @@ func TestInput(t *testing.T) {
 	if vm := in.View.VMs[0]; vm.Mem != 3<<29 {
 		t.Errorf("101 has %d MiB", vm.Mem>>20)
 	}
-	if vm := in.View.VMs[1]; len(vm.MayRun) != 2 {
+	if vm := in.View.VMs[1]; len(vm.MayRun) != 3 {
 		t.Errorf("one of two VMs of a service may run on %v", vm.MayRun)
 	}
 	if v, _ := view(w.mgr.status, func(m string) (host.Facts, error) { return host.ReadFacts(shared, m) }, func(m string) (string, error) { return host.Closed(shared, m) }); len(v.VMs[1].MayRun) != 0 || len(v.VMs[0].MayRun) != 2 || v.Nodes[2].Closed == "" {

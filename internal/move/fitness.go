@@ -128,8 +128,8 @@ func (m Mover) askFacts(ctx context.Context, r Request, source string, kind hand
 func (m Mover) nameFree(r Request, f host.Facts) (string, error) {
 	for _, g := range f.Guests {
 		if g.Type == r.Type && g.Name == r.VM {
-			return "", fmt.Errorf("node %s said %s ago that it has a %s:%s (%s): if it has left since, try again after the next lblog",
-				r.Target, m.Clock.Now().Sub(f.At).Round(time.Second), g.Type, g.Name, g.State)
+			return "", later{fmt.Errorf("node %s said %s ago that it has a %s:%s (%s): if it has left since, try again after the next lblog",
+				r.Target, m.Clock.Now().Sub(f.At).Round(time.Second), g.Type, g.Name, g.State)}
 		}
 	}
 	if !slices.Contains(f.Lists, r.Type) {
@@ -137,6 +137,11 @@ func (m Mover) nameFree(r Request, f host.Facts) (string, error) {
 	}
 	return "no " + r.Type + ":" + r.VM + " is on " + r.Target, nil
 }
+
+// later is a refusal that may pass by itself: it is ErrLater.
+type later struct{ error }
+
+func (l later) Is(target error) bool { return target == ErrLater }
 
 // ready asks whether the target sees what the VM is started from.
 func ready(r Request, f host.Facts) (string, error) {

@@ -77,6 +77,8 @@ type Mover struct {
 // Errors of Move and Finish. ErrRefused says that nothing was changed.
 var (
 	ErrRefused = errors.New("refused")
+	// ErrLater says that a refusal may pass by itself, with the next run of lblog.
+	ErrLater = errors.New("try again later")
 	// ErrElsewhere says that the VM runs, but not where it was sent.
 	ErrElsewhere = errors.New("it runs elsewhere")
 	// ErrFailed says that the VM is not running after the move, or that the manager failed it.

@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/evacuate"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/term"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// byFailback is the command in journals.
+const byFailback = "lbm failback"
+
+func (w world) failbackCommand() *cli.Command {
+	return &cli.Command{
+		Name: "failback", Usage: "bring VMs home: what an evacuation has moved away, or what prefers another node", ArgsUsage: "[NODE]",
+		Description: "Opens NODE, if it was evacuated, and moves back what lbm evacuate has moved away from it. VMs whose ordered\n" +
+			"failover domain prefers one node to the one that they are on go there, too, unless the domain says\n" +
+			"nofailback. Without NODE all nodes are meant that are online. The plan is shown first.\n\n" +
+			"What does not come home now (no memory there, apart or together, a frozen service) is remembered, and the\n" +
+			"next lbm failback tries again.\n\n" +
+			"   lbm failback --dry-run\n   lbm failback node2\n   lbm failback --yes --wait 10m node2   (the init script: when the node is up again)\n\n" +
+			"Exit codes: 0 all are home (--dry-run: would be), 1 failed, 2 usage, 3 refused and nothing changed,\n" +
+			"4 not verified, 5 some VMs stay where they are, 130 interrupted: told is what is where.",
+		Flags: append(fleetFlags(), &cli.DurationFlag{Name: "wait", Usage: "wait up to `TIME` until NODE is a member and was measured"}),
+		Action: func(c *cli.Context) error {
+			switch {
+			case c.NArg() > 1:
+				return tooMany(c, "lbm failback takes one node")
+			case c.Duration("wait") < 0:
+				return tooMany(c, "--wait is a time, as 90s or 5m")
+			case c.Duration("wait") > 0 && c.NArg() != 1:
+				return tooMany(c, "--wait waits for one node: name it")
+			}
+			o, err := w.options(c, byFailback, "failback asked for")
+			if err != nil {
+				return err
+			}
+			return w.failback(c, c.Args().First(), o)
+		},
+	}
+}
+
+func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
+	ctx := c.Context
+	f, err := w.fleet()
+	if err != nil {
+		return err
+	}
+	if err := f.await(ctx, node, c.Duration("wait")); err != nil {
+		return err
+	}
+	notes, err := f.notes(node)
+	if err != nil {
+		return err
+	}
+	in, err := f.first(ctx)
+	if err != nil {
+		return err
+	}
+	if node != "" {
+		n, err := nodeNamed(in.View, node)
+		if err == nil && !n.Online {
+			err = refused(fmt.Errorf("%s is not online, or the cluster manager does not run there", node))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	home := f.homes(in.View, notes, node)
+	for _, n := range nodesOf(home) {
+		lock, err := f.alone(n, "lbm failback "+n)
+		if err != nil {
+			return err
+		}
+		defer lock.close()
+		if !c.Bool("dry-run") {
+			if err := f.end(ctx, byFailback, func(m balance.Move) bool { return m.To == n }); err != nil {
+				return err
+			}
+		}
+	}
+	wish := balance.Wish{VMs: slices.Sorted(maps.Keys(home)), Only: home}
+	plan, err := evacuate.Plan(ctx, in, wish)
+	if err != nil {
+		return refused(err)
+	}
+	rows, err := f.rows(ctx, plan, in)
+	if err != nil {
+		return err
+	}
+	for i := range rows { // where it belongs, though it stays
+		if rows[i].To == nil && rows[i].Why != nil {
+			rows[i].Why = known(fmt.Sprintf("it belongs to %s: %s", home[rows[i].VM], *rows[i].Why))
+		}
+	}
+	if done, err := w.agreeHome(c, node, rows, notes, o); done || err != nil {
+		return err
+	}
+	if err := f.open(notes); err != nil {
+		return refused(err)
+	}
+	stop := w.watching(ctx)
+	begun := w.clock.Now()
+	list := f.carryOut(ctx, plan, wish, o)
+	stop()
+	rest, err := f.settle(ctx, notes)
+	if err != nil {
+		return cli.Exit(fmt.Sprintf("what has come home was not noted: %v; check with lbm list", err), exitUnknown)
+	}
+	t := sum(list)
+	if o.asJSON {
+		if err := term.JSON(w.stdout, evacuation{Node: known(node), Plan: rows, VMs: doneRows(list), Left: rest}); err != nil {
+			return err
+		}
+	} else {
+		for _, e := range notes {
+			fmt.Fprintf(w.stdout, "%s is open: VMs are sent there again\n", e.Member)
+		}
+		if len(list) > 0 {
+			fmt.Fprintf(w.stdout, "%s came home in %s\n", vms(t.moved), w.clock.Now().Sub(begun).Round(100*time.Millisecond))
+		}
+	}
+	switch code := t.code(ctx); {
+	case code == 0:
+		return nil
+	case code == exitInterrupted:
+		return cli.Exit("interrupted: lbm failback goes on; lbm list tells what is where", code)
+	default:
+		return cli.Exit("not all came home: lbm failback tries again what stands above", code)
+	}
+}
+
+// notes are those of the nodes that are meant.
+func (f *fleet) notes(node string) ([]host.Evacuation, error) {
+	if f.shared == "" {
+		return nil, nil
+	}
+	if node != "" {
+		e, there, err := host.ReadEvacuation(f.shared, node)
+		if err != nil {
+			return nil, refused(err)
+		}
+		if !there {
+			return nil, nil
+		}
+		return []host.Evacuation{e}, nil
+	}
+	list, err := host.Evacuations(f.shared)
+	if err != nil {
+		return nil, refused(err)
+	}
+	return list, nil
+}
+
+// homes are the nodes to which VMs are to return, if they are online; the nodes of the notes count as open from now on.
+func (f *fleet) homes(v balance.View, notes []host.Evacuation, node string) map[string]string {
+	left := map[string]string{}
+	for _, e := range notes {
+		f.opens[e.Member] = true
+		for _, vm := range e.VMs {
+			left[vm] = e.Member
+		}
+	}
+	out := evacuate.Home(v, left)
+	maps.DeleteFunc(out, func(_, home string) bool {
+		return node != "" && home != node || !slices.ContainsFunc(v.Nodes, func(n balance.Node) bool { return n.Name == home && n.Online })
+	})
+	for i := range v.Nodes { // this look was made before it was known what opens
+		n := &v.Nodes[i]
+		if leaves, err := host.IsLeaving(f.shared, n.Name); f.opens[n.Name] && err == nil && !leaves {
+			n.Closed = ""
+		}
+	}
+	return out
+}
+
+func nodesOf(home map[string]string) []string {
+	return slices.Compact(slices.Sorted(maps.Values(home)))
+}
+
+// agreeHome shows the plan and asks.
+func (w world) agreeHome(c *cli.Context, node string, rows []planRow, notes []host.Evacuation, o fleetOptions) (done bool, err error) {
+	dry := c.Bool("dry-run")
+	going, staying := counts(rows)
+	switch {
+	case o.asJSON && dry:
+		err = term.JSON(w.stdout, evacuation{Node: known(node), DryRun: true, Plan: rows, VMs: []doneRow{}, Left: []string{}})
+	case o.asJSON:
+		return false, nil
+	case len(rows) == 0:
+		fmt.Fprintln(w.stdout, "no VM has to come home")
+	default:
+		if err = w.showPlan(rows); err == nil {
+			fmt.Fprintf(w.stdout, "\n%s would come home, %d at a time at most", vms(going), o.parallel)
+			if staying > 0 {
+				fmt.Fprintf(w.stdout, "; %s would stay", vms(staying))
+			}
+			fmt.Fprintln(w.stdout)
+		}
+	}
+	if err == nil && dry && !o.asJSON {
+		for _, e := range notes {
+			fmt.Fprintf(w.stdout, "%s would be open again\n", e.Member)
+		}
+		fmt.Fprintln(w.stdout, "nothing was changed")
+	}
+	switch {
+	case err != nil:
+		return true, err
+	case dry && staying > 0:
+		return true, cli.Exit("", exitPartly)
+	case dry:
+		return true, nil
+	case going == 0 || c.Bool("yes"):
+		return false, nil
+	}
+	return false, w.confirm(c.Context, "", "yes")
+}
+
+// open takes back that nothing is sent to these nodes. What has not come home stays noted.
+func (f *fleet) open(notes []host.Evacuation) error {
+	for _, e := range notes {
+		e.Open = true
+		if err := host.WriteEvacuation(f.shared, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle notes what is still to come home, and drops the notes of nodes to which nothing is. It gives what is not home.
+func (f *fleet) settle(ctx context.Context, notes []host.Evacuation) ([]string, error) {
+	rest := []string{}
+	if len(notes) == 0 {
+		return rest, nil
+	}
+	st, err := f.w.manager().Status(context.WithoutCancel(ctx))
+	if err != nil {
+		return rest, err
+	}
+	var errs []error
+	for _, e := range notes {
+		e.Open = true
+		e.VMs = slices.DeleteFunc(slices.Clone(e.VMs), func(vm string) bool {
+			for _, s := range st.Services {
+				if s.VMType+":"+s.VM == vm {
+					return s.Owner == e.Member
+				}
+			}
+			return true // it is in the cluster no more
+		})
+		rest = append(rest, e.VMs...)
+		if len(e.VMs) == 0 {
+			errs = append(errs, host.DropEvacuation(f.shared, e.Member))
+		} else {
+			errs = append(errs, host.WriteEvacuation(f.shared, e))
+		}
+	}
+	return rest, errors.Join(errs...)
+}
+
+// await waits until a node is a member with its manager, and has measured itself in this boot.
+func (f *fleet) await(ctx context.Context, node string, limit time.Duration) error {
+	if limit == 0 {
+		return nil
+	}
+	until := f.w.wait.Now().Add(limit)
+	for {
+		why := ""
+		switch st, err := f.w.manager().Status(ctx); {
+		case err != nil:
+			why = err.Error()
+		case !st.Quorate:
+			why = "the cluster has no quorum"
+		case !onlineMember(st, node):
+			why = node + " is no member yet, or its cluster manager does not run"
+		case f.shared != "":
+			if facts, err := host.ReadFacts(f.shared, node); err != nil {
+				why = err.Error()
+			} else if facts.At.IsZero() {
+				why = "lblog has not run on " + node + " yet"
+			}
+		}
+		if why == "" {
+			return nil
+		}
+		if !f.w.wait.Now().Before(until) {
+			return refused(errors.New(strings.TrimSuffix(why, "\n")))
+		}
+		if f.w.wait.Sleep(ctx, awaitStep) != nil {
+			return cli.Exit("interrupted: nothing was changed", exitInterrupted)
+		}
+	}
+}
+
+// awaitStep is how often it is looked whether a node is up.
+const awaitStep = 2 * time.Second
