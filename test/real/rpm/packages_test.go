@@ -142,8 +142,7 @@ func lint(t *testing.T, dist string) {
 	}
 }
 
-// source shows that the source package holds all that a build without a network needs: make rpm built from the same
-// archive, with GOPROXY=off.
+// source builds the packages anew from the source package, in a network namespace without any network.
 func source(t *testing.T, dist string) {
 	list, err := filepath.Glob(filepath.Join(dist, "*.src.rpm"))
 	if err != nil || len(list) != 1 {
@@ -160,5 +159,21 @@ func source(t *testing.T, dist string) {
 	out, err = run(t, "", "tar", "tzf", archives[0])
 	if err != nil || !strings.Contains(out, "/vendor/modules.txt\n") || !strings.Contains(out, "/vendor/github.com/urfave/cli/v2/") {
 		t.Errorf("the archive holds no modules: %v", err)
+	}
+	again := t.TempDir()
+	out, err = run(t, "", real.Need(t, "unshare"), "--net", "rpmbuild", "--rebuild", "--quiet", "--target", "x86_64-redhat-linux",
+		"--define", "_topdir "+again, "--define", "_rpmdir "+again, list[0])
+	if err != nil {
+		t.Fatalf("rpmbuild --rebuild: %v\n%s", err, out)
+	}
+	for _, p := range packages(t, dist, "x86_64") {
+		want, err := run(t, "", "rpm", "-qpl", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := run(t, "", "rpm", "-qpl", filepath.Join(again, "x86_64", filepath.Base(p)))
+		if err != nil || got != want {
+			t.Errorf("%s: built anew it holds other files: %v\n%s", filepath.Base(p), err, got)
+		}
 	}
 }
