@@ -138,6 +138,12 @@ func newTrigger(args []string) *trigger {
 			w.tell("%s is killed", t.name)
 			t.kill()
 		}
+	case "look":
+		g.do = func(w *world, t *task) {
+			if t.node != nil && t.node.rg {
+				w.agent(t.node, "status", "")
+			}
+		}
 	case "guest":
 		g.do = func(w *world, _ *task) { w.crashGuest() }
 	default:

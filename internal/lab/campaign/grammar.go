@@ -32,7 +32,7 @@ var steps = [...]struct{ form, does string }{
 	{"rginit NODE", "the stop of a node where rgmanager starts"},
 	{"inquire NODE", "the agent's status"},
 	{"wait SECONDS", "nothing is asked for meanwhile"},
-	{"at STRIKE BLOW [SECONDS]", "STRIKE is POINT[@NODE][#K], * for any; BLOW is kill, killall (virsh too, where it moves the guest), die, isolate (fenced after SECONDS), guest, or leave-NODE (that node leaves in order)"},
+	{"at STRIKE BLOW [SECONDS]", "STRIKE is POINT[@NODE][#K], * for any; BLOW is kill, killall (virsh too, where it moves the guest), die, isolate (fenced after SECONDS), guest, look (a status comes there), or leave-NODE (that node leaves in order)"},
 	{"die NODE SECONDS", "it loses its power, and is fenced so much later"},
 	{"isolate NODE SECONDS", "it is cut off, its guests run on, and it is fenced so much later"},
 	{"join NODE SECONDS", "it boots; its boot script is so late"},
@@ -124,7 +124,7 @@ func checkWord(kind, word string) error {
 		if node, leaves := strings.CutPrefix(word, leaveBlow); leaves {
 			return checkWord("NODE", node)
 		}
-		return oneOf("blow", "kill", "killall", "die", "isolate", "guest")
+		return oneOf("blow", "kill", "killall", "die", "isolate", "guest", "look")
 	case "HOW":
 		return oneOf("failure", "fails", "busy", "stays", "refused", "lost", "undefined", "undefined-lost")
 	case "TOOL":

@@ -10,9 +10,18 @@ import (
 
 // Every numbered rule has its mutant, and every mutant follows the source.
 func TestEveryRuleHasItsMutant(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/campaign.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	have := map[int]bool{}
 	for _, m := range mutants() {
 		have[m.rule] = true
+		for _, tale := range m.tales {
+			if !strings.Contains(string(page), tale) {
+				t.Errorf("rule %d: %q does not stand in docs/campaign.md", m.rule, tale)
+			}
+		}
 		for _, e := range m.edits {
 			b, err := os.ReadFile("../../../" + e.file)
 			if err != nil {

@@ -43,6 +43,11 @@ func TestMutants(t *testing.T) {
 			t.Errorf("rule %d: %v\n%s", m.rule, err, out)
 			continue
 		}
+		for _, tale := range m.tales {
+			if out, err := exec.Command(lab, "campaign", "--run", tale).CombinedOutput(); err == nil || !strings.Contains(string(out), "!! ") {
+				t.Errorf("rule %d: %s: %q does not find it", m.rule, m.what, tale)
+			}
+		}
 		for _, seed := range seeds {
 			out, err := exec.Command(lab, "campaign", "--seed", seed, "--runs", strconv.Itoa(most), "--jobs", "1").CombinedOutput()
 			got := report.FindStringSubmatch(string(out))

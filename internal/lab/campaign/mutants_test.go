@@ -6,7 +6,8 @@ type mutant struct {
 	rule  int
 	what  string
 	edits []edit
-	tool  string // whose answers it misreads: virsh, xm or exec; "" for a fault of the protocol
+	tool  string   // whose answers it misreads: virsh, xm or exec; "" for a fault of the protocol
+	tales []string // runs of docs/campaign.md that find it
 }
 
 // edit replaces a text that stands once in a file.
@@ -119,8 +120,9 @@ func misread() []mutant {
 		return mutant{rule: rule, what: what, edits: []edit{{file, from, to}}, tool: tool}
 	}
 	return []mutant{
-		one(27, "virsh", "half a copy at the target counts as running", kvm,
-			"case said(err, \"only on the source host\"):\n\t\td.State = Torso", "case said(err, \"only on the source host\"):\n\t\td.State = Running"),
+		{rule: 27, tool: "virsh", what: "half a copy at the target counts as running", edits: []edit{
+			{kvm, "case said(err, \"only on the source host\"):\n\t\td.State = Torso", "case said(err, \"only on the source host\"):\n\t\td.State = Running"}},
+			tales: []string{"kvm 38 enable node1; at during:migrate killall; +migrate node2; wait 12; inquire node2; wait 10"}},
 		one(27, "virsh", "half a copy of which nothing has come yet counts as running", "internal/hypervisor/kvm_parse.go",
 			"as what arrives does before its first page\n\t\treturn Torso", "as what arrives does before its first page\n\t\treturn Running"),
 		one(24, "virsh", "half a copy at the target counts as absent", kvm,
@@ -131,6 +133,10 @@ func misread() []mutant {
 			`return withoutLibvirtd(err, k.tools.Host, vm)`, `return Detail{State: Absent}, nil`),
 		one(22, "virsh", "a push whose tool failed has stayed", live,
 			"end, err := l.afterPush(ctx, tool == nil, false)\n\tif end == stayed &&", "end, err := map[bool]ending{true: left, false: stayed}[tool == nil], error(nil)\n\tif end == stayed &&"),
+		{rule: 27, tool: "xm", what: "half a copy at the target counts as running, twice", edits: []edit{
+			{"internal/hypervisor/xen_parse.go", "case l.paused() && r.neverRan():", "case l.paused() && r.neverRan():\n\t\treturn Running\n\tcase false:"},
+			{"internal/vm/look.go", "if announced && d.NeverRan {", `if announced && d.NeverRan && me == "" {`}},
+			tales: []string{"xen 1 enable node1; at during:migrate die 5; +relocate node2; wait 30", "xen 5 enable node1; unmount node2; +migrate node2; wait 4; inquire node2"}},
 		one(27, "xm", "who never ran counts as running", "internal/vm/look.go", "if announced && d.NeverRan {", `if announced && d.NeverRan && me == "" {`),
 		one(8, "exec", "an answer that no line means is stopped", reads,
 			"case found == nil:\n\t\treturn hypervisor.Unknown, fmt.Errorf(", "case found == nil:\n\t\tif r.Code >= 0 {\n\t\t\treturn hypervisor.Stopped, nil\n\t\t}\n\t\treturn hypervisor.Unknown, fmt.Errorf("),

@@ -143,6 +143,12 @@ var faults = [...]func(r *rand.Rand, typ string) string{
 		return fmt.Sprintf("fail node1 migrate %s; %s %s; %s", pick(r, []string{"undefined", "undefined-lost"}), pick(r, []string{"migrate", "relocate"}), pick(r, members[1:]),
 			pick(r, []string{"disable", "rginit node1", "stop node1", "inquire node1"}))
 	},
+	func(r *rand.Rand, typ string) string { // a status comes while the guest is sent or saved, as one comes every half minute
+		if typ == "openvz" {
+			return "at during:dump look; +relocate " + pick(r, members[1:])
+		}
+		return fmt.Sprintf("at during:%s look; +%s %s", pick(r, []string{"migrate", "migrate", "save"}), pick(r, []string{"migrate", "relocate", "move"}), pick(r, members[1:]))
+	},
 	func(r *rand.Rand, typ string) string { // a node is taken out of the cluster in the moment in which the VM is sent to it
 		if typ == "openvz" {
 			return strikes("kill")(r, typ)
