@@ -62,6 +62,7 @@ func (w world) app() *cli.App {
 			"   lbm confirm-down 101 node2  node2 is off: let its VM start elsewhere\n" +
 			"   lbm take 101                before it is started by hand on this node\n" +
 			"   lbm history 101             what happened to it\n" +
+			"   lbm why-down 101            why it does not run, and what to type next\n" +
 			"   lbm handoff 101             what its hand-off record means, and what comes next\n" +
 			"   lbm blackbox                what this node's agents did last\n" +
 			"   lbm check                   is lbvm.conf right?\n" +
@@ -101,6 +102,7 @@ func (w world) app() *cli.App {
 			w.explainCommand(),
 			w.replayCommand(),
 			w.doctorCommand(),
+			w.whyDownCommand(),
 			w.notifyCommand(),
 			w.execCommand(),
 			w.ccsCommand(),

@@ -29,3 +29,19 @@ func StartedGroups(ctx context.Context, h host.Host, r run.Runner, c clock.Clock
 	}
 	return out, nil
 }
+
+// Group is what rgmanager says of one group, which need not hold a VM; false where it has none of that id. Where it may
+// run is not said.
+func Group(ctx context.Context, h host.Host, r run.Runner, c clock.Clock, id string) (Service, bool, error) {
+	m := &rgmanager{h, r, c}
+	rep, err := m.report(ctx)
+	if err != nil {
+		return Service{}, false, fmt.Errorf("asking the cluster manager: %w", err)
+	}
+	for _, g := range rep.groups {
+		if g.id == id {
+			return g.service(id, "", ""), true, nil
+		}
+	}
+	return Service{}, false, nil
+}

@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"internal/host", "pkg/ccs", "pkg/balance/conf", "internal/parsed", "internal/manpage", "internal/manpage/pagetest"},
 	{"internal/probe", "internal/membership", "internal/hypervisor", "internal/cluster", "internal/handoff", "internal/handoff/protocol", "pkg/balance"},
 	{"pkg/balance/replay", "internal/vm", "internal/sample", "internal/move", "internal/amend", "internal/lbvmagent", "internal/trial", "internal/check", "internal/guard", "internal/notify", "internal/metrics"},
-	{"internal/monitor", "internal/evacuate", "internal/setup", "internal/adopt", "internal/doctor"},
+	{"internal/monitor", "internal/evacuate", "internal/setup", "internal/adopt", "internal/doctor", "internal/why"},
 }
 
 // labMayImport is all of ours that the lab may use: it judges the rest.

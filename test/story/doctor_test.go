@@ -63,4 +63,15 @@ func TestDoctorOnASoundLab(t *testing.T) {
 	if err := os.Symlink("../../shared", filepath.Join(w.l.Root("node3"), "shared")); err != nil {
 		t.Fatal(err)
 	}
+
+	// And one service is down: the manager's word, the record and the next command are told.
+	w.on("node1", "clusvcadm", "-d", "centos1")
+	if out := w.on("node1", "lbm", "why-down", "-o", "json", "101"); !strings.Contains(out, `"cause": "disabled"`) || !strings.Contains(out, `"next": "lbm repair 101"`) ||
+		!strings.Contains(out, "Its memory waits in an image on the shared storage") {
+		t.Errorf("why-down says %s", out)
+	}
+	w.on("node1", "lbm", "repair", "101")
+	if out := w.on("node1", "lbm", "why-down", "-o", "json", "101"); !strings.Contains(out, `"down": false`) {
+		t.Errorf("why-down says %s", out)
+	}
 }
