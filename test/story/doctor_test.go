@@ -38,6 +38,12 @@ func TestDoctorOnASoundLab(t *testing.T) {
 	if out, code := w.tryOn("node1", "lbm", "doctor", "--all"); code != 0 || out != "3 nodes: 0 errors, 0 warnings, 0 not known\n" {
 		t.Errorf("exit %d: %s", code, out)
 	}
+	if out := w.on("node2", "lbm", "doctor", "--verbose"); !strings.Contains(out, "node2: members: fine") {
+		t.Errorf("--verbose says %s", out)
+	}
+	if out := w.on("node2", "lbm", "doctor", "-o", "json"); !strings.Contains(out, `"errors": 0`) {
+		t.Errorf("-o json says %s", out)
+	}
 
 	// One node loses its share's marker from sight, another one's agent is an old one.
 	old := filepath.Join(w.l.Root("node2"), "usr/share/cluster/xen.sh")
