@@ -161,13 +161,15 @@ func (c *call) migrate(life context.Context, w words) int {
 	// The name was in the configuration before the domain was renamed: the target uses it at once.
 	receiving, hangUp := context.WithCancel(life)
 	defer hangUp()
+	delivering, stop := context.WithCancel(life)
+	defer stop()
 	refused := make(chan struct{})
 	c.n.Go(func(context.Context) {
 		defer close(refused)
 		// Its end says all: the target has refused, or the migration is over.
 		r := lab.Request{Node: c.n.Name, Argv: []string{"xend", "receive", id}, Stdin: d.conf.json()}
 		if _, err := lab.Call(receiving, socket, r); err != nil {
-			return
+			stop() // nobody waits there for what is delivered
 		}
 	})
 	copied, done := context.WithTimeout(life, copyTakes(d.conf.bytes(), true))
@@ -195,7 +197,7 @@ func (c *call) migrate(life context.Context, w words) int {
 		c.x.drop(d)
 		return 0
 	}
-	r, err := lab.Call(life, socket, lab.Request{Node: c.n.Name, Argv: []string{"xend", "deliver", id}, Stdin: memory})
+	r, err := lab.Call(delivering, socket, lab.Request{Node: c.n.Name, Argv: []string{"xend", "deliver", id}, Stdin: memory})
 	if err == nil && r.Code == notExpected {
 		return fail()
 	}
@@ -209,11 +211,40 @@ const notExpected = 2
 
 // arrival is a domain whose memory is on its way.
 type arrival struct {
-	d      *domain
+	known  chan struct{}   // closed when its `receive` has come, which other calls of the source may overtake
+	d      *domain         // nil if that was refused; set before known is closed
 	memory chan lab.Memory // taken at most once
 	filled chan error
 	over   chan struct{} // nothing is taken any more
 	stays  atomic.Bool   // what has arrived is not dropped when the source goes (xl)
+}
+
+// arriving is what a token stands for, also before the call that says so.
+func (x *xend) arriving(token string) *arrival {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	a := x.arrivals[token]
+	if a == nil {
+		a = &arrival{known: make(chan struct{}), memory: make(chan lab.Memory), filled: make(chan error, 1), over: make(chan struct{})}
+		x.arrivals[token] = a
+	}
+	return a
+}
+
+// announced waits for the `receive` of a token, and is nil where that was refused or is over.
+func (x *xend) announced(ctx context.Context, token string) *arrival {
+	a := x.arriving(token)
+	select {
+	case <-a.known:
+	case <-ctx.Done():
+		return nil
+	}
+	select {
+	case <-a.over:
+		return nil
+	default:
+		return a
+	}
 }
 
 // relocation answers another node's xend.
@@ -225,7 +256,7 @@ func (x *xend) relocation(ctx context.Context, n *lab.Node, r lab.Request) run.R
 	case "receive":
 		return x.receive(ctx, n, token, r.Stdin, len(r.Argv) > 3)
 	case "go", "leave":
-		return x.last(r.Argv[1], token)
+		return x.last(ctx, r.Argv[1], token)
 	case "deliver":
 		return x.deliver(ctx, token, r.Stdin)
 	}
@@ -241,20 +272,15 @@ func (x *xend) receive(ctx context.Context, n *lab.Node, token string, conf []by
 	if byXL {
 		name += incoming
 	}
+	a := x.arriving(token)
+	defer close(a.over) // the token stays known: nothing waits for it again
 	d, err := x.add(n, c, name)
 	if err != nil {
+		close(a.known)
 		return run.Result{Code: 1}
 	}
-	a := &arrival{d: d, memory: make(chan lab.Memory), filled: make(chan error, 1), over: make(chan struct{})}
-	x.mu.Lock()
-	x.arrivals[token] = a
-	x.mu.Unlock()
-	defer func() {
-		close(a.over)
-		x.mu.Lock()
-		delete(x.arrivals, token)
-		x.mu.Unlock()
-	}()
+	a.d = d
+	close(a.known)
 	for {
 		select {
 		case <-ctx.Done(): // the source gave up or died
@@ -274,11 +300,12 @@ func (x *xend) receive(ctx context.Context, n *lab.Node, token string, conf []by
 }
 
 func (x *xend) deliver(ctx context.Context, token string, b []byte) run.Result {
-	x.mu.Lock()
-	a := x.arrivals[token]
-	x.mu.Unlock()
 	m, _, err := unpack(b, signature)
-	if a == nil || err != nil {
+	if err != nil {
+		return run.Result{Code: notExpected}
+	}
+	a := x.announced(ctx, token)
+	if a == nil {
 		return run.Result{Code: notExpected}
 	}
 	select {

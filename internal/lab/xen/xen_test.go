@@ -318,3 +318,58 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	})
 }
+
+// What is delivered waits for the call that announces it: on a loaded machine calls of one migration overtake each other, and
+// a migration that nothing is wrong with failed.
+func TestDeliveryWaitsForItsAnnouncement(t *testing.T) {
+	l := newLab(t, "")
+	file := filepath.Join(l.Root("a"), "saved")
+	l.Want(0, "", "a", "xm create "+filepath.Join(l.Root("a"), "etc/xen/vm1"))
+	l.Want(0, "", "a", "xm save vm1 "+file)
+	memory, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, conf, err := unpack(memory, signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(ctx context.Context, word, token string, stdin []byte) (int, error) {
+		r, err := lab.Call(ctx, l.NodeSocket("b"), lab.Request{Node: "a", Argv: []string{"xend", word, token}, Stdin: stdin})
+		return r.Code, err
+	}
+	brief, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if code, err := ask(brief, "deliver", "one", memory); err == nil {
+		t.Errorf("what nothing has announced yet is answered: %d", code)
+	}
+	type answer struct {
+		code int
+		err  error
+	}
+	delivered := make(chan answer, 1)
+	go func() {
+		code, err := ask(context.Background(), "deliver", "two", memory)
+		delivered <- answer{code, err}
+	}()
+	if code, err := ask(context.Background(), "receive", "two", conf.json()); code != 0 || err != nil {
+		t.Errorf("receive: %d, %v", code, err)
+	}
+	if a := <-delivered; a.code != 0 || a.err != nil {
+		t.Errorf("deliver: %+v", a)
+	}
+	if got := rows(l, "b"); got["vm1"] == "" {
+		t.Errorf("%v", got)
+	}
+	// One that is over, or was refused, is waited for no more.
+	for _, token := range []string{"two", "three"} {
+		if token == "three" {
+			if code, err := ask(context.Background(), "receive", token, conf.json()); code == 0 || err != nil {
+				t.Errorf("a second vm1: %d, %v", code, err)
+			}
+		}
+		if code, err := ask(context.Background(), "deliver", token, memory); code != notExpected || err != nil {
+			t.Errorf("%s: %d, %v", token, code, err)
+		}
+	}
+}

@@ -84,11 +84,13 @@ func (c *call) xlMigrate(life context.Context, w words) int {
 	token := hex.EncodeToString(b[:])
 	receiving, hangUp := context.WithCancel(life)
 	defer hangUp()
+	delivering, stop := context.WithCancel(life)
+	defer stop()
 	refused := make(chan struct{})
 	c.n.Go(func(context.Context) {
 		defer close(refused)
 		if _, err := ask(receiving, d.conf.json(), "receive", token, "xl"); err != nil {
-			return // its end says all
+			stop() // nobody waits there for what is delivered
 		}
 	})
 	tell("migration target: Ready to receive domain.\nSaving to migration stream new xl format (info 0x3/0x0/1234)\n", 0)
@@ -118,7 +120,7 @@ func (c *call) xlMigrate(life context.Context, w words) int {
 		<-refused
 		return stay(senderResumed)
 	}
-	if r, err := ask(life, memory, "deliver", token); err != nil || r.Code != 0 {
+	if r, err := ask(delivering, memory, "deliver", token); err != nil || r.Code != 0 {
 		return stay(senderResumed)
 	}
 	c.x.rename(d, name+away)
@@ -147,10 +149,8 @@ func (c *call) xlMigrate(life context.Context, w words) int {
 }
 
 // last is the source's last word to xl's receiver: go, or (the lab's own) leave what has arrived where it is.
-func (x *xend) last(word, token string) run.Result {
-	x.mu.Lock()
-	a := x.arrivals[token]
-	x.mu.Unlock()
+func (x *xend) last(ctx context.Context, word, token string) run.Result {
+	a := x.announced(ctx, token)
 	if a == nil {
 		return run.Result{Code: notExpected}
 	}
