@@ -105,6 +105,24 @@ func (w world) confPath(q evalQuery) string {
 
 // ruleConfig reads lbvm.conf and lbresources.conf. Broken algorithms are lbm check's business, unless one is asked for.
 func (w world) ruleConfig(q evalQuery) (*balance.Config, error) {
+	file, res, err := w.ruleFiles(q)
+	if err != nil {
+		return nil, err
+	}
+	cfg, _ := balance.NewConfig(file, res)
+	return cfg, nil
+}
+
+// lateConfig is ruleConfig for who asks for the rule of one VM.
+func (w world) lateConfig(q evalQuery) (*balance.Config, error) {
+	file, res, err := w.ruleFiles(q)
+	if err != nil {
+		return nil, err
+	}
+	return balance.LateConfig(file, res), nil
+}
+
+func (w world) ruleFiles(q evalQuery) (*conf.File, *conf.Resources, error) {
 	file, res, diags, err := conf.Load(func(p string) ([]byte, error) {
 		if p == q.config {
 			return os.ReadFile(p)
@@ -118,14 +136,13 @@ func (w world) ruleConfig(q evalQuery) (*balance.Config, error) {
 	}
 	switch {
 	case err != nil && file == nil && q.config == "":
-		return nil, w.missing(err)
+		return nil, nil, w.missing(err)
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case file == nil || res == nil:
-		return nil, errors.New("the configuration has errors: see lbm check")
+		return nil, nil, errors.New("the configuration has errors: see lbm check")
 	}
-	cfg, _ := balance.NewConfig(file, res)
-	return cfg, nil
+	return file, res, nil
 }
 
 func (w world) confName(q evalQuery) string {

@@ -132,7 +132,9 @@ func (w world) replayWorld(c *cli.Context, cfg *balance.Config) (*replay.World, 
 	}
 	passes := filepath.Join(w.host.Path(id.LogDir), balance.PassesName)
 	return replay.Recording{Config: cfg, Samples: cfg.Logs(w.host.Path(cfg.Paths.LogDir)),
-		Passes: func(at time.Time) (*balance.Pass, error) { return balance.PassAt(passes, at, 15*time.Minute) }}.World(from, to)
+		Passes: func(at time.Time) (*balance.Pass, error) {
+			return balance.PassOf(passes, at, 15*time.Minute, func(string, string) bool { return false })
+		}}.World(from, to)
 }
 
 func (w world) showReplay(ctx context.Context, world *replay.World, policies []replay.Policy, asJSON bool) error {

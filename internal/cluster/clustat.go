@@ -15,6 +15,7 @@ type report struct {
 	members  []Member
 	groups   []group
 	hasGroup bool // a <groups> section is there
+	names    map[string]bool
 }
 
 type group struct {
@@ -29,7 +30,7 @@ type group struct {
 // the next attribute or the end of the tag follows, and entities are plain text. All that the caller relies on
 // must be there.
 func parseClustat(text string) (report, error) {
-	var r report
+	r := report{names: map[string]bool{}}
 	start := strings.Index(text, "<?xml")
 	if start < 0 {
 		if start = strings.Index(text, "<clustat"); start < 0 {
@@ -39,12 +40,13 @@ func parseClustat(text string) (report, error) {
 	r.note = strings.TrimSpace(text[:start])
 	rest := text[start:]
 	seen := map[string]bool{}
+	attrs := map[string]string{} // of the tag at hand
 	for {
 		i := strings.IndexByte(rest, '<')
 		if i < 0 {
 			break
 		}
-		t, after, err := readTag(rest[i:])
+		t, after, err := readTag(rest[i:], attrs)
 		if err != nil {
 			return r, fmt.Errorf("%w: %w", ErrAnswer, err)
 		}
@@ -138,11 +140,10 @@ func (r *report) takeGroup(t tag) error {
 	if sec, err := strconv.ParseInt(t.attrs["last_transition"], 10, 64); err == nil && sec > 0 {
 		g.since = time.Unix(sec, 0)
 	}
-	for _, old := range r.groups {
-		if old.id == g.id {
-			return fmt.Errorf("the group %q stands twice", g.id)
-		}
+	if r.names[g.id] {
+		return fmt.Errorf("the group %q stands twice", g.id)
 	}
+	r.names[g.id] = true
 	r.groups = append(r.groups, g)
 	return nil
 }
@@ -188,8 +189,10 @@ func (t tag) flag(name string) (bool, error) {
 	return false, fmt.Errorf("<%s>: %s=%q is neither 0 nor 1", t.name, name, t.attrs[name])
 }
 
-// readTag reads the markup at the start of s and gives what follows it.
-func readTag(s string) (tag, string, error) {
+// readTag reads the markup at the start of s and gives what follows it. The attributes are kept in a map that is used
+// again: a cluster may have thousands of services.
+func readTag(s string, attrs map[string]string) (tag, string, error) {
+	clear(attrs)
 	if strings.HasPrefix(s, "<?") {
 		_, after, ok := strings.Cut(s, "?>")
 		if !ok {
@@ -198,7 +201,7 @@ func readTag(s string) (tag, string, error) {
 		return tag{name: "?"}, after, nil
 	}
 	n := 1 + len(s[1:]) - len(strings.TrimLeft(s[1:], "/abcdefghijklmnopqrstuvwxyz_"))
-	t := tag{name: strings.TrimSuffix(s[1:n], "/"), attrs: map[string]string{}}
+	t := tag{name: strings.TrimSuffix(s[1:n], "/"), attrs: attrs}
 	if n > 1 && s[n-1] == '/' && n > 2 { // <name/>
 		n--
 	}
@@ -249,7 +252,12 @@ func valueEnd(s string) int {
 }
 
 func isKey(s string) bool {
-	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == ""
+	for i := range len(s) {
+		if (s[i] < 'a' || s[i] > 'z') && s[i] != '_' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // quoteStart is the beginning of a text for a message.

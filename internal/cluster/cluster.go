@@ -49,10 +49,10 @@ type Service struct {
 	LastOwner  string // "" none
 	State      State
 	Frozen     bool
-	Partial    bool // a part that does not matter to the service is stopped: it may be this VM
-	Live       bool // the manager can migrate it: rgmanager, directly below <rm>, alone, of a type that can; Pacemaker, allow-migrate
-	LiveOnly   bool // the manager migrates it whatever it is asked
-	MayRun     []Placement
+	Partial    bool              // a part that does not matter to the service is stopped: it may be this VM
+	Live       bool              // the manager can migrate it: rgmanager, directly below <rm>, alone, of a type that can; Pacemaker, allow-migrate
+	LiveOnly   bool              // the manager migrates it whatever it is asked
+	MayRun     []Placement       // services share lists that are equal: not to be changed
 	Params     map[string]string // of the VM in cluster.conf
 	Since      time.Time         // of the last start, stop or failure; zero where unknown. A live migration does not show.
 }

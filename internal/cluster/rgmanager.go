@@ -103,6 +103,7 @@ func services(d *ccs.Document, r report) []Service {
 	}
 	out := []Service{}
 	named, rules := map[string]bool{}, ccs.DefaultRules()
+	known := map[placed][]Placement{}
 	for _, s := range d.Services() {
 		named[s.ID()] = true
 		vms := s.VMs(vmTypes()...)
@@ -111,11 +112,19 @@ func services(d *ccs.Document, r report) []Service {
 		}
 		g := states[s.ID()] // none: Unknown
 		domain := domains[strings.ToLower(s.Domain())]
-		may := placements(domain, online, g)
+		key := placed{domain: domain.Name}
+		if domain.NoFailback {
+			key.started, key.owner = g.state == Started, g.owner
+		}
+		may, ok := known[key]
+		if !ok {
+			may = placements(domain, online, g)
+			known[key] = may
+		}
 		for _, vm := range vms {
 			x := g.service(s.ID(), vm.Type, vm.Name)
-			t, known := rules.Find(s.Type)
-			x.Live = known && t.Declares("migrate") && len(s.Children) == 0
+			t, found := rules.Find(s.Type)
+			x.Live = found && t.Declares("migrate") && len(s.Children) == 0
 			x.MayRun, x.Params = may, vm.Attrs
 			out = append(out, x)
 		}
@@ -127,6 +136,12 @@ func services(d *ccs.Document, r report) []Service {
 		}
 	}
 	return out
+}
+
+// placed is what the nodes of a service follow from: services that share it share the list.
+type placed struct {
+	domain, owner string
+	started       bool
 }
 
 func placements(d ccs.Domain, online []string, g group) []Placement {

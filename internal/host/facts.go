@@ -1,8 +1,10 @@
 package host
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -89,6 +91,60 @@ func ReadFacts(shared, member string) (Facts, error) {
 	return f, nil
 }
 
+// ReadLoad is ReadFacts without VMs. What a node says of each VM of cluster.conf is most of a large cluster's facts, and
+// only who moves a VM asks for it.
+func ReadLoad(shared, member string) (Facts, error) {
+	if err := CheckName(member); err != nil {
+		return Facts{}, err
+	}
+	file, err := os.Open(filepath.Join(shared, NodesDir, member))
+	if err != nil {
+		return Facts{}, fmt.Errorf("reading the facts of %s: %w", member, err)
+	}
+	defer file.Close()
+	b, err := withoutVMs(file)
+	if err != nil {
+		return Facts{}, fmt.Errorf("reading the facts of %s: %w", member, err)
+	}
+	f, err := parseFacts(b)
+	if err != nil {
+		return Facts{}, fmt.Errorf("reading the facts of %s: %w", member, err)
+	}
+	if f.Member != member {
+		return Facts{}, fmt.Errorf("the facts of %s speak of %q", member, f.Member)
+	}
+	return f, nil
+}
+
+// withoutVMs leaves the lines out that parseVMs reads. Behind the guests nothing else stands, and it is not even read; in a
+// file of an older version the guests stand behind. A line that is cut off stays, and shows that the file is.
+func withoutVMs(in io.Reader) ([]byte, error) {
+	var out []byte
+	r := bufio.NewReaderSize(in, 4<<10)
+	guests := false
+	for ofVM, begins := false, true; ; {
+		piece, err := r.ReadSlice('\n')
+		if begins {
+			begin := string(piece[:min(len(piece), len("cpu_model="))])
+			guests = guests || strings.HasPrefix(begin, "guest=")
+			ofVM = strings.HasPrefix(begin, "vm=") || strings.HasPrefix(begin, "lacks=") || strings.HasPrefix(begin, "not_live=") || begin == "cpu_model="
+			if ofVM && guests {
+				return out, nil
+			}
+		}
+		if !ofVM || errors.Is(err, io.EOF) {
+			out = append(out, piece...)
+		}
+		begins = err == nil
+		switch {
+		case errors.Is(err, io.EOF):
+			return out, nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
 // WriteFacts publishes the facts of this node.
 func WriteFacts(shared string, f Facts) error {
 	if err := CheckName(f.Member); err != nil {
@@ -157,6 +213,16 @@ func (f Facts) format() []byte {
 		}
 		add("technology", text)
 	}
+	for _, g := range f.Guests {
+		state := strings.Join(strings.Fields(g.State), "-")
+		if state == "" {
+			state = "unknown"
+		}
+		add("guest", fmt.Sprintf("%s:%s %s %d %s", g.Type, g.Name, state, g.Mem, strconv.FormatFloat(g.CPU, 'f', 4, 64)))
+		for _, name := range sortedKeys(g.Uses) {
+			add("uses", name+" "+strconv.FormatFloat(g.Uses[name], 'g', -1, 64))
+		}
+	}
 	for _, v := range f.VMs {
 		add("vm", fmt.Sprintf("%s:%s %d", v.Type, v.Name, v.Mem))
 		for _, lack := range v.Lacks {
@@ -167,16 +233,6 @@ func (f Facts) format() []byte {
 		}
 		if v.NotLive != "" {
 			add("not_live", strings.Join(strings.Fields(v.NotLive), " "))
-		}
-	}
-	for _, g := range f.Guests {
-		state := strings.Join(strings.Fields(g.State), "-")
-		if state == "" {
-			state = "unknown"
-		}
-		add("guest", fmt.Sprintf("%s:%s %s %d %s", g.Type, g.Name, state, g.Mem, strconv.FormatFloat(g.CPU, 'f', 4, 64)))
-		for _, name := range sortedKeys(g.Uses) {
-			add("uses", name+" "+strconv.FormatFloat(g.Uses[name], 'g', -1, 64))
 		}
 	}
 	return p.Format()

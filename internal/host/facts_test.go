@@ -162,3 +162,52 @@ func FuzzParseFacts(f *testing.F) {
 		}
 	})
 }
+
+// Who wants to know what a node has and runs reads no line of the VMs of cluster.conf, wherever they stand.
+func TestReadLoad(t *testing.T) {
+	dir := shared(t)
+	want := facts()
+	if err := WriteFacts(dir, want); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, NodesDir, want.Member)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	vms := strings.Index(text, "vm=")
+	guests := strings.Index(text, "guest=")
+	if guests < 0 || guests > vms {
+		t.Fatalf("the guests do not stand in front of the VMs:\n%s", text)
+	}
+	older := text[:guests] + text[vms:] + text[guests:vms] // as versions before this one wrote it
+	want.VMs = nil
+	for name, text := range map[string]string{"new": text, "older": older, "without guests": text[:guests] + text[vms:], "a long line": text[:guests] + "kernel2=" + strings.Repeat("x", 10_000) + "\n" + text[guests:]} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadLoad(dir, want.Member)
+		if name == "without guests" {
+			got.Guests = want.Guests
+		}
+		got.At = want.At
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	for name, text := range map[string]string{"torn in front": text[:guests-3], "torn in a guest": text[:vms-3], "torn in a VM, older": older[:len(older)-3]} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadLoad(dir, want.Member); err == nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if _, err := ReadLoad(dir, "node9"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("never published: %v", err)
+	}
+	if _, err := ReadLoad(dir, "../x"); !errors.Is(err, ErrName) {
+		t.Errorf("a path: %v", err)
+	}
+}

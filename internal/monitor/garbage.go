@@ -14,3 +14,9 @@ func SpareGarbage() {
 	debug.SetGCPercent(garbagePercent)
 	debug.SetMemoryLimit(garbageLimit)
 }
+
+// HoldGarbage is SpareGarbage for who answers one question: nothing is collected up to that memory.
+func HoldGarbage() {
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(garbageLimit)
+}

@@ -48,7 +48,7 @@ func (m Monitor) look(ctx context.Context, o *opened, write bool, refused []bala
 		decide = balance.Decide
 	}
 	logs := o.config.Logs(m.Host.Path(o.config.Paths.LogDir)).At(at)
-	pass, err := decide(ctx, balance.Input{At: at, Config: o.config, View: v, Samples: logs, Recent: recent, Refused: refused, Trace: m.Trace})
+	pass, err := decide(ctx, balance.Input{At: at, Config: o.config, View: v, Samples: logs, Recent: recent, Refused: refused, Only: m.Only})
 	if err != nil {
 		return decided{}, interrupted(ctx, fail(lbvmagent.CauseCluster, err)) // rules that take so long would do so on every node
 	}

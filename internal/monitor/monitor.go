@@ -53,8 +53,8 @@ type Monitor struct {
 	// Teller replaces what tells those whom `notify` of lbvm.conf names; nil runs commands and posts to URLs.
 	Teller notify.Teller
 
-	// Trace says of which VMs, TYPE:NAME, every step of their rules is kept; nil is of none.
-	Trace func(vm string) bool
+	// Only is balance.Input.Only: who plans for one VM leaves out what does not matter to it.
+	Only func(balance.VM) bool
 
 	decide func(context.Context, balance.Input) (*balance.Pass, error) // nil is balance.Decide
 }

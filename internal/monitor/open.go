@@ -40,7 +40,7 @@ func (o *opened) close() {
 	}
 }
 
-func (o *opened) facts(member string) (host.Facts, error) { return host.ReadFacts(o.shared, member) }
+func (o *opened) facts(member string) (host.Facts, error) { return host.ReadLoad(o.shared, member) }
 
 func (o *opened) closed(member string) (string, error) { return host.Closed(o.shared, member) }
 
@@ -125,9 +125,14 @@ func (m Monitor) configuration(o *opened, tell Tell) (*balance.Config, error) {
 		return nil, fail(lbvmagent.CauseConfig, firstError(diags))
 	}
 	o.notify = file.Notify
-	cfg, diags := balance.NewConfig(file, res)
-	for _, d := range diags {
-		tell(d)
+	var cfg *balance.Config
+	if m.Only != nil {
+		cfg = balance.LateConfig(file, res)
+	} else {
+		cfg, diags = balance.NewConfig(file, res)
+		for _, d := range diags {
+			tell(d)
+		}
 	}
 	if dir := cfg.Paths.LogDir; strings.TrimRight(dir, "/") != strings.TrimRight(o.id.LogDir, "/") {
 		o.warnings = append(o.warnings, fmt.Sprintf("logdir of %s is %s, and lbm init has made %s: do all nodes see one folder?", path, dir, o.id.LogDir))

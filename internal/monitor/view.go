@@ -66,21 +66,36 @@ func wholeView(st cluster.Status, read facts, isClosed closed) (balance.View, []
 		}
 		v.Nodes = append(v.Nodes, n)
 	}
+	lists := map[*cluster.Placement][]balance.Placement{} // of thousands of VMs most may run on the same nodes
 	for _, s := range st.Services {
 		if s.VM == "" {
 			continue
 		}
 		vm := balance.VM{Name: s.VM, Type: s.VMType, Service: s.ID, Owner: s.Owner, LastOwner: s.LastOwner,
 			State: state(s), Frozen: s.Frozen, Since: s.Since, MayRun: []balance.Placement{}}
-		for _, p := range s.MayRun {
-			if can[p.Node] {
-				vm.MayRun = append(vm.MayRun, balance.Placement{Node: p.Node, Score: p.Score})
+		if len(s.MayRun) > 0 {
+			may, ok := lists[&s.MayRun[0]]
+			if !ok {
+				may = placements(s.MayRun, can)
+				lists[&s.MayRun[0]] = may
 			}
+			vm.MayRun = may
 		}
 		guests.of(&vm)
 		v.VMs = append(v.VMs, vm)
 	}
 	return v, warnings
+}
+
+// placements are those of the manager on nodes that can take a VM.
+func placements(list []cluster.Placement, can map[string]bool) []balance.Placement {
+	out := []balance.Placement{}
+	for _, p := range list {
+		if can[p.Node] {
+			out = append(out, balance.Placement{Node: p.Node, Score: p.Score})
+		}
+	}
+	return out
 }
 
 // state translates the manager's word. Of a service of which a part is stopped nobody knows whether the VM runs.

@@ -7,10 +7,11 @@ import (
 
 // Again decides a recorded pass again, from what it rested on: the view and the refusals that it holds, the journal as it
 // stood, and the samples that had been written by then. moves are those of the journal, back to Pass.At - Horizon; c is
-// the configuration of that time, which Pass.Config tells. zone is the one that rules see.
-func Again(ctx context.Context, old *Pass, c *Config, samples Samples, moves []Move, zone *time.Location, trace func(vm string) bool) (*Pass, error) {
+// the configuration of that time, which Pass.Config tells. zone is the one that rules see; only is
+// Input.Only.
+func Again(ctx context.Context, old *Pass, c *Config, samples Samples, moves []Move, zone *time.Location, only func(VM) bool) (*Pass, error) {
 	return Decide(ctx, Input{At: old.At.In(zone), Config: c, View: old.View, Samples: asThen{samples, old.Newest, c.Rails.withDefaults().Stale},
-		Recent: Then(moves, old.At), Refused: old.Refused, Trace: trace})
+		Recent: Then(moves, old.At), Refused: old.Refused, Only: only})
 }
 
 // asThen leaves out what was written behind a pass but is stamped before it: lblog stamps first, measures, then writes.

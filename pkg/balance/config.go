@@ -51,6 +51,8 @@ type Rule struct {
 	At      perl.Position
 	Text    string
 	Rails   map[string]bool // the rails that the block switches: false is off
+
+	late func() // compiles it, when it is first asked for
 }
 
 // RailSettings are the measures of the rails. Zero fields have their defaults.
@@ -87,9 +89,20 @@ func (s RailSettings) Horizon() time.Duration {
 	return max(repeatSpan, maxCooldown*s.Cooldown, s.InFlight, s.Settle) + time.Hour
 }
 
+// LateConfig is NewConfig that compiles an algorithm when Decide first asks for it: for who decides on one VM of thousands.
+// What is wrong with an algorithm is then in the Decision only. Such a Config is not for several goroutines.
+func LateConfig(f *conf.File, r *conf.Resources) *Config {
+	c, _ := newConfig(f, r, true)
+	return c
+}
+
 // NewConfig compiles the algorithms. Diagnostics hold what is wrong with them; a VM whose algorithm is broken is
 // decided upon as "stay", with the reason, and stops no other. f and r are what conf.Load gave and must not be nil.
 func NewConfig(f *conf.File, r *conf.Resources) (*Config, []conf.Diagnostic) {
+	return newConfig(f, r, false)
+}
+
+func newConfig(f *conf.File, r *conf.Resources, late bool) (*Config, []conf.Diagnostic) {
 	c := &Config{
 		Paths: f.Paths, Balance: slices.Clone(f.Balance), Rules: map[string]*Rule{},
 		Rails: RailSettings{Interval: f.Interval, Stale: f.Stale, Settle: f.Settle, Cooldown: f.Cooldown},
@@ -113,8 +126,14 @@ func NewConfig(f *conf.File, r *conf.Resources) (*Config, []conf.Diagnostic) {
 	funcs := hostFuncs(c)
 	var diags []conf.Diagnostic
 	compile := func(b *conf.Block, name string) *Rule {
-		rule, more := newRule(f, b, name, funcs)
-		diags = append(diags, more...)
+		rule := newRule(f, b, name)
+		if rule.Program != nil {
+			return rule
+		}
+		rule.late = func() { diags = append(diags, rule.compile(f, funcs)...) }
+		if !late {
+			rule.ready()
+		}
 		return rule
 	}
 	if f.Default != nil {
@@ -127,7 +146,7 @@ func NewConfig(f *conf.File, r *conf.Resources) (*Config, []conf.Diagnostic) {
 	return c, diags
 }
 
-func newRule(f *conf.File, b *conf.Block, name string, funcs []perl.Func) (*Rule, []conf.Diagnostic) {
+func newRule(f *conf.File, b *conf.Block, name string) *Rule {
 	at := perl.Position{File: f.Name, Line: b.Algorithm.Line, Col: b.Algorithm.Col, VM: b.VM}
 	rule := &Rule{Name: name, Info: b.Info.Text, At: at, Text: b.Algorithm.Text, Rails: map[string]bool{}}
 	for _, x := range b.Rails {
@@ -135,9 +154,20 @@ func newRule(f *conf.File, b *conf.Block, name string, funcs []perl.Func) (*Rule
 	}
 	if b.Builtin {
 		rule.Program = Relief{}
-		return rule, nil
 	}
-	program, found := perl.Compile([]byte(b.Algorithm.Text), at, funcs)
+	return rule
+}
+
+// ready compiles a rule that is not compiled yet.
+func (rule *Rule) ready() {
+	if late := rule.late; late != nil {
+		rule.late = nil
+		late()
+	}
+}
+
+func (rule *Rule) compile(f *conf.File, funcs []perl.Func) []conf.Diagnostic {
+	program, found := perl.Compile([]byte(rule.Text), rule.At, funcs)
 	var diags []conf.Diagnostic
 	for _, d := range found {
 		text := d.Text
@@ -161,11 +191,19 @@ func newRule(f *conf.File, b *conf.Block, name string, funcs []perl.Func) (*Rule
 	if rule.Err != nil {
 		rule.Program = nil
 	}
-	return rule, diags
+	return diags
 }
 
 // rule is the rule of a VM: the block that names it most closely, else the default, else nil.
 func (c *Config) rule(vm *VM, written string) *Rule {
+	rule := c.uncompiled(vm, written)
+	if rule != nil {
+		rule.ready()
+	}
+	return rule
+}
+
+func (c *Config) uncompiled(vm *VM, written string) *Rule {
 	_, service, _ := strings.Cut(vm.Service, ":")
 	for _, name := range []string{vm.ID(), vm.Name, written, vm.Service, service} {
 		if r, ok := c.Rules[name]; ok && name != "" {

@@ -22,6 +22,10 @@ type Input struct {
 	Recent  []Move               // the journal, back to At - RailSettings.Horizon
 	Refused []Refusal            // moves of an earlier look of this pass that the mover would not make
 	Trace   func(vm string) bool // asked with TYPE:NAME: keep every step of the rule; may be nil
+	// Only says which VMs are asked for; nil is all. Of a VM that the cluster does not have it is given the name alone. The
+	// Pass then holds the decisions on these alone, the same as if all were asked for (see alone.go), and counts no rails of
+	// others. Every step of their rules is kept.
+	Only func(VM) bool
 }
 
 // Refusal says that a move was refused before anything was changed: the target is too small, or silent.
@@ -45,30 +49,11 @@ func decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
 	for _, rail := range rails {
 		pass.Rails[rail.Name] = 0
 	}
-	var asks []ask
-	seen := map[*VM]bool{}
-	for _, name := range in.Config.Balance {
-		vm, err := r.index.find(name)
-		if err != nil {
-			pass.Decisions = append(pass.Decisions, Decision{VM: name, Err: err, Why: err.Error()})
-			continue
-		}
-		if seen[vm] { // named twice: 101 and openvz:101
-			continue
-		}
-		seen[vm] = true
-		a, d := r.byRule(ctx, vm, name)
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("deciding: %w", err)
-		}
-		a.index = len(pass.Decisions)
-		pass.Decisions = append(pass.Decisions, d)
-		if a.vm != nil {
-			asks = append(asks, a)
-		}
-	}
-	for _, a := range inTurn(asks) {
-		r.settle(ctx, a, &pass.Decisions[a.index])
+	list := r.balanced()
+	if in.Only == nil {
+		pass.Decisions = r.all(ctx, list, nil)
+	} else {
+		pass.Decisions = r.alone(ctx, list)
 	}
 	pass.Newest = r.newest
 	for i := range pass.Decisions {
@@ -80,6 +65,62 @@ func decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
 		return nil, fmt.Errorf("deciding: %w", err)
 	}
 	return pass, nil
+}
+
+// balanced is a VM that stands in balance, as it is written there. vm is nil where the cluster has none, and err says so.
+type balanced struct {
+	vm   *VM
+	name string
+	err  error
+}
+
+// balanced are the VMs in the order of balance.
+func (r *round) balanced() []balanced {
+	out := make([]balanced, 0, len(r.in.Config.Balance))
+	seen := map[*VM]bool{}
+	for _, name := range r.in.Config.Balance {
+		vm, err := r.index.find(name)
+		if err != nil {
+			vm = nil
+		} else if seen[vm] { // named twice: 101 and openvz:101
+			continue
+		}
+		seen[vm] = true
+		out = append(out, balanced{vm, name, err})
+	}
+	return out
+}
+
+// all decides on all VMs: first every rule is asked, then those get their turn that asked for something. Where asked is given
+// only the decisions that it says are good. A context that has ended shows in ctx.
+func (r *round) all(ctx context.Context, list []balanced, asked []bool) []Decision {
+	out := make([]Decision, 0, len(list))
+	var asks []ask
+	for _, b := range list {
+		a, d := r.first(ctx, b)
+		if ctx.Err() != nil {
+			return nil
+		}
+		a.index = len(out)
+		out = append(out, d)
+		if a.vm != nil {
+			asks = append(asks, a)
+		}
+	}
+	for _, a := range inTurn(asks) {
+		r.brief = asked != nil && !asked[a.index]
+		r.settle(ctx, a, &out[a.index])
+	}
+	r.brief = false
+	return out
+}
+
+// first asks the rule of a VM.
+func (r *round) first(ctx context.Context, b balanced) (ask, Decision) {
+	if b.vm == nil {
+		return ask{}, Decision{VM: b.name, Err: b.err, Why: b.err.Error()}
+	}
+	return r.byRule(ctx, b.vm, b.name)
 }
 
 // ask is a VM whose rule asked for a move or a report.
@@ -149,7 +190,7 @@ func (r *round) candidates(vm *VM) []Candidate {
 	list, ends := r.list[:0], r.ends[:0]
 	for _, p := range vm.MayRun {
 		if n := r.nodes[p.Node]; n != nil && n.Online && p.Node != vm.Owner {
-			list = append(list, Candidate{Node: p.Node, Score: p.Score, Guests: n.guests})
+			list = append(list, Candidate{Node: p.Node, Score: p.Score, Guests: n.guests - n.given})
 			ends = append(ends, n)
 		}
 	}
@@ -177,7 +218,7 @@ func (r *round) byRule(ctx context.Context, vm *VM, written string) (ask, Decisi
 	r.rule = rule
 	owner := r.nodes[vm.Owner]
 	if vm.State != Started || owner == nil || !owner.Online {
-		d.Vetoes = r.vetoes(vm)
+		d.Vetoes, d.asked, d.off = r.vetoes(vm), true, r.switchedOff()
 		d.Why = "its rule was not asked: it is " + vm.State.String() + " on " + orNone(vm.Owner)
 		return ask{}, d
 	}
@@ -202,7 +243,9 @@ func (r *round) settle(ctx context.Context, a ask, d *Decision) {
 		rank(d.Candidates, report)
 		d.Verdict, d.Target, d.Line = ReportOnly, d.Candidates[report[0]].Node, d.Candidates[report[0]].Line
 	}
-	r.explain(ctx, a.vm, a.rule, r.nodes[a.vm.Owner], d)
+	if !r.brief {
+		r.explain(ctx, a.vm, a.rule, r.nodes[a.vm.Owner], d)
+	}
 }
 
 // manyCandidates is how many candidates of a VM are kept though the rule said nothing of them.
@@ -211,7 +254,7 @@ const manyCandidates = 32
 // evaluate runs the rule for each candidate, or once for all if it never looked at one. It gives the gain that a built-in
 // one tells.
 func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d *Decision) (gain float64) {
-	trace := r.in.Trace != nil && r.in.Trace(vm.ID())
+	trace := r.in.Trace != nil && r.in.Trace(vm.ID()) || r.in.Only != nil && r.in.Only(*vm)
 	e := &r.eval
 	e.r, e.vm, e.of, e.reads, e.need, e.gain = r, vm.ID(), vm, nil, 0, 0
 	list := r.candidates(vm)
@@ -224,16 +267,19 @@ func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d
 		}
 		c := &list[i]
 		e.run(ctx, rule, owner, r.ends[i], c, trace)
-		if i > 0 || e.askedTarget || trace || !rule.Program.Deterministic() {
+		if i > 0 || e.askedTarget || !rule.Program.Deterministic() {
 			continue
 		}
 		if c.Said == SaidNothing {
-			d.Err, list = c.Err, nil
-			break
+			d.Err = c.Err
+			if !trace {
+				list = nil
+				break
+			}
 		}
 		for j := range list[1:] {
 			x := &list[1+j]
-			x.Said, x.Weight, x.Line, x.Output = c.Said, c.Weight, c.Line, c.Output
+			x.Said, x.Weight, x.Line, x.Output, x.Err, x.Trace = c.Said, c.Weight, c.Line, c.Output, c.Err, c.Trace
 		}
 		break
 	}
@@ -246,7 +292,10 @@ func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d
 
 // conclude puts the rails between the candidates that are wanted and a move.
 func (r *round) conclude(vm *VM, d *Decision, wanted []int) {
-	d.Vetoes = r.vetoes(vm)
+	d.Vetoes, d.asked, d.off = r.vetoes(vm), true, r.switchedOff()
+	if r.brief && len(d.Vetoes) > 0 {
+		return
+	}
 	free := make([]int, 0, len(wanted))
 	for _, i := range wanted {
 		c := &d.Candidates[i]
@@ -256,6 +305,9 @@ func (r *round) conclude(vm *VM, d *Decision, wanted []int) {
 			}
 			if text := rail.target(r, vm, c); text != "" {
 				c.Vetoes = append(c.Vetoes, Veto{rail.Name, text})
+				if r.brief {
+					break
+				}
 			}
 		}
 		if len(c.Vetoes) == 0 {
@@ -306,7 +358,9 @@ func (r *round) explain(ctx context.Context, vm *VM, rule *Rule, owner *node, d 
 	c := d.chosen()
 	if c != nil && c.Trace == nil && rule.Program.Deterministic() {
 		again, steps := Candidate{Node: c.Node}, evaluation{r: r, vm: vm.ID(), of: vm}
+		r.again = true
 		steps.run(ctx, rule, owner, r.nodes[c.Node], &again, true)
+		r.again = false
 		c.Trace = again.Trace
 	}
 	said := "migrate"

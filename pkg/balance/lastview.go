@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// LastView gives the VMs of the last whole pass of passes.log at path that was made before t, and when that was. The zero
+// LastView gives the VMs (Name, Type, Owner, Cores and Uses) of the last whole pass of passes.log at path that was made before t, and when that was. The zero
 // time says that there is none in the end of the file, or that it cannot be read. Of the line only what stands before the decisions is decoded: they
 // are most of it.
 func LastView(path string, t time.Time) (time.Time, []VM, error) {
@@ -65,7 +65,7 @@ func passStamp(line []byte) (time.Time, bool) {
 	return at, err == nil
 }
 
-// decodeVMs reads the VMs of a line without their placements.
+// decodeVMs reads of the VMs of a line what they are called, where they are, and what they use.
 func decodeVMs(line []byte) ([]VM, error) {
 	d := json.NewDecoder(bytes.NewReader(line))
 	if _, err := d.Token(); err != nil {
@@ -83,13 +83,19 @@ func decodeVMs(line []byte) ([]VM, error) {
 			}
 			continue
 		}
-		var list []jsonVM
+		var list []struct { // of the rest nobody asks
+			Name  string             `json:"name"`
+			Type  string             `json:"type"`
+			Owner *string            `json:"owner"`
+			Cores *float64           `json:"cpu_cores"`
+			Uses  map[string]float64 `json:"uses"`
+		}
 		if err := d.Decode(&list); err != nil {
 			return nil, err
 		}
 		out := make([]VM, 0, len(list))
 		for _, x := range list {
-			out = append(out, x.vm(nil))
+			out = append(out, VM{Name: x.Name, Type: x.Type, Owner: value(x.Owner), Cores: value(x.Cores), Uses: x.Uses})
 		}
 		return out, nil
 	}

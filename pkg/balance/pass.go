@@ -123,6 +123,9 @@ type Decision struct {
 	Candidates []Candidate
 	Considered int    // how many nodes there were to which it could go
 	Vetoes     []Veto // of the rails that hold the VM wherever it would go
+
+	asked bool     // the rails were; see Answers
+	off   []string // those that are switched off for the VM
 }
 
 // Candidate is a node to which the VM could go.

@@ -17,8 +17,13 @@ var ErrNoPass = errors.New("no pass was recorded then")
 // PassAt gives the last pass of passes.log at path, or of the one that was rotated away, that was not made after t, and
 // not before t - within. It looks for the place in the file and reads one line.
 func PassAt(path string, t time.Time, within time.Duration) (*Pass, error) {
+	return PassOf(path, t, within, nil)
+}
+
+// PassOf is PassAt with the decisions only that keep wants, by TYPE:NAME and service. nil wants all.
+func PassOf(path string, t time.Time, within time.Duration, keep func(vm, service string) bool) (*Pass, error) {
 	for _, name := range []string{path, path + ".1"} {
-		p, err := passIn(name, t)
+		p, err := passIn(name, t, keep)
 		if err != nil {
 			return nil, fmt.Errorf("looking for a pass: %w", err)
 		}
@@ -32,7 +37,7 @@ func PassAt(path string, t time.Time, within time.Duration) (*Pass, error) {
 	return nil, fmt.Errorf("%w: %s", ErrNoPass, t.Format(time.RFC3339))
 }
 
-func passIn(path string, t time.Time) (*Pass, error) {
+func passIn(path string, t time.Time, keep func(vm, service string) bool) (*Pass, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -66,7 +71,7 @@ func passIn(path string, t time.Time) (*Pass, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	return DecodePass(line)
+	return decodePass(line, keep)
 }
 
 // stampBehind gives the time of the first whole line of a pass that begins at or behind an offset, where it begins, and an

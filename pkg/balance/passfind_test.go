@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -55,6 +56,34 @@ func TestPassAt(t *testing.T) {
 	for at, ok := range map[time.Duration]bool{-time.Second: false, 159*time.Minute + time.Hour: true, 159*time.Minute + time.Hour + time.Second: false} {
 		if _, err := PassAt(path, testNow.Add(at), time.Hour); (err == nil) != ok {
 			t.Errorf("%s: %v", at, err)
+		}
+	}
+}
+
+// Who asks for some decisions gets these, and all else.
+func TestPassOf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), PassesName)
+	want := goldenPass(t)
+	want.Decisions[0].Why = `a rule that says {"vm":"openvz:102","service":null,"owner":null}`
+	if err := AppendPass(path, want); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := PassAt(path, want.At, 0)
+	if err != nil || len(whole.Decisions) < 3 {
+		t.Fatalf("%+v %v", whole, err)
+	}
+	for _, x := range append(whole.Decisions, Decision{VM: "none of them"}) {
+		got, err := PassOf(path, want.At, 0, func(vm, service string) bool { return vm == x.VM && service == x.Service })
+		if err != nil {
+			t.Fatal(err)
+		}
+		expected := *whole
+		expected.Decisions = nil
+		if x.VM != "none of them" {
+			expected.Decisions = []Decision{x}
+		}
+		if !reflect.DeepEqual(got, &expected) {
+			t.Errorf("%s: %+v", x.VM, got)
 		}
 	}
 }

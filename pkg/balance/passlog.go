@@ -334,9 +334,19 @@ func errorText(err error) *string {
 }
 
 // DecodePass reads a line. Errors come back as their text.
-func DecodePass(line []byte) (*Pass, error) {
-	var in jsonPass
+func DecodePass(line []byte) (*Pass, error) { return decodePass(line, nil) }
+
+// decodePass leaves out the decisions that keep does not want; they are most of a line. nil wants all.
+func decodePass(line []byte, keep func(vm, service string) bool) (*Pass, error) {
+	var in struct {
+		jsonPass
+		Decisions json.RawMessage `json:"decisions"`
+	}
 	if err := json.Unmarshal(line, &in); err != nil {
+		return nil, fmt.Errorf("reading a pass: %w", err)
+	}
+	decisions, err := decodeDecisions(in.Decisions, keep)
+	if err != nil {
 		return nil, fmt.Errorf("reading a pass: %w", err)
 	}
 	if in.At.IsZero() {
@@ -374,10 +384,44 @@ func DecodePass(line []byte) (*Pass, error) {
 		}
 		p.View.VMs = append(p.View.VMs, vm.vm(lists[vm.MayRun]))
 	}
-	for _, d := range in.Decisions {
-		p.Decisions = append(p.Decisions, decodeDecision(&d))
+	for i := range decisions {
+		p.Decisions = append(p.Decisions, decodeDecision(&decisions[i]))
 	}
 	return p, nil
+}
+
+func decodeDecisions(raw json.RawMessage, keep func(vm, service string) bool) ([]jsonDecision, error) {
+	var out []jsonDecision
+	if keep == nil && len(raw) > 0 {
+		return out, json.Unmarshal(raw, &out)
+	}
+	for rest := []byte(raw); ; {
+		// A quote in a text has a backslash before it: this begins a decision.
+		i := bytes.Index(rest, []byte(`{"vm":"`))
+		if i < 0 {
+			return out, nil
+		}
+		rest = rest[i:]
+		var head struct {
+			VM      string  `json:"vm"`
+			Service *string `json:"service"`
+		}
+		if end := bytes.Index(rest, []byte(`,"owner":`)); end > 0 {
+			if err := json.Unmarshal(append(rest[:end:end], '}'), &head); err != nil {
+				return nil, err
+			}
+		}
+		if head.VM == "" || keep(head.VM, value(head.Service)) {
+			var d jsonDecision
+			if err := json.NewDecoder(bytes.NewReader(rest)).Decode(&d); err != nil {
+				return nil, err
+			}
+			if keep(d.VM, value(d.Service)) {
+				out = append(out, d)
+			}
+		}
+		rest = rest[1:]
+	}
 }
 
 func (j *jsonVM) vm(may []Placement) VM {

@@ -43,7 +43,11 @@ func (r *round) share(vm *VM, x Resource, load float64, to *node) float64 {
 	if owner == nil {
 		return 0
 	}
-	even := load / float64(max(owner.guests, 1))
+	guests := owner.guests
+	if r.again {
+		guests -= owner.given
+	}
+	even := load / float64(max(guests, 1))
 	if !x.CPU || owner.Cores <= 0 || to.Cores <= 0 {
 		return even
 	}
@@ -57,7 +61,11 @@ func (r *round) after(vm *VM, x Resource, minutes int, to *node) (float64, error
 		return 0, w.err
 	}
 	sum := w.read.Average + r.shareOf(vm, x, minutes, to)
-	for _, v := range to.coming {
+	coming := to.coming
+	if r.again {
+		coming = coming[:len(coming)-to.given]
+	}
+	for _, v := range coming {
 		sum += r.shareOf(v, x, minutes, to)
 	}
 	return sum, nil

@@ -16,6 +16,9 @@ type Rail struct {
 	target  func(*round, *VM, *Candidate) string // for one node; may be nil
 }
 
+// movesPerPass is the rail that alone.go reckons with.
+const movesPerPass = "moves-per-pass"
+
 // Rails gives the rails in their order.
 func Rails() []Rail {
 	return []Rail{
@@ -83,7 +86,7 @@ func Rails() []Rail {
 			target: headroom,
 		},
 		{
-			Name: "moves-per-pass", Default: "1",
+			Name: movesPerPass, Default: "1",
 			Doc: "So many moves a pass: the next is chosen when this one shows in the samples. The manager would make them one after the other anyway.",
 			vm: func(r *round, _ *VM) string {
 				if r.moved < r.set.MovesPerPass {

@@ -18,6 +18,8 @@ type round struct {
 	rails  []Rail
 	index  *index
 	nodes  map[string]*node
+	again  bool              // a rule is asked again what it said before anything was given in this pass
+	brief  bool              // only whether the VM at hand moves matters, and where, not why
 	rule   *Rule             // at hand; nil where nobody asked one
 	unit   []*VM             // what a person wishes to go with the VM at hand, and with it only; nil in a pass
 	reads  []*Read           // what it read of the owner
@@ -42,6 +44,7 @@ type node struct {
 	arriving string    // the VM that is on its way to it
 	leaving  string    // the VM that is on its way from it
 	coming   []*VM     // the VMs that are on their way to it
+	given    int       // how many of them it was given in this pass, the last of coming
 	windows  []*window
 }
 
@@ -157,6 +160,7 @@ func (r *round) goes(vm *VM, owner, target *node) {
 	owner.leaving, target.arriving = vm.ID(), vm.ID()
 	target.guests++
 	target.coming = append(target.coming, vm)
+	target.given++
 	if g := r.of[vm.ID()]; g != nil {
 		g.moving = fmt.Sprintf("%s moves to %s in this pass", vm.ID(), target.Name)
 	}

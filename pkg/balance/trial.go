@@ -101,12 +101,16 @@ func Check(f *conf.File, r *conf.Resources) []conf.Diagnostic {
 		}
 	}
 	var diags []conf.Diagnostic
+	check := func(b *conf.Block, name string) {
+		if rule := newRule(f, b, name); rule.Program == nil {
+			diags = append(diags, rule.compile(f, funcs)...)
+		}
+	}
 	if f.Default != nil {
-		_, diags = newRule(f, f.Default, "default", funcs)
+		check(f.Default, "default")
 	}
 	for _, b := range f.Blocks {
-		_, more := newRule(f, b, b.VM, funcs)
-		diags = append(diags, more...)
+		check(b, b.VM)
 	}
 	conf.Sort(diags)
 	return diags

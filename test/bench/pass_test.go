@@ -32,6 +32,7 @@ type passWorld struct {
 	Hot        float64 // share of the nodes that are busy
 	Hours      int     // of each log
 	Always     bool    // each rule asks res2 of each candidate, whatever its own node does
+	Full       bool    // no node has memory for one more
 }
 
 var passNow = time.Date(2008, 1, 15, 14, 30, 0, 0, time.UTC)
@@ -120,6 +121,21 @@ func (r timedRule) Run(ctx context.Context, o perl.Options) (perl.Value, error) 
 	return v, err
 }
 
+// view is the cluster as its manager tells of it.
+func (w passWorld) view() balance.View {
+	v := balance.View{Quorate: true}
+	var may []balance.Placement
+	for i := range w.Nodes {
+		v.Nodes = append(v.Nodes, balance.Node{Name: nodeName(i), Online: true, Cores: 8, Seen: passNow})
+		may = append(may, balance.Placement{Node: nodeName(i), Score: 1})
+	}
+	for i := range w.VMs {
+		v.VMs = append(v.VMs, balance.VM{Name: fmt.Sprintf("vm%d", i), Type: "xen", Service: fmt.Sprintf("service:vm%d", i),
+			Owner: nodeName(i % w.Nodes), State: balance.Started, MayRun: may})
+	}
+	return v
+}
+
 // onePass is what lbmonitor does between the lock and the first move.
 func onePass(dir string) (passCost, error) {
 	var c passCost
@@ -145,16 +161,7 @@ func onePass(dir string) (passCost, error) {
 	for _, r := range cfg.Rules {
 		r.Program = timedRule{r.Program, times}
 	}
-	v := balance.View{Quorate: true}
-	var may []balance.Placement
-	for i := range w.Nodes {
-		v.Nodes = append(v.Nodes, balance.Node{Name: nodeName(i), Online: true, Cores: 8, Seen: passNow})
-		may = append(may, balance.Placement{Node: nodeName(i), Score: 1})
-	}
-	for i := range w.VMs {
-		v.VMs = append(v.VMs, balance.VM{Name: fmt.Sprintf("vm%d", i), Type: "xen", Service: fmt.Sprintf("service:vm%d", i),
-			Owner: nodeName(i % w.Nodes), State: balance.Started, MayRun: may})
-	}
+	v := w.view()
 	logs := cfg.Logs(dir).At(passNow)
 	samples := &timedSamples{Samples: logs}
 	began = time.Now()
@@ -260,10 +267,10 @@ func TestPass(t *testing.T) {
 		name string
 		w    passWorld
 	}{
-		{"200 x 5000, calm", passWorld{200, 5000, 0, 24, false}},
-		{"200 x 5000, 10 % hot", passWorld{200, 5000, 0.1, 24, false}},
-		{"200 x 5000, each asks res2", passWorld{200, 5000, 0.1, 24, true}},
-		{"100 x 2500, each asks res2", passWorld{100, 2500, 0.1, 24, true}},
+		{"200 x 5000, calm", passWorld{200, 5000, 0, 24, false, false}},
+		{"200 x 5000, 10 % hot", passWorld{200, 5000, 0.1, 24, false, false}},
+		{"200 x 5000, each asks res2", passWorld{200, 5000, 0.1, 24, true, false}},
+		{"100 x 2500, each asks res2", passWorld{100, 2500, 0.1, 24, true, false}},
 	}
 	got := map[string]passRun{}
 	for _, x := range worlds {
@@ -305,7 +312,7 @@ var readCall = regexp.MustCompile(`(?:pread64|read)\(\d+<([^>]*)>.* = (\d+)$`)
 func TestPassReadsTheEnd(t *testing.T) {
 	strace := real.Need(t, "strace")
 	dir := t.TempDir()
-	passWorld{3, 10, 0.4, 365 * 24, false}.write(t, dir)
+	passWorld{3, 10, 0.4, 365 * 24, false, false}.write(t, dir)
 	log := filepath.Join(t.TempDir(), "trace")
 	r := runPass(t, dir, strace, "-f", "-y", "-qq", "-e", "trace=read,pread64", "-o", log)
 	trace, err := os.ReadFile(log)

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/balance/perl"
 	"github.com/lbvm/lbvm/pkg/syntax"
 )
 
@@ -39,7 +40,7 @@ func (p *mainParser) block(first, head Value) {
 func (p *mainParser) add(b *Block) {
 	old := p.file.Default
 	if b.VM != "" {
-		old = p.file.Block(b.VM)
+		old = p.blocks[b.VM]
 	}
 	if old != nil {
 		p.Fail(b.Head.Span, "keep one of the two (veid 201 { and 201 { name the same VM)", "there is a block of %s already, at line %d", b.Head.Text, old.Line)
@@ -51,7 +52,7 @@ func (p *mainParser) add(b *Block) {
 	if b.VM == "" {
 		p.file.Default = b
 	} else {
-		p.file.Blocks = append(p.file.Blocks, b)
+		p.file.Blocks, p.blocks[b.VM] = append(p.file.Blocks, b), b
 	}
 }
 
@@ -89,7 +90,7 @@ func (p *mainParser) blockBody(head Value, b *Block) bool {
 				p.Recover()
 				continue
 			}
-			end, err := blockEnd(p.Src, p.At)
+			end, err := perl.BlockEndIn(p.text, p.At)
 			if err != nil {
 				p.lost = true // told as the unknown key
 				return false
@@ -146,7 +147,7 @@ func (p *mainParser) algorithm(word Value, b *Block) bool {
 		return true
 	}
 	open := p.At
-	end, err := blockEnd(p.Src, open)
+	end, err := perl.BlockEndIn(p.text, open)
 	if err != nil {
 		p.Fail(p.Span(open, open+1), "close what is open in it: each { with }, each quote with its like", "the end of the algorithm is not to be found: %s", err)
 		p.lost = true

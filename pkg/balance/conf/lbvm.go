@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/pkg/balance/perl"
 	"github.com/lbvm/lbvm/pkg/syntax"
 )
 
@@ -25,7 +26,7 @@ func Parse(name string, src []byte) (*File, []Diagnostic) {
 
 // Examine is Parse for who only looks: the File holds what could be read of it though there are errors.
 func Examine(name string, src []byte) (*File, []Diagnostic) {
-	p := &mainParser{Scanner: syntax.NewScanner(name, src), file: &File{Name: name, Src: src}}
+	p := &mainParser{text: string(src), Scanner: syntax.NewScanner(name, src), file: &File{Name: name, Src: src}, blocks: map[string]*Block{}}
 	p.parse()
 	p.settings()
 	p.compare()
@@ -35,8 +36,10 @@ func Examine(name string, src []byte) (*File, []Diagnostic) {
 
 type mainParser struct {
 	*syntax.Scanner
-	file *File
-	lost bool // a block's end was not found: nothing behind it was read
+	file   *File
+	text   string            // the source once more
+	blocks map[string]*Block // those of file, by their VM
+	lost   bool              // a block's end was not found: nothing behind it was read
 }
 
 func (p *mainParser) parse() {
@@ -86,7 +89,7 @@ func (p *mainParser) unknown(word Value) {
 		p.Recover()
 		return
 	}
-	end, err := blockEnd(p.Src, p.At+brace)
+	end, err := perl.BlockEndIn(p.text, p.At+brace)
 	if err != nil {
 		p.lost = true
 		return

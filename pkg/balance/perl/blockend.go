@@ -14,10 +14,19 @@ const maxBlock = maxSource + 2
 // parentheses do not matter here; they are for Compile to report. It reads no
 // more than an algorithm may have, 256 KiB: a longer block is an error.
 func BlockEnd(src []byte, open int) (end int, err error) {
-	if open < 0 || open >= len(src) || src[open] != '{' {
+	return blockEnd(string(src[:max(0, min(len(src), open+maxBlock))]), open, len(src))
+}
+
+// BlockEndIn is BlockEnd in a text, of which nothing is copied: a file may hold thousands of blocks.
+func BlockEndIn(src string, open int) (end int, err error) {
+	return blockEnd(src[:max(0, min(len(src), open+maxBlock))], open, len(src))
+}
+
+// blockEnd looks in what is read of a source of that size.
+func blockEnd(text string, open, size int) (end int, err error) {
+	if open < 0 || open >= len(text) || text[open] != '{' {
 		return 0, errors.New("no { at the begin of the block")
 	}
-	text := string(src[:min(len(src), open+maxBlock)])
 	l := &lexer{src: text, pos: open + 1, end: len(text)}
 	l.err = func(int, string, string) {}
 	l.fail = func(off int, text, _ string) {
@@ -33,7 +42,7 @@ func BlockEnd(src []byte, open int) (end int, err error) {
 			end = 0
 		}
 	}()
-	if end, err = l.blockEnd(open); err != nil && len(text) < len(src) {
+	if end, err = l.blockEnd(open); err != nil && len(text) < size {
 		return 0, fmt.Errorf("%w within %d bytes, the most that an algorithm may have", err, maxSource)
 	}
 	return end, err
