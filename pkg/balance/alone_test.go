@@ -111,8 +111,14 @@ func TestAnswers(t *testing.T) {
 	if !reflect.DeepEqual(names, want) {
 		t.Errorf("%v, want %v", names, want)
 	}
-	if n := len(d.AnswersOn(&d.Candidates[0])); n != 9 {
-		t.Errorf("%d rails answered of a candidate", n)
+	looks := 0
+	for _, r := range Rails() {
+		if r.target != nil {
+			looks++
+		}
+	}
+	if n := len(d.AnswersOn(&d.Candidates[0])); n != looks {
+		t.Errorf("%d of %d rails answered of a candidate", n, looks)
 	}
 	silent := decisionOf(t, mustDecide(t, in), "xen:web")
 	if silent.Answers() != nil {
