@@ -3,7 +3,6 @@ package monitor
 import (
 	"errors"
 	"io/fs"
-	"slices"
 
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
@@ -28,7 +27,6 @@ func view(st cluster.Status, read facts, isClosed closed) (balance.View, []strin
 		if crowd[v.VMs[i].Service] > 1 {
 			v.VMs[i].MayRun = []balance.Placement{}
 		}
-		v.VMs[i].MayRun = slices.DeleteFunc(v.VMs[i].MayRun, func(p balance.Placement) bool { return p.Node == v.VMs[i].Owner })
 	}
 	for _, vm := range v.VMs {
 		if crowd[vm.Service] > 1 {
