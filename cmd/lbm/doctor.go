@@ -12,11 +12,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/doctor"
-	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/internal/term"
-	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // doctorLimit is how long one node is looked at, so that an answer comes before who asks by ssh gives up.
@@ -98,7 +97,7 @@ func (w world) doctor(c *cli.Context, asJSON bool) error {
 
 // askDoctors asks the other nodes, while a lock is held here that they must find held.
 func (w world) askDoctors(ctx context.Context, mine doctor.Report) (out []doctor.Answer, err error) {
-	doc, err := ccs.Load(w.host.Path(host.ClusterXML))
+	conf, err := cluster.Configured(ctx, w.host, w.run, "")
 	if err != nil {
 		return nil, fmt.Errorf("which nodes there are: %w", err)
 	}
@@ -113,9 +112,9 @@ func (w world) askDoctors(ctx context.Context, mine doctor.Report) (out []doctor
 			args = append(args, "--held", mine.Node)
 		}
 	}
-	for _, n := range doc.Nodes() {
-		if !strings.EqualFold(n.Name, mine.Node) {
-			out = append(out, doctor.Answer{Node: n.Name})
+	for _, n := range conf.Nodes {
+		if !strings.EqualFold(n, mine.Node) {
+			out = append(out, doctor.Answer{Node: n})
 		}
 	}
 	var all sync.WaitGroup

@@ -31,7 +31,7 @@ func (w world) whyDownCommand() *cli.Command {
 		Description: "Puts together what the cluster manager says of the service, what its agents said last (the journal of all\n" +
 			"nodes, the black box of this one), the hand-off record and the fencing of nodes that are away, and tells it\n" +
 			"in one paragraph, with the next command. SERVICE is a service of cluster.conf or the VM in it. Nothing is\n" +
-			"changed.\n\n" +
+			"changed. With Pacemaker: crm_resource --why.\n\n" +
 			"   lbm why-down web1\n   lbm why-down service:centos\n   lbm why-down -o json openvz:101\n\n" +
 			"Exit codes: 0 it is told, 1 failed, 2 usage, 3 there is no such service, 4 the cluster manager does not tell.",
 		Flags: []cli.Flag{outputFlag()},
@@ -63,6 +63,9 @@ type whyRow struct {
 }
 
 func (w world) whyDown(ctx context.Context, name string, asJSON bool) error {
+	if cluster.Kind(w.host, "") == cluster.NamePacemaker {
+		return refused(errors.New("this cluster is Pacemaker's, which tells why itself: crm_mon -1; crm_resource --why --resource NAME; lbm handoff VM tells of the hand-off"))
+	}
 	doc, err := ccs.Load(w.host.Path(host.ClusterXML))
 	if err != nil {
 		return refused(err)

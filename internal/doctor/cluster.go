@@ -52,19 +52,19 @@ func checkMembers(ctx context.Context, n *node) {
 			n.say("members.away", []string{"NODE", m.Name}, "%s is no member", m.Name)
 		}
 	}
-	if n.pacemaker() || n.doc == nil { // a file that cannot be read is a finding of its own
+	if n.docErr != nil { // a finding of its own
 		return
 	}
 	ctx, cancel := n.d.Wait.WithTimeout(ctx, askLimit)
 	defer cancel()
-	st, err := cluster.RGManager(n.h, n.d.Run, n.d.Wait).Status(ctx)
+	st, err := cluster.Of(n.h, n.d.Run, n.d.Wait, "").Status(ctx)
 	switch {
 	case errors.Is(err, cluster.ErrNoStates) && slices.ContainsFunc(st.Members, func(m cluster.Member) bool { return m.Local && !m.Manager }):
-		n.say("members.manager", nil, "clustat: %v", err)
+		n.say("members.manager", nil, "%v", err)
 	case err != nil:
 		n.unknown("what the cluster manager does: %v", err)
 	case !st.Quorate:
-		n.say("members.inquorate", nil, "clustat says that there is no quorum")
+		n.say("members.inquorate", nil, "the manager says that there is no quorum")
 	}
 }
 
@@ -77,6 +77,8 @@ func checkIdentity(ctx context.Context, n *node) {
 	defer cancel()
 	if err := membership.CheckSelf(ctx, membership.Of(n.h, n.d.Run), n.id.Member); err != nil {
 		n.say("identity.other", nil, "%v", err)
+	} else if n.pacemaker() && n.docErr != nil {
+		n.unknown("Pacemaker's configuration: %v", n.docErr)
 	} else if n.doc != nil && n.id.Cluster != n.doc.ClusterName() {
 		n.say("identity.other", nil, "%s is of the cluster %q, and cluster.conf of %q", host.IDFile, n.id.Cluster, n.doc.ClusterName())
 	}
@@ -165,7 +167,7 @@ func checkFencing(ctx context.Context, n *node) {
 		if m.Online {
 			continue
 		}
-		if e := membership.EvidenceOf(ctx, membership.CMAN(n.h, n.d.Run), m.Name); e.Owed {
+		if e := membership.EvidenceOf(ctx, membership.Of(n.h, n.d.Run), m.Name); e.Owed {
 			n.say("fencing.owed", []string{"NODE", m.Name}, "%s: %s", m.Name, e.Fencing)
 		}
 	}

@@ -27,11 +27,11 @@ func guestChecks() []Check {
 }
 
 func noGuests(n *node) string {
-	if n.doc == nil {
-		return "cluster.conf cannot be read"
+	if n.docErr != nil {
+		return "the cluster's configuration cannot be read"
 	}
 	if len(n.vms) == 0 {
-		return "cluster.conf names no VM"
+		return "the cluster's configuration names no VM"
 	}
 	return ""
 }
@@ -40,7 +40,7 @@ func noGuests(n *node) string {
 func without(typ string) func(*node) string {
 	return func(n *node) string {
 		if len(n.here(typ)) == 0 {
-			return "cluster.conf places no " + typ + " VM on this node"
+			return "the cluster places no " + typ + " VM on this node"
 		}
 		return ""
 	}

@@ -27,8 +27,9 @@ type node struct {
 	h    host.Host
 	name string
 
-	doc    *ccs.Document // nil: docErr says why
+	doc    *ccs.Document // cluster.conf; nil with Pacemaker, or docErr says why
 	docErr error
+	named  []string  // the nodes that the cluster's configuration names
 	rules  ccs.Rules // of the agents here; nil: none could be asked
 	id     host.Identity
 	idErr  error
@@ -54,9 +55,16 @@ const (
 
 func (d Doctor) look(ctx context.Context) *node {
 	n := &node{d: d, h: d.Host, facts: map[string]host.Facts{}}
-	n.doc, n.docErr = ccs.Load(n.h.Path(host.ClusterXML))
-	if n.doc != nil {
+	if n.pacemaker() {
+		limited, cancel := d.Wait.WithTimeout(ctx, askLimit)
+		c, err := cluster.Configured(limited, n.h, d.Run, cluster.NamePacemaker)
+		cancel()
+		n.docErr, n.vms, n.named = err, c.Machines, c.Nodes
+	} else if n.doc, n.docErr = ccs.Load(n.h.Path(host.ClusterXML)); n.doc != nil {
 		n.vms = cluster.Machines(n.doc)
+		for _, x := range n.doc.Nodes() {
+			n.named = append(n.named, x.Name)
+		}
 	}
 	n.id, n.idErr = n.h.Identity()
 	n.name = n.id.Member
@@ -97,15 +105,12 @@ func (n *node) reach(ctx context.Context) {
 	n.shared, n.shErr = n.h.SharedDir(n.id)
 }
 
-// nodes are the names in cluster.conf; where that cannot be read, the members.
+// nodes are the names in the cluster's configuration; where that cannot be read, the members.
 func (n *node) nodes() []string {
-	var out []string
-	if n.doc != nil {
-		for _, x := range n.doc.Nodes() {
-			out = append(out, x.Name)
-		}
-		return out
+	if len(n.named) > 0 {
+		return slices.Clone(n.named)
 	}
+	var out []string
 	for _, m := range n.members {
 		out = append(out, m.Name)
 	}
@@ -125,9 +130,7 @@ func (n *node) online(name string) bool {
 
 // pacemaker: the cluster is Pacemaker's, and cluster.conf plays no part.
 func (n *node) pacemaker() bool {
-	_, cman := n.h.Has("cman_tool")
-	_, crm := n.h.Has("crm_mon")
-	return crm && !cman
+	return cluster.Kind(n.h, "") == cluster.NamePacemaker
 }
 
 // of are the VMs of a technology.
@@ -143,6 +146,9 @@ func (n *node) of(typ string) []cluster.Service {
 
 // mayRunHere tells whether the failover domain of a VM lets it run on this node.
 func (n *node) mayRunHere(vm cluster.Service) bool {
+	if n.doc == nil {
+		return true // by Pacemaker's constraints nothing is said here
+	}
 	s, ok := n.doc.Service(vm.ID)
 	if !ok || s.Domain() == "" {
 		return true
