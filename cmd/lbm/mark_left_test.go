@@ -22,7 +22,7 @@ func TestInitScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range initScriptFaults(t, sh, string(text)) {
+	for _, bad := range initScriptFaults(t, sh, string(text), false) {
 		t.Error(bad)
 	}
 	for _, m := range []struct{ what, from, to string }{
@@ -43,14 +43,15 @@ func TestInitScript(t *testing.T) {
 			t.Errorf("%s: %q does not stand once in the script: the fault must follow it", m.what, m.from)
 			continue
 		}
-		if len(initScriptFaults(t, sh, strings.Replace(string(text), m.from, m.to, 1))) == 0 {
+		if len(initScriptFaults(t, sh, strings.Replace(string(text), m.from, m.to, 1), true)) == 0 {
 			t.Errorf("not seen: %s", m.what)
 		}
 	}
 }
 
-// initScriptFaults is what is wrong with the init script: with the order in which init runs it, and with what it runs.
-func initScriptFaults(t *testing.T, sh, text string) (faults []string) {
+// initScriptFaults is what is wrong with the init script: with the order in which init runs it, and with what it runs. With
+// one it looks no further than the first.
+func initScriptFaults(t *testing.T, sh, text string, one bool) (faults []string) {
 	t.Helper()
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	// The places of the services beside it in RHEL 4 to 6: rgmanager 99 01, gfs 26 74, gfs2 26 74, clvmd 24 76, cman 21 79.
@@ -79,6 +80,9 @@ func initScriptFaults(t *testing.T, sh, text string) (faults []string) {
 		{"stop", "shared=/gfs\n", "exit 3", "mark-left\n", true}, // what is not noted must not be called done
 		{"restart", "shared=/gfs\n", "exit 0", "", false},
 	} {
+		if one && len(faults) > 0 {
+			break
+		}
 		root := t.TempDir()
 		write := func(name, text string) {
 			t.Helper()
