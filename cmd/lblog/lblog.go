@@ -36,6 +36,7 @@ type world struct {
 	clock          clock.Clock
 	run            run.Runner
 	machine        func() (string, error) // nil: the kernel is asked
+	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
@@ -48,9 +49,12 @@ func (w world) app() *cli.App {
 			"(<node>-<resource>, lines of `TIMESTAMP VALUE`), and publishes this node's facts on the shared storage.\n\n" +
 			"Cron runs it every minute:\n\n   * * * * * root /usr/share/lbvm/lblog\n\n" +
 			"To see what it would write:\n\n   lblog --dry-run\n\n" +
+			"Where lbvm.conf says `logs push;` the values are also sent to the other members by ssh, and the lblog there\n" +
+			"is called with --receive. It takes lines of the members and resources that it knows, and nothing else.\n\n" +
 			"Exit codes: 0 all was measured, 1 nothing could be written, 2 usage, 5 some resources failed.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the values, write nothing"},
+			&cli.BoolFlag{Name: "receive", Usage: "write what another member's lblog sends to standard input (logs push;)"},
 			&cli.StringFlag{Name: "config", Value: host.ConfFile, Usage: "the balancer's `FILE`"},
 		},
 		Writer: w.stdout, ErrWriter: w.stderr,
@@ -58,6 +62,12 @@ func (w world) app() *cli.App {
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit("lblog takes no arguments; see lblog --help", 2)
+			}
+			if c.Bool("receive") {
+				if c.Bool("dry-run") {
+					return cli.Exit("--receive and --dry-run exclude each other", 2)
+				}
+				return w.receive(c.Context, c.String("config"))
 			}
 			return w.once(c.Context, c.String("config"), c.Bool("dry-run"))
 		},
@@ -131,10 +141,21 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 	if err := sample.Record(w.host.Path(set.logDir), id.Member, at, readings); err != nil {
 		return fmt.Errorf("%w (is the shared storage mounted? run lbm init once)", err)
 	}
-	if shared != "" && facts.Boot != "" {
-		if err := host.WriteFacts(shared, facts); err != nil {
-			return err
+	packet := sample.NewPacket(id.Member, at, readings)
+	if facts.Boot != "" {
+		switch {
+		case shared != "":
+			err = host.WriteFacts(shared, facts)
+		case set.push:
+			packet.Facts = &facts
+			err = w.keepFacts(facts)
 		}
+	}
+	if set.push {
+		w.push(ctx, s, packet)
+	}
+	if err != nil {
+		return err
 	}
 	return w.failures(readings, factsErr)
 }
@@ -207,6 +228,7 @@ type settings struct {
 	resources []sample.Resource
 	vms       []sample.VMResource
 	logDir    string
+	push      bool // logs push;
 }
 
 func (w world) configuration(path string) (settings, error) {
@@ -221,7 +243,7 @@ func (w world) configuration(path string) (settings, error) {
 	if file == nil || res == nil {
 		return settings{}, errors.New("the configuration has errors: nothing was measured")
 	}
-	out := settings{logDir: file.Paths.LogDir}
+	out := settings{logDir: file.Paths.LogDir, push: file.Push}
 	for _, r := range res.List {
 		out.resources = append(out.resources, sample.Resource{Name: r.Name, LogFile: r.LogFile, Command: r.Cmd, Builtin: strings.Join(r.Builtin, " "), Timeout: r.Timeout})
 	}
@@ -287,9 +309,14 @@ func (w world) drivers() map[string]hypervisor.Driver {
 	return out
 }
 
-func (w world) failures(readings []sample.Reading, facts error) error {
+func (w world) log() logrus.FieldLogger {
 	log := logrus.New()
 	log.SetOutput(w.stderr)
+	return log
+}
+
+func (w world) failures(readings []sample.Reading, facts error) error {
+	log := w.log()
 	failed := 0
 	for _, r := range readings {
 		if r.Err != nil {

@@ -21,6 +21,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "lblog:", err)
 		os.Exit(1)
 	}
-	w := world{host: h, clock: c, run: run.System{}, stdout: os.Stdout, stderr: os.Stderr}
+	w := world{host: h, clock: c, run: run.System{}, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(w.main(os.Args))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,7 +43,7 @@ func (w world) checkCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return w.check(checkFiles{c.Args().First(), c.String("resources"), c.String("cluster")}, asJSON)
+			return w.check(c.Context, checkFiles{c.Args().First(), c.String("resources"), c.String("cluster")}, asJSON)
 		},
 	}
 }
@@ -50,7 +51,7 @@ func (w world) checkCommand() *cli.Command {
 // checkFiles are files as a person names them; "" is the node's own.
 type checkFiles struct{ conf, resources, cluster string }
 
-func (w world) check(files checkFiles, asJSON bool) error {
+func (w world) check(ctx context.Context, files checkFiles, asJSON bool) error {
 	in := check.Input{Conf: files.conf, Resources: files.resources, Read: func(path string) ([]byte, error) {
 		if path == files.conf || path == files.resources {
 			return os.ReadFile(path)
@@ -74,6 +75,9 @@ func (w world) check(files checkFiles, asJSON bool) error {
 	compared, err := w.compared(&in, files.cluster)
 	if err != nil {
 		return err
+	}
+	if files.conf == "" && files.cluster == "" { // the file that is in place
+		in.Sight = w.sight(ctx)
 	}
 	lost, err := w.lost(files)
 	if err != nil {

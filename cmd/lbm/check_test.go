@@ -10,6 +10,7 @@ import (
 
 func TestCheck(t *testing.T) {
 	b := ready(t, nil)
+	b.measured(t)
 	if code := b.lbm("check"); code != 0 || b.out.String() != "/etc/cluster/lbvm.conf: 0 errors, 0 warnings; cluster.conf: compared\n" {
 		t.Errorf("%d %s%s", code, b.out.String(), b.errors.String())
 	}
@@ -47,6 +48,7 @@ func TestCheck(t *testing.T) {
 
 func TestCheckJSON(t *testing.T) {
 	b := ready(t, nil)
+	b.measured(t)
 	b.write(t, "gfs/lbvm.conf", "resources /gfs/lbresources.conf;\nlogdir /gfs/lbvm/log;\nbalance 101, 9;\n101 { algorithm { migrate() if min(res('cpu', 5)) > 0.5, 1; } }\n")
 	if code := b.lbm("check", "-o", "json"); code != exitFailed {
 		t.Errorf("%d %s", code, b.errors.String())
@@ -106,4 +108,36 @@ func TestCheckAFile(t *testing.T) {
 			t.Errorf("%s: %d %s", args, code, b.errors.String())
 		}
 	}
+}
+
+// A folder of logs in which those of the members that are up do not come in is refused, and so is one that they cannot see.
+func TestCheckSight(t *testing.T) {
+	b := ready(t, nil)
+	check := func(code int, want ...string) {
+		t.Helper()
+		if got := b.lbm("check"); got != code {
+			t.Errorf("code %d, want %d:\n%s", got, code, b.out.String())
+		}
+		for _, w := range want {
+			if !strings.Contains(b.out.String(), w) {
+				t.Errorf("%q is not in\n%s", w, b.out.String())
+			}
+		}
+	}
+	check(exitFailed, "lbvm.conf:2:8: error: xen2.01100011.com is up, and its logs in /gfs/lbvm/log do not come in: there is no xen2.01100011.com-cpu",
+		"xen3.01100011.com is up", "look whether cron runs lblog there", "2 errors")
+	b.measured(t)
+	check(0)
+	b.write(t, "proc/mounts", "/dev/sda1 / ext4 rw 0 0\n")
+	check(exitFailed, "lbvm.conf:2:8: error: logdir /gfs/lbvm/log lies on ext4, which no other node sees", "logs push;", "1 error")
+	b.write(t, "proc/mounts", "/dev/sda1 / ext4 rw 0 0\n/dev/drbd0 /gfs gfs2 rw 0 0\n")
+	check(0)
+	if err := os.Remove(filepath.Join(b.root, "gfs/lbvm/cluster")); err != nil {
+		t.Fatal(err)
+	}
+	check(exitFailed, "lbvm.conf:2:8: error: logdir /gfs/lbvm/log: the shared storage does not hold this cluster's marker", "mount it on this node")
+	// Of a cluster that does not answer nobody knows who is up.
+	b = ready(t, nil)
+	b.tools.answers = nil
+	check(0)
 }

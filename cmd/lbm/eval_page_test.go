@@ -34,6 +34,7 @@ func pageBench(t *testing.T, page string) *bench {
 	b.world.stderr = &b.out // as on a terminal
 	b.write(t, "gfs/lbresources.conf", "resource cpu { builtin cpu; }\nresource ram { builtin ram; }\n")
 	b.write(t, "etc/cluster/lbresources.conf", "resource cpu { builtin cpu; }\nresource ram { builtin ram; }\n")
+	b.measured(t)
 	dir := t.TempDir()
 	chdir(t, dir)
 	for _, m := range regexp.MustCompile("(?ms)^```(?:perl|json|conf) (\\S+)\n(.*?)^```$").FindAllStringSubmatch(page, -1) {

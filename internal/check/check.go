@@ -29,6 +29,7 @@ type Input struct {
 	// Program is nil if a program is at that path on this node and can be executed; nil: nobody knows.
 	Program func(path string) error
 	LogDir  string // where lbm init has put the logs; "" is not known
+	Sight   *Sight // nil: whether other nodes see the logs is not asked
 }
 
 // Finding is a diagnostic with what it is about.
@@ -54,6 +55,7 @@ func Run(in Input) ([]Finding, error) {
 	r, more := in.resources(f)
 	diags = append(in.machines(f, diags, whole), balance.Check(f, r)...)
 	diags = append(diags, in.logDir(f)...)
+	diags = append(diags, in.sight(f, r)...)
 	diags = append(diags, in.technologies(f)...)
 	diags = append(diags, in.health(f)...)
 	diags = append(diags, in.notify(f)...)

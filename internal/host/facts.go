@@ -153,6 +153,16 @@ func WriteFacts(shared string, f Facts) error {
 	return atomicfile.Write(filepath.Join(shared, NodesDir, f.Member), f.format(), atomicfile.Options{})
 }
 
+// FormatFacts is the text of facts, as they are published.
+func FormatFacts(f Facts) []byte { return f.format() }
+
+// ParseFacts reads what FormatFacts gave.
+func ParseFacts(b []byte) (Facts, error) { return parseFacts(b) }
+
+// PushedDir stands for the shared storage, on the nodes of a cluster that has none, for the facts that nodes send each
+// other.
+const PushedDir = "/var/lib/lbvm"
+
 // PublishBoot makes sure that nodes/MEMBER shows this boot. Facts of an earlier boot are dropped: they are not true any more.
 func (h Host) PublishBoot(shared, member string) error {
 	boot, err := h.BootID()

@@ -126,28 +126,44 @@ func (h Host) SharedDir(id Identity) (string, error) {
 
 // checkLocks looks at the mount that holds dir. A flock that stays on one node protects nothing.
 func (h Host) checkLocks(dir string) error {
-	b, err := os.ReadFile(h.Path("/proc/mounts"))
-	if errors.Is(err, os.ErrNotExist) && h.root != "" {
-		return nil // a lab node has no mounts
-	}
+	_, options, err := h.mount(dir)
 	if err != nil {
-		return fmt.Errorf("reading the mounts: %w", err)
+		return err
 	}
-	mounted := dir
-	if h.root == "" { // the mounts name the folder itself, not a link to it
-		if mounted, err = filepath.EvalSymlinks(dir); err != nil {
-			return fmt.Errorf("finding the mount of the shared storage: %w", err)
-		}
-	}
-	if bad := localLocks(b, mounted); bad != "" {
+	if bad := localLocks(options); bad != "" {
 		return fmt.Errorf("%w: %s has the mount option %s", ErrLocalLocks, dir, bad)
 	}
 	return nil
 }
 
-// localLocks is the option of dir's mount that keeps its locks on one node, or "".
-func localLocks(mounts []byte, dir string) string {
-	best, options := "", ""
+// FileSystem is the type of the file system that holds a folder: "ext4"; "" where the node has no mounts (a lab's).
+func (h Host) FileSystem(dir string) (string, error) {
+	typ, _, err := h.mount(dir)
+	return typ, err
+}
+
+// mount gives type and options of the mount that holds dir.
+func (h Host) mount(dir string) (typ, options string, err error) {
+	b, err := os.ReadFile(h.Path("/proc/mounts"))
+	if errors.Is(err, os.ErrNotExist) && h.root != "" {
+		return "", "", nil // a lab node has no mounts
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("reading the mounts: %w", err)
+	}
+	mounted := dir
+	if h.root == "" { // the mounts name the folder itself, not a link to it
+		if mounted, err = filepath.EvalSymlinks(dir); err != nil {
+			return "", "", fmt.Errorf("finding the mount of %s: %w", dir, err)
+		}
+	}
+	typ, options = mountOf(b, mounted)
+	return typ, options, nil
+}
+
+// mountOf finds the mount that holds dir: the last of the longest.
+func mountOf(mounts []byte, dir string) (typ, options string) {
+	best := ""
 	for _, line := range strings.Split(string(mounts), "\n") {
 		f := strings.Fields(line)
 		if len(f) < 4 {
@@ -155,9 +171,14 @@ func localLocks(mounts []byte, dir string) string {
 		}
 		point := unescapeMount(f[1])
 		if (dir == point || point == "/" || strings.HasPrefix(dir, point+"/")) && len(point) >= len(best) {
-			best, options = point, f[3]
+			best, typ, options = point, f[2], f[3]
 		}
 	}
+	return typ, options
+}
+
+// localLocks is the option of a mount that keeps its locks on one node, or "".
+func localLocks(options string) string {
 	for _, o := range strings.Split(options, ",") {
 		switch o {
 		case "nolock", "local_lock=flock", "local_lock=all", "localflocks", "lockproto=lock_nolock":

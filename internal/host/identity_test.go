@@ -155,9 +155,13 @@ broken line
 		"/mnt/with blank": "localflocks",
 		"/mnt/twice":      "",
 	} {
-		if got := localLocks([]byte(mounts), dir); got != want {
+		_, options := mountOf([]byte(mounts), dir)
+		if got := localLocks(options); got != want {
 			t.Errorf("%s: %q, want %q", dir, got, want)
 		}
+	}
+	if typ, _ := mountOf([]byte(mounts), "/mnt/twice/x"); typ != "gfs" {
+		t.Errorf("the last mount of a folder is of the type %q", typ)
 	}
 }
 
@@ -177,7 +181,8 @@ func FuzzParseIdentity(f *testing.F) {
 func FuzzLocalLocks(f *testing.F) {
 	f.Add([]byte("/dev/gfs /mnt/gfs gfs rw,localflocks 0 0\n"), "/mnt/gfs")
 	f.Fuzz(func(t *testing.T, b []byte, dir string) {
-		if got := localLocks(b, dir); got != "" && !strings.Contains(string(b), got) {
+		typ, options := mountOf(b, dir)
+		if got := localLocks(options); got != "" && !strings.Contains(string(b), got) || !strings.Contains(string(b), typ) {
 			t.Errorf("%q", got)
 		}
 	})

@@ -410,6 +410,17 @@ func FuzzParseResources(f *testing.F) {
 	})
 }
 
+func TestLogsPush(t *testing.T) {
+	for src, want := range map[string]bool{"balance 1;": false, "logs push;": true} {
+		if f, diags := Parse("c", []byte(src+"\ndefault { algorithm relief; }")); f == nil || len(diags) > 0 || f.Push != want {
+			t.Errorf("%s: %v %s", src, f, format(diags))
+		}
+	}
+	if f, diags := Parse("c", []byte("logs pull;")); f != nil || len(diags) != 1 || diags[0].Col != 6 || diags[0].Hint != "write logs push; or leave it out" {
+		t.Errorf("%v %s", f, format(diags))
+	}
+}
+
 func TestRailsAndNeighbours(t *testing.T) {
 	f, diags := Parse("lbvm.conf", []byte("balance 1, 2; rail cycle-guard off;\nrail cycle-guard on; apart 1, xen:2;\napart 3, 4; together 5, 6, 7;\n1 { rail settling off; algorithm relief; }\n"))
 	if f == nil || len(diags) > 0 {

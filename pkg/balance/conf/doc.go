@@ -83,6 +83,7 @@ type File struct {
 	Apart          [][]string   // VMs that are kept on different nodes
 	Together       [][]string   // VMs that are kept on one node
 	Notify         []Notify     // who is told of what
+	Push           bool         // logs push: lblog sends what it measures to the other members
 	Default        *Block
 	Blocks         []*Block // of one VM each, in the order of the file
 }

@@ -12,7 +12,7 @@ import (
 
 // keys are the statements of lbvm.conf.
 func keys() []string {
-	return []string{"sharedstorage", "resources", "logdir", "virtualization", "balance", "interval", "stale", "settle", "cooldown", "rail", "apart", "together", "notify", "metrics"}
+	return []string{"sharedstorage", "resources", "logdir", "virtualization", "balance", "interval", "stale", "settle", "cooldown", "rail", "apart", "together", "logs", "notify", "metrics"}
 }
 
 // Parse reads lbvm.conf. The File is nil if one of the diagnostics is an error: half a configuration decides nothing.
@@ -221,6 +221,10 @@ func (p *mainParser) settings() {
 			f.Settle = p.duration(s, f.Interval)
 		case "cooldown":
 			f.Cooldown = p.duration(s, 0)
+		case "logs":
+			if f.Push = s.Value.Text == "push"; !f.Push {
+				p.Fail(s.Value.Span, "write logs push; or leave it out", "logs says how they come to the other nodes: push, not %q", s.Value.Text)
+			}
 		case "rail":
 			if r, ok := p.rail(s.Key, p.Pieces(s.Key.End, s.Value.End, "")); ok {
 				f.Rails = append(f.Rails, r)

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/lbvm/lbvm/internal/atomicfile"
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/sample"
+)
+
+// peers are the other members of the cluster's configuration.
+func (w world) peers(ctx context.Context, own string) ([]string, error) {
+	c, err := cluster.Configured(ctx, w.host, w.run, "")
+	if err != nil {
+		return nil, fmt.Errorf("asking who the other members are: %w", err)
+	}
+	return slices.DeleteFunc(c.Nodes, func(n string) bool { return strings.EqualFold(n, own) || host.CheckName(n) != nil }), nil
+}
+
+// push sends the others what was measured (logs push;). What comes of it is told, and spoils nothing that was written here.
+func (w world) push(ctx context.Context, s sample.Sampler, p sample.Packet) {
+	log := w.log()
+	peers, err := w.peers(ctx, p.Member)
+	if err != nil {
+		log.WithError(err).Error("nothing was sent to the other members")
+		return
+	}
+	failed := s.Push(ctx, p, peers)
+	if err := w.tellPushed(log, failed); err != nil {
+		log.WithError(err).Error("to whom nothing could be sent was not noted")
+	}
+}
+
+// keepFacts publishes this node's own facts on a node that shares nothing.
+func (w world) keepFacts(f host.Facts) error {
+	dir := w.host.Path(host.PushedDir)
+	if err := os.MkdirAll(filepath.Join(dir, host.NodesDir), 0o755); err != nil {
+		return err
+	}
+	return host.WriteFacts(dir, f)
+}
+
+// failedFile notes to whom nothing could be sent: it is told once, not each minute.
+const failedFile = host.RunDir + "/push.failed"
+
+func (w world) tellPushed(log logrus.FieldLogger, failed map[string]error) error {
+	file := w.host.Path(failedFile)
+	b, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	before := strings.Fields(string(b))
+	now := slices.Sorted(maps.Keys(failed))
+	for _, peer := range now {
+		if !slices.Contains(before, peer) {
+			log.WithField("member", peer).WithError(failed[peer]).Error("what was measured could not be sent: root must reach it by ssh without a question")
+		}
+	}
+	for _, peer := range before {
+		if !slices.Contains(now, peer) {
+			log.WithField("member", peer).Info("what is measured is sent again")
+		}
+	}
+	if slices.Equal(before, now) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.Write(file, []byte(strings.Join(now, "\n")+"\n"), atomicfile.Options{Mode: 0o644})
+}
+
+// receive takes what another member has measured, from standard input.
+func (w world) receive(ctx context.Context, config string) error {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
+	defer cancel()
+	id, err := w.host.Identity()
+	if err != nil {
+		return err
+	}
+	set, err := w.configuration(config)
+	if err != nil {
+		return err
+	}
+	if !set.push {
+		return errors.New("lbvm.conf of this node does not say logs push; nothing was written")
+	}
+	peers, err := w.peers(ctx, id.Member)
+	if err != nil {
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(w.stdin, sample.MaxPacket+1))
+	if err != nil {
+		return fmt.Errorf("reading what is sent: %w", err)
+	}
+	var logs []string
+	for _, r := range set.resources {
+		logs = append(logs, strings.TrimPrefix(r.LogName(id.Member), id.Member+"-"))
+	}
+	p, err := sample.ParsePacket(text, peers, logs)
+	if err != nil {
+		return fmt.Errorf("%w; nothing was written", err)
+	}
+	dir, err := w.shared(id)
+	if err != nil {
+		return err
+	}
+	if dir != "" {
+		p.Facts = nil // each node writes its own there
+	}
+	facts := w.host.Path(host.PushedDir)
+	if p.Facts != nil {
+		if err := os.MkdirAll(filepath.Join(facts, host.NodesDir), 0o755); err != nil {
+			return err
+		}
+	}
+	return p.Take(w.host.Path(set.logDir), facts)
+}
