@@ -105,10 +105,79 @@ func TestReplayCommand(t *testing.T) {
 	if code := b.lbm("replay", "--from", from, "--to", to, "--conf", filepath.Join(b.root, "new.conf")); code != 0 || !strings.Contains(b.out.String(), "recorded: 3 nodes, 1 VMs, 50 minutes") || !strings.Contains(b.out.String(), "new.conf (new)") {
 		t.Errorf("exit code %d: %s%s", code, b.out.String(), b.errors.String())
 	}
-	for _, args := range [][]string{{}, {"--trace", trace, "--from", from}, {"--from", "yesterday"}} {
+	for _, args := range [][]string{{}, {"--trace", trace, "--from", from}, {"--trace", trace, "--record", b.root}, {"--trace", trace, "--decisions"}, {"--from", "yesterday"}} {
 		if code := b.lbm(append([]string{"replay"}, args...)...); code != exitUsage {
 			t.Errorf("%q: exit code %d", args, code)
 		}
+	}
+}
+
+// A record is replayed without a cluster: on a machine that has nothing but the copy. What lbmonitor decided is decided again.
+func TestReplayOfARecord(t *testing.T) {
+	b := explainable(t)
+	dir := t.TempDir()
+	for _, name := range []string{"lbvm.conf", "lbresources.conf"} {
+		copyFile(t, filepath.Join(b.root, "gfs", name), filepath.Join(dir, name))
+	}
+	logs, err := filepath.Glob(filepath.Join(b.root, "gfs/lbvm/log/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range logs {
+		copyFile(t, f, filepath.Join(dir, filepath.Base(f)))
+	}
+	from := time.Unix(1290000600-50*60, 0).Format(time.RFC3339)
+	if code := b.lbm("replay", "--from", from, "--decisions"); code != 0 || b.out.String() != "3 passes, 3 decisions: decided again all are the same\n" {
+		t.Errorf("on the node: exit code %d: %s%s", code, b.out.String(), b.errors.String())
+	}
+	alone := newBench(t, nil) // lbm init was not run here
+	if code := alone.lbm("replay", "--record", dir); code != 0 || !strings.Contains(alone.out.String(), "recorded: 3 nodes, 1 VMs, 50 minutes") {
+		t.Errorf("exit code %d: %s%s", code, alone.out.String(), alone.errors.String())
+	}
+	if code := alone.lbm("replay", "--record", dir, "--decisions"); code != 0 || alone.out.String() != "3 passes, 3 decisions: decided again all are the same\n" {
+		t.Errorf("decided again: exit code %d: %s%s", code, alone.out.String(), alone.errors.String())
+	}
+	changed := filepath.Join(t.TempDir(), "new.conf")
+	if err := os.WriteFile(changed, []byte("resources /elsewhere/lbresources.conf;\nbalance centos1;\ndefault { algorithm { report() if average(res('cpu', 5)) > 0.70; } }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := alone.lbm("replay", "--record", dir, "--conf", changed, "--decisions", "-o", "json"); code != exitUnknown {
+		t.Fatalf("another configuration: exit code %d: %s%s", code, alone.out.String(), alone.errors.String())
+	}
+	var d decidedAgain
+	if err := json.Unmarshal(alone.out.Bytes(), &d); err != nil || d.Passes != 3 || d.Other != 3 || len(d.Different) == 0 || d.Different[0].Recorded != "migrate to "+x2 || !strings.HasPrefix(d.Different[0].Again, "report to ") {
+		t.Errorf("%+v %v", d, err)
+	}
+	later := time.Unix(1290000600-40*60, 0).Format(time.RFC3339)
+	if code := alone.lbm("replay", "--record", dir, "--from", later, "--to", later, "--decisions"); code != exitFailed || !strings.Contains(alone.errors.String(), "no pass was recorded then") {
+		t.Errorf("nothing in that time: exit code %d: %s%s", code, alone.out.String(), alone.errors.String())
+	}
+	// A folder of traces, each with some of the VMs.
+	traces := t.TempDir()
+	for name, text := range map[string]string{"a.csv": "a, 4, 1024" + strings.Repeat(", 95", 24) + "\n", "b.csv": "b, 4, 1024" + strings.Repeat(", 5", 24) + "\n"} {
+		if err := os.WriteFile(filepath.Join(traces, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code := alone.lbm("replay", "--record", traces, "--nodes", "2", "--conf", filepath.Join(dir, "lbvm.conf")); code != exitFailed { // it names a file of resources that is not here
+		t.Errorf("traces: exit code %d: %s%s", code, alone.out.String(), alone.errors.String())
+	}
+	if code := b.lbm("replay", "--record", traces, "--nodes", "2"); code != 0 || !strings.Contains(b.out.String(), "a.csv: 2 nodes, 2 VMs, 120 minutes") {
+		t.Errorf("traces: exit code %d: %s%s", code, b.out.String(), b.errors.String())
+	}
+	if code := alone.lbm("replay", "--record", t.TempDir()); code != exitFailed || !strings.Contains(alone.errors.String(), "it is no record") {
+		t.Errorf("an empty folder: exit code %d: %s", code, alone.errors.String())
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

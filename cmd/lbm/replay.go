@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/monitor"
 	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance"
 	"github.com/lbvm/lbvm/pkg/balance/replay"
@@ -20,15 +20,23 @@ func (w world) replayCommand() *cli.Command {
 		Name: "replay", Usage: "what would rules have done: run them over recorded load, or over a trace",
 		Description: "Runs lbvm.conf's rules and rails minute by minute over what the logs and passes.log hold, or over a CSV trace,\n" +
 			"with a model of what a move costs, and compares: no balancing, the configuration that is in place, and --conf.\n" +
-			"Nothing is moved.\n\n" +
+			"Nothing is moved. With --decisions nothing is modelled: each pass that lbmonitor made is decided again from what was\n" +
+			"recorded, and what comes out differently is shown.\n\n" +
 			"   lbm replay --from '2008-01-14 00:00' --to '2008-01-15 00:00' --conf new.conf\n" +
+			"   lbm replay --from '2008-01-14 00:00' --decisions\n" +
+			"   lbm replay --record /tmp/case-17 --conf new.conf\n" +
 			"   lbm replay --trace day.csv --nodes 8 --cores 16 --memory 65536 --conf new.conf\n\n" +
+			"A record is a copy of another cluster's folder of logs, with its lbvm.conf and lbresources.conf: no cluster is needed to\n" +
+			"replay it. --from and --to may be left out: all of it is taken. A folder of CSV traces is a record, too.\n\n" +
 			"A line of a trace is a VM: name, processors, MiB of memory, then its load in per cent of its processors, a value for\n" +
 			"each --interval. A node is overloaded above 95 %. A move takes 10 s and 1.3 times its memory at 112 MiB/s, and\n" +
-			"a processor on both ends. A ping-pong is a move back within two hours.",
+			"a processor on both ends. A ping-pong is a move back within two hours.\n\n" +
+			"Exit codes: 0 replayed, 1 it cannot be, 2 usage, 4 with --decisions: some differ from what was recorded.",
 		Flags: []cli.Flag{outputFlag(),
 			&cli.StringFlag{Name: "from", Usage: "begin of the recorded `TIME`"}, &cli.StringFlag{Name: "to", Usage: "its end; now if it is not given"},
 			&cli.StringFlag{Name: "conf", Usage: "compare with this lbvm.conf: `FILE`"}, &cli.StringFlag{Name: "trace", Usage: "the load of the CSV `FILE` instead of the recorded one"},
+			&cli.StringFlag{Name: "record", Usage: "what is recorded in `DIR`, a copy of a folder of logs"},
+			&cli.BoolFlag{Name: "decisions", Usage: "decide each recorded pass again, and show what differs"},
 			&cli.IntFlag{Name: "nodes", Value: 8, Usage: "`N` nodes, for --trace"}, &cli.Float64Flag{Name: "cores", Value: 16, Usage: "processors of each: `N`"},
 			&cli.Int64Flag{Name: "memory", Value: 65536, Usage: "memory of each: `MIB`"}, &cli.DurationFlag{Name: "interval", Value: 5 * time.Minute, Usage: "`TIME` between two values of the trace"},
 		},
@@ -37,8 +45,12 @@ func (w world) replayCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if c.NArg() > 0 || (c.String("trace") == "") == (c.String("from") == "") {
-				return tooMany(c, "lbm replay takes --from TIME, or --trace FILE")
+			trace, record, from := c.String("trace") != "", c.String("record") != "", c.String("from") != ""
+			switch {
+			case c.NArg() > 0 || !trace && !record && !from || trace && (record || from):
+				return tooMany(c, "lbm replay takes --from TIME, --record DIR, or --trace FILE")
+			case trace && c.Bool("decisions"):
+				return tooMany(c, "--decisions needs passes that were made: a trace holds none")
 			}
 			return w.replay(c, asJSON)
 		},
@@ -66,30 +78,51 @@ type replayedRow struct {
 }
 
 func (w world) replay(c *cli.Context, asJSON bool) error {
-	now, err := w.ruleConfig(evalQuery{})
+	monitor.SpareGarbage()
+	src, err := w.recordedSource(c)
+	if err != nil {
+		return err
+	}
+	now, err := src.config(w, "")
 	var inPlace *balance.Config
 	switch {
 	case err == nil:
 		inPlace = now
-	case c.String("trace") == "" || c.String("conf") == "":
+	case !src.traced || c.String("conf") == "":
 		return err
 	}
 	policies := []replay.Policy{replay.None{}}
-	traced := c.String("trace") != ""
 	if inPlace != nil {
-		policies = append(policies, replay.NewBalancer("lbvm.conf", balanceAll(inPlace, traced), true))
+		policies = append(policies, replay.NewBalancer("lbvm.conf", balanceAll(inPlace, src.traced), true))
 	}
+	changed := inPlace
 	if file := c.String("conf"); file != "" {
-		cfg, err := w.ruleConfig(evalQuery{config: file})
+		if changed, err = src.config(w, file); err != nil {
+			return err
+		}
+		policies = append(policies, replay.NewBalancer(filepath.Base(file)+" (new)", balanceAll(changed, src.traced), true))
+		if inPlace == nil {
+			inPlace = changed
+		}
+	}
+	if src.traced {
+		world, err := src.trace(c)
 		if err != nil {
 			return err
 		}
-		policies = append(policies, replay.NewBalancer(filepath.Base(file)+" (new)", balanceAll(cfg, traced), true))
-		if inPlace == nil {
-			inPlace = cfg
-		}
+		return w.showReplay(c.Context, world, policies, asJSON)
 	}
-	world, err := w.replayWorld(c, inPlace)
+	from, to, err := src.span(c, w.clock.Now())
+	if err != nil {
+		return err
+	}
+	if c.Bool("decisions") {
+		return w.decideAgain(c.Context, src, changed, from, to, asJSON)
+	}
+	passes := filepath.Join(src.dir, balance.PassesName)
+	world, err := replay.Recording{Config: inPlace, Samples: src.samples(w, inPlace), Passes: func(at time.Time) (*balance.Pass, error) {
+		return balance.PassOf(passes, at, 15*time.Minute, func(string, string) bool { return false })
+	}}.World(from, to)
 	if err != nil {
 		return err
 	}
@@ -104,37 +137,6 @@ func balanceAll(c *balance.Config, traced bool) *balance.Config {
 	all := *c
 	all.Balance = nil
 	return &all
-}
-
-func (w world) replayWorld(c *cli.Context, cfg *balance.Config) (*replay.World, error) {
-	if file := c.String("trace"); file != "" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading a trace: %w", err)
-		}
-		defer f.Close()
-		return replay.ReadTrace(filepath.Base(file), f, replay.Cluster{Nodes: c.Int("nodes"), Cores: c.Float64("cores"), Mem: c.Int64("memory") << 20, Interval: c.Duration("interval")})
-	}
-	zone := w.clock.Now().Location()
-	from, err := evalQuery{at: c.String("from")}.instant(zone)
-	if err != nil {
-		return nil, err
-	}
-	to := w.clock.Now()
-	if text := c.String("to"); text != "" {
-		if to, err = (evalQuery{at: text}).instant(zone); err != nil {
-			return nil, err
-		}
-	}
-	id, err := w.host.Identity()
-	if err != nil {
-		return nil, err
-	}
-	passes := filepath.Join(w.host.Path(id.LogDir), balance.PassesName)
-	return replay.Recording{Config: cfg, Samples: cfg.Logs(w.host.Path(cfg.Paths.LogDir)),
-		Passes: func(at time.Time) (*balance.Pass, error) {
-			return balance.PassOf(passes, at, 15*time.Minute, func(string, string) bool { return false })
-		}}.World(from, to)
 }
 
 func (w world) showReplay(ctx context.Context, world *replay.World, policies []replay.Policy, asJSON bool) error {

@@ -3,6 +3,7 @@ package story
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,8 +186,31 @@ func (w *world) again() {
 		}
 	}
 	w.t.Logf("%d decisions were the same again, %d of them told by lbm explain", decisions, told)
+	w.replayed(passes, cfg.Digest)
 	if decisions == 0 || told == 0 {
 		w.t.Error("nothing was compared")
+	}
+}
+
+// replayed lets lbm replay decide all passes of a configuration again: it must come to what lbmonitor came to, each time.
+func (w *world) replayed(passes []*balance.Pass, config string) {
+	w.t.Helper()
+	var of []*balance.Pass
+	decisions, moves := 0, 0
+	for _, p := range passes {
+		if p.Config == config {
+			of = append(of, p)
+			decisions += len(p.Decisions)
+			moves += len(p.Moves())
+		}
+	}
+	if len(of) == 0 || moves == 0 {
+		w.t.Fatalf("%d passes of this configuration, %d moves: there is nothing to compare", len(of), moves)
+	}
+	first, last := of[0].At.Format(time.RFC3339Nano), of[len(of)-1].At.Format(time.RFC3339Nano)
+	out, code := w.tryOn("node2", "lbm", "replay", "--from", first, "--to", last, "--decisions")
+	if want := fmt.Sprintf("%d passes, %d decisions: decided again all are the same\n", len(of), decisions); code != 0 || out != want {
+		w.t.Errorf("lbm replay --decisions: exit %d, %q, want %q", code, out, want)
 	}
 }
 
