@@ -102,7 +102,7 @@ func (w world) evacuate(c *cli.Context, node string, o fleetOptions) error {
 	}
 	defer lock.close()
 	if !c.Bool("dry-run") {
-		if err := f.end(ctx, byEvacuate, func(m balance.Move) bool { return m.From == node }); err != nil {
+		if err := f.end(ctx, func(m balance.Move) bool { return m.By == byEvacuate && m.From == node }); err != nil {
 			return err
 		}
 		if in, err = f.first(ctx); err != nil {

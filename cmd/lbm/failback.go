@@ -28,10 +28,12 @@ func (w world) failbackCommand() *cli.Command {
 			"nofailback. Without NODE all nodes are meant that are online. The plan is shown first.\n\n" +
 			"What does not come home now (no memory there, apart or together, a frozen service) is remembered, and the\n" +
 			"next lbm failback tries again.\n\n" +
-			"   lbm failback --dry-run\n   lbm failback node2\n   lbm failback --yes --wait 10m node2   (the init script: when the node is up again)\n\n" +
+			"   lbm failback --dry-run\n   lbm failback node2\n   lbm failback --open-only node2\n   lbm failback --shutdown --yes --wait 10m node2   (the init script: when the node is up again)\n\n" +
 			"Exit codes: 0 all are home (--dry-run: would be), 1 failed, 2 usage, 3 refused and nothing changed,\n" +
 			"4 not verified, 5 some VMs stay where they are, 130 interrupted: told is what is where.",
-		Flags: append(fleetFlags(), &cli.DurationFlag{Name: "wait", Usage: "wait up to `TIME` until NODE is a member and was measured"}),
+		Flags: append(fleetFlags(), &cli.DurationFlag{Name: "wait", Usage: "wait up to `TIME` until NODE is a member and was measured"},
+			&cli.BoolFlag{Name: "open-only", Usage: "open NODE again, and move nothing: what has left stays noted"},
+			&cli.BoolFlag{Name: "shutdown", Usage: "only what lbm evacuate --shutdown has closed: an administrator's evacuation stands"}),
 		Action: func(c *cli.Context) error {
 			switch {
 			case c.NArg() > 1:
@@ -40,10 +42,15 @@ func (w world) failbackCommand() *cli.Command {
 				return tooMany(c, "--wait is a time, as 90s or 5m")
 			case c.Duration("wait") > 0 && c.NArg() != 1:
 				return tooMany(c, "--wait waits for one node: name it")
+			case c.Bool("open-only") && c.NArg() != 1:
+				return tooMany(c, "--open-only opens one node: name it")
 			}
 			o, err := w.options(c, byFailback, "failback asked for")
 			if err != nil {
 				return err
+			}
+			if c.Bool("open-only") {
+				return w.openNode(c, c.Args().First())
 			}
 			return w.failback(c, c.Args().First(), o)
 		},
@@ -62,6 +69,15 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 	notes, err := f.notes(node)
 	if err != nil {
 		return err
+	}
+	if c.Bool("shutdown") && (len(notes) == 0 || notes[0].Boot == "") {
+		fmt.Fprintf(w.stdout, "no shutdown has evacuated %s: nothing was changed\n", node)
+		return nil
+	}
+	if !c.Bool("dry-run") {
+		if err := f.end(ctx, nil); err != nil {
+			return err
+		}
 	}
 	in, err := f.first(ctx)
 	if err != nil {
@@ -83,11 +99,6 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 			return err
 		}
 		defer lock.close()
-		if !c.Bool("dry-run") {
-			if err := f.end(ctx, byFailback, func(m balance.Move) bool { return m.To == n }); err != nil {
-				return err
-			}
-		}
 	}
 	wish := balance.Wish{VMs: slices.Sorted(maps.Keys(home)), Only: home}
 	plan, err := evacuate.Plan(ctx, in, wish)
@@ -138,6 +149,50 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 	default:
 		return cli.Exit("not all came home: lbm failback tries again what stands above", code)
 	}
+}
+
+// openNode takes back that nothing is sent to a node, and moves nothing.
+func (w world) openNode(c *cli.Context, node string) error {
+	f, err := w.fleet()
+	if err != nil {
+		return err
+	}
+	notes, err := f.notes(node)
+	if err != nil {
+		return err
+	}
+	asJSON, dry := c.String("output") == "json", c.Bool("dry-run")
+	if len(notes) == 1 && (!c.Bool("shutdown") || notes[0].Boot != "") {
+		if !dry {
+			lock, err := f.alone(node, "lbm failback "+node)
+			if err != nil {
+				return err
+			}
+			defer lock.close()
+			if err := f.open(notes); err != nil {
+				return refused(err)
+			}
+		}
+	} else {
+		notes = nil
+	}
+	rest := []string{}
+	for _, e := range notes {
+		rest = append(rest, e.VMs...)
+	}
+	switch {
+	case asJSON:
+		return term.JSON(w.stdout, evacuation{Node: &node, DryRun: dry, Plan: []planRow{}, VMs: []doneRow{}, Left: rest})
+	case len(notes) == 0:
+		fmt.Fprintf(w.stdout, "%s was not evacuated; nothing was changed\n", node)
+	case dry:
+		fmt.Fprintf(w.stdout, "%s would be open again; nothing was changed\n", node)
+	case len(rest) == 0:
+		fmt.Fprintf(w.stdout, "%s is open: VMs are sent there again\n", node)
+	default:
+		fmt.Fprintf(w.stdout, "%s is open: VMs are sent there again; lbm failback %[1]s brings home what has left it: %s\n", node, strings.Join(rest, ", "))
+	}
+	return nil
 }
 
 // notes are those of the nodes that are meant.
@@ -289,6 +344,8 @@ func (f *fleet) await(ctx context.Context, node string, limit time.Duration) err
 				why = err.Error()
 			} else if facts.At.IsZero() {
 				why = "lblog has not run on " + node + " yet"
+			} else if leaves, err := host.IsLeaving(f.shared, node); leaves || err != nil {
+				why = node + " has noted that it is about to leave the cluster: run lbm mark-left --back there"
 			}
 		}
 		if why == "" {

@@ -106,7 +106,14 @@ func nodeNamed(v balance.View, name string) (balance.Node, error) {
 
 // carryOut makes the trips, and tells of each.
 func (f *fleet) carryOut(ctx context.Context, plan []evacuate.Trip, w balance.Wish, o fleetOptions) []evacuate.Done {
-	r := evacuate.Runner{Look: f.look, Wait: f.w.wait, Parallel: o.parallel, KeepGoing: o.keepGoing, Until: o.until,
+	look := func(ctx context.Context) (balance.Input, error) {
+		// What others have begun and not ended would be waited for: they may be dead.
+		if err := f.end(ctx, nil); err != nil {
+			return balance.Input{}, err
+		}
+		return f.look(ctx)
+	}
+	r := evacuate.Runner{Look: look, Wait: f.w.wait, Parallel: o.parallel, KeepGoing: o.keepGoing, Until: o.until,
 		Move: func(ctx context.Context, t evacuate.Trip) (balance.Move, error) {
 			typ, vm, _ := strings.Cut(t.VMs[0], ":")
 			return f.mover.Move(ctx, move.Request{Type: typ, VM: vm, Target: t.To, By: o.by, Why: o.why + " on " + f.id.Member})
@@ -326,25 +333,24 @@ func (f *fleet) there(ctx context.Context, node string) ([]string, error) {
 	return out, nil
 }
 
-// end ends the moves that a command of that name began, which was killed: as long as they have no end they count as under
-// way. That it does not live any more its lock tells, which the caller holds.
-func (f *fleet) end(ctx context.Context, by string, of func(balance.Move) bool) error {
+// end ends the moves that were begun by one who is dead: as long as they have no end they count as under way. Of those that
+// mine names the caller knows it, by the lock that he holds; of others their ticket tells.
+func (f *fleet) end(ctx context.Context, mine func(balance.Move) bool) error {
 	list, err := f.w.journal(f.id).Since(f.w.clock.Now().Add(-endHorizon))
 	if err != nil {
 		return refused(err)
 	}
 	for _, m := range list {
-		if !m.End.IsZero() || m.By != by || !of(m) {
+		if !m.End.IsZero() {
 			continue
 		}
-		rec, err := f.mover.Finish(ctx, m, true)
+		rec, err := f.mover.Finish(ctx, m, mine != nil && mine(m))
 		switch {
 		case errors.Is(err, move.ErrUnderway):
-			fmt.Fprintf(f.w.stderr, "lbm: %s is still on its way to %s since %s, when its lbm was ended\n", m.VM, m.To, m.Begin.Local().Format("15:04:05"))
 		case err != nil:
-			return refused(err)
+			f.say(fmt.Sprintf("lbm: %v", err))
 		default:
-			fmt.Fprintf(f.w.stderr, "lbm: the move of %s to %s, whose lbm was ended, came to: %s\n", m.VM, m.To, rec.Outcome)
+			f.say(fmt.Sprintf("lbm: the move of %s to %s, whose %s was ended, came to: %s", m.VM, m.To, m.By, rec.Outcome))
 		}
 	}
 	return nil

@@ -20,6 +20,7 @@ type Trip struct {
 	From     string
 	To       string // "" stays
 	Why      string // why it stays
+	Waits    bool   // it stays only while others have it on its way: a Runner waits for that
 	MemBytes int64  // 0 is unknown
 }
 
@@ -49,6 +50,9 @@ func Plan(ctx context.Context, in balance.Input, w balance.Wish) ([]Trip, error)
 				t.Why = d.Why
 			}
 		}
+	}
+	for i := range out {
+		out[i].Waits = out[i].To == "" && others(in, out[i])
 	}
 	return out, nil
 }

@@ -92,13 +92,13 @@ type state struct {
 	all     int
 }
 
-// Run makes the trips that have a target. When ctx ends, or after a failure, nothing new begins; what has begun is watched
+// Run makes the trips that have a target, and those that wait for others. When ctx ends, or after a failure, nothing new begins; what has begun is watched
 // to its end. What became of each trip of the plan is told in the order in which they ended.
 func (r Runner) Run(ctx context.Context, plan []Trip, w balance.Wish) []Done {
 	s := &state{Runner: r, w: w, flying: map[string]Trip{}, ended: make(chan Done, len(plan)), why: map[string]string{}, busy: map[string]int{}, rests: map[string]bool{}}
 	s.Parallel = max(s.Parallel, 1)
 	for _, t := range plan {
-		if t.To == "" {
+		if t.To == "" && !t.Waits {
 			s.done = append(s.done, Done{Trip: t, Outcome: Stays, Why: t.Why})
 			continue
 		}
@@ -191,7 +191,7 @@ func (s *state) next(ctx context.Context) (begun, hope bool) {
 		planned := s.pending[i]
 		s.why[now.Service] = now.Why
 		if now.To == "" {
-			hope = hope || others(in, now)
+			hope = hope || now.Waits
 			continue
 		}
 		if s.rests[now.Service] {
@@ -288,7 +288,7 @@ func others(in balance.Input, t Trip) bool {
 
 func (s *state) begin(ctx context.Context, planned, now Trip, in balance.Input) {
 	e := Event{Trip: now, All: s.all}
-	if now.To != planned.To {
+	if now.To != planned.To && planned.To != "" {
 		e.Other = planned.To
 		e.Why = s.against(now, planned.To, in)
 	}

@@ -261,6 +261,17 @@ func TestWhatDoesNotGo(t *testing.T) {
 				return balance.Move{Owner: t.To}, nil
 			}
 		}, false, []string{"openvz:101 moved node2", "openvz:102 moved node3", "openvz:103 elsewhere node3"}},
+		{"on its way when it was planned, and not for long", func(w *world) {
+			w.vm("openvz:103").State = balance.Migrating
+			w.make = func(t Trip) (balance.Move, error) {
+				w.mu.Lock()
+				w.vm("openvz:103").State = balance.Started
+				w.mu.Unlock()
+				return balance.Move{Owner: t.To}, nil
+			}
+		}, false, []string{"openvz:101 moved node2", "openvz:102 moved node3", "openvz:103 moved node2"}},
+		{"on its way for ever", func(w *world) { w.vm("openvz:103").State = balance.Migrating }, false,
+			[]string{"openvz:101 moved node2", "openvz:102 moved node3", "openvz:103 stays node1"}},
 		{"a service of two goes once", func(w *world) { w.vm("openvz:102").Service = "service:101" }, false,
 			[]string{"openvz:101+openvz:102 moved node2", "openvz:103 moved node3"}},
 		{"node2 goes off", func(w *world) {
@@ -275,7 +286,7 @@ func TestWhatDoesNotGo(t *testing.T) {
 		w := newWorld(t, 3)
 		plan := w.plan(everything(w))
 		c.change(w)
-		if c.name == "frozen" || strings.Contains(c.name, "of two") {
+		if c.name == "frozen" || strings.Contains(c.name, "on its way") || strings.Contains(c.name, "of two") {
 			plan = w.plan(everything(w))
 		}
 		r := w.runner(1)
