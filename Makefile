@@ -128,12 +128,13 @@ install-files:
 	for a in $(AGENTS); do install -m 0755 bin/agents/$$a.sh $(OCFDIR)/.$$a.new && mv -f $(OCFDIR)/.$$a.new $(OCFDIR)/$$a || exit 1; done
 	for n in 5 7 8; do install -d $(PREFIX)/share/man/man$$n && install -m 0644 docs/man/*.$$n $(PREFIX)/share/man/man$$n/ || exit 1; done
 	install -d $(LIBEXEC)/guard && install -m 0755 packaging/guard/vps.premount packaging/guard/qemu $(LIBEXEC)/guard/
-	install -d $(DESTDIR)/etc/cron.d $(DESTDIR)/etc/logrotate.d $(DESTDIR)/etc/bash_completion.d $(DESTDIR)/etc/rc.d/init.d $(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)/etc/cron.d $(DESTDIR)/etc/logrotate.d $(DESTDIR)/etc/bash_completion.d $(DESTDIR)/etc/rc.d/init.d $(DESTDIR)/etc/sysconfig $(PREFIX)/lib/systemd/system
 	install -m 0644 packaging/cron/lbvm $(DESTDIR)/etc/cron.d/lbvm
 	install -m 0644 packaging/logrotate/lbvm $(DESTDIR)/etc/logrotate.d/lbvm
 	install -m 0644 packaging/completion/lbm $(DESTDIR)/etc/bash_completion.d/lbm
-	install -m 0755 packaging/init/lbvm $(DESTDIR)/etc/rc.d/init.d/lbvm
-	install -m 0644 packaging/systemd/lbvm.service $(PREFIX)/lib/systemd/system/lbvm.service
+	install -m 0755 packaging/init/lbvm packaging/init/lbvm-evacuate $(DESTDIR)/etc/rc.d/init.d/
+	[ -e $(DESTDIR)/etc/sysconfig/lbvm ] || install -m 0644 packaging/sysconfig/lbvm $(DESTDIR)/etc/sysconfig/lbvm
+	install -m 0644 packaging/systemd/lbvm.service packaging/systemd/lbvm-evacuate.service $(PREFIX)/lib/systemd/system/
 	sed "s|@SHARED@|/gfs|g; s|@LOGDIR@|/gfs/lbvm/log|g" internal/setup/samples/lbvm.conf.tmpl >$(DESTDIR)/etc/cluster/lbvm.conf.sample
 	install -m 0644 internal/setup/samples/lbresources.conf $(DESTDIR)/etc/cluster/lbresources.conf.sample
 	install -d $(DESTDIR)/etc/cluster/lbvm.d

@@ -29,6 +29,9 @@ var installed = []string{
 	"-rw-r--r-- 0:0 /etc/cluster/lbresources.conf.sample",
 	"-rwxr-xr-x 0:0 /etc/rc.d/init.d/lbvm",
 	"-rw-r--r-- 0:0 /usr/lib/systemd/system/lbvm.service",
+	"-rwxr-xr-x 0:0 /etc/rc.d/init.d/lbvm-evacuate",
+	"-rw-r--r-- 0:0 /etc/sysconfig/lbvm",
+	"-rw-r--r-- 0:0 /usr/lib/systemd/system/lbvm-evacuate.service",
 	"-rw-r--r-- 0:0 /etc/bash_completion.d/lbm",
 	"-rw-r--r-- 0:0 /usr/share/man/man8/lbm.8.gz",
 	"-rw-r--r-- 0:0 /usr/share/man/man7/lbvm-openvz.7.gz",
@@ -53,7 +56,7 @@ func install(t *testing.T, dist string) {
 		t.Errorf("rpm -V: %q, %v", out, err)
 	}
 	calls := strings.Fields(r.read("calls"))
-	if got := strings.Join(calls, " "); strings.Count(got, "schema") != len(agents()) || strings.Count(got, "chkconfig --add lbvm") != 1 {
+	if got := strings.Join(calls, " "); strings.Count(got, "schema") != len(agents()) || strings.Count(got, "chkconfig --add lbvm") != 2 || strings.Count(got, "chkconfig --add lbvm-evacuate") != 1 {
 		t.Errorf("the scripts called %q", got)
 	}
 	for a := range agents() {
