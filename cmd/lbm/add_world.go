@@ -65,6 +65,11 @@ func (w world) adopter(c *cli.Context) (adopt.Adopter, error) {
 
 // peer runs lbm on another node, by ssh that never asks for a password.
 func (w world) peer(ctx context.Context, member string, args ...string) (run.Result, error) {
+	return w.peerWith(ctx, member, nil, args...)
+}
+
+// peerWith gives it a standard input, too.
+func (w world) peerWith(ctx context.Context, member string, stdin []byte, args ...string) (run.Result, error) {
 	program, err := w.host.Lookup("ssh")
 	if err != nil {
 		return run.Result{}, errors.New("no ssh is installed here")
@@ -78,7 +83,7 @@ func (w world) peer(ctx context.Context, member string, args ...string) (run.Res
 	ctx, cancel := w.wait.WithTimeout(ctx, peerLimit)
 	defer cancel()
 	argv := append([]string{program, "-oBatchMode=yes", "-oConnectTimeout=10", "--", member, "lbm"}, args...)
-	r, err := w.run.Run(ctx, run.Command{Argv: argv, Env: w.host.Environ()})
+	r, err := w.run.Run(ctx, run.Command{Argv: argv, Env: w.host.Environ(), Stdin: stdin})
 	if err != nil {
 		return r, err
 	}

@@ -67,6 +67,7 @@ func (w world) app() *cli.App {
 			"   lbm blackbox                what this node's agents did last\n" +
 			"   lbm check                   is lbvm.conf right?\n" +
 			"   lbm doctor --all            is anything wrong with the nodes, and what to do?\n" +
+			"   lbm node add node4          let a node join the cluster\n" +
 			"   lbm replay --from TIME      what would other rules have done\n" +
 			"   lbm explain 101             why it would move now or not, or did then\n" +
 			"   lbm notify --test           does it arrive, when a move is told?\n" +
@@ -103,6 +104,7 @@ func (w world) app() *cli.App {
 			w.replayCommand(),
 			w.doctorCommand(),
 			w.whyDownCommand(),
+			w.nodeCommand(),
 			w.notifyCommand(),
 			w.execCommand(),
 			w.ccsCommand(),

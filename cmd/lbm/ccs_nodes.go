@@ -86,21 +86,9 @@ func (w world) ccsAddnode() *cli.Command {
 			if err := arguments(c, 1, 1); err != nil {
 				return err
 			}
-			n := ccs.NewNode{Name: c.Args().First(), ID: c.Int("nodeid"), Votes: c.Int("votes")}
-			if c.IsSet("nodeid") && n.ID < 1 || c.IsSet("votes") && n.Votes < 1 {
-				return cli.Exit("--nodeid and --votes are above 0", exitUsage)
-			}
-			for i, part := range strings.Split(c.String("fence"), ",") {
-				key, value, ok := strings.Cut(part, "=")
-				switch {
-				case i == 0 && part == "":
-				case i == 0:
-					n.Fence = append(n.Fence, ccs.Attr{Name: "name", Value: part})
-				case !ok || key == "":
-					return cli.Exit(fmt.Sprintf("--fence: %q is not KEY=VALUE", part), exitUsage)
-				default:
-					n.Fence = append(n.Fence, ccs.Attr{Name: key, Value: value})
-				}
+			n, err := newNode(c, c.Args().First())
+			if err != nil {
+				return err
 			}
 			return w.edit(c, func(d *ccs.Document) (x edition, err error) {
 				x.edits, x.told, err = d.AddNode(n)
@@ -108,6 +96,27 @@ func (w world) ccsAddnode() *cli.Command {
 			})
 		},
 	}
+}
+
+// newNode reads the options that describe a node.
+func newNode(c *cli.Context, name string) (ccs.NewNode, error) {
+	n := ccs.NewNode{Name: name, ID: c.Int("nodeid"), Votes: c.Int("votes")}
+	if c.IsSet("nodeid") && n.ID < 1 || c.IsSet("votes") && n.Votes < 1 {
+		return n, cli.Exit("--nodeid and --votes are above 0", exitUsage)
+	}
+	for i, part := range strings.Split(c.String("fence"), ",") {
+		key, value, ok := strings.Cut(part, "=")
+		switch {
+		case i == 0 && part == "":
+		case i == 0:
+			n.Fence = append(n.Fence, ccs.Attr{Name: "name", Value: part})
+		case !ok || key == "":
+			return n, cli.Exit(fmt.Sprintf("--fence: %q is not KEY=VALUE", part), exitUsage)
+		default:
+			n.Fence = append(n.Fence, ccs.Attr{Name: key, Value: value})
+		}
+	}
+	return n, nil
 }
 
 func (w world) ccsDelnode() *cli.Command {
