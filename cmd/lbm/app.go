@@ -41,6 +41,7 @@ type world struct {
 	stdout, stderr io.Writer
 	terminal       bool         // a person reads stderr
 	paint          term.Painter // of stdout
+	environ        []string     // of the person who runs it
 }
 
 // app is the command line.
@@ -70,6 +71,7 @@ func (w world) app() *cli.App {
 			"   lbm node add node4          let a node join the cluster\n" +
 			"   lbm replay --from TIME      what would other rules have done\n" +
 			"   lbm explain 101             why it would move now or not, or did then\n" +
+			"   lbm top                     watch nodes, VMs and moves\n" +
 			"   lbm notify --test           does it arrive, when a move is told?\n" +
 			"   lbm eval 'CODE'             try a piece of a rule\n" +
 			"   lbm exec check lxc          is the definition of a technology right?\n\n" +
@@ -106,6 +108,7 @@ func (w world) app() *cli.App {
 			w.whyDownCommand(),
 			w.nodeCommand(),
 			w.notifyCommand(),
+			w.topCommand(),
 			w.execCommand(),
 			w.ccsCommand(),
 		},

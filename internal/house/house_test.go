@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"internal/clock", "internal/run", "internal/keyval", "internal/atomicfile", "internal/lockfile", "internal/splice", "internal/real", "internal/testfiles", "pkg/balance/perl", "metadata", "internal/term", "pkg/syntax", "pkg/ocf"},
 	{"internal/host", "pkg/ccs", "pkg/balance/conf", "internal/parsed", "internal/manpage", "internal/manpage/pagetest"},
 	{"internal/probe", "internal/membership", "internal/hypervisor", "internal/cluster", "internal/handoff", "internal/handoff/protocol", "pkg/balance"},
-	{"pkg/balance/replay", "internal/vm", "internal/sample", "internal/move", "internal/amend", "internal/lbvmagent", "internal/trial", "internal/check", "internal/guard", "internal/notify", "internal/metrics"},
+	{"pkg/balance/replay", "internal/vm", "internal/sample", "internal/move", "internal/amend", "internal/lbvmagent", "internal/trial", "internal/check", "internal/guard", "internal/notify", "internal/metrics", "internal/top"},
 	{"internal/monitor", "internal/evacuate", "internal/setup", "internal/adopt", "internal/doctor", "internal/why"},
 }
 
