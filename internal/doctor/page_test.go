@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -54,4 +55,32 @@ func faultsTable() string {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.ID, f.Severity, strings.ReplaceAll(f.Means, "|", `\|`), strings.ReplaceAll(f.Cure, "|", `\|`))
 	}
 	return b.String()
+}
+
+// What the other pages call a finding is one.
+func TestPagesNameFindings(t *testing.T) {
+	checks := []string{Across}
+	for _, c := range Checks() {
+		checks = append(checks, c.Name)
+	}
+	named := 0
+	for _, page := range []string{"troubleshooting", "shared-storage", "security", "xen", "installation"} {
+		text, err := os.ReadFile("../../docs/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, part := range strings.Split(string(text), "`") {
+			check, what, ok := strings.Cut(part, ".")
+			if i%2 == 0 || !ok || !slices.Contains(checks, check) || strings.ContainsAny(what, " /.") || what == "conf" || what == "md" {
+				continue
+			}
+			named++
+			if faultOf(part).Means == "" {
+				t.Errorf("docs/%s.md tells of %q, which the doctor does not find", page, part)
+			}
+		}
+	}
+	if named < 10 {
+		t.Errorf("the pages name %d findings", named)
+	}
 }
