@@ -182,7 +182,7 @@ func TestTopOnATerminal(t *testing.T) {
 	p.types("s")
 	p.awaits("VMs by name")
 	p.types("\r") // the bench has no cluster that could be asked, which is said
-	p.awaits("lbm explain xen:centos1")
+	p.awaits("asking the cluster manager")
 	p.types("q")
 	p.awaits("MOVES of")
 	p.types("q")

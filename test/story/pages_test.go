@@ -33,8 +33,11 @@ func shownCommands(t *testing.T) []shown {
 			t.Fatal(err)
 		}
 		page := strings.TrimPrefix(path, "../../")
-		for _, block := range regexp.MustCompile("(?ms)^ *```(?:console|sh)?\n(.*?)^ *```$").FindAllStringSubmatch(string(text), -1) {
-			for _, line := range strings.Split(block[1], "\n") {
+		for _, block := range regexp.MustCompile("(?ms)^ *```([^\n]*)\n(.*?)^ *```$").FindAllStringSubmatch(string(text), -1) {
+			if language, _, _ := strings.Cut(block[1], " "); language != "" && language != "console" && language != "sh" {
+				continue // its end is no beginning
+			}
+			for _, line := range strings.Split(block[2], "\n") {
 				line = strings.TrimSpace(line)
 				line = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(line, "$ "), "# "))
 				line = strings.TrimSpace(regexp.MustCompile(`(^| )#.*`).ReplaceAllString(line, ""))
