@@ -40,8 +40,10 @@ func (in Input) machines(f *conf.File, diags []conf.Diagnostic, whole bool) []co
 			continue
 		}
 		named[id] = item.Text
-		if n := in.crowd(s.ID); n > 1 {
-			say(item.Span, conf.Warning, "give each VM a service of its own", "%s holds %d VMs: such a service is not balanced", s.ID, n)
+		for _, other := range in.Machines {
+			if name := other.VMType + ":" + other.VM; other.ID == s.ID && name != id && !in.listed(f, name) {
+				say(item.Span, conf.Warning, "add "+name+" to balance, or give it a service of its own", "%s goes with its service %s, which holds %s as well; that is not in balance and holds it where it is", id, s.ID, name)
+			}
 		}
 		blocks := in.blocks(f, s, item.Text)
 		switch {
@@ -103,14 +105,12 @@ func (in Input) find(word string) (cluster.Service, error) {
 	return cluster.Service{}, fmt.Errorf("cluster.conf has no VM %q", word)
 }
 
-func (in Input) crowd(service string) int {
-	n := 0
-	for _, s := range in.Machines {
-		if s.ID == service {
-			n++
-		}
-	}
-	return n
+// listed tells whether a VM, TYPE:NAME, stands in balance.
+func (in Input) listed(f *conf.File, id string) bool {
+	return slices.ContainsFunc(f.Balance, func(word string) bool {
+		s, err := in.find(word)
+		return err == nil && s.VMType+":"+s.VM == id
+	})
 }
 
 // blocks are those that could be the VM's, the one that counts first: as balance.Config chooses its rule.

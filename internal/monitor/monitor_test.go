@@ -87,7 +87,14 @@ func TestWhatDoesNotMove(t *testing.T) {
 		{"all others are offline", func(w *world) {
 			w.mgr.status.Members[1].Online, w.mgr.status.Members[2].Manager = false, false
 		}},
-		{"several in one service", func(w *world) { w.services(func(s *cluster.Service) { s.ID = "service:both" }) }},
+		{"a VM of its service is not in balance", func(w *world) {
+			w.services(func(s *cluster.Service) { s.ID = "service:both" })
+			w.write("shared/lbvm.conf", strings.Replace(goodConf, "101, 102;", "101;", 1))
+		}},
+		{"vm.sh would boot it anew", func(w *world) {
+			w.services(func(s *cluster.Service) { s.VMType, s.Live = "vm", false })
+			w.write("shared/lbvm.conf", strings.Replace(goodConf, "101, 102;", "vm:101, vm:102;", 1))
+		}},
 		{"not in balance", func(w *world) {
 			w.write("shared/lbvm.conf", strings.Replace(goodConf, "balance 101, 102;", "balance ;", 1))
 		}},

@@ -3,6 +3,8 @@ package monitor
 import (
 	"errors"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
@@ -18,26 +20,24 @@ type closed func(member string) (why string, err error)
 // view is the cluster as the balancer sees it. The second value tells what could not be learned: unknown moves nothing.
 func view(st cluster.Status, read facts, isClosed closed) (balance.View, []string) {
 	v, warnings := wholeView(st, read, isClosed)
-	crowd := map[string]int{}
-	for _, vm := range v.VMs {
-		crowd[vm.Service]++
+	boots := map[string]string{}
+	for _, s := range st.Services {
+		if s.VMType == stockVM && !s.Live {
+			boots[s.ID] = s.VMType + ":" + s.VM
+		}
 	}
 	for i := range v.VMs {
-		// A service of several VMs is not moved: each would need a ticket, and they can land apart.
-		if crowd[v.VMs[i].Service] > 1 {
+		if boots[v.VMs[i].Service] != "" { // a person may want that; nothing does it unasked
 			v.VMs[i].MayRun = []balance.Placement{}
 		}
 	}
-	for _, vm := range v.VMs {
-		if crowd[vm.Service] > 1 {
-			warnings = append(warnings, "service "+vm.Service+" holds several VMs: they are not balanced")
-			crowd[vm.Service] = 0
-		}
+	for _, id := range slices.Sorted(maps.Keys(boots)) {
+		warnings = append(warnings, "service "+id+" is not balanced: vm.sh would shut "+boots[id]+" down and boot it anew; below <rm>, alone, it moves live")
 	}
 	return v, warnings
 }
 
-// wholeView is view with services that hold several VMs, and with a VM's owner among where it may run.
+// wholeView is view with what would boot anew, and with a VM's owner among where it may run.
 func wholeView(st cluster.Status, read facts, isClosed closed) (balance.View, []string) {
 	v := balance.View{Quorate: st.Quorate, Nodes: []balance.Node{}, VMs: []balance.VM{}}
 	var warnings []string

@@ -5,8 +5,14 @@ import (
 	"slices"
 )
 
-// neighbours keeps guests apart or together, as lbvm.conf says.
+// neighbours keeps guests apart or together, as lbvm.conf says. The VMs of one service go together: one that is not in
+// balance holds them all.
 func neighbours(r *round, vm *VM, c *Candidate) string {
+	for _, other := range r.along(vm) {
+		if !r.isBalanced(other) {
+			return other.ID() + " of its service would go as well, and is not in balance"
+		}
+	}
 	for _, group := range r.in.Config.Apart {
 		for _, other := range r.others(group, vm) {
 			if other.Owner == c.Node || r.comes(other, c.Node) {
@@ -47,4 +53,12 @@ func (r *round) others(names []string, vm *VM) []*VM {
 func (r *round) comes(vm *VM, node string) bool {
 	n := r.nodes[node]
 	return n != nil && slices.Contains(n.coming, vm)
+}
+
+// isBalanced tells whether a VM stands in balance.
+func (r *round) isBalanced(vm *VM) bool {
+	return slices.ContainsFunc(r.in.Config.Balance, func(name string) bool {
+		x, err := r.index.find(name)
+		return err == nil && x == vm
+	})
 }

@@ -54,13 +54,16 @@ func (r *round) share(vm *VM, x Resource, load float64, to *node) float64 {
 	return even * owner.Cores / to.Cores
 }
 
-// after is the load of a node with the VM on it, and with those that are on their way to it.
+// after is the load of a node with the VM and the others of its service on it, and with those that are on their way to it.
 func (r *round) after(vm *VM, x Resource, minutes int, to *node) (float64, error) {
 	w := r.window(to, x.Name, minutes)
 	if w.err != nil {
 		return 0, w.err
 	}
 	sum := w.read.Average + r.shareOf(vm, x, minutes, to)
+	for _, v := range r.along(vm) {
+		sum += r.shareOf(v, x, minutes, to)
+	}
 	coming := to.coming
 	if r.again {
 		coming = coming[:len(coming)-to.given]
@@ -107,23 +110,32 @@ func projected(r *round, vm *VM, c *Candidate) string {
 		return ""
 	}
 	part := "measured"
-	if !vm.measured(x) {
+	along := r.along(vm)
+	if !vm.measured(x) || slices.ContainsFunc(along, func(v *VM) bool { return !v.measured(x) }) {
 		part = "an even share"
 	}
-	return fmt.Sprintf("%s of %s would be %.3g with it (%s), and is %.3g on %s now", x.Name, c.Node, then, part, now.read.Average, vm.Owner)
+	with := "it"
+	if n := len(along); n > 0 {
+		with = fmt.Sprintf("it and %d more of its service", n)
+	}
+	return fmt.Sprintf("%s of %s would be %.3g with %s (%s), and is %.3g on %s now", x.Name, c.Node, then, with, part, now.read.Average, vm.Owner)
 }
 
 func headroom(r *round, vm *VM, c *Candidate) string {
 	n := r.nodes[c.Node]
-	if n.MemTotal <= 0 || vm.Mem <= 0 {
+	need := vm.Mem
+	for _, v := range r.along(vm) {
+		need += v.Mem
+	}
+	if n.MemTotal <= 0 || need <= 0 {
 		return ""
 	}
 	free := n.MemFree
 	for _, v := range n.coming {
 		free -= v.Mem
 	}
-	if rest := free - vm.Mem; rest < n.MemTotal/memoryMargin {
-		return fmt.Sprintf("of %d MiB that %s has free it would take %d, and %d must stay", free>>20, c.Node, vm.Mem>>20, n.MemTotal/memoryMargin>>20)
+	if rest := free - need; rest < n.MemTotal/memoryMargin {
+		return fmt.Sprintf("of %d MiB that %s has free it would take %d, and %d must stay", free>>20, c.Node, need>>20, n.MemTotal/memoryMargin>>20)
 	}
 	return ""
 }

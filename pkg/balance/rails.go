@@ -72,7 +72,7 @@ func Rails() []Rail {
 		},
 		{
 			Name: "keep-apart", Default: "on", wish: true,
-			Doc:    "Guests that apart names stay on different nodes, those that together names on one; moves under way count.",
+			Doc:    "Guests that apart names stay on different nodes, those that together names on one; moves under way count. A service of several VMs goes only if all of them are in balance.",
 			target: neighbours,
 		},
 		{
@@ -110,7 +110,7 @@ func Rails() []Rail {
 
 func refused(r *round, vm *VM, c *Candidate) string {
 	for _, x := range r.in.Refused {
-		if x.VM == vm.ID() && x.Node == c.Node {
+		if x.Node == c.Node && (x.VM == vm.ID() || r.crowds && r.of[x.VM] != nil && r.of[x.VM] == r.of[vm.ID()]) {
 			return x.Why
 		}
 	}
@@ -188,6 +188,9 @@ func (r *round) coolDown(vm *VM) string {
 	count, last := 0, time.Time{}
 	ours := false // the journal knows how the VM came to its owner
 	for _, m := range moves {
+		if m.From == m.To { // a restart in place
+			continue
+		}
 		end := m.End
 		if end.IsZero() {
 			end = m.Begin

@@ -25,6 +25,7 @@ type round struct {
 	reads  []*Read           // what it read of the owner
 	groups map[string]*group // by service, or by the VM's ID
 	of     map[string]*group // by the VM's ID
+	crowds bool              // some service holds several VMs
 	moved  int               // decisions to migrate so far
 	over   map[*Rule]int     // how many runs of a rule ended at a limit
 	late   int               // how many runs of all rules ended at the limit of time
@@ -58,6 +59,7 @@ type window struct {
 // group is a service with all its VMs: it moves as one.
 type group struct {
 	id     string
+	vms    []*VM
 	moves  []Move // of any of its VMs, in the order of their begin
 	moving string // why it is on its way, or ""
 }
@@ -92,6 +94,8 @@ func (r *round) place(vm *VM) {
 		r.groups[id] = g
 	}
 	r.of[vm.ID()] = g
+	g.vms = append(g.vms, vm)
+	r.crowds = r.crowds || len(g.vms) > 1
 	owner := r.nodes[vm.Owner]
 	if owner != nil {
 		owner.guests++
@@ -145,11 +149,15 @@ func (r *round) recent(m Move) {
 	if n := r.nodes[m.To]; n != nil {
 		n.arriving = m.VM
 		vm, err := r.index.find(m.VM)
-		if err != nil || vm.Owner != m.To {
+		if err != nil {
 			n.guests++
+			return
 		}
-		if err == nil && vm.Owner != m.To {
-			n.coming = append(n.coming, vm)
+		for _, x := range append([]*VM{vm}, r.companions(vm)...) {
+			if x.Owner != m.To {
+				n.guests++
+				n.coming = append(n.coming, x)
+			}
 		}
 	}
 }
@@ -158,12 +166,38 @@ func (r *round) recent(m Move) {
 func (r *round) goes(vm *VM, owner, target *node) {
 	r.moved++
 	owner.leaving, target.arriving = vm.ID(), vm.ID()
-	target.guests++
-	target.coming = append(target.coming, vm)
-	target.given++
+	for _, x := range append([]*VM{vm}, r.companions(vm)...) {
+		target.guests++
+		target.coming = append(target.coming, x)
+		target.given++
+	}
 	if g := r.of[vm.ID()]; g != nil {
 		g.moving = fmt.Sprintf("%s moves to %s in this pass", vm.ID(), target.Name)
 	}
+}
+
+// companions are the other VMs of a VM's service: they go where it goes.
+func (r *round) companions(vm *VM) []*VM {
+	if !r.crowds {
+		return nil
+	}
+	var out []*VM
+	if g := r.of[vm.ID()]; g != nil {
+		for _, x := range g.vms {
+			if x != vm && x.ID() != vm.ID() {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+// along are the companions that count with a VM as it is looked at now: a wish looks at each for itself.
+func (r *round) along(vm *VM) []*VM {
+	if r.unit != nil {
+		return nil
+	}
+	return r.companions(vm)
 }
 
 // window reads the last minutes of a resource once.
