@@ -111,7 +111,7 @@ func TestRails(t *testing.T) {
 			in.View.VMs[0].Since, in.View.VMs[0].LastOwner = ago(20*time.Minute), "n2"
 		}, nil, first, "it moved 20m0s ago"},
 		{"cool-down of a brother in its service", "cool-down", func(in *Input) {
-			in.Config.Balance = []string{"101"}
+			in.Config.Balance = []string{"101", "102"}
 			in.View.VMs[1].Service = "service:a"
 			in.Recent = []Move{done("openvz:102", "n2", "n1", 20*time.Minute)}
 		}, nil, first, "it moved 20m0s ago"},
