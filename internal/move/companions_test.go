@@ -3,6 +3,7 @@ package move
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -22,7 +23,6 @@ func TestCompanionsHaveTickets(t *testing.T) {
 		{"its disks are not whole on both", func(w *world) {
 			w.facts("node2", func(f *host.Facts) { f.VMs[1].NotLive = "DRBD: resource r0: Inconsistent" })
 		}, false},
-		{"another Xen there", func(w *world) { w.facts("node2", func(f *host.Facts) { f.Tools["xm"] = "3.0.3" }) }, false},
 		{"it is to be shut down", func(w *world) { w.service("web1").Params = map[string]string{"on_stop": "shutdown"} }, false},
 		{"another service", func(w *world) { w.service("web1").ID = "xen:web1" }, false},
 		{"its record says that it is elsewhere", func(w *world) {
@@ -56,5 +56,42 @@ func TestCompanionsHaveTickets(t *testing.T) {
 				t.Errorf("left: %q", left)
 			}
 		})
+	}
+}
+
+// What is asked of the target for the memory of one VM of a service is asked for each: what cannot be restored there would be
+// lost with the whole service already on its way.
+func TestCompanionsMemoryIsAskedFor(t *testing.T) {
+	for _, c := range []struct {
+		name, typ, vm string
+		change        func(*world)
+		want          string
+	}{
+		{"a container beside Xen, and no /proc/rst", "xen", "web1", func(w *world) {
+			w.facts("node2", func(f *host.Facts) { f.Restores = nil })
+		}, "does not say that it can restore openvz guests"},
+		{"a container that is to be shut down", "xen", "web1", func(w *world) {
+			w.facts("node2", func(f *host.Facts) { f.Restores = nil })
+			w.service("101").Params = map[string]string{"on_stop": "shutdown"}
+		}, ""},
+		{"an older Xen beside a container", "openvz", "101", func(w *world) {
+			w.facts("node2", func(f *host.Facts) { f.Tools["xm"] = "3.0.3" })
+		}, "the older 3.0.3"},
+		{"which is to be shut down", "openvz", "101", func(w *world) {
+			w.facts("node2", func(f *host.Facts) { f.Tools["xm"] = "3.0.3" })
+			w.service("web1").Params = map[string]string{"on_stop": "shutdown"}
+		}, ""},
+		{"an older Xen beside a container that is to be shut down", "openvz", "101", func(w *world) {
+			w.facts("node2", func(f *host.Facts) { f.Tools["xm"] = "3.0.3" })
+			w.service("101").Params = map[string]string{"on_stop": "shutdown"}
+		}, "the older 3.0.3"},
+	} {
+		w := newWorld(t)
+		w.service("101").ID, w.service("web1").ID = "service:all", "service:all"
+		c.change(w)
+		err := w.mover.Check(context.Background(), request(c.typ, c.vm, "node2"))
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }

@@ -93,36 +93,54 @@ func (m Mover) askFacts(ctx context.Context, r Request, source string, kind hand
 		})
 	}
 	c.ask(names[2], func() (string, error) { return fits(with, from, target) })
-	if kind == handoff.Cold {
+	with = slices.Clone(with)
+	with[0].kind = kind
+	with = slices.DeleteFunc(with, func(r Request) bool { return r.kind == handoff.Cold })
+	if len(with) == 0 {
 		c.skip("it boots anew there", names[3:]...)
 		return
 	}
 	c.ask(names[3], func() (string, error) { return sameArch(from, target) })
 	c.ask(names[4], func() (string, error) { return newEnough("kernel", from.Member, from.Kernel, r.Target, target.Kernel) })
 	c.ask(names[5], func() (string, error) { return sameProcessor(with, from, target) })
-	if r.Type == vmexec {
-		c.skip("its definition says by what it is driven", names[6])
-	} else {
-		c.ask(names[6], func() (string, error) { return sameTool(r.Type, from, target) })
-	}
-	if kind != handoff.Live {
-		switch r.Type {
-		case vmexec:
-			c.skip("its definition restores what it saves", names[7])
-		case "xen", "kvm":
-			c.skip("its tool restores what it has saved", names[7])
-		default:
-			c.ask(names[7], func() (string, error) { return restores(r, target) })
-		}
+	c.askTools(with, from, target, names[6], names[7])
+	switch {
+	case kind == handoff.Cold:
+		c.skip("it boots anew there", names[8])
+	case kind != handoff.Live:
 		c.skip("it passes by the shared storage", names[8])
-		return
-	}
-	c.skip("it runs on while it moves", names[7])
-	if r.Type == vmexec {
+	case r.Type == vmexec:
 		c.skip("its definition moves it, by a way of its own", names[8])
-		return
+	default:
+		c.ask(names[8], func() (string, error) { return m.answers(ctx, r, target) })
 	}
-	c.ask(names[8], func() (string, error) { return m.answers(ctx, r, target) })
+}
+
+// askTools asks by what the VMs that keep their memory are driven, and whether the target can restore what comes in an
+// image. A VM of the service that cannot go live there goes by image: its port is not asked for here.
+func (c *checks) askTools(with []Request, from, target host.Facts, tool, restore string) {
+	driven := slices.DeleteFunc(slices.Clone(with), func(r Request) bool { return r.Type == vmexec })
+	if len(driven) == 0 {
+		c.skip("its definition says by what it is driven", tool)
+	} else {
+		c.ask(tool, func() (string, error) {
+			return all(driven, func(r Request) (string, error) { return sameTool(r.Type, from, target) })
+		})
+	}
+	images := slices.DeleteFunc(slices.Clone(with), func(r Request) bool { return r.kind == handoff.Live })
+	asked := slices.DeleteFunc(slices.Clone(images), func(r Request) bool { return r.Type == vmexec || r.Type == "xen" || r.Type == "kvm" })
+	switch {
+	case len(asked) > 0:
+		c.ask(restore, func() (string, error) {
+			return all(asked, func(r Request) (string, error) { return restores(r, target) })
+		})
+	case len(images) == 0:
+		c.skip("it runs on while it moves", restore)
+	case images[0].Type == vmexec:
+		c.skip("its definition restores what it saves", restore)
+	default:
+		c.skip("its tool restores what it has saved", restore)
+	}
 }
 
 func (m Mover) nameFree(r Request, f host.Facts) (string, error) {

@@ -51,7 +51,8 @@ type Request struct {
 	By, Why  string // for the journal: who asked, and for what reason
 	Method   Method
 
-	technology string // of a VM of the type vmexec
+	technology string       // of a VM of the type vmexec
+	kind       handoff.Kind // of a VM that goes with its service: how it would pass
 }
 
 // Mover moves VMs.

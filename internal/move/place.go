@@ -57,7 +57,7 @@ func (m Mover) placeable(ctx context.Context, r Request, rep Repair, state hando
 	if err != nil {
 		return err
 	}
-	with := together(st, svc, r)
+	with := m.together(st, svc, r)
 	for _, question := range []func(Request) (string, error){
 		func(r Request) (string, error) { return m.nameFree(r, target) },
 		func(r Request) (string, error) { return ready(r, target) },

@@ -183,7 +183,7 @@ func (m Mover) preflight(ctx context.Context, r Request, c *checks) (plan, error
 		return "nobody else is moving it", err
 	})
 	p.others = others(st, p.service, r)
-	m.askFacts(ctx, r, p.source, p.kind, together(st, p.service, r), c)
+	m.askFacts(ctx, r, p.source, p.kind, m.together(st, p.service, r), c)
 	c.ask("record", func() (_ string, err error) {
 		p.state, err = m.recordOf(r, p.source)
 		return "its hand-off record says " + words(p.state), err
@@ -278,11 +278,11 @@ func find(st cluster.Status, r Request) (cluster.Service, bool) {
 }
 
 // together are the VMs of one service, the one that was asked for first.
-func together(st cluster.Status, svc cluster.Service, r Request) []Request {
+func (m Mover) together(st cluster.Status, svc cluster.Service, r Request) []Request {
 	r.technology = svc.Params["type"]
 	out := []Request{r}
 	for _, s := range others(st, svc, r) {
-		out = append(out, Request{Type: s.VMType, VM: s.VM, Target: r.Target, technology: s.Params["type"]})
+		out = append(out, Request{Type: s.VMType, VM: s.VM, Target: r.Target, technology: s.Params["type"], kind: m.kindOf(s)})
 	}
 	return out
 }
