@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,6 +38,7 @@ type realCampaign struct {
 	power   sync.RWMutex // episodes read-lock it; who pulls a plug has it alone
 	mu      sync.Mutex
 	found   []string
+	of      map[string]int64 // how many agents of each technology were killed
 	started time.Time
 }
 
@@ -59,7 +62,8 @@ func (a app) campaignReal(c *cli.Context, json bool) (err error) {
 	o := lab.Options{Nodes: []string{"node1", "node2", "node3"}, Scale: 1, Programs: filepath.Dir(self), Lab: self, VMs: []lab.VM{}}
 	for i := range realVMs {
 		o.VMs = append(o.VMs, lab.VM{Type: "openvz", Name: strconv.Itoa(101 + i), Service: fmt.Sprint("vz", i+1), Memory: 64},
-			lab.VM{Type: "xen", Name: fmt.Sprint("web", i+1), Memory: 64}, lab.VM{Type: "kvm", Name: fmt.Sprint("vm", i+1), Memory: 64})
+			lab.VM{Type: "xen", Name: fmt.Sprint("web", i+1), Memory: 64}, lab.VM{Type: "kvm", Name: fmt.Sprint("vm", i+1), Memory: 64},
+			lab.VM{Type: "xen", Name: fmt.Sprint(ownPrefix, i+1), Memory: 64})
 	}
 	if _, err := lab.Create(filepath.Join(dir, "lab"), o); err != nil {
 		return err
@@ -68,7 +72,10 @@ func (a app) campaignReal(c *cli.Context, json bool) (err error) {
 	if err != nil {
 		return err
 	}
-	r := &realCampaign{a: a, l: l, d: d, seed: c.Int64("seed"), runs: c.Int64("runs"), started: a.wait.Now()}
+	if err := ownTechnology(l, d, o.VMs); err != nil {
+		return err
+	}
+	r := &realCampaign{a: a, l: l, d: d, seed: c.Int64("seed"), runs: c.Int64("runs"), of: map[string]int64{}, started: a.wait.Now()}
 	if err := a.startManager(c.Context, l, realLimit, false); err != nil {
 		return err
 	}
@@ -96,23 +103,41 @@ func (a app) campaignReal(c *cli.Context, json bool) (err error) {
 	took := a.wait.Now().Sub(r.started)
 	if json {
 		err = errors.Join(err, term.JSON(a.stdout, struct {
-			Kind     string   `json:"kind"`
-			Seed     int64    `json:"seed"`
-			Runs     int64    `json:"runs"`
-			Killed   int64    `json:"agents_killed"`
-			Deaths   int64    `json:"nodes_lost_power"`
-			Findings []string `json:"findings"`
-			Took     float64  `json:"took_seconds"`
-		}{"real", r.seed, r.next.Load(), r.killed.Load(), r.deaths.Load(), append([]string{}, r.found...), took.Seconds()}))
+			Kind     string           `json:"kind"`
+			Seed     int64            `json:"seed"`
+			Runs     int64            `json:"runs"`
+			Killed   int64            `json:"agents_killed"`
+			Of       map[string]int64 `json:"agents_killed_of"`
+			Deaths   int64            `json:"nodes_lost_power"`
+			Findings []string         `json:"findings"`
+			Took     float64          `json:"took_seconds"`
+		}{"real", r.seed, r.next.Load(), r.killed.Load(), r.of, r.deaths.Load(), append([]string{}, r.found...), took.Seconds()}))
 	} else {
-		fmt.Fprintf(a.stdout, "%d runs with real processes from seed %d: %d agents killed, %d nodes lost their power, %d findings, %s\n",
-			r.next.Load(), r.seed, r.killed.Load(), r.deaths.Load(), len(r.found), took.Round(time.Second))
+		fmt.Fprintf(a.stdout, "%d runs with real processes from seed %d: %d agents killed (%s), %d nodes lost their power, %d findings, %s\n",
+			r.next.Load(), r.seed, r.killed.Load(), r.kills(), r.deaths.Load(), len(r.found), took.Round(time.Second))
 	}
 	if len(r.found) > 0 {
 		return errors.Join(err, cli.Exit("the lab stays as it is in "+l.Dir, exitFailed))
 	}
 	a.stdout = a.stderr
 	return errors.Join(err, a.down(c.Context, l, d, false, time.Minute), os.RemoveAll(dir))
+}
+
+// kill counts an agent that was killed.
+func (r *realCampaign) kill(typ string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.killed.Add(1)
+	r.of[typ]++
+}
+
+// kills are the counts in words.
+func (r *realCampaign) kills() string {
+	var out []string
+	for _, typ := range slices.Sorted(maps.Keys(r.of)) {
+		out = append(out, fmt.Sprint(typ, " ", r.of[typ]))
+	}
+	return strings.Join(out, ", ")
 }
 
 func (r *realCampaign) find(format string, args ...any) {
@@ -182,7 +207,7 @@ func (r *realCampaign) episode(ctx context.Context, n int64, v lab.VM) bool {
 					return false
 				}
 				if syscall.Kill(pid, syscall.SIGKILL) == nil {
-					r.killed.Add(1)
+					r.kill(v.Type)
 				}
 				break
 			}
