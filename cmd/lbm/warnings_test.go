@@ -1,8 +1,11 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lbvm/lbvm/internal/host"
 )
 
 // TestWarningsByNumber: each trap of the rule language is told by lbm check, where a rule is put in place, and by lbm eval,
@@ -11,6 +14,11 @@ func TestWarningsByNumber(t *testing.T) {
 	const hour = "my ($sec, $min, $hour, $mday, $mon, $year, $wday) = localtime(time); "
 	b := recorded(t)
 	b.write(t, "gfs/lbresources.conf", "resource cpu { builtin cpu; }\nresource ram { builtin ram; }\n")
+	for _, n := range []string{x2, x3} { // lbm check looks whether they are heard of
+		if err := host.WriteFacts(filepath.Join(b.root, "gfs"), host.Facts{Member: n, Boot: "boot", At: b.clock.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	seen := map[string]bool{}
 	for _, c := range []struct{ number, code, want string }{
 		{"W1", "migrate() if min(res('cpu', 5) > 0.50);", "write min(res('cpu', 5)) > 0.50"},
