@@ -131,6 +131,7 @@ func (w world) app() *cli.App {
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
 	}
+	w.completes(app.Commands)
 	term.PlainFlags(app.Flags, app.Commands)
 	return app
 }
