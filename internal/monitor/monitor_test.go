@@ -64,6 +64,45 @@ func TestAHotNodeShedsAVM(t *testing.T) {
 	}
 }
 
+// A VM of the cluster suite's own vm.sh, below <rm>, is balanced without being adopted: live, by the manager.
+func TestAStockVMIsBalanced(t *testing.T) {
+	w := newWorld(t)
+	w.hot()
+	w.write("shared/lbvm.conf", strings.Replace(goodConf, "101, 102;", "vm:101;", 1))
+	w.services(func(s *cluster.Service) {
+		if s.VM == "101" {
+			s.ID, s.VMType, s.Live = "vm:101", "vm", true
+		}
+	})
+	facts, err := host.ReadFacts(filepath.Join(w.root, "shared"), "node1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts.Cores, facts.Guests = 4, []host.GuestFact{{Type: "kvm", Name: "101", State: "running", CPU: 0.25, Mem: 1 << 30}}
+	if err := host.WriteFacts(filepath.Join(w.root, "shared"), facts); err != nil {
+		t.Fatal(err)
+	}
+	live := false
+	w.mgr.asLive = func(is bool) { live = is }
+	w.mgr.move = func(_ context.Context, service, target string) error {
+		w.mgr.set(func() {
+			for i := range w.mgr.status.Services {
+				if s := &w.mgr.status.Services[i]; s.ID == service {
+					s.LastOwner, s.Owner = s.Owner, target
+				}
+			}
+		})
+		return nil
+	}
+	res, err := w.mon.Run(context.Background())
+	if err != nil || len(res.Moves) != 1 || res.Moves[0].Err != nil || res.Moves[0].VM != "vm:101" || !live {
+		t.Fatalf("%v %+v, live %v\n%s", err, res.Moves, live, w.log)
+	}
+	if vm := res.Pass.View.VMs[0]; vm.Cores != 1 || vm.Mem != 1<<30 {
+		t.Errorf("its part: %+v", vm)
+	}
+}
+
 func TestWhatDoesNotMove(t *testing.T) {
 	tests := []struct {
 		name   string

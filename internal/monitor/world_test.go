@@ -252,6 +252,7 @@ type manager struct {
 	hangs  func() // does what happens while Status gives no answer until its context ends
 	asked  int
 	moved  []string
+	asLive func(bool)
 }
 
 func (m *manager) set(change func()) {
@@ -279,7 +280,10 @@ func (m *manager) Status(ctx context.Context) (cluster.Status, error) {
 	return out, ctx.Err()
 }
 
-func (m *manager) Move(ctx context.Context, service, target string, _ bool) error {
+func (m *manager) Move(ctx context.Context, service, target string, live bool) error {
+	if m.asLive != nil {
+		m.asLive(live)
+	}
 	m.set(func() { m.moved = append(m.moved, service+" to "+target) })
 	if m.move == nil {
 		return errors.New("nobody moves")

@@ -25,6 +25,9 @@ type VM struct {
 	Params     map[string]string
 }
 
+// stockVM is the cluster suite's own <vm>: vm.sh alone knows what such a VM needs, so that nothing is said of it.
+const stockVM = "vm"
+
 // Fitness fills in what a relocator asks. needers are the technologies that are installed here; a VM of another one
 // cannot be started on this node.
 func (s Sampler) Fitness(ctx context.Context, f *host.Facts, vms []VM, needers map[string]hypervisor.Needer) error {
@@ -71,6 +74,9 @@ func (s Sampler) Fitness(ctx context.Context, f *host.Facts, vms []VM, needers m
 		f.Restores = append(f.Restores, "openvz")
 	}
 	for _, vm := range vms {
+		if vm.Type == stockVM {
+			continue
+		}
 		x := host.VMFact{Type: vm.Type, Name: vm.Name}
 		d, ok := needers[vm.Type]
 		if !ok {

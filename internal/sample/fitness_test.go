@@ -39,7 +39,7 @@ func TestFitness(t *testing.T) {
 		return hypervisor.Need{What: what, Path: filepath.Join(root, path)}
 	}
 	f := host.Facts{Member: "node1", Tools: map[string]string{"xm": "3.1.2"}}
-	vms := []VM{{Type: "xen", Name: "web1"}, {Type: "xen", Name: "web2"}, {Type: "xen", Name: "gone"}, {Type: "openvz", Name: "101"}, {Type: "kvm", Name: "x"}}
+	vms := []VM{{Type: "xen", Name: "web1"}, {Type: "xen", Name: "web2"}, {Type: "xen", Name: "gone"}, {Type: "openvz", Name: "101"}, {Type: "kvm", Name: "x"}, {Type: "vm", Name: "stock"}}
 	err := s.Fitness(context.Background(), &f, vms, map[string]hypervisor.Needer{
 		"xen": needer{
 			"web1": {Mem: 1 << 30, CPU: "SandyBridge", Files: []hypervisor.Need{at("disk", "gfs/web1.img")}, Bridges: []string{"xenbr0"}},
