@@ -104,6 +104,7 @@ func services(d *ccs.Document, r report) []Service {
 	out := []Service{}
 	named, rules := map[string]bool{}, ccs.DefaultRules()
 	known := map[placed][]Placement{}
+	alone := newExclusion(d, r)
 	for _, s := range d.Services() {
 		named[s.ID()] = true
 		vms := s.VMs(vmTypes()...)
@@ -121,6 +122,7 @@ func services(d *ccs.Document, r report) []Service {
 			may = placements(domain, online, g)
 			known[key] = may
 		}
+		may = alone.without(may, s, g)
 		for _, vm := range vms {
 			x := g.service(s.ID(), vm.Type, vm.Name)
 			t, found := rules.Find(s.Type)

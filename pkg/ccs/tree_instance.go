@@ -77,8 +77,10 @@ func autostarts(v string) bool { return v != "no" && atoi(v) != 0 }
 // Exclusive tells whether a group wants a node for itself.
 func (i *Instance) Exclusive() bool {
 	v, _ := i.Value("exclusive") // missing is no
-	return strings.EqualFold(v, "yes") || atoi(v) > 0
+	return exclusive(v)
 }
+
+func exclusive(v string) bool { return strings.EqualFold(v, "yes") || atoi(v) > 0 }
 
 // Recovery is what is done when a group fails: "restart" where it says nothing.
 func (i *Instance) Recovery() string {

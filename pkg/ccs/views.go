@@ -158,6 +158,9 @@ func (s Service) ID() string { return s.Type + ":" + s.Name }
 // Domain is the name of the group's failover domain, "" if it has none.
 func (s Service) Domain() string { return s.Attrs["domain"] }
 
+// Exclusive tells whether the group wants a node for itself, as rgmanager reads its attribute.
+func (s Service) Exclusive() bool { return exclusive(s.Attrs["exclusive"]) } // missing is no
+
 // VMs gives what the group holds of those types: itself or any of its descendants, in the order of the file.
 func (s Service) VMs(types ...string) []Resource {
 	return collect(nil, Resource(s), types)
