@@ -54,6 +54,9 @@ func (w world) app() *cli.App {
 			"   lbm init --shared /gfs      make a cluster ready, once\n" +
 			"   lbm add /etc/vz/conf/101.conf  take an existing VM into it\n" +
 			"   lbm -l                      where is what\n" +
+			"   lbm status                  the cluster at a glance, problems first\n" +
+			"   lbm show 101                one VM whole\n" +
+			"   lbm nodes                   the nodes: members, memory, what was measured\n" +
 			"   lbm migrate 101 node2       hand a running VM to another node\n" +
 			"   lbm evacuate node2          hand all its VMs to other nodes\n" +
 			"   lbm failback node2          bring them home\n" +
@@ -86,7 +89,10 @@ func (w world) app() *cli.App {
 			w.addCommand(),
 			w.removeCommand(),
 			w.purgeCommand(),
+			w.statusCommand(),
 			w.listCommand(),
+			w.showCommand(),
+			w.nodesCommand(),
 			w.historyCommand(),
 			w.handoffCommand(),
 			w.migrateCommand(),

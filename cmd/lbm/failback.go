@@ -279,7 +279,7 @@ func (w world) agreeHome(c *cli.Context, node string, rows []planRow, notes []ho
 	case going == 0 || c.Bool("yes"):
 		return false, nil
 	}
-	return false, w.confirm(c.Context, "", "yes")
+	return false, w.confirm(c.Context, "Shall they be moved?", "yes")
 }
 
 // open takes back that nothing is sent to these nodes. What has not come home stays noted.

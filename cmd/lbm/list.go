@@ -149,16 +149,7 @@ func (w world) records(said error) func(cluster.Service) *string {
 			fmt.Fprintln(w.stderr, "lbm:", err)
 			return nil
 		}
-		out := st.Phase.String()
-		if st.Node != "" {
-			out += " " + st.Node
-		}
-		if st.To != "" {
-			out += "->" + st.To
-		}
-		if st.Left {
-			out += ", left"
-		}
+		out := handoffWords(st)
 		return &out
 	}
 }

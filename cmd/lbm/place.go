@@ -41,6 +41,9 @@ type placed struct {
 
 func (w world) placeVM(c *cli.Context, g ground, asJSON bool) error {
 	r := g.request("asked for")
+	if err := g.mover.CheckPlace(c.Context, r); err != nil {
+		return ended(err)
+	}
 	d, err := w.best(c.Context, g, balance.Wish{VMs: []string{g.ref()}, Start: true}, func(target string) error {
 		r.Target = target
 		return g.mover.CheckPlace(c.Context, r)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,6 +20,9 @@ import (
 // `< NAME` at the end of the line gives it a file for its standard input. Behind what it prints stand the lines of standard
 // error, each with `! ` before it, and its exit code in brackets. UPDATE=1 writes console anew.
 func TestScripts(t *testing.T) {
+	local := time.Local
+	time.Local = time.UTC // what is printed for people
+	t.Cleanup(func() { time.Local = local })
 	scripts, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts: %v", err)

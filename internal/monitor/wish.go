@@ -49,7 +49,7 @@ func (m Monitor) input(ctx context.Context, tell Tell) (balance.Input, []string,
 	}
 	at := m.Clock.Now()
 	v, warnings := wholeView(st, o.facts, o.closed)
-	newcomers(&v, st, o.facts)
+	newcomers(&v, st, func(member string) (host.Facts, error) { return host.ReadFacts(o.shared, member) })
 	recent, err := o.journal.Since(at.Add(-o.config.Rails.Horizon()))
 	if err != nil {
 		return balance.Input{}, o.warnings, fail(lbvmagent.CauseNode, err)

@@ -61,6 +61,9 @@ func TestInput(t *testing.T) {
 	if vm := in.View.VMs[0]; vm.Mem != 3<<29 {
 		t.Errorf("101 has %d MiB", vm.Mem>>20)
 	}
+	if vm := in.View.VMs[1]; vm.Mem != 1<<30 { // nobody has measured it: as it is configured
+		t.Errorf("102 has %d MiB", vm.Mem>>20)
+	}
 	if vm := in.View.VMs[1]; len(vm.MayRun) != 3 {
 		t.Errorf("one of two VMs of a service may run on %v", vm.MayRun)
 	}

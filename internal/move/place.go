@@ -12,7 +12,7 @@ import (
 	"github.com/lbvm/lbvm/pkg/balance"
 )
 
-// CheckPlace looks whether a VM that runs nowhere can be started on r.Target. Its error is ErrRefused with the reason.
+// CheckPlace looks whether a VM that runs nowhere can be started on r.Target, or anywhere if that is "". Its error is ErrRefused with the reason.
 func (m Mover) CheckPlace(ctx context.Context, r Request) error {
 	_, _, err := m.planPlace(ctx, r)
 	return err
@@ -38,6 +38,9 @@ func (m Mover) placeable(ctx context.Context, r Request, rep Repair, state hando
 		return fmt.Errorf("%s: find out why (lbm why-down %s), then lbm repair %s", rep.Why, rep.Service, r.VM)
 	case rep.Steps[0].Node != "" && rep.Steps[0].Node != r.Target:
 		return fmt.Errorf("%s: it can be started there only: lbm repair %s", rep.Why, r.VM)
+	}
+	if r.Target == "" {
+		return nil
 	}
 	st, err := m.Manager.Status(ctx)
 	if err != nil {

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/term"
+)
+
+func (w world) nodesCommand() *cli.Command {
+	return &cli.Command{
+		Name: "nodes", Usage: "show the nodes: members, guests, free memory, what was measured",
+		Description: "STATE is the cluster manager's word. GUESTS are the VMs whose services are there. FREE, VALUES, MEASURED and\n" +
+			"VERSIONS are what lblog has published: of a resource the newest value that is not stale. NOTE says why\n" +
+			"nothing is sent to a node.\n\n" +
+			"   lbm nodes\n   lbm nodes -o json\n\n" +
+			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 3 this node is in no cluster.",
+		Flags: []cli.Flag{outputFlag()},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return tooMany(c, "lbm nodes takes no arguments")
+			}
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			return w.nodes(c.Context, asJSON)
+		},
+	}
+}
+
+// memberRow is a node. Unknown is null.
+type memberRow struct {
+	Node      string            `json:"node"`
+	Online    bool              `json:"online"`
+	Manager   bool              `json:"manager"` // the cluster manager runs there
+	Local     bool              `json:"local"`
+	Guests    int               `json:"guests"`
+	Cores     *int              `json:"cores"`
+	MemTotal  *int64            `json:"mem_total_bytes"`
+	MemFree   *int64            `json:"mem_free_bytes"`
+	Measured  *time.Time        `json:"measured_at"`
+	Age       *float64          `json:"age_seconds"`
+	Config    *uint64           `json:"config_version"`
+	Arch      *string           `json:"arch"`
+	Kernel    *string           `json:"kernel"`
+	Tools     map[string]string `json:"tools"`
+	Resources []measuredRow     `json:"resources"`
+	Closed    *string           `json:"closed"` // why nothing is sent there
+}
+
+// measuredRow is what was measured of a resource.
+type measuredRow struct {
+	Resource string   `json:"resource"`
+	Value    *float64 `json:"value"` // null: none, or stale
+	Age      *float64 `json:"age_seconds"`
+}
+
+func (s *scene) memberRows() []memberRow {
+	rows := []memberRow{}
+	for _, m := range s.st.Members {
+		r := memberRow{Node: m.Name, Online: m.Online, Manager: m.Manager, Local: m.Local, Guests: s.guests(m.Name),
+			Tools: map[string]string{}, Resources: []measuredRow{}, Closed: known(s.closed[m.Name])}
+		if f, ok := s.facts[m.Name]; ok {
+			r.Cores, r.Config, r.Arch, r.Kernel = some(f.Cores), some(f.Config), known(f.Arch), known(f.Kernel)
+			if f.MemTotal > 0 {
+				r.MemTotal, r.MemFree = &f.MemTotal, &f.MemFree
+			}
+			if !f.At.IsZero() {
+				age := s.at.Sub(f.At).Seconds()
+				r.Measured, r.Age = &f.At, &age
+			}
+			maps.Copy(r.Tools, f.Tools)
+		}
+		if s.config != nil {
+			for _, x := range s.config.Resources {
+				row := measuredRow{Resource: x.Name}
+				if v, age, err := s.value(m.Name, x.Name); err == nil {
+					seconds := age.Seconds()
+					row.Value, row.Age = &v, &seconds
+				}
+				r.Resources = append(r.Resources, row)
+			}
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func (w world) nodes(ctx context.Context, asJSON bool) error {
+	ctx, cancel := w.wait.WithTimeout(ctx, statusLimit)
+	defer cancel()
+	s, err := w.scene(ctx)
+	if err != nil {
+		return err
+	}
+	rows := s.memberRows()
+	if asJSON {
+		return term.JSON(w.stdout, struct {
+			Quorate bool        `json:"quorate"`
+			Nodes   []memberRow `json:"nodes"`
+		}{s.st.Quorate, rows})
+	}
+	w.doubts(s)
+	if err := w.memberTable(s, rows); err != nil {
+		return err
+	}
+	if !s.st.Quorate {
+		fmt.Fprintln(w.stdout, "\nThe cluster has no quorum: nothing is moved.")
+	}
+	return nil
+}
+
+func (w world) doubts(s *scene) {
+	for _, d := range s.doubts {
+		fmt.Fprintln(w.stderr, "lbm:", d)
+	}
+}
+
+func (w world) memberTable(s *scene, rows []memberRow) error {
+	var cells [][]string
+	for i, r := range rows {
+		free, measured, config := "", "", ""
+		if r.MemFree != nil {
+			free = fmt.Sprintf("%d of %d MiB", *r.MemFree>>20, *r.MemTotal>>20)
+		}
+		if r.Age != nil {
+			measured = ago(time.Duration(*r.Age * float64(time.Second)))
+			if time.Duration(*r.Age*float64(time.Second)) > s.stale() {
+				measured += ", stale"
+			}
+		}
+		if r.Config != nil {
+			config = fmt.Sprint(*r.Config)
+		}
+		var values, tools []string
+		for _, x := range r.Resources {
+			v := "?"
+			if x.Value != nil {
+				v = fmt.Sprintf("%.4g", *x.Value)
+			}
+			values = append(values, x.Resource+" "+v)
+		}
+		for _, t := range slices.Sorted(maps.Keys(r.Tools)) {
+			tools = append(tools, t+" "+r.Tools[t])
+		}
+		cells = append(cells, []string{r.Node, stateOf(s.st.Members[i]), fmt.Sprint(r.Guests), free, strings.Join(values, ", "), measured, config, strings.Join(tools, ", "), text(r.Closed)})
+	}
+	return term.Table(w.stdout, []string{"NODE", "STATE", "GUESTS", "FREE", "VALUES", "MEASURED", "CONFIG", "VERSIONS", "NOTE"}, cells)
+}
+
+func stateOf(m cluster.Member) string {
+	switch {
+	case !m.Online:
+		return "offline"
+	case m.Estranged:
+		return "online, not in cluster.conf"
+	case !m.Manager:
+		return "online, no manager"
+	}
+	return "online"
+}

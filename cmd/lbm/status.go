@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/term"
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+func (w world) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name: "status", Usage: "the cluster at a glance, problems first",
+		Description: "Each problem stands on a line with what to do about it; behind them the cluster in a few lines. It asks\n" +
+			"the cluster manager once and reads the shared storage; lbm doctor looks at this node more closely.\n\n" +
+			"   lbm status\n   lbm status -o json\n   watch lbm status\n\n" +
+			"Exit codes: 0 no problem, 1 errors, or the cluster manager does not answer, 2 usage, 6 only warnings.",
+		Flags: []cli.Flag{outputFlag()},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return tooMany(c, "lbm status takes no arguments")
+			}
+			asJSON, err := wantsJSON(c)
+			if err != nil {
+				return err
+			}
+			return w.status(c.Context, asJSON)
+		},
+	}
+}
+
+// problem is a line of lbm status.
+type problem struct {
+	Severity string `json:"severity"` // error, warning
+	About    string `json:"about"`    // a node, TYPE:VM, or cluster
+	Text     string `json:"text"`
+	Next     string `json:"next"` // what to do
+}
+
+const (
+	severe = "error"
+	mild   = "warning"
+)
+
+// glance is the JSON of lbm status.
+type glance struct {
+	Cluster  string         `json:"cluster"`
+	At       time.Time      `json:"at"`
+	Quorate  bool           `json:"quorate"`
+	Problems []problem      `json:"problems"`
+	Nodes    []memberRow    `json:"nodes"`
+	States   map[string]int `json:"vms_by_state"`
+	Flying   []flyingRow    `json:"moves_in_flight"`
+	LastPass *time.Time     `json:"last_pass_at"`
+}
+
+type flyingRow struct {
+	VM    string    `json:"vm"`
+	From  string    `json:"from"`
+	To    string    `json:"to"`
+	Begin time.Time `json:"begun_at"`
+	By    string    `json:"by"`
+}
+
+func (w world) status(ctx context.Context, asJSON bool) error {
+	ctx, cancel := w.wait.WithTimeout(ctx, statusLimit)
+	defer cancel()
+	s, err := w.scene(ctx)
+	if err != nil {
+		return err
+	}
+	g := glance{Cluster: s.id.Cluster, At: s.at, Quorate: s.st.Quorate, Nodes: s.memberRows(), States: map[string]int{}, Flying: []flyingRow{}}
+	g.Problems = append([]problem{}, s.ofCluster()...)
+	g.Problems = append(g.Problems, s.ofNodes()...)
+	g.Problems = append(g.Problems, s.ofVMs()...)
+	for _, v := range s.st.Services {
+		if v.VM != "" {
+			g.States[v.State.String()]++
+		}
+	}
+	moves, err := w.journal(s.id).Since(s.at.Add(-24 * time.Hour))
+	if err != nil {
+		s.doubts = append(s.doubts, err.Error())
+	}
+	for _, m := range moves {
+		if m.End.IsZero() {
+			g.Flying = append(g.Flying, flyingRow{m.VM, m.From, m.To, m.Begin, m.By})
+		}
+	}
+	g.Problems = append(g.Problems, s.ofMoves(moves)...)
+	pass, err := w.lastPass(s)
+	if err != nil {
+		s.doubts = append(s.doubts, err.Error())
+	}
+	if !pass.IsZero() {
+		g.LastPass = &pass
+	}
+	g.Problems = append(g.Problems, s.ofPasses(pass)...)
+	for _, d := range s.doubts {
+		p := problem{mild, "cluster", d, "lbm doctor"}
+		if strings.Contains(d, host.ConfFile) {
+			p.Next = "lbm check"
+		}
+		g.Problems = append(g.Problems, p)
+	}
+	slices.SortStableFunc(g.Problems, func(a, b problem) int { return strings.Compare(a.Severity, b.Severity) })
+	if asJSON {
+		err = term.JSON(w.stdout, g)
+	} else {
+		err = w.writeGlance(s, g)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(g.Problems) == 0:
+		return nil
+	case g.Problems[0].Severity == severe:
+		return cli.Exit("", exitFailed)
+	}
+	return cli.Exit("", exitWarnings)
+}
+
+func (s *scene) ofCluster() (out []problem) {
+	if !s.st.Quorate {
+		out = append(out, problem{severe, "cluster", "the cluster has no quorum: no VM is started or moved", "bring the other nodes up; cman_tool status tells the votes"})
+	}
+	return out
+}
+
+func (s *scene) ofNodes() (out []problem) {
+	for _, m := range s.st.Members {
+		switch {
+		case !m.Online:
+			out = append(out, problem{severe, m.Name, "is no member of the cluster", "lbm handoff VM tells what becomes of a VM that it had; when it is up again: service cman start; service rgmanager start"})
+			continue
+		case !m.Manager:
+			out = append(out, problem{severe, m.Name, "is a member, and the cluster manager does not run there", "service rgmanager start"})
+		case m.Estranged:
+			out = append(out, problem{mild, m.Name, "is online and not in cluster.conf", "lbm ccs show"})
+		}
+		if s.shared == "" {
+			continue
+		}
+		f, ok := s.facts[m.Name]
+		switch age := s.at.Sub(f.At); {
+		case !ok || f.At.IsZero():
+			out = append(out, problem{mild, m.Name, "lblog has not run there since it came up: nothing moves there", "see that cron runs it: /etc/cron.d/lbvm"})
+		case age > s.stale():
+			out = append(out, problem{mild, m.Name, "was measured " + ago(age) + ": nothing moves there", "lblog --dry-run there tells what it complains of"})
+		case age < -s.stale():
+			out = append(out, problem{mild, m.Name, "was measured in the future: nothing moves there", "compare the clocks"})
+		}
+		if why := s.closed[m.Name]; why != "" {
+			out = append(out, s.ofClosed(m, why))
+		}
+	}
+	return out
+}
+
+// ofClosed is a node to which nothing is sent.
+func (s *scene) ofClosed(m cluster.Member, why string) problem {
+	p := problem{mild, m.Name, "nothing is sent there: it is evacuated", "lbm failback " + m.Name}
+	if n := s.guests(m.Name); n > 0 {
+		p.Text += fmt.Sprintf(", and %s there", verb(make([]string, n), "1 VM is", fmt.Sprintf("%d VMs are", n)))
+		p.Next = "lbm evacuate " + m.Name + " goes on, lbm failback " + m.Name + " opens it"
+	}
+	if strings.Contains(why, "mark-left") {
+		p.Text, p.Next = "nothing is sent there: it is about to leave the cluster", "if it stays: lbm mark-left --back there"
+	}
+	return p
+}
+
+func (s *scene) ofVMs() (out []problem) {
+	for _, v := range s.st.Services {
+		if v.VM == "" {
+			continue
+		}
+		ref := v.VMType + ":" + v.VM
+		add := func(severity, text, next string) { out = append(out, problem{severity, ref, text, next}) }
+		switch v.State {
+		case cluster.Failed:
+			add(severe, v.ID+" is failed", "lbm why-down "+v.VM+"; lbm repair "+v.VM)
+		case cluster.Stopped, cluster.Recoverable:
+			add(severe, v.ID+" is "+v.State.String(), "lbm why-down "+v.VM)
+		case cluster.Unknown:
+			add(mild, "what "+v.ID+" does is not known", "clustat")
+		}
+		if v.Frozen {
+			add(mild, v.ID+" is frozen: nobody moves or recovers it", "clusvcadm -U "+v.ID)
+		}
+		if v.Partial {
+			add(severe, "a part of "+v.ID+" is stopped, maybe the VM", "lbm why-down "+v.VM)
+		}
+		if v.Owner != "" && !slices.ContainsFunc(s.st.Members, func(m cluster.Member) bool { return m.Name == v.Owner && m.Online }) {
+			add(severe, v.ID+" is on "+v.Owner+", which is away", "lbm handoff "+v.VM)
+		}
+		st, has, err := s.record(v)
+		switch {
+		case err != nil:
+			add(severe, err.Error(), "lbm handoff "+v.VM)
+		case has && v.State == cluster.Started && !(st.Phase == handoff.Running && st.Node == v.Owner):
+			add(severe, fmt.Sprintf("%s is started on %s, and its hand-off record says %s", v.ID, v.Owner, strings.TrimSpace(st.Phase.String()+" "+st.Node)), "lbm handoff "+v.VM)
+		case has && st.Phase == handoff.Running && (v.State == cluster.Disabled || v.State == cluster.Stopped):
+			add(severe, fmt.Sprintf("%s is %s, and its hand-off record says running %s", v.ID, v.State, st.Node), "lbm repair "+v.VM)
+		}
+	}
+	return out
+}
+
+// recently is how long a failed move is told of.
+const recently = time.Hour
+
+func (s *scene) ofMoves(moves []balance.Move) (out []problem) {
+	for _, m := range moves {
+		switch {
+		case m.End.IsZero() && s.at.Sub(m.Begin) > recently:
+			out = append(out, problem{mild, m.VM, fmt.Sprintf("its move to %s was begun %s and has no end", m.To, ago(s.at.Sub(m.Begin))), "lbm history " + m.VM})
+		case !m.End.IsZero() && m.Outcome != balance.OutcomeMoved && s.at.Sub(m.End) < recently:
+			out = append(out, problem{mild, m.VM, fmt.Sprintf("its move to %s %s ended as %s", m.To, ago(s.at.Sub(m.End)), m.Outcome), "lbm history " + m.VM})
+		}
+	}
+	return out
+}
+
+// ofPasses: a balancer that is meant to decide each minute, and does not.
+func (s *scene) ofPasses(last time.Time) []problem {
+	if s.file == nil || len(s.file.Balance) == 0 {
+		return nil
+	}
+	const next = "clustat: is the service of lbvm started? lbmonitor --dry-run tells what it complains of"
+	switch age := s.at.Sub(last); {
+	case last.IsZero():
+		return []problem{{mild, "cluster", "the balancer has not decided yet", next}}
+	case age > 5*s.file.Interval:
+		return []problem{{mild, "cluster", "the balancer decided last " + ago(age), next}}
+	}
+	return nil
+}
+
+func (w world) writeGlance(s *scene, g glance) error {
+	if len(g.Problems) > 0 {
+		var cells [][]string
+		for _, p := range g.Problems {
+			cells = append(cells, []string{p.Severity, p.About, p.Text, p.Next})
+		}
+		if err := term.Table(w.stdout, []string{"PROBLEM", "OF", "WHAT", "WHAT TO DO"}, cells); err != nil {
+			return err
+		}
+		fmt.Fprintln(w.stdout)
+	}
+	quorum, online := "with quorum", 0
+	if !g.Quorate {
+		quorum = "WITHOUT QUORUM"
+	}
+	for _, n := range g.Nodes {
+		if n.Online && n.Manager {
+			online++
+		}
+	}
+	total := 0
+	var states []string
+	for i := cluster.Unknown; i <= cluster.Migrating; i++ {
+		if n := g.States[i.String()]; n > 0 {
+			states = append(states, fmt.Sprintf("%d %s", n, i))
+			total += n
+		}
+	}
+	fmt.Fprintf(w.stdout, "cluster %s %s: %d of %d nodes up, %s", g.Cluster, quorum, online, len(g.Nodes), vms(total))
+	if total > 0 {
+		fmt.Fprintf(w.stdout, " (%s)", strings.Join(states, ", "))
+	}
+	fmt.Fprintln(w.stdout)
+	for _, m := range g.Flying {
+		fmt.Fprintf(w.stdout, "moving %s from %s to %s since %s, by %s\n", m.VM, m.From, m.To, ago(s.at.Sub(m.Begin)), m.By)
+	}
+	if g.LastPass != nil {
+		fmt.Fprintf(w.stdout, "the balancer decided %s\n", ago(s.at.Sub(*g.LastPass)))
+	}
+	fmt.Fprintln(w.stdout)
+	return w.memberTable(s, g.Nodes)
+}
