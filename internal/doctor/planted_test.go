@@ -43,6 +43,9 @@ func all() []planted {
 		{fault: "members.inquorate", plant: func(s *stage) {
 			s.answers["cman_tool status"] = strings.Replace(s.answers["cman_tool status"], "Quorum: 2", "Quorum: 2 Activity blocked", 1)
 		}, text: "not quorate"},
+		{fault: "members.inquorate", name: "by the manager alone", plant: func(s *stage) {
+			s.answers["clustat"] = strings.Replace(s.answers["clustat"], `quorum quorate="1"`, `quorum quorate="0"`, 1)
+		}, text: "the manager says"},
 		{fault: "members.manager", plant: func(s *stage) { s.answers["clustat"] = clustat(0) }, cure: "service rgmanager start"},
 		{fault: "members.away", plant: away, text: "node3", cure: "lbm ccs delnode node3"},
 		{fault: "fencing.owed", plant: func(s *stage) {
@@ -98,6 +101,7 @@ func all() []planted {
 		{fault: "share.fstab", plant: func(s *stage) { s.edit("proc/mounts", "/vz\\040data gfs rw", "/elsewhere gfs rw") }, text: "/vz data", cure: "mount /vz data"},
 		{fault: "share.flock", plant: func(s *stage) { s.held = "node2" }, text: "node2 holds"},
 		{fault: "clvm.locking", plant: func(s *stage) { s.edit("etc/lvm/lvm.conf", "    locking_type = 3", "    locking_type = 1") }, text: "locking_type = 1", cure: "lvmconf --enable-cluster"},
+		{fault: "clvm.locking", name: "no line", plant: func(s *stage) { s.file("etc/lvm/lvm.conf", "global {\n}\n") }, text: "names no locking_type"},
 		{fault: "clvm.locking", name: "no file", plant: func(s *stage) { s.gone("etc/lvm") }},
 		{fault: "clvm.locking", name: "an lvm resource and no clvmd", plant: func(s *stage) {
 			s.gone("usr/sbin/clvmd", "etc/lvm")
@@ -115,6 +119,7 @@ func all() []planted {
 		{fault: "guests.starts", name: "LOCKDIR", plant: func(s *stage) { s.edit("etc/vz/vz.conf", "/var/lib/vz/lock", "/gfs/lock") }, text: "LOCKDIR=/gfs/lock"},
 		{fault: "guests.starts", name: "xen auto", plant: func(s *stage) { s.link("../web1", "etc/xen/auto/web1") }, text: "/etc/xen/auto/web1"},
 		{fault: "guests.starts", name: "libvirt autostart", plant: func(s *stage) { s.file("etc/libvirt/qemu/autostart/mail.xml", "") }, text: "virsh autostart --disable"},
+		{fault: "guests.starts", name: "no configuration", plant: func(s *stage) { s.gone("gfs/conf/101.conf") }, text: "101.conf"},
 		{fault: "guests.odd", plant: func(s *stage) { s.edit("etc/sysconfig/xendomains", "SAVE=", "SAVE=/var/lib/xen/save") }, text: "XENDOMAINS_SAVE"},
 		{fault: "guests.tool", plant: func(s *stage) { s.gone("usr/sbin/vzctl") }, text: "openvz:101: vzctl is not installed"},
 		{fault: "openvz.kernel", plant: func(s *stage) { s.gone("proc/vz") }, text: "/dev/vzctl"},
@@ -136,6 +141,7 @@ func all() []planted {
 			s.answers["ssh -oBatchMode=yes -oConnectTimeout=10 -- node2 true"] = "exit 255 Permission denied (publickey)."
 		},
 			text: "Permission denied", cure: "ssh-copy-id root@node2"},
+		{fault: "ssh.key", name: "no ssh", plant: func(s *stage) { s.gone("usr/sbin/ssh") }, text: "there is no ssh here"},
 		{fault: "ssh.key", name: "xl", plant: func(s *stage) {
 			inConf(`<kvm name="mail"/>`, `<kvm name="mail" migration_transport="tls"/>`)(s)
 			s.gone("usr/sbin/xm")
@@ -147,6 +153,10 @@ func all() []planted {
 			text: "only node1 has br0, only node3 has xenbr4"},
 		{fault: "cpu.differ", plant: func(s *stage) { s.facts("node3", func(f *host.Facts) { f.CPUFlags = []string{"sse2"} }) }, text: "only node1 has vmx"},
 		{fault: "boot.xendomains", plant: func(s *stage) { s.file("etc/rc.d/rc3.d/S98xendomains", "") }, cure: "chkconfig xendomains off"},
+		{fault: "boot.xendomains", name: "systemd", plant: func(s *stage) {
+			s.gone("etc/rc.d")
+			s.file("etc/systemd/system/multi-user.target.wants/xendomains.service", "")
+		}, text: "xendomains.service"},
 		{fault: "boot.order", plant: func(s *stage) {
 			s.gone("etc/rc.d/rc6.d/K50vz")
 			s.file("etc/rc.d/rc6.d/K00vz", "")
