@@ -179,7 +179,16 @@ func TestAgentWithLibvirt(t *testing.T) {
 	domstate(b, none)
 	record("running node1")
 
+	// A stop that falls into a restart of libvirtd keeps the memory all the same.
+	a.libvirtd(false)
+	back := make(chan error, 1)
+	go func() {
+		back <- a.libvirtdOnceLocked(filepath.Join(shared, "lbvm/handoff/kvm-"+guestName+"/lock"), "stop on node1")
+	}()
 	a.wants(0, "stop")
+	if err := <-back; err != nil {
+		t.Fatal(err)
+	}
 	record("suspended")
 	domstate(a, none)
 	a.wants(7, "status")

@@ -259,3 +259,21 @@ func (n *node) libvirtd(up bool) {
 	}
 	await(n.t, "libvirtd answers", func() bool { return strings.HasPrefix(n.virsh("list", "--all"), "Id ") })
 }
+
+// libvirtdOnceLocked starts libvirtd as soon as somebody holds that lock, who is named in it.
+func (n *node) libvirtdOnceLocked(lock, who string) error {
+	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		b, err := os.ReadFile(lock)
+		if err == nil && strings.Contains(string(b), who) {
+			break
+		}
+		if time.Since(begun) > time.Minute {
+			return fmt.Errorf("%s: %q after a minute, want %q: %w", lock, b, who, err)
+		}
+	}
+	out, err := exec.Command(n.nsenter, n.inside(libvirtd, "--listen", "-d")...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return err
+}
