@@ -165,13 +165,15 @@ func (s Sampler) Push(ctx context.Context, p Packet, peers []string) map[string]
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			var err error
-			select {
-			case slots <- struct{}{}:
-				err = s.pushTo(ctx, peer, text)
-				<-slots
-			case <-ctx.Done():
-				err = ctx.Err()
+			err := host.CheckName(peer)
+			if err == nil {
+				select {
+				case slots <- struct{}{}:
+					err = s.pushTo(ctx, peer, text)
+					<-slots
+				case <-ctx.Done():
+					err = ctx.Err()
+				}
 			}
 			if err != nil {
 				mu.Lock()
@@ -187,9 +189,6 @@ func (s Sampler) Push(ctx context.Context, p Packet, peers []string) map[string]
 func (s Sampler) pushTo(ctx context.Context, peer string, text []byte) error {
 	if len(text) > MaxPacket {
 		return fmt.Errorf("%w: it is longer than %d bytes", ErrPacket, MaxPacket)
-	}
-	if err := host.CheckName(peer); err != nil {
-		return err
 	}
 	ssh, err := s.Host.Lookup("ssh")
 	if err != nil {

@@ -107,10 +107,11 @@ func TestPush(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var told sync.WaitGroup
-	told.Add(2)
+	told.Add(3)
 	fake := &ssh{play: func(ctx context.Context, peer string) (run.Result, error) {
 		switch peer {
 		case "hangs":
+			told.Done()
 			<-ctx.Done()
 			return run.Result{}, ctx.Err()
 		case "refuses":
