@@ -12,13 +12,16 @@ import (
 // Relief is the built-in algorithm `algorithm relief;`. It looks at the first resource that is the busy share of all
 // processors, and asks for a move
 //
-//   - from a hot node: above Hot in three of the last five minutes and in the mean of them, or above Full in the last two;
-//     to a node that would stay below Cool with the VM, in the mean of five minutes and of half an hour. Where that cannot
-//     be asked for, because the owner is half way from Hot to Full, it must only stay below Hot and below the owner by
-//     Gain; where the owner is above Full, below the owner by Gain. A move costs a processor on both ends while it
-//     lasts: a node that waits for the last moment is filled by its own relief;
+//   - from a hot node: above Hot in three of the last five minutes and in the mean of them, above Full in the last two, or
+//     above Over in the last; to a node that would stay below Cool with the VM, in the mean of five minutes and of half an
+//     hour. Where that cannot be asked for, because the owner is half way from Hot to Full, it must only stay below Hot and
+//     below the owner by Gain; where the owner is above Full, below the owner by Gain;
 //   - from a node that has long been busier than another: above Busy in the mean of the last half hour, and above the
 //     other by Spread. The VM must leave the target below what the owner then has, or below what it has now by Gain.
+//
+// A move costs a processor on both ends while it lasts, so it must be worth it: the VM uses Least of its node, or else as
+// much as an even share. And a node that has room for its guests, but none for the copying, waits until it has, or until it
+// is above Over, or has been above Full for half an hour: its own relief would fill it.
 //
 // Of all VMs that ask it has those moved first whose node is above Full, then those of hot nodes; among them those that
 // take most of the load that is too much from their node for each GiB of memory that must be copied.
@@ -28,9 +31,11 @@ type Relief struct {
 	Hot    float64 // 0.75
 	Cool   float64 // 0.65
 	Full   float64 // 0.90
+	Over   float64 // 0.95
 	Gain   float64 // 0.10
-	Busy   float64 // 0.60
-	Spread float64 // 0.25
+	Busy   float64 // 0.50
+	Spread float64 // 0.20
+	Least  float64 // 0.03
 }
 
 func (m Relief) withDefaults() Relief {
@@ -42,19 +47,24 @@ func (m Relief) withDefaults() Relief {
 	set(&m.Hot, 0.75)
 	set(&m.Cool, 0.65)
 	set(&m.Full, 0.90)
+	set(&m.Over, 0.95)
 	set(&m.Gain, 0.10)
-	set(&m.Busy, 0.60)
-	set(&m.Spread, 0.25)
+	set(&m.Busy, 0.50)
+	set(&m.Spread, 0.20)
+	set(&m.Least, 0.03)
 	return m
 }
 
-// Its windows, in minutes, and what a move costs whatever the size of its VM, in GiB.
+// Its windows, in minutes; what a move costs whatever the size of its VM, in GiB; how much nearer than a minute ago the next
+// may come to Over, and the processors that copying takes.
 const (
 	reliefShort  = 5
 	reliefUrgent = 2 // of the newest samples above Full are enough
 	reliefOften  = 3 // of the short window's samples must be above
 	reliefLong   = 30
 	reliefCopy   = 4
+	reliefNoise  = 0.01
+	reliefCores  = 1
 )
 
 var _ Program = Relief{}
@@ -95,6 +105,9 @@ func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
 		}
 	}
 	load := short.read.Average
+	if compared(trace, "the last minute on "+e.owner.Name, ">", short.read.Newest, m.Over) {
+		return e.reliefHot(m, x, max(load, short.read.Newest), trace)
+	}
 	if n := min(reliefUrgent, len(short.values)); n == reliefUrgent {
 		least := math.Inf(1)
 		for _, v := range short.values[:n] {
@@ -118,7 +131,34 @@ func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
 	return e.reliefSpread(m, x, long.read.Average, trace)
 }
 
+// worth tells whether the VM takes enough from its node to pay for the copying, and whether the node has room for that. It
+// reads no target: what it turns down is evaluated once for all of them.
+func (e *evaluation) worth(m Relief, x Resource, load float64, trace *perl.Trace) (bool, error) {
+	even := e.r.share(&VM{Owner: e.of.Owner}, x, load, e.owner)
+	if !compared(trace, "its part of "+e.owner.Name, ">=", e.r.share(e.of, x, load, e.owner), min(m.Least, even)) {
+		return false, nil
+	}
+	short, err := e.window(x.Name, reliefShort, false)
+	if err != nil {
+		return false, err
+	}
+	if e.owner.Cores <= 0 || short.read.Newest > m.Over {
+		return true, nil
+	}
+	if compared(trace, e.owner.Name+" while it copies", "<", short.read.Newest+reliefCores/e.owner.Cores, m.Over-reliefNoise) {
+		return true, nil
+	}
+	long, err := e.window(x.Name, reliefLong, false)
+	if err != nil {
+		return false, err
+	}
+	return compared(trace, "mean of half an hour on "+e.owner.Name, ">=", long.read.Average, m.Full), nil
+}
+
 func (e *evaluation) reliefHot(m Relief, x Resource, load float64, trace *perl.Trace) error {
+	if ok, err := e.worth(m, x, load, trace); !ok || err != nil {
+		return err
+	}
 	then := 0.0
 	for _, minutes := range []int{reliefShort, reliefLong} { // what is quiet for some minutes only is not
 		if _, err := e.window(x.Name, minutes, true); err != nil {
@@ -141,6 +181,9 @@ func (e *evaluation) reliefHot(m Relief, x Resource, load float64, trace *perl.T
 }
 
 func (e *evaluation) reliefSpread(m Relief, x Resource, load float64, trace *perl.Trace) error {
+	if ok, err := e.worth(m, x, load, trace); !ok || err != nil {
+		return err
+	}
 	other, err := e.window(x.Name, reliefLong, true)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,15 @@ func reliefWorld(n1, n2, n3 float64) Input {
 	return in
 }
 
+// lately gives n1 these values in the last minutes, the newest first.
+func lately(loads ...float64) func(*Input) {
+	return func(in *Input) {
+		for i, load := range loads {
+			in.Samples.(*MemorySamples).Add("n1", "cpu", Sample{testNow.Add(-time.Duration(i)*time.Minute - 10*time.Second), load})
+		}
+	}
+}
+
 func TestRelief(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -35,7 +45,7 @@ func TestRelief(t *testing.T) {
 		{"of two that are enough the smaller copy", 0.75, 0.3, 0.1, func(in *Input) { in.View.VMs[1].Mem = 16 << 30 }, []string{"xen:web n1->n3"}},
 		{"nobody is hot, nobody has long been busier", 0.49, 0.1, 0.1, nil, []string{}},
 		{"busier than others for half an hour", 0.65, 0.5, 0.3, nil, []string{"xen:web n1->n3"}},
-		{"not by as much", 0.65, 0.5, 0.41, nil, []string{}},
+		{"not by as much", 0.65, 0.5, 0.46, nil, []string{}},
 		{"where it would be as bad there", 0.75, 0.64, 0.64, nil, []string{}},
 		{"an overloaded node: the lesser evil", 1, 0.7, 0.72, nil, []string{"xen:web n1->n2"}},
 		{"hot, and nobody would stay cool with it: it waits", 0.80, 0.62, 0.62, nil, []string{}},
@@ -50,11 +60,33 @@ func TestRelief(t *testing.T) {
 				in.View.VMs[i].MayRun = []Placement{{"n2", 3}, {"n3", 2}}
 			}
 		}, []string{"openvz:102 n1->n2"}},
-		{"even shares where nobody was measured", 0.9, 0.3, 0.1, func(in *Input) {
+		{"even shares where nobody was measured", 0.92, 0.3, 0.1, func(in *Input) {
 			for i := range in.View.VMs {
 				in.View.VMs[i].Cores = 0
 			}
 		}, []string{"openvz:101 n1->n3"}},
+		{"a small part is not worth a copy", 0.85, 0.3, 0.1, func(in *Input) {
+			for i := range in.View.VMs {
+				in.View.VMs[i].Cores = 0.4
+			}
+		}, []string{}},
+		{"where all are small, an even share is", 0.85, 0.3, 0.1, func(in *Input) {
+			for i := range in.View.VMs {
+				in.View.VMs[i].Cores = 0.4
+			}
+			for i := range 100 {
+				in.View.VMs = append(in.View.VMs, VM{Name: fmt.Sprint(i), Type: "xen", Owner: "n1", State: Started})
+			}
+		}, []string{"openvz:101 n1->n3"}},
+		{"no room for the copying: it waits", 0.6, 0.3, 0.1, lately(0.89, 0.89, 0.89, 0.89, 0.89), []string{}},
+		{"a smaller node's copying takes more of it", 0.6, 0.3, 0.1, func(in *Input) {
+			lately(0.84, 0.84, 0.84, 0.84, 0.84)(in)
+			cores(in, 8)
+		}, []string{}},
+		{"room for it", 0.6, 0.3, 0.1, lately(0.84, 0.84, 0.84, 0.84, 0.84), []string{"openvz:102 n1->n3"}},
+		{"it does not wait for half an hour", 0.91, 0.3, 0.1, nil, []string{"openvz:102 n1->n3"}},
+		{"nor where it is short of processors: a minute is enough", 0.45, 0.3, 0.1, lately(0.96), []string{"openvz:102 n1->n3"}},
+		{"which one below it is not", 0.45, 0.3, 0.1, lately(0.94), []string{}},
 		{"two of five minutes", 0.1, 0.1, 0.1, func(in *Input) {
 			for i := range 2 {
 				in.Samples.(*MemorySamples).Add("n1", "cpu", Sample{testNow.Add(-time.Duration(i)*time.Minute - 10*time.Second), 0.85})
