@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/lbvm/lbvm/pkg/balance/perl"
 )
@@ -17,7 +18,7 @@ import (
 //     hour. Where that cannot be asked for, because the owner is half way from Hot to Full, it must only stay below Hot and
 //     below the owner by Gain; where the owner is above Full, below the owner by Gain;
 //   - from a node that has long been busier than another: above Busy in the mean of the last half hour, and above the
-//     other by Spread. The VM must leave the target below what the owner then has, or below what it has now by Gain.
+//     other by Spread in the mean since the last move from or to one of them, which is 20 minutes ago or longer. The VM must leave the target below what the owner then has, or below what it has now by Gain.
 //
 // A move costs a processor on both ends while it lasts, so it must be worth it: the VM uses Least of its node, or else as
 // much as an even share. And a node that has room for its guests, but none for the copying, waits until it has, or until it
@@ -34,7 +35,7 @@ type Relief struct {
 	Over   float64 // 0.95
 	Gain   float64 // 0.10
 	Busy   float64 // 0.50
-	Spread float64 // 0.20
+	Spread float64 // 0.15
 	Least  float64 // 0.03
 }
 
@@ -50,7 +51,7 @@ func (m Relief) withDefaults() Relief {
 	set(&m.Over, 0.95)
 	set(&m.Gain, 0.10)
 	set(&m.Busy, 0.50)
-	set(&m.Spread, 0.20)
+	set(&m.Spread, 0.15)
 	set(&m.Least, 0.03)
 	return m
 }
@@ -62,6 +63,7 @@ const (
 	reliefUrgent = 2 // of the newest samples above Full are enough
 	reliefOften  = 3 // of the short window's samples must be above
 	reliefLong   = 30
+	reliefRest   = 20 // without a move, before the long view counts
 	reliefCopy   = 4
 	reliefNoise  = 0.01
 	reliefCores  = 1
@@ -105,7 +107,7 @@ func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
 		}
 	}
 	load := short.read.Average
-	if compared(trace, "the last minute on "+e.owner.Name, ">", short.read.Newest, m.Over) {
+	if compared(trace, ">", short.read.Newest, m.Over, "the last minute on ", e.owner.Name) {
 		return e.reliefHot(m, x, max(load, short.read.Newest), trace)
 	}
 	if n := min(reliefUrgent, len(short.values)); n == reliefUrgent {
@@ -113,19 +115,19 @@ func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
 		for _, v := range short.values[:n] {
 			least = min(least, v.Float64())
 		}
-		if compared(trace, "the last minutes on "+e.owner.Name, ">", least, m.Full) {
+		if compared(trace, ">", least, m.Full, "the last minutes on ", e.owner.Name) {
 			return e.reliefHot(m, x, max(load, least), trace)
 		}
 	}
-	if compared(trace, "minutes above the mark on "+e.owner.Name, ">=", float64(above), reliefOften) &&
-		compared(trace, "their mean", ">", load, m.Hot) {
+	if compared(trace, ">=", float64(above), reliefOften, "minutes above the mark on ", e.owner.Name) &&
+		compared(trace, ">", load, m.Hot, "their mean") {
 		return e.reliefHot(m, x, load, trace)
 	}
 	long, err := e.window(x.Name, reliefLong, false)
 	if err != nil {
 		return err
 	}
-	if !compared(trace, "mean of half an hour on "+e.owner.Name, ">", long.read.Average, m.Busy) {
+	if !compared(trace, ">", long.read.Average, m.Busy, "mean of half an hour on ", e.owner.Name) {
 		return nil
 	}
 	return e.reliefSpread(m, x, long.read.Average, trace)
@@ -135,7 +137,7 @@ func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
 // reads no target: what it turns down is evaluated once for all of them.
 func (e *evaluation) worth(m Relief, x Resource, load float64, trace *perl.Trace) (bool, error) {
 	even := e.r.share(&VM{Owner: e.of.Owner}, x, load, e.owner)
-	if !compared(trace, "its part of "+e.owner.Name, ">=", e.r.share(e.of, x, load, e.owner), min(m.Least, even)) {
+	if !compared(trace, ">=", e.r.share(e.of, x, load, e.owner), min(m.Least, even), "its part of ", e.owner.Name) {
 		return false, nil
 	}
 	short, err := e.window(x.Name, reliefShort, false)
@@ -145,14 +147,14 @@ func (e *evaluation) worth(m Relief, x Resource, load float64, trace *perl.Trace
 	if e.owner.Cores <= 0 || short.read.Newest > m.Over {
 		return true, nil
 	}
-	if compared(trace, e.owner.Name+" while it copies", "<", short.read.Newest+reliefCores/e.owner.Cores, m.Over-reliefNoise) {
+	if compared(trace, "<", short.read.Newest+reliefCores/e.owner.Cores, m.Over-reliefNoise, e.owner.Name, " while it copies") {
 		return true, nil
 	}
 	long, err := e.window(x.Name, reliefLong, false)
 	if err != nil {
 		return false, err
 	}
-	return compared(trace, "mean of half an hour on "+e.owner.Name, ">=", long.read.Average, m.Full), nil
+	return compared(trace, ">=", long.read.Average, m.Full, "mean of half an hour on ", e.owner.Name), nil
 }
 
 func (e *evaluation) reliefHot(m Relief, x Resource, load float64, trace *perl.Trace) error {
@@ -164,17 +166,18 @@ func (e *evaluation) reliefHot(m Relief, x Resource, load float64, trace *perl.T
 		if _, err := e.window(x.Name, minutes, true); err != nil {
 			return err
 		}
-		load, err := e.r.after(e.of, x, minutes, e.target)
+		with, err := e.r.after(e.of, x, minutes, e.target)
 		if err != nil {
 			return err
 		}
-		then = max(then, load)
+		then = max(then, with)
 	}
-	what := x.Name + " of " + e.target.Name + " with it"
 	near := (m.Hot + m.Full) / 2
-	if compared(trace, what, "<", then, m.Cool) ||
-		compared(trace, x.Name+" of "+e.owner.Name, ">", load, near) && compared(trace, what, "<", then, min(m.Hot, load-m.Gain)) ||
-		compared(trace, x.Name+" of "+e.owner.Name, ">", load, m.Full) && compared(trace, what, "<", then, load-m.Gain) {
+	above := func(mark float64) bool { return compared(trace, ">", load, mark, x.Name, " of ", e.owner.Name) }
+	stays := func(mark float64) bool {
+		return compared(trace, "<", then, mark, x.Name, " of ", e.target.Name, " with it")
+	}
+	if stays(m.Cool) || above(near) && stays(min(m.Hot, load-m.Gain)) || above(m.Full) && stays(load-m.Gain) {
 		e.ask(m, x, load, load-m.Cool, true)
 	}
 	return nil
@@ -184,22 +187,45 @@ func (e *evaluation) reliefSpread(m Relief, x Resource, load float64, trace *per
 	if ok, err := e.worth(m, x, load, trace); !ok || err != nil {
 		return err
 	}
-	other, err := e.window(x.Name, reliefLong, true)
+	minutes := e.settled(e.owner)
+	if !compared(trace, ">=", float64(minutes), reliefRest, "minutes without a move on ", e.owner.Name) {
+		return nil
+	}
+	e.askedTarget = true
+	minutes = min(minutes, e.settled(e.target))
+	if !compared(trace, ">=", float64(minutes), reliefRest, "minutes without a move on ", e.target.Name) {
+		return nil
+	}
+	own, err := e.window(x.Name, minutes, false)
 	if err != nil {
 		return err
 	}
-	if !compared(trace, "that mean, above the one of "+e.target.Name+" by", ">", load-other.read.Average, m.Spread) {
+	other, err := e.window(x.Name, minutes, true)
+	if err != nil {
+		return err
+	}
+	load = own.read.Average
+	if !compared(trace, ">", load-other.read.Average, m.Spread, "that mean, above the one of ", e.target.Name, " by") {
 		return nil
 	}
-	then, err := e.r.after(e.of, x, reliefLong, e.target)
+	then, err := e.r.after(e.of, x, minutes, e.target)
 	if err != nil {
 		return err
 	}
 	part := e.r.share(e.of, x, load, e.owner)
-	if compared(trace, x.Name+" of "+e.target.Name+" with it", "<", then, load-min(part, m.Gain)) {
+	if compared(trace, "<", then, load-min(part, m.Gain), x.Name, " of ", e.target.Name, " with it") {
 		e.ask(m, x, load, (load-other.read.Average)/2, false)
 	}
 	return nil
+}
+
+// settled is for how many minutes nobody has come to a node or left it, in steps, at most those of the long window. What
+// was measured before that does not speak of now: a mean that holds it makes the same move twice.
+func (e *evaluation) settled(n *node) int {
+	if n.changed.IsZero() {
+		return reliefLong
+	}
+	return min(reliefLong, int(e.r.in.At.Sub(n.changed).Minutes())/reliefShort*reliefShort)
 }
 
 // ask says migrate. much is how much of the owner's load is too much.
@@ -218,8 +244,8 @@ func (e *evaluation) ask(m Relief, x Resource, load, much float64, hot bool) {
 	e.say(SaidMigrate, 0, perl.Position{})
 }
 
-// compared compares, and keeps the step.
-func compared(trace *perl.Trace, what, op string, a, b float64) bool {
+// compared compares, and keeps the step. What is compared is put together only then: there may be a million of them.
+func compared(trace *perl.Trace, op string, a, b float64, what ...string) bool {
 	is := a > b
 	switch op {
 	case "<":
@@ -229,7 +255,7 @@ func compared(trace *perl.Trace, what, op string, a, b float64) bool {
 	}
 	if trace != nil {
 		left, right := fmt.Sprintf("%.4g", a), fmt.Sprintf("%.4g", b)
-		trace.Steps = append(trace.Steps, perl.Step{Kind: perl.Compared, Source: what + " " + op + " " + right, Operands: []string{left, right},
+		trace.Steps = append(trace.Steps, perl.Step{Kind: perl.Compared, Source: strings.Join(what, "") + " " + op + " " + right, Operands: []string{left, right},
 			Text: left + " " + op + " " + right, Result: fmt.Sprint(is)})
 	}
 	return is

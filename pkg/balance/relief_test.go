@@ -34,6 +34,14 @@ func lately(loads ...float64) func(*Input) {
 	}
 }
 
+// changed lets a VM that is not balanced have come to a node so many minutes ago.
+func changed(node string, minutes int) func(*Input) {
+	return func(in *Input) {
+		in.View.VMs = append(in.View.VMs, VM{Name: "other-" + node, Type: "xen", Owner: node, LastOwner: "n9", State: Started, Cores: 0.1,
+			Since: testNow.Add(-time.Duration(minutes) * time.Minute)})
+	}
+}
+
 func TestRelief(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -45,7 +53,21 @@ func TestRelief(t *testing.T) {
 		{"of two that are enough the smaller copy", 0.75, 0.3, 0.1, func(in *Input) { in.View.VMs[1].Mem = 16 << 30 }, []string{"xen:web n1->n3"}},
 		{"nobody is hot, nobody has long been busier", 0.49, 0.1, 0.1, nil, []string{}},
 		{"busier than others for half an hour", 0.65, 0.5, 0.3, nil, []string{"xen:web n1->n3"}},
-		{"not by as much", 0.65, 0.5, 0.46, nil, []string{}},
+		{"not by as much", 0.65, 0.55, 0.51, nil, []string{}},
+		{"somebody left it just now: half an hour speaks of before", 0.65, 0.5, 0.3, changed("n1", 19), []string{}},
+		{"or came to the other", 0.65, 0.64, 0.3, changed("n3", 19), []string{}},
+		{"it is only that one", 0.65, 0.1, 0.25, changed("n2", 19), []string{"openvz:102 n1->n3"}},
+		{"a while ago", 0.64, 0.5, 0.3, func(in *Input) {
+			changed("n1", 21)(in)
+			changed("n3", 24)(in)
+		}, []string{"xen:web n1->n3"}},
+		{"only what was measured since counts", 0.65, 0.64, 0.3, func(in *Input) {
+			changed("n1", 21)(in)
+			lately(slices.Repeat([]float64{0.55}, 20)...)(in)
+			for i := range 20 {
+				in.Samples.(*MemorySamples).Add("n3", "cpu", Sample{testNow.Add(-time.Duration(i)*time.Minute - 10*time.Second), 0.41})
+			}
+		}, []string{}},
 		{"where it would be as bad there", 0.75, 0.64, 0.64, nil, []string{}},
 		{"an overloaded node: the lesser evil", 1, 0.7, 0.72, nil, []string{"xen:web n1->n2"}},
 		{"hot, and nobody would stay cool with it: it waits", 0.80, 0.62, 0.62, nil, []string{}},

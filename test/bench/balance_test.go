@@ -18,8 +18,8 @@ import (
 	"github.com/lbvm/lbvm/pkg/balance/replay"
 )
 
-// Seeds 1 to 70 are those that the defaults were chosen with; 5001 to 5010 were drawn afterwards. 4001 to 4010 were drawn before
-// the marks of today, and have been looked at.
+// Seeds 1 to 70 are those that the defaults were chosen with; 6001 to 6010 were drawn afterwards. 4001 to 4010 and 5001 to 5010
+// have been drawn for earlier defaults, and looked at.
 var (
 	firstSeed = flag.Int64("seed", 1, "the first `seed` of TestBalance")
 	lastSeed  = flag.Int64("lastseed", 1, "the last `seed`")
