@@ -130,7 +130,7 @@ const (
 func TestExplain(t *testing.T) {
 	lbm := filepath.Join(t.TempDir(), "lbm")
 	build(t, lbm, "./cmd/lbm")
-	w := passWorld{200, 5000, 0.1, 2, false, false}
+	w := passWorld{Nodes: 200, VMs: 5000, Hot: 0.1, Hours: 2}
 	root := w.root(t)
 	w.passed(t, root)
 	type asked struct {
