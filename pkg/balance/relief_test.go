@@ -61,6 +61,12 @@ func TestRelief(t *testing.T) {
 			changed("n1", 21)(in)
 			changed("n3", 24)(in)
 		}, []string{"xen:web n1->n3"}},
+		{"and what room there is since", 0.64, 0.63, 0.3, func(in *Input) {
+			changed("n3", 21)(in)
+			for i := range 20 {
+				in.Samples.(*MemorySamples).Add("n3", "cpu", Sample{testNow.Add(-time.Duration(i)*time.Minute - 10*time.Second), 0.44})
+			}
+		}, []string{"openvz:101 n1->n3"}},
 		{"only what was measured since counts", 0.65, 0.64, 0.3, func(in *Input) {
 			changed("n1", 21)(in)
 			lately(slices.Repeat([]float64{0.55}, 20)...)(in)
