@@ -84,6 +84,8 @@ default { algorithm { if ((1 > 0) { migrate(); } } }
 		{"another logdir", "balance 101;\nlogdir /tmp/x;\ndefault { " + rule + " }", resources, Input{LogDir: "/gfs/log"}, []string{"warning lbvm.conf:2:8 [] [] logdir is /tmp/x, and lbm init has made /gfs/log"}},
 		{"balance cannot be read", "balance 101\n101 { " + rule + " }", resources, Input{Machines: machines()}, []string{"error lbvm.conf:1:11 [] [] balance lacks its semicolon"}},
 		{"lbresources.conf itself", "# what is measured\n\nresource cpu { builtin cpu; }\nresource cpu { cmd x; }\n", "", Input{Machines: machines()}, []string{"error lbvm.conf:4:10 [] [] resource \"cpu\" stands here already"}},
+		{"neighbours that are none", "balance 101;\napart 101, dv;\ntogether db, 101;\napart a, xen:b, db;\ndefault { " + rule + " }", resources, Input{Machines: machines()}, []string{
+			`error lbvm.conf:2:12 [] [] cluster.conf has no VM "dv": apart means nothing for it`, "error lbvm.conf:4:10 [] [] a and xen:b are in one service, service:twins"}},
 		{"a part of nothing", "balance 101;\ndefault { " + rule + " }", resources + "vmresource cpu { cmd x; }\nvmresource gpu { cmd x; }\n", Input{Machines: machines()}, []string{"warning /etc/cluster/lbresources.conf:4:12 [] [] vmresource \"gpu\" has no effect"}},
 		{"vmresource first", "vmresource gpu { cmd x; }\n", "", Input{}, []string{"warning lbvm.conf:1:12 [] [] vmresource \"gpu\" has no effect"}},
 		{"lost in the file", "balance 101;\n101 { algorithm { migrate(); }\n", resources, Input{Machines: machines()}, []string{"error lbvm.conf:2:"}},

@@ -66,7 +66,31 @@ func (in Input) machines(f *conf.File, diags []conf.Diagnostic, whole bool) []co
 			say(b.Head.Span, conf.Warning, "keep one of the two", "the block %q has no effect: the block %q names the same VM more closely", b.VM, other)
 		}
 	}
-	return append(diags, more...)
+	return append(append(diags, more...), in.neighbours(f)...)
+}
+
+// neighbours looks at what apart and together name: a word that means no VM keeps nothing apart, and is not missed until both
+// are on the node that fails.
+func (in Input) neighbours(f *conf.File) (out []conf.Diagnostic) {
+	for _, st := range f.Statements {
+		key := st.Key.Text
+		if key != "apart" && key != "together" {
+			continue
+		}
+		holds := map[string]string{} // service -> the word that named it
+		for _, item := range st.Items {
+			s, err := in.find(item.Text)
+			if err != nil {
+				out = append(out, diagnostic(f, item.Span, conf.Error, "name the VM as cluster.conf does: NAME, TYPE:NAME or its service", "%v: %s means nothing for it", err, key))
+				continue
+			}
+			if other, is := holds[s.ID]; is && key == "apart" {
+				out = append(out, diagnostic(f, item.Span, conf.Error, "give each a service of its own", "%s and %s are in one service, %s: they are always on one node", other, item.Text, s.ID))
+			}
+			holds[s.ID] = item.Text
+		}
+	}
+	return out
 }
 
 // unbalanced tells whether a diagnostic says that the VM of a block is not in balance.
