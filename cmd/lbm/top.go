@@ -53,7 +53,8 @@ func (w world) topCommand() *cli.Command {
 			in, out := w.onTerminal()
 			switch {
 			case c.Bool("feed"):
-				return top.Feed(c.Context, w.stdout, w.wait, every, w.snapshot)
+				r := top.Reader{Host: w.host}
+				return top.Feed(c.Context, w.stdout, w.wait, every, func() (top.Snapshot, error) { return r.Read(w.clock.Now()) })
 			case asJSON || c.Bool("once") || !in || !out:
 				return w.topOnce(asJSON)
 			}
@@ -71,10 +72,8 @@ func (w world) onTerminal() (in, out bool) {
 	return is(w.stdin), is(w.stdout)
 }
 
-func (w world) snapshot() (top.Snapshot, error) { return top.Read(w.host, w.clock.Now()) }
-
 func (w world) topOnce(asJSON bool) error {
-	s, err := w.snapshot()
+	s, err := (&top.Reader{Host: w.host}).Read(w.clock.Now())
 	if err != nil {
 		return err
 	}

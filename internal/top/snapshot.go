@@ -1,7 +1,7 @@
 // Package top shows a cluster at work: nodes with bars and sparklines of their resources, VMs with the last decision about
 // each, moves.
 //
-// Read takes a Snapshot of what lies on the shared storage: the last pass, the facts, the logs, the journal. Frame draws one as
+// A Reader takes a Snapshot of what lies on the shared storage: the last pass, the facts, the logs, the journal. Frame draws one as
 // lines of text; it is a pure function. Run shows frames on a terminal and follows the keys. Whoever shows a snapshot does not
 // read it himself, since a shared storage that is away holds its readers for ever: a process of its own reads (Feed) and the
 // screen shows how old its last word is.
@@ -107,18 +107,61 @@ const (
 	maxEnded = 20
 )
 
+// Reader takes snapshots. Of what comes once a minute it keeps what it read, so that a screen costs the shared storage little; the
+// journal it reads each time. It is not for several goroutines.
+type Reader struct {
+	Host host.Host
+
+	slow   Snapshot // what the last look at passes, facts and logs gave
+	passes fs.FileInfo
+}
+
+// keep is for how long facts and logs are not read again, while no pass was made.
+const keep = 30 * time.Second
+
 // Read takes a snapshot at an instant.
-func Read(h host.Host, now time.Time) (Snapshot, error) {
-	id, err := h.Identity()
+func (r *Reader) Read(now time.Time) (Snapshot, error) {
+	id, err := r.Host.Identity()
 	if err != nil {
 		return Snapshot{}, err
 	}
-	shared, err := h.SharedDir(id)
+	shared, err := r.Host.SharedDir(id)
 	if err != nil {
 		return Snapshot{}, err
 	}
+	dir := r.Host.Path(id.LogDir)
+	passes, err := os.Stat(filepath.Join(dir, balance.PassesName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Snapshot{}, fmt.Errorf("looking for passes: %w", err)
+	}
+	if !same(passes, r.passes) || now.Sub(r.slow.At).Abs() >= keep {
+		slow, err := r.look(id, shared, now)
+		if err != nil {
+			return Snapshot{}, err
+		}
+		r.slow, r.passes = slow, passes
+	}
+	s := r.slow
+	s.At, s.Nodes, s.VMs = now, slices.Clone(s.Nodes), slices.Clone(s.VMs) // the journal changes them
+	moves, err := balance.OpenJournal(filepath.Join(dir, balance.JournalName)).Since(now.Add(-day))
+	if err != nil {
+		return Snapshot{}, err
+	}
+	s.moves(moves)
+	return s, nil
+}
+
+func same(a, b fs.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// look reads the last pass, the facts and the logs.
+func (r *Reader) look(id host.Identity, shared string, now time.Time) (Snapshot, error) {
 	s := Snapshot{At: now, Cluster: id.Cluster, Resources: []Resource{}, Nodes: []Node{}, VMs: []VM{}, Moves: []Move{}, Warnings: []string{}}
-	dir := h.Path(id.LogDir)
+	dir := r.Host.Path(id.LogDir)
 	pass, err := balance.PassAt(filepath.Join(dir, balance.PassesName), now, day)
 	switch {
 	case errors.Is(err, balance.ErrNoPass):
@@ -131,12 +174,8 @@ func Read(h host.Host, now time.Time) (Snapshot, error) {
 	if err := s.nodes(shared, pass); err != nil {
 		return Snapshot{}, err
 	}
-	moves, err := balance.OpenJournal(filepath.Join(dir, balance.JournalName)).Since(now.Add(-day))
-	if err != nil {
-		return Snapshot{}, err
-	}
-	s.moves(moves)
-	return s, s.values(h, dir)
+	s.values(r.Host, dir)
+	return s, nil
 }
 
 func (s *Snapshot) pass(p *balance.Pass) {
@@ -260,11 +299,11 @@ func (s *Snapshot) moves(list []balance.Move) {
 }
 
 // values reads the logs of all nodes.
-func (s *Snapshot) values(h host.Host, dir string) error {
+func (s *Snapshot) values(h host.Host, dir string) {
 	file, res, _, err := conf.Load(func(p string) ([]byte, error) { return os.ReadFile(h.Path(p)) }, host.ConfFile)
 	if err != nil || file == nil || res == nil {
 		s.Warnings = append(s.Warnings, "lbvm.conf cannot be used, and no resources are shown: lbm check tells why")
-		return nil
+		return
 	}
 	names := map[string]string{}
 	for _, r := range res.List {
@@ -286,7 +325,6 @@ func (s *Snapshot) values(h host.Host, dir string) error {
 			n.Values[r.Name] = series(logs, n.Name, r.Name, s.At, file.Stale)
 		}
 	}
-	return nil
 }
 
 // series cuts the last half hour into pieces.
