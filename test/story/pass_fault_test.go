@@ -190,13 +190,13 @@ func (w *world) heat() {
 		w.t.Fatal(err)
 	}
 	for node, load := range map[string]float64{"node1": 0.9, "node2": 0.1, "node3": 0.2} {
-		w.measure(node)
+		w.measured(node)
 		w.samples(node, load, now.Now())
 	}
 }
 
-// measure runs lblog. Where the counters have not moved since it ran last it says so, and publishes the node's facts all the same.
-func (w *world) measure(node string) {
+// measured runs lblog. Where the counters have not moved since it ran last it says so, and publishes the node's facts all the same.
+func (w *world) measured(node string) {
 	w.t.Helper()
 	if out, code := w.tryOn(node, lblogAside); code != 0 && !strings.Contains(out, "the counters did not move") {
 		w.t.Fatalf("lblog: exit %d: %s", code, out)
@@ -248,7 +248,7 @@ func (w *world) ahead(node string, by time.Duration) (undo func()) {
 		}
 	}
 	write(shifted.Format())
-	w.measure(node)
+	w.measured(node)
 	w.samples(node, 0.1, shifted.Now())
 	w.samples("node3", 0.8, c.Now()) // nowhere else is room
 	return func() { write(text) }
