@@ -256,7 +256,7 @@ const manyCandidates = 32
 func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d *Decision) (gain float64) {
 	trace := r.in.Trace != nil && r.in.Trace(vm.ID()) || r.in.Only != nil && r.in.Only(*vm)
 	e := &r.eval
-	e.r, e.vm, e.of, e.reads, e.need, e.gain = r, vm.ID(), vm, nil, 0, 0
+	e.r, e.vm, e.of, e.reads, e.need, e.gain, e.worthy = r, vm.ID(), vm, nil, 0, 0, nil
 	list := r.candidates(vm)
 	d.Considered = len(list)
 	many := !trace && len(list) > manyCandidates // a million of them would fill the memory

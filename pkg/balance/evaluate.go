@@ -19,6 +19,7 @@ type evaluation struct {
 	of            *VM     // nil in a trial
 	need          int     // how urgent a built-in algorithm finds the move
 	gain          float64 // of the move, as it sees it
+	worthy        *VM     // a built-in algorithm has found it worth a move already
 	owner, target *node
 	askedTarget   bool
 	said          Said

@@ -134,8 +134,19 @@ func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
 }
 
 // worth tells whether the VM takes enough from its node to pay for the copying, and whether the node has room for that. It
-// reads no target: what it turns down is evaluated once for all of them.
+// reads no target: it is asked once for all of them.
 func (e *evaluation) worth(m Relief, x Resource, load float64, trace *perl.Trace) (bool, error) {
+	if e.worthy == e.of && trace == nil {
+		return true, nil
+	}
+	ok, err := e.pays(m, x, load, trace)
+	if ok {
+		e.worthy = e.of
+	}
+	return ok, err
+}
+
+func (e *evaluation) pays(m Relief, x Resource, load float64, trace *perl.Trace) (bool, error) {
 	even := e.r.share(&VM{Owner: e.of.Owner}, x, load, e.owner)
 	if !compared(trace, ">=", e.r.share(e.of, x, load, e.owner), min(m.Least, even), "its part of ", e.owner.Name) {
 		return false, nil
