@@ -134,15 +134,20 @@ func (q evalQuery) isExpression() bool {
 
 // instant reads --at in the zone of zone.
 func (q evalQuery) instant(zone *time.Location) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, q.at); err == nil {
+	return instant("at", q.at, zone)
+}
+
+// instant reads the time that a flag gives, in a zone.
+func instant(flag, text string, zone *time.Location) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t.In(zone), nil
 	}
 	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
-		if t, err := time.ParseInLocation(layout, q.at, zone); err == nil {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, cli.Exit(fmt.Sprintf("--at %q is no time: write 2008-01-10T14:00:00+01:00 or '2008-01-10 14:00'; see lbm eval --help", q.at), exitUsage)
+	return time.Time{}, cli.Exit(fmt.Sprintf("--%s %q is no time: write 2008-01-10T14:00:00+01:00 or '2008-01-10 14:00'", flag, text), exitUsage)
 }
 
 // batchMemory is what a batch fills before its garbage is collected: each program leaves much behind, and little

@@ -113,7 +113,7 @@ func (w world) explainNow(ctx context.Context, q explainQuery) (*balance.Pass, [
 
 // explainThen decides a recorded pass again. old is as it was recorded.
 func (w world) explainThen(ctx context.Context, q explainQuery) (pass, old *balance.Pass, notes []string, err error) {
-	at, err := evalQuery{at: q.at}.instant(w.clock.Now().Location())
+	at, err := instant("at", q.at, w.clock.Now().Location())
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -33,7 +33,7 @@ func (w world) replayCommand() *cli.Command {
 			"a processor on both ends. A ping-pong is a move back within two hours.\n\n" +
 			"Exit codes: 0 replayed, 1 it cannot be, 2 usage, 4 with --decisions: some differ from what was recorded.",
 		Flags: []cli.Flag{outputFlag(),
-			&cli.StringFlag{Name: "from", Usage: "begin of the recorded `TIME`"}, &cli.StringFlag{Name: "to", Usage: "its end; now if it is not given"},
+			&cli.StringFlag{Name: "from", Usage: "begin of the recorded `TIME`"}, &cli.StringFlag{Name: "to", Usage: "its end, a `TIME`; now if it is not given"},
 			&cli.StringFlag{Name: "conf", Usage: "compare with this lbvm.conf: `FILE`"}, &cli.StringFlag{Name: "trace", Usage: "the load of the CSV `FILE` instead of the recorded one"},
 			&cli.StringFlag{Name: "record", Usage: "what is recorded in `DIR`, a copy of a folder of logs"},
 			&cli.BoolFlag{Name: "decisions", Usage: "decide each recorded pass again, and show what differs"},

@@ -119,12 +119,12 @@ func (s recordedSource) span(c *cli.Context, now time.Time) (from, to time.Time,
 		}
 	}
 	if text := c.String("from"); text != "" {
-		if from, err = (evalQuery{at: text}).instant(now.Location()); err != nil {
+		if from, err = instant("from", text, now.Location()); err != nil {
 			return from, to, err
 		}
 	}
 	if text := c.String("to"); text != "" {
-		to, err = evalQuery{at: text}.instant(now.Location())
+		to, err = instant("to", text, now.Location())
 	}
 	return from, to, err
 }

@@ -210,12 +210,13 @@ func TestDryRunAsJSON(t *testing.T) {
 // A configuration is tried before it is put in place.
 func TestDryRunOfAnotherConfiguration(t *testing.T) {
 	f := newFixture(t)
+	file := filepath.Join(f.root, "new.conf")
 	f.write("new.conf", "balance 101\ninterval 60s;\n")
-	if code := f.run("--dry-run", "--config", "/new.conf"); code != exitFailed || !strings.Contains(f.err.String(), "/new.conf:1:") || !strings.Contains(f.err.String(), "^") || !strings.Contains(f.err.String(), "nothing was changed") {
+	if code := f.run("--dry-run", "--config", file); code != exitFailed || !strings.Contains(f.err.String(), "/new.conf:1:") || !strings.Contains(f.err.String(), "^") || !strings.Contains(f.err.String(), "nothing was changed") {
 		t.Errorf("exit code %d: %s", code, &f.err)
 	}
 	f.write("new.conf", "resources /shared/lbresources.conf;\nbalance 101;\ndefault { info x; algorithm { if ((1) { migrate(); } } }\n")
-	if code := f.run("--dry-run", "--config", "/new.conf"); code != exitFailed || !strings.Contains(f.out.String(), "its algorithm is broken") || strings.Contains(f.err.String(), "warning: openvz:101: /new.conf") {
+	if code := f.run("--dry-run", "--config", file); code != exitFailed || !strings.Contains(f.out.String(), "its algorithm is broken") || strings.Contains(f.err.String(), "warning: openvz:101: "+file) {
 		t.Errorf("a broken rule: exit code %d:\n%s%s", code, &f.out, &f.err)
 	}
 }

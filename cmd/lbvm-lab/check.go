@@ -48,7 +48,11 @@ from which its memory comes, and how far it has counted.
 				}
 				return fmt.Errorf("the guests' own logs show %d findings", len(found))
 			}
-			_, err = fmt.Fprintln(a.stdout, "No guest ran twice, lost its memory or went on with a stale image.")
+			lost := "lost its memory"
+			if cold := c.Int("cold"); cold > 0 {
+				lost = fmt.Sprintf("booted cold more than %d times since the lab was made", cold)
+			}
+			_, err = fmt.Fprintf(a.stdout, "No guest ran twice, %s or went on with a stale image.\n", lost)
 			return err
 		},
 	}

@@ -112,7 +112,13 @@ func (m Monitor) configuration(o *opened, tell Tell) (*balance.Config, error) {
 	if path == "" {
 		path = host.ConfFile
 	}
-	file, res, diags, err := conf.Load(func(p string) ([]byte, error) { return os.ReadFile(m.Host.Path(p)) }, path)
+	read := func(p string) ([]byte, error) {
+		if p == m.Conf { // as the caller's shell names it
+			return os.ReadFile(p)
+		}
+		return os.ReadFile(m.Host.Path(p))
+	}
+	file, res, diags, err := conf.Load(read, path)
 	for _, d := range diags {
 		tell(d)
 	}

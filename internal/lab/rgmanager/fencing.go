@@ -48,7 +48,7 @@ func (m *Manager) ackManual(n *node, args []string, answer string) run.Result {
 	case master == nil || victim == nil:
 		return failure("fence_ack_manual: the fence daemon waits for no such node (the real one waits here)")
 	case master != n:
-		return failure(fmt.Sprintf("fence_ack_manual: %s is fenced from %s (fence_tool ls: master nodeid %d); run it there (the real one waits here)", victim.name, master.name, master.id))
+		return failure(fmt.Sprintf("fence_ack_manual: %s is fenced from %s (fence_tool ls -n: master nodeid %d); run it there (the real one waits here)", victim.name, master.name, master.id))
 	case !m.fencingPending(victim):
 		return failure(fmt.Sprintf("fence_ack_manual: no fencing of %s is owed (the real one waits here)", victim.name))
 	}
