@@ -106,7 +106,10 @@ func (w world) status(ctx context.Context, asJSON bool) error {
 	g.Problems = append(g.Problems, s.ofPasses(pass)...)
 	for _, d := range s.doubts {
 		p := problem{mild, "cluster", d, "lbm doctor"}
-		if strings.Contains(d, host.ConfFile) {
+		switch {
+		case strings.Contains(d, "lbm init"):
+			p.Next = "lbm init --help"
+		case strings.Contains(d, host.ConfFile):
 			p.Next = "lbm check"
 		}
 		g.Problems = append(g.Problems, p)
