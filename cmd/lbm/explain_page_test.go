@@ -96,7 +96,7 @@ func TestGoodRulesPage(t *testing.T) {
 			return out
 		}
 		text, err := json.Marshal(map[string]any{"now": 1199916000, "tz": "UTC", // 22:00
-			"data": map[string]any{"1": map[string]any{"cpu": series(owner)}, "2": map[string]any{"cpu": series(target), "iowait": series(0.05)}}})
+			"data": map[string]any{"1": map[string]any{"cpu": series(owner)}, "2": map[string]any{"cpu": series(target), "io": series(0.05)}}})
 		if err != nil {
 			t.Fatal(err)
 		}

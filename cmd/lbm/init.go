@@ -61,7 +61,7 @@ func (w world) initCommand() *cli.Command {
 			case edited && c.Bool("update"):
 				return w.update(c, false) // lblog does not run yet by which other members could tell
 			case edited:
-				fmt.Fprintf(w.stdout, "\nrun 'ccs_tool update %s' to upgrade to new cluster config file!\n", host.ClusterXML)
+				fmt.Fprintf(w.stdout, "\npublish the new %s: lbm ccs update\n", host.ClusterXML)
 			}
 			return nil
 		},
@@ -77,7 +77,7 @@ func (w world) next(c *cli.Context) {
 		}
 		fmt.Fprintf(w.stdout, "\non every other node: lbm init --shared %s --join", shared)
 	}
-	fmt.Fprintf(w.stdout, "\nin this node's crontab: * * * * * root /usr/share/lbvm/lblog\n")
+	fmt.Fprintf(w.stdout, "\n/etc/cron.d/lbvm of the package runs lblog each minute; without it, write there: * * * * * root /usr/share/lbvm/lblog\n")
 }
 
 // printSteps tells what was done, and whether cluster.conf was edited.

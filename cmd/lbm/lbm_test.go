@@ -172,16 +172,16 @@ func TestInitTellsWhatItDid(t *testing.T) {
 	if code := b.lbm("init", "--shared", "/gfs", "--dry-run"); code != 0 {
 		t.Fatalf("%d %s", code, b.errors.String())
 	}
-	if !strings.Contains(b.out.String(), "would be done") || !strings.Contains(b.out.String(), `+    <service name="monitoring"`) || strings.Contains(b.out.String(), "ccs_tool update") {
+	if !strings.Contains(b.out.String(), "would be done") || !strings.Contains(b.out.String(), `+    <service name="monitoring"`) || strings.Contains(b.out.String(), "lbm ccs update") {
 		t.Errorf("a dry run said\n%s", b.out.String())
 	}
 	if code := b.lbm("init", "--shared", "/gfs"); code != 0 {
 		t.Fatalf("%d %s", code, b.errors.String())
 	}
-	if !strings.HasSuffix(b.out.String(), "run 'ccs_tool update /etc/cluster/cluster.conf' to upgrade to new cluster config file!\n") {
+	if !strings.HasSuffix(b.out.String(), "publish the new /etc/cluster/cluster.conf: lbm ccs update\n") {
 		t.Errorf("init said\n%s", b.out.String())
 	}
-	if code := b.lbm("init", "--shared", "/gfs"); code != 0 || strings.Contains(b.out.String(), " done\n") || strings.Contains(b.out.String(), "ccs_tool") {
+	if code := b.lbm("init", "--shared", "/gfs"); code != 0 || strings.Contains(b.out.String(), " done\n") || strings.Contains(b.out.String(), "lbm ccs update") {
 		t.Errorf("a second init said\n%s", b.out.String())
 	}
 	if code := b.lbm("init", "--shared", "/nowhere", "--join"); code != exitRefused || !strings.Contains(b.errors.String(), "nothing was changed") {

@@ -11,6 +11,7 @@ func TestBalanceIsEditedByteExactly(t *testing.T) {
 	for _, src := range []string{
 		"", "balance 1;", "balance 1;\n", "balance 1 ,2\n ,\t3 ;# x\ndefault { algorithm { migrate(); } }", "# only a comment", "# only a comment\n",
 		"logdir /x;\r\nbalance a,\r\n  b;\r\n", "balance openvz:1, # one\n  2; # two\n", "resources /gfs/r.conf; balance 7;",
+		"balance ;", "# two:\n# balance 1, 2;\nbalance ;\ndefault { algorithm { migrate(); } }\n", "balance\n;\n",
 	} {
 		with, err := withBalance([]byte(src), "101")
 		if err != nil {
@@ -27,7 +28,7 @@ func TestBalanceIsEditedByteExactly(t *testing.T) {
 	}
 	for src, want := range map[string]string{
 		"balance 101, 2;": "balance 2;", "balance 1, 101, 2;": "balance 1, 2;", "balance 101;\nlogdir /x;\n": "logdir /x;\n", "balance 2;\n": "balance 2;\n",
-		"balance openvz:101, xen:101;": "balance xen:101;",
+		"balance openvz:101, xen:101;": "balance xen:101;", "balance 101 ;": "balance ;",
 	} {
 		if got, err := withoutBalance([]byte(src), "openvz:101", "101"); err != nil || string(got) != want {
 			t.Errorf("%q became %q, want %q (%v)", src, got, want, err)

@@ -46,8 +46,11 @@ func withBalance(src []byte, name string) ([]byte, error) {
 	case found && len(st.Items) > 0:
 		at := st.Items[len(st.Items)-1].End
 		e = splice.Edit{Start: at, End: at, Text: []byte(", " + name)}
-	case found:
-		return nil, fmt.Errorf("%s: `balance` lists nothing", host.ConfFile)
+	case found: // `balance ;`, as lbm init leaves it
+		e = splice.Edit{Start: st.Key.End, End: st.Key.End, Text: []byte(" " + name)}
+		if src[st.Key.End] == ';' {
+			e.Text = append(e.Text, ' ')
+		}
 	case len(src) > 0 && src[len(src)-1] != '\n':
 		e.Text = []byte("\nbalance " + name + ";")
 	default:
@@ -71,6 +74,8 @@ func withoutBalance(src []byte, names ...string) ([]byte, error) {
 		e = splice.Edit{Start: st.Items[i-1].End, End: st.Items[i].End}
 	case len(st.Items) > 1:
 		e = splice.Edit{Start: st.Items[0].Start, End: st.Items[1].Start}
+	case src[st.Items[0].End] != ';': // it listed nothing before
+		e = splice.Edit{Start: st.Key.End, End: st.Items[0].End}
 	default: // the whole statement, and its line if it stands alone on it
 		e = splice.Edit{Start: st.Start, End: st.End}
 		first := e.Start == 0 || src[e.Start-1] == '\n'
