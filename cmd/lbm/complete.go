@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/host"
 )
 
 // completes lets a shell complete the names of VMs, nodes and services, where a command takes them.
@@ -60,5 +62,9 @@ func (w world) namesOf(c *cli.Context, word string) []string {
 			out = append(out, s.Name)
 		}
 	}
-	return out
+	// bash expands what it is given: a name that is none is not given.
+	return slices.DeleteFunc(out, func(n string) bool {
+		typ, name, typed := strings.Cut(n, ":")
+		return host.CheckName(typ) != nil || typed && host.CheckName(name) != nil
+	})
 }

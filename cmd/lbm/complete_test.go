@@ -42,4 +42,10 @@ func TestCompletesNames(t *testing.T) {
 	if got := strings.Fields(b.out.String()); !slices.Contains(got, "xen:centos1") || !slices.Contains(got, "kvm:centos1") || slices.Contains(got, "centos1") {
 		t.Errorf("%q", got)
 	}
+	// What a shell would run is no name.
+	b.write(t, "etc/cluster/cluster.conf", strings.Replace(clusterConf, `<service name="web"`, `<service name="$(touch x)"`, 1))
+	b.lbm("why-down", "--generate-bash-completion")
+	if got := b.out.String(); strings.Contains(got, "touch") || !strings.Contains(got, "monitoring") {
+		t.Errorf("%q", got)
+	}
 }

@@ -31,7 +31,7 @@ func (p *mainParser) notify(s Statement) (Notify, bool) {
 		}
 		u, err := url.Parse(n.URL)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			p.Fail(n.Span, example, "%q is no http or https URL", n.URL)
+			p.Fail(n.Span, example, "this is no http or https URL") // which may hold a password: it is not repeated
 			return Notify{}, false
 		}
 		return n, true
