@@ -149,7 +149,11 @@ func (w world) memberTable(s *scene, rows []memberRow) error {
 			values = append(values, x.Resource+" "+v)
 		}
 		for _, t := range slices.Sorted(maps.Keys(r.Tools)) {
-			tools = append(tools, t+" "+r.Tools[t])
+			version := r.Tools[t]
+			if of := map[string]string{"virsh": "QEMU", "xm": "Xen", "xl": "Xen"}[t]; of != "" { // whose version it is
+				version = "(" + of + " " + version + ")"
+			}
+			tools = append(tools, t+" "+version)
 		}
 		cells = append(cells, []string{r.Node, stateOf(s.st.Members[i]), fmt.Sprint(r.Guests), free, strings.Join(values, ", "), measured, config, strings.Join(tools, ", "), text(r.Closed)})
 	}

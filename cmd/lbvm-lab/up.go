@@ -187,8 +187,8 @@ func (a app) hints(c *cli.Context, l lab.Layout, d lab.Description, bare bool) e
 	first, second := d.Nodes[0], d.Nodes[len(d.Nodes)-1]
 	rows := [][2]string{
 		{"run " + first + " clustat", "what the cluster manager sees"},
-		{"run " + first + " clusvcadm -r centos1 -m " + second, "hand a running guest over"},
-		{"run " + first + " lbm init", "make it ready for balancing; on the others with --shared /shared --join"},
+		{"run " + first + " clusvcadm -r SERVICE -m " + second, "hand a running guest over"},
+		{"run " + first + " lbm init --shared /shared", "make it ready for balancing; on the others with --join"},
 		{"load " + first + " 0.9", "make a node hot"},
 		{"node kill " + second, "pull a plug"},
 		{"check", "the verdict on what the guests wrote"},
@@ -196,7 +196,7 @@ func (a app) hints(c *cli.Context, l lab.Layout, d lab.Description, bare bool) e
 	}
 	if bare {
 		rows[1] = [2]string{"run " + first + " lbm init --shared /shared", "make the cluster ready; on the others with --join"}
-		rows[2] = [2]string{"run " + first + " clusvcadm -e centos1", "then start a guest"}
+		rows[2] = [2]string{"run " + first + " clusvcadm -e SERVICE", "then start a guest"}
 	}
 	text := "\nTry next:\n"
 	for _, r := range rows {
