@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lbvm/lbvm/internal/host"
 )
@@ -48,6 +49,7 @@ type nvpairs struct {
 // machine is a resource that is a VM.
 type machine struct {
 	id, service string // of the primitive in the CIB; of the service
+	leads       string // whose scores hold for all that moves with it: of later members of a group Pacemaker tells only where they are
 	name, typ   string
 	params      map[string]string
 	live        bool // Pacemaker migrates it
@@ -91,7 +93,7 @@ func get(name string, sets ...[]nvpairs) string {
 // resource's name and move as their own agent does it, as a <vm> of rgmanager's.
 func (c cib) machines() []machine {
 	var out []machine
-	add := func(p primitive, service string, group []nvpairs, grouped bool, stick int) {
+	add := func(p primitive, service, leads string, group []nvpairs, stick int) {
 		typ, name := "", ""
 		switch {
 		case p.Class == "ocf" && p.Provider == "lbvm" && slices.Contains(vmTypes(), p.Type):
@@ -102,18 +104,18 @@ func (c cib) machines() []machine {
 		if host.CheckName(name) != nil {
 			return
 		}
-		m := machine{id: p.ID, service: service, name: name, typ: typ, params: map[string]string{}, stick: stick}
+		m := machine{id: p.ID, service: service, leads: leads, name: name, typ: typ, params: map[string]string{}, stick: stick}
 		for _, s := range p.Params {
 			for _, x := range s.List {
 				m.params[x.Name] = x.Value
 			}
 		}
-		m.live = !grouped && isTrue(get("allow-migrate", p.Meta, c.Defaults))
+		m.live = isTrue(get("allow-migrate", p.Meta, group, c.Defaults))
 		m.disabled = strings.EqualFold(get("target-role", p.Meta, group, c.Defaults), "Stopped")
 		out = append(out, m)
 	}
 	for _, p := range c.Single {
-		add(p, "primitive:"+p.ID, nil, false, score(get("resource-stickiness", p.Meta, c.Defaults)))
+		add(p, "primitive:"+p.ID, p.ID, nil, score(get("resource-stickiness", p.Meta, c.Defaults)))
 	}
 	for _, g := range c.Groups {
 		sum := 0
@@ -121,7 +123,7 @@ func (c cib) machines() []machine {
 			sum = min(infinity, sum+score(get("resource-stickiness", p.Meta, g.Meta, c.Defaults)))
 		}
 		for _, p := range g.Primitives {
-			add(p, "group:"+g.ID, g.Meta, true, sum)
+			add(p, "group:"+g.ID, g.Primitives[0].ID, g.Meta, sum)
 		}
 	}
 	return out
@@ -151,11 +153,11 @@ func score(s string) int {
 func (c cib) placements(p machine, v pacemakerView, s scores, owner string) []Placement {
 	out := []Placement{}
 	for _, m := range v.members {
-		n, known := s.of(p.id, m.Name)
+		n, known := s.of(p.leads, m.Name)
 		if !known || n <= -infinity || !m.Online || !m.Manager && m.Name != owner {
 			continue
 		}
-		if back, known := s.of(p.id, owner); m.Name != owner && owner != "" && known && p.stick < infinity {
+		if back, known := s.of(p.leads, owner); m.Name != owner && owner != "" && known && p.stick < infinity {
 			// Of two nodes that it likes alike Pacemaker takes the one with fewer resources.
 			if there, here := plus(n, p.stick), plus(back, -p.stick); here > there || here == there && p.stick <= 0 {
 				continue
@@ -175,14 +177,18 @@ func plus(a, b int) int {
 }
 
 // asIfStarted is the configuration in which no VM is stopped on purpose, and none is held by the constraint of a move
-// that ends by itself: who asks where it may run does not ask about these.
-func asIfStarted(text []byte) []byte {
+// of ours, which ends within its lifetime: who asks where it may run does not ask about these. One that an administrator has
+// laid for longer holds.
+func asIfStarted(text []byte, now time.Time) []byte {
 	roles := regexp.MustCompile(`name="target-role" value="[Ss]topped"`)
 	moves := regexp.MustCompile(`(?s)<rsc_location id="cli-prefer-[^"]*"[^>]*>\s*<rule [^>]*>.*?</rsc_location>`)
+	end := regexp.MustCompile(`<date_expression id="cli-prefer-lifetime-end-[^"]*"[^>]* end="([^"]*)"`)
 	text = roles.ReplaceAll(text, []byte(`name="target-role" value="Started"`))
 	return moves.ReplaceAllFunc(text, func(c []byte) []byte {
-		if bytes.Contains(c, []byte(`id="cli-prefer-lifetime-end-`)) {
-			return nil
+		if m := end.FindSubmatch(c); m != nil {
+			if at, err := time.Parse("2006-01-02 15:04:05Z07:00", string(m[1])); err == nil && at.Before(now.Add(lifetimeMinutes*time.Minute)) {
+				return nil
+			}
 		}
 		return c
 	})

@@ -29,6 +29,8 @@ type pacemaker struct {
 const (
 	// lifetime is for the constraint of a move whose mover is killed. It is longer than a mover waits.
 	lifetime = "PT30M"
+	// lifetimeMinutes is the same, and one more for clocks.
+	lifetimeMinutes = 31
 	// pacemakerStep is between two looks at a move.
 	pacemakerStep = 500 * time.Millisecond
 	// idleLooks is how often nothing may be seen to happen before a request counts as without effect: the cluster's
@@ -62,8 +64,9 @@ func (m *pacemaker) look(ctx context.Context) (Status, cib, error) {
 	}
 	st := Status{Quorate: view.quorate, Members: view.members, Services: []Service{}}
 	var s scores
-	if view.quorate { // without quorum nothing may run anywhere
-		out, err := m.answer(ctx, asIfStarted(text), "crm_simulate", "--show-scores", "--xml-pipe")
+	machines := c.machines()
+	if view.quorate && len(machines) > 0 { // without quorum nothing may run anywhere
+		out, err := m.answer(ctx, asIfStarted(text, m.clock.Now()), "crm_simulate", "--show-scores", "--xml-pipe")
 		if err != nil {
 			return Status{}, cib{}, err
 		}
@@ -71,7 +74,7 @@ func (m *pacemaker) look(ctx context.Context) (Status, cib, error) {
 			return Status{}, cib{}, fmt.Errorf("reading what crm_simulate printed: %w", err)
 		}
 	}
-	for _, p := range c.machines() {
+	for _, p := range machines {
 		x := view.service(p)
 		if x.Frozen = x.Frozen || view.maintenance; view.quorate {
 			x.MayRun = c.placements(p, view, s, x.Owner)
@@ -120,42 +123,60 @@ func (m *pacemaker) Move(ctx context.Context, service, target string, live bool)
 	case x.Owner == target:
 		err = ErrAlreadyThere
 	case live && !x.Live:
-		err = fmt.Errorf(`%w: %s has no allow-migrate="true", or is a group`, ErrInvalid, service)
+		err = fmt.Errorf(`%w: %s has no allow-migrate="true"`, ErrInvalid, service)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w; nothing was changed", op, err)
 	}
-	return m.send(ctx, op, service, x.Owner, target)
+	return m.send(ctx, op, service, target, nil)
 }
 
 // Enable takes target-role away, and sends the service to target if that is not "".
 func (m *pacemaker) Enable(ctx context.Context, service, target string) error {
 	op := "enabling " + service
-	if target != "" {
-		op += " on " + target
-		if _, err := m.movable(ctx, service, target); err != nil {
-			return fmt.Errorf("%s: %w; nothing was changed", op, err)
-		}
-		if err := m.prefer(ctx, op, service, target); err != nil {
+	started := func() error {
+		return m.change(ctx, op, "--resource", resource(service), "--meta", "--set-parameter", "target-role", "--parameter-value", "Started")
+	}
+	if target == "" {
+		if err := started(); err != nil {
 			return err
 		}
-		defer m.forget(ctx, op, service)
-	}
-	if err := m.change(ctx, op, "--resource", resource(service), "--meta", "--set-parameter", "target-role", "--parameter-value", "Started"); err != nil {
+		_, err := m.await(ctx, op, service, false, func(x Service) bool { return x.State == Started })
 		return err
 	}
-	return m.await(ctx, op, service, func(x Service) bool {
-		return x.State == Started && (target == "" || x.Owner == target)
-	})
+	op += " on " + target
+	if _, err := m.movable(ctx, service, target); err != nil {
+		return fmt.Errorf("%s: %w; nothing was changed", op, err)
+	}
+	return m.send(ctx, op, service, target, started)
 }
 
-// Disable sets target-role.
+// Disable sets target-role. Of a service that has failed Pacemaker does nothing before its failure is forgotten.
 func (m *pacemaker) Disable(ctx context.Context, service string) error {
 	op := "disabling " + service
-	if err := m.change(ctx, op, "--resource", resource(service), "--meta", "--set-parameter", "target-role", "--parameter-value", "Stopped"); err != nil {
+	st, _, err := m.look(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w; nothing was changed", op, err)
+	}
+	failed := slices.ContainsFunc(of(st.Services, service), func(x Service) bool { return x.State == Failed })
+	role := func(ctx context.Context, is string) error {
+		return m.change(ctx, op, "--resource", resource(service), "--meta", "--set-parameter", "target-role", "--parameter-value", is)
+	}
+	if err := role(ctx, "Stopped"); err != nil {
 		return err
 	}
-	return m.await(ctx, op, service, func(x Service) bool { return x.State == Disabled })
+	if failed {
+		if err := m.change(ctx, op, "--resource", resource(service), "--cleanup"); err != nil {
+			return err
+		}
+	}
+	_, err = m.await(ctx, op, service, failed, func(x Service) bool { return x.State == Disabled })
+	if err != nil && failed { // else a cleanup by hand would stop what runs, much later
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearTimeout)
+		defer cancel()
+		err = errors.Join(err, role(ctx, "Started"))
+	}
+	return err
 }
 
 // Restart asks crm_resource, which sets target-role, waits, and takes it back.
@@ -198,25 +219,38 @@ func (m *pacemaker) movable(ctx context.Context, service, target string) (Servic
 	return x, nil
 }
 
-// send lays the constraint, waits, and takes the constraint away.
-func (m *pacemaker) send(ctx context.Context, op, service, source, target string) error {
-	if err := m.prefer(ctx, op, service, target); err != nil {
+// send lays the constraint, does what is to follow, waits, and takes the constraint away as soon as it is certain that nothing
+// is under way any more: without it Pacemaker would end a migration by a stop on both nodes. Where that is not certain it
+// ends with its lifetime.
+func (m *pacemaker) send(ctx context.Context, op, service, target string, then func() error) error {
+	err := m.change(ctx, op, "--resource", resource(service), "--move", "--node", target, "--lifetime", lifetime)
+	var r *Refusal
+	if errors.Is(err, run.ErrNotFound) || errors.As(err, &r) && r.Unchanged {
 		return err
 	}
-	defer m.forget(ctx, op, service)
-	return m.await(ctx, op, service, func(x Service) bool { return x.State == Started && x.Owner == target })
+	if then != nil { // also where nobody knows whether the constraint was laid
+		if terr := then(); terr != nil {
+			m.forget(ctx, op, service, target)
+			return errors.Join(err, terr)
+		}
+	}
+	certain, werr := m.await(ctx, op, service, false, func(x Service) bool { return x.State == Started && x.Owner == target })
+	if certain {
+		m.forget(ctx, op, service, target)
+	}
+	if werr == nil {
+		return nil
+	}
+	return errors.Join(err, werr)
 }
 
-func (m *pacemaker) prefer(ctx context.Context, op, service, target string) error {
-	return m.change(ctx, op, "--resource", resource(service), "--move", "--node", target, "--lifetime", lifetime)
-}
-
-// forget takes the constraint of a move away. What it cannot take away ends with its lifetime.
-func (m *pacemaker) forget(ctx context.Context, op, service string) {
+// forget takes the constraint of a move away, and no other: without --node an administrator's bans would go, too. What it
+// cannot take away ends with its lifetime.
+func (m *pacemaker) forget(ctx context.Context, op, service, target string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearTimeout)
 	defer cancel()
 	for range busyTries {
-		if err := m.change(ctx, op, "--resource", resource(service), "--clear"); err == nil {
+		if err := m.change(ctx, op, "--resource", resource(service), "--clear", "--node", target); err == nil {
 			return
 		}
 		if m.clock.Sleep(ctx, busyPause) != nil {
@@ -225,41 +259,46 @@ func (m *pacemaker) forget(ctx context.Context, op, service string) {
 	}
 }
 
-// await looks until the service is as it shall be. While Pacemaker is at it it is waited for; when for a time nothing
-// happens, it will not happen.
-func (m *pacemaker) await(ctx context.Context, op, service string, done func(Service) bool) error {
+// await looks until the service is as it shall be. It gives up when for a time every VM of the service plainly stood still and
+// Pacemaker, asked, has nothing to do. certain says that nothing is under way. had says that the service had failed before.
+func (m *pacemaker) await(ctx context.Context, op, service string, had bool, done func(Service) bool) (certain bool, err error) {
 	if _, has := ctx.Deadline(); !has {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, changeTimeout)
 		defer cancel()
 	}
-	last := Service{}
-	for idle := 0; idle < idleLooks; {
+	for idle := 0; ; idle++ {
 		st, _, err := m.look(ctx)
-		if err == nil {
-			all := of(st.Services, service)
-			if len(all) > 0 && !slices.ContainsFunc(all, func(x Service) bool { return !done(x) }) {
-				return nil
-			}
-			if len(all) > 0 {
-				last = all[0]
-			}
-			if slices.ContainsFunc(all, func(x Service) bool { return x.State == Failed }) {
-				return fmt.Errorf("%s: %w; unknown: check with crm_mon -1r", op, ErrAborted)
-			}
-			if slices.ContainsFunc(all, underway) {
-				idle = 0
-			} else {
-				idle++
-			}
-		} else {
-			idle++
+		all := of(st.Services, service)
+		failed := slices.ContainsFunc(all, func(x Service) bool { return x.State == Failed })
+		switch {
+		case err != nil || !st.Quorate || len(all) == 0:
+			idle = 0
+		case !slices.ContainsFunc(all, func(x Service) bool { return !done(x) }):
+			return true, nil
+		case failed && !had:
+			return true, fmt.Errorf("%s: %w; unknown: check with crm_mon -1r", op, ErrAborted)
+		case slices.ContainsFunc(all, func(x Service) bool { return !still(x) }):
+			idle = 0
+		case idle >= idleLooks && m.settled(ctx):
+			return true, fmt.Errorf("%s: %w: it is %s %s, and Pacemaker does no more; unknown: check with crm_mon -1rf", op, ErrFailed, all[0].State, all[0].Owner)
 		}
+		had = had && failed
 		if werr := m.clock.Sleep(ctx, pacemakerStep); werr != nil {
-			return fmt.Errorf("%s: %w; unknown: check with crm_mon -1r", op, errors.Join(werr, err))
+			return false, fmt.Errorf("%s: %w; what was asked for ends by itself in %s; unknown: check with crm_mon -1r", op, errors.Join(werr, err), lifetime)
 		}
 	}
-	return fmt.Errorf("%s: %w: it is %s %s, and Pacemaker does no more; unknown: check with crm_mon -1rf", op, ErrFailed, last.State, last.Owner)
+}
+
+// settled asks Pacemaker whether it has anything to do. Who does not know the question, before 1.1.15, is not settled.
+func (m *pacemaker) settled(ctx context.Context) bool {
+	out, err := command(ctx, m.host, m.run, askTimeout, "crm_resource", "--wait", "--timeout", "10s")
+	return err == nil && out.Code == 0
+}
+
+// still tells whether a VM plainly runs or does not.
+func still(x Service) bool {
+	return slices.Contains([]State{Started, Stopped, Disabled, Failed}, x.State)
 }
 
 func of(all []Service, id string) (out []Service) {
@@ -269,10 +308,6 @@ func of(all []Service, id string) (out []Service) {
 		}
 	}
 	return out
-}
-
-func underway(x Service) bool {
-	return slices.Contains([]State{Starting, Stopping, Recovering, Migrating}, x.State)
 }
 
 // resource is the id in the CIB of a service.

@@ -151,7 +151,7 @@ func TestPlacementsThatLast(t *testing.T) {
 		{"a standby owner", 100, scores{{"x", "a"}: 0, {"x", "c"}: 100}, "c", "a c"},
 	} {
 		var got []string
-		for _, p := range (cib{}).placements(machine{id: "x", stick: c.stick}, v, c.s, c.owner) {
+		for _, p := range (cib{}).placements(machine{id: "x", leads: "x", stick: c.stick}, v, c.s, c.owner) {
 			got = append(got, p.Node)
 		}
 		if strings.Join(got, " ") != c.want {
@@ -162,22 +162,26 @@ func TestPlacementsThatLast(t *testing.T) {
 
 // Constraints of moves end by themselves, an administrator's stay; and who is stopped on purpose could run.
 func TestAsIfStarted(t *testing.T) {
-	got := string(asIfStarted([]byte(captured(t, "cibadmin-2.1.5-query-constraints-moved.xml"))))
+	laid := time.Date(2026, 11, 22, 4, 13, 10, 0, time.UTC) // ends at 04:43:10
+	if got := string(asIfStarted([]byte(captured(t, "cibadmin-2.1.5-query-constraints-moved.xml")), laid.Add(-time.Hour))); !strings.Contains(got, "cli-prefer-win1") {
+		t.Error("a constraint of an administrator's, for hours, was passed over")
+	}
+	got := string(asIfStarted([]byte(captured(t, "cibadmin-2.1.5-query-constraints-moved.xml")), laid))
 	if strings.Contains(got, "cli-prefer") || !strings.Contains(got, `id="l1"`) || !strings.Contains(got, `id="l2"`) {
 		t.Error(got)
 	}
 	pinned := `<rsc_location id="cli-prefer-x" rsc="x" role="Started" node="n1" score="INFINITY"/>`
-	if got := string(asIfStarted([]byte(pinned + captured(t, "cibadmin-2.1.5-query-constraints-moved.xml")))); !strings.Contains(got, pinned) {
+	if got := string(asIfStarted([]byte(pinned+captured(t, "cibadmin-2.1.5-query-constraints-moved.xml")), laid)); !strings.Contains(got, pinned) {
 		t.Error(got)
 	}
-	if got := string(asIfStarted([]byte(captured(t, "cibadmin-2.1.5-query.xml")))); !strings.Contains(got, `name="target-role" value="Started"`) {
+	if got := string(asIfStarted([]byte(captured(t, "cibadmin-2.1.5-query.xml")), laid)); !strings.Contains(got, `name="target-role" value="Started"`) {
 		t.Error("target-role stayed")
 	}
 }
 
 // A move lays a constraint that ends by itself, waits for the VM and takes the constraint away.
 func TestPacemakerMove(t *testing.T) {
-	const lay, clear = "crm_resource --resource win1 --move --node n2 --lifetime PT30M", "crm_resource --resource win1 --clear"
+	const lay, clear, wait = "crm_resource --resource win1 --move --node n2 --lifetime PT30M", "crm_resource --resource win1 --clear --node n2", "crm_resource --wait --timeout 10s"
 	before := captured(t, "crm_mon-2.1.5-started.xml")
 	after := strings.Replace(before, `nodes_running_on="1">
       <node name="n1" id="1" cached="true"/>`, `nodes_running_on="1">
@@ -197,9 +201,9 @@ func TestPacemakerMove(t *testing.T) {
 	}{
 		{"done", "primitive:win1", "n2", true, []string{before, before, captured(t, "crm_mon-2.1.5-migrating.xml"), after}, 0, nil, []string{lay, clear}},
 		{"not by request but by allow-migrate", "primitive:win1", "n2", false, []string{before, after}, 0, nil, []string{lay, clear}},
-		{"nothing happens", "primitive:win1", "n2", true, []string{before}, 0, ErrFailed, []string{lay, clear}},
+		{"nothing happens", "primitive:win1", "n2", true, []string{before}, 0, ErrFailed, []string{lay, wait, clear}},
 		{"it fails", "primitive:win4", "n1", false, []string{before, captured(t, "crm_mon-2.1.5-stop-failed.xml")}, 0, ErrAborted,
-			[]string{"crm_resource --resource win4 --move --node n1 --lifetime PT30M", "crm_resource --resource win4 --clear"}},
+			[]string{"crm_resource --resource win4 --move --node n1 --lifetime PT30M", "crm_resource --resource win4 --clear --node n1"}},
 		{"refused", "primitive:win1", "n2", true, []string{before}, 105, ErrNoService, []string{lay}},
 		{"there already", "primitive:win1", "n1", true, []string{before}, 0, ErrAlreadyThere, nil},
 		{"no member", "primitive:win1", "n22", true, []string{before}, 0, ErrNotMember, nil},
@@ -238,21 +242,97 @@ func TestPacemakerMove(t *testing.T) {
 	}
 }
 
-// The constraint goes, also when the caller's time is over, and is tried for again.
+func (w *world) asked(suffix string) (n int) {
+	for _, c := range w.calls {
+		if strings.HasSuffix(c, suffix) {
+			n++
+		}
+	}
+	return n
+}
+
+// The constraint stays while it is not certain that nothing is under way: without it Pacemaker ends a migration by a stop on
+// both nodes. Its lifetime ends it.
+func TestPacemakerLeavesTheConstraint(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		mon  string
+		wait int // exit code of crm_resource --wait
+	}{
+		{"the time is over", captured(t, "crm_mon-2.1.5-migrating.xml"), 0},
+		{"no quorum for a while", captured(t, "crm_mon-2.1.5-inquorate.xml"), 0},
+		{"crm_mon shows no migration, and Pacemaker is at it", captured(t, "crm_mon-2.1.5-started.xml"), 62},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			w := newPacemaker(t, "started")
+			w.answers["crm_mon"] = append(w.answers["crm_mon"], run.Result{Stdout: []byte(x.mon)})
+			w.answers["crm_resource"] = []run.Result{{}, {Code: x.wait}}
+			ctx, cancel := context.WithCancel(context.Background())
+			err := w.pacemaker(func(n int) {
+				if n == 10*idleLooks {
+					cancel()
+				}
+			}).Move(ctx, "primitive:win1", "n2", true)
+			if !errors.Is(err, context.Canceled) || w.asked("--move --node n2 --lifetime PT30M") != 1 || w.asked("--clear --node n2") != 0 {
+				t.Errorf("%v: %q", err, w.calls)
+			}
+		})
+	}
+}
+
+// It is tried for again to take it away, and an answer that was lost does not keep from looking.
 func TestPacemakerForgets(t *testing.T) {
 	w := newPacemaker(t, "started")
-	w.answers["crm_resource"] = []run.Result{{}, {Code: 102}, {}}
-	ctx, cancel := context.WithCancel(context.Background())
-	err := w.pacemaker(func(n int) {
-		if n == 2 {
-			cancel()
-		}
-	}).Move(ctx, "primitive:win1", "n2", true)
-	if !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	w.answers["crm_resource"] = []run.Result{{Code: 1, Stderr: []byte("the connection was lost")}, {}, {Code: 102}, {}}
+	err := w.pacemaker(nil).Move(context.Background(), "primitive:win1", "n2", true)
+	if !errors.Is(err, ErrFailed) || w.asked("--clear --node n2") != 2 {
+		t.Errorf("%v: %q", err, w.calls)
 	}
-	if n := len(slices.DeleteFunc(w.calls, func(c string) bool { return !strings.HasSuffix(c, "--clear") })); n != 2 {
-		t.Errorf("tried %d times", n)
+}
+
+// Of a service that has failed the failure is forgotten first; if that does not lead to a stop target-role is taken back.
+func TestPacemakerDisablesWhatHasFailed(t *testing.T) {
+	failed := captured(t, "crm_mon-2.1.5-stop-failed.xml")
+	stopped := strings.Replace(failed, `role="Started" active="true" orphaned="false" blocked="true" managed="false" failed="true" failure_ignored="false" nodes_running_on="1">
+      <node name="n3" id="3" cached="true"/>
+    </resource>`, `role="Stopped" target_role="Stopped" managed="true"></resource>`, 1)
+	if stopped == failed {
+		t.Fatal("the text does not fit")
+	}
+	for _, x := range []struct {
+		then string
+		want error
+		last string
+	}{{stopped, nil, "--cleanup"}, {failed, ErrFailed, "--parameter-value Started"}} {
+		w := newPacemaker(t, "stop-failed")
+		w.answers["crm_mon"] = []run.Result{{Stdout: []byte(failed)}, {Stdout: []byte(failed)}, {Stdout: []byte(x.then)}}
+		err := w.pacemaker(nil).Disable(context.Background(), "primitive:win4")
+		var calls []string
+		for _, c := range w.calls {
+			if strings.HasPrefix(c, "crm_resource") {
+				calls = append(calls, c)
+			}
+		}
+		if !errors.Is(err, x.want) || !strings.HasSuffix(calls[len(calls)-1], x.last) {
+			t.Errorf("%v: %q", err, calls)
+		}
+	}
+}
+
+// Of later members of a group Pacemaker tells only where they are.
+func TestGroupsFollowTheirFirst(t *testing.T) {
+	c, err := parseCIB([]byte(`<cib><configuration><resources><group id="g"><primitive id="disk" class="ocf" provider="heartbeat" type="Filesystem"/>
+		<primitive id="ct" class="ocf" provider="lbvm" type="openvz"><instance_attributes><nvpair name="name" value="101"/></instance_attributes></primitive></group></resources></configuration></cib>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := parseScores("* pcmk__native_allocate: disk allocation score on a: 0\n* pcmk__native_allocate: disk allocation score on b: 5\npcmk__native_allocate: ct allocation score on a: -INFINITY\npcmk__native_allocate: ct allocation score on b: 0\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := pacemakerView{members: []Member{{Name: "a", Online: true, Manager: true}, {Name: "b", Online: true, Manager: true}}}
+	if got := c.placements(c.machines()[0], v, s, ""); len(got) != 2 {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -361,7 +441,7 @@ func FuzzParseCIB(f *testing.F) {
 				t.Errorf("%+v", m)
 			}
 		}
-		asIfStarted(text)
+		asIfStarted(text, time.Unix(1300000000, 0))
 	})
 }
 
