@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
 )
@@ -56,6 +57,21 @@ func TestCompanionsHaveTickets(t *testing.T) {
 				t.Errorf("left: %q", left)
 			}
 		})
+	}
+}
+
+// With Pacemaker each VM of a group has a state of its own: one that nobody knows is not stopped with the others.
+func TestCompanionsAreStarted(t *testing.T) {
+	for _, change := range []func(*cluster.Service){
+		func(s *cluster.Service) { s.State = cluster.Unknown }, func(s *cluster.Service) { s.Owner = "node3" }, func(s *cluster.Service) { s.Frozen = true },
+	} {
+		w := newWorld(t)
+		w.service("web1").ID = "service:centos"
+		change(w.service("web1"))
+		w.mgr.move = func(context.Context, string, string) error { t.Error("asked"); return nil }
+		if _, err := w.mover.Move(context.Background(), request("openvz", "101", "node2")); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "xen:web1 of the same service") {
+			t.Error(err)
+		}
 	}
 }
 

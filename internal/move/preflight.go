@@ -210,6 +210,11 @@ func (m Mover) owned(ctx context.Context, st cluster.Status, r Request) (plan, e
 	case svc.Partial:
 		return p, fmt.Errorf("a part of %s is stopped, maybe %s:%s", svc.ID, r.Type, r.VM)
 	}
+	for _, s := range others(st, svc, r) { // they go with it; rgmanager has one state for all, Pacemaker one for each
+		if s.State != cluster.Started || s.Owner != svc.Owner || s.Frozen {
+			return p, fmt.Errorf("%s:%s of the same service is %s on %q: it would be stopped with it", s.VMType, s.VM, s.State, s.Owner)
+		}
+	}
 	return p, nil
 }
 

@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -154,6 +155,14 @@ func notStarted(r *round, vm *VM) string {
 	}
 	if n := r.nodes[vm.Owner]; n == nil || !n.Online {
 		return "its node " + vm.Owner + " is not online"
+	}
+	for _, other := range r.companions(vm) { // it goes with them
+		switch {
+		case other.State != Started || other.Owner != vm.Owner:
+			return other.ID() + " of its service is " + other.State.String() + " on " + cmp.Or(other.Owner, "no node")
+		case other.Frozen:
+			return other.ID() + " of its service is frozen"
+		}
 	}
 	return ""
 }

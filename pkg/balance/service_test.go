@@ -58,6 +58,9 @@ func TestServiceOfSeveralVMs(t *testing.T) {
 		{"a node that was refused for the other", func(in *Input) { in.Refused = []Refusal{{"openvz:102", "n3", "too small"}} }, []string{"openvz:101 n1->n2"}, "preflight: too small"},
 		{"the other was moved lately", func(in *Input) { in.Recent = []Move{doneMove("openvz:102", "n2", "n1", 20*time.Minute)} }, nil, "cool-down"},
 		{"the other is on its way", func(in *Input) { in.Recent = []Move{flyingMove("openvz:102", "n1", "n3", time.Minute)} }, nil, "not-started: openvz:102 is on its way"},
+		{"nobody knows where the other is", func(in *Input) { in.View.VMs[1].State, in.View.VMs[1].Owner = Unknown, "" }, nil, "not-started: openvz:102 of its service is unknown on no node"},
+		{"the other is on another node", func(in *Input) { in.View.VMs[1].Owner = "n2" }, nil, "not-started: openvz:102 of its service is started on n2"},
+		{"the other is frozen", func(in *Input) { in.View.VMs[1].Frozen = true }, nil, "not-started: openvz:102 of its service is frozen"},
 	} {
 		in := twins()
 		c.change(&in)
