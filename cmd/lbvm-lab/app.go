@@ -30,7 +30,7 @@ type app struct {
 	wait           clock.Clock
 }
 
-const description = `A lab is a folder: a cluster of nodes with emulated OpenVZ and Xen guests, and a cluster
+const description = `A lab is a folder: a cluster of nodes with emulated OpenVZ, Xen and KVM guests, and a cluster
 manager that starts the real agents of LBVM as rgmanager does. Time runs faster in it
 (--scale). It is a test bench and a tutorial, never a production cluster manager.
 
