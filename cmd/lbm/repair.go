@@ -15,7 +15,8 @@ func (w world) repairCommand() *cli.Command {
 		Description: "For a service that is failed, stopped or disabled while its VM runs, waits in an image, or is nowhere:\n" +
 			"a failed service is disabled (clusvcadm -d), then the service is enabled on the node that the hand-off\n" +
 			"record names, where the agent takes the guest over, or anywhere if it names none (clusvcadm -e). It\n" +
-			"never writes the record, and refuses where a node that may have the VM is not proved gone.\n\n" +
+			"never writes the record, and refuses where a node that may have the VM is not proved gone, and a failed\n" +
+			"service without a record (the cluster suite's <vm>, or no shared storage): its guest may still run.\n\n" +
 			"   lbm repair 101\n   lbm repair --dry-run web1\n\n" +
 			"Exit codes: 0 it runs, or nothing was wrong, 1 failed, 2 usage, 3 refused and nothing changed,\n4 not verified, 130 interrupted before anything was begun.",
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be asked of the cluster manager"}, outputFlag()},

@@ -190,7 +190,11 @@ func (s *scene) ofVMs() (out []problem) {
 		add := func(severity, text, next string) { out = append(out, problem{severity, ref, text, next}) }
 		switch v.State {
 		case cluster.Failed:
-			add(severe, v.ID+" is failed", "lbm why-down "+v.VM+"; lbm repair "+v.VM)
+			next := "lbm why-down " + v.VM
+			if s.shared != "" && v.VMType != "vm" { // else no record tells whether it still runs
+				next += "; lbm repair " + v.VM
+			}
+			add(severe, v.ID+" is failed", next)
 		case cluster.Stopped, cluster.Recoverable:
 			add(severe, v.ID+" is "+v.State.String(), "lbm why-down "+v.VM)
 		case cluster.Unknown:

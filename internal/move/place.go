@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
+	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/pkg/balance"
 )
 
@@ -53,12 +56,15 @@ func (m Mover) placeable(ctx context.Context, r Request, rep Repair, state hando
 	if err := errors.Join(targetFit(st, svc, r.Target), m.open(r.Target)); err != nil {
 		return err
 	}
-	if m.Shared == "" || r.Type == stockVM {
+	if m.Shared == "" {
 		return nil
 	}
 	target, err := m.readFacts(r.Target)
 	if err != nil {
 		return err
+	}
+	if r.Type == stockVM { // what else it needs, vm.sh alone knows
+		return m.stockFree(r, target)
 	}
 	with := m.together(st, svc, r)
 	for _, question := range []func(Request) (string, error){
@@ -76,6 +82,24 @@ func (m Mover) placeable(ctx context.Context, r Request, rep Repair, state hando
 	}
 	_, err = fits(with, target, target)
 	return err
+}
+
+// stockFree asks whether the target runs a guest of that name by a tool that it has told of.
+func (m Mover) stockFree(r Request, target host.Facts) error {
+	told := false
+	for _, typ := range guestTypes(r.Type) {
+		if !slices.Contains(target.Lists, typ) {
+			continue
+		}
+		told = true
+		if _, err := m.nameFree(Request{Type: typ, VM: r.VM, Target: r.Target}, target); err != nil {
+			return err
+		}
+	}
+	if !told {
+		return unsaid(r.Target, "which "+strings.Join(guestTypes(r.Type), " or ")+" guests it has")
+	}
+	return nil
 }
 
 // Place starts a VM that runs nowhere on r.Target: its service is enabled there. What came of it is verified with manager

@@ -96,3 +96,28 @@ func TestPlace(t *testing.T) {
 		})
 	}
 }
+
+// What the facts of the target say of a stock vm's name counts, by whichever tool it runs.
+func TestPlaceStock(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*host.Facts)
+		text   string
+	}{
+		{"nothing of that name is there", func(*host.Facts) {}, ""},
+		{"by Xen", func(f *host.Facts) { f.Guests = []host.GuestFact{{Type: "xen", Name: "web1", State: "running"}} }, "it has a xen:web1"},
+		{"the node does not tell", func(f *host.Facts) { f.Lists = []string{"openvz"} }, "which xen or kvm guests it has"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.service("web1")
+			s.ID, s.VMType, s.State, s.Owner = "vm:web1", "vm", cluster.Disabled, ""
+			s.Since = w.clock.Now() // the facts are older: repair does not go by them
+			w.facts("node2", test.change)
+			err := w.mover.CheckPlace(context.Background(), Request{Type: "vm", VM: "web1", Target: "node2"})
+			if (err == nil) != (test.text == "") || err != nil && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), test.text)) {
+				t.Errorf("%v, want %q", err, test.text)
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sirupsen/logrus"
 
@@ -146,6 +147,9 @@ func (m Mover) planRepair(ctx context.Context, r Request) (Repair, handoff.State
 		}
 		return rep, state, fmt.Errorf("%s is started on %s and the record says %s: look on both nodes (lbm list, and the hypervisor's own list) before anything else", svc.ID, svc.Owner, words(state))
 	case cluster.Failed:
+		if r.Type == stockVM || m.Shared == "" {
+			return rep, state, byHand(svc, r)
+		}
 		rep.Steps = append(rep.Steps, RepairStep{Disable: true})
 	case cluster.Stopped, cluster.Disabled:
 	default:
@@ -157,6 +161,31 @@ func (m Mover) planRepair(ctx context.Context, r Request) (Repair, handoff.State
 	}
 	rep.Steps = append(rep.Steps, RepairStep{Node: home})
 	return rep, state, nil
+}
+
+// byHand: the stop failed, so the guest may still run, and neither a record nor an agent of ours keeps it from running twice.
+func byHand(svc cluster.Service, r Request) error {
+	node := "every node that may have had it"
+	if last := lastOwner(svc); last != "" {
+		node = last + ", its last owner,"
+	}
+	return fmt.Errorf("%[1]s is failed: its stop failed, %[2]s:%[3]s may still run, and nothing but the cluster manager keeps it from running twice; see on %[4]s with the hypervisor's own list (virsh list, xm list) that it does not run, and stop it if it does; then by hand: clusvcadm -d %[1]s, look once more, clusvcadm -e %[1]s",
+		svc.ID, r.Type, r.VM, node)
+}
+
+func lastOwner(svc cluster.Service) string {
+	if svc.Owner != "" {
+		return svc.Owner
+	}
+	return svc.LastOwner
+}
+
+// guestTypes are the types by which facts may call a VM: they go by its tool, and vm.sh has two.
+func guestTypes(typ string) []string {
+	if typ == stockVM {
+		return []string{"xen", "kvm"}
+	}
+	return []string{typ}
 }
 
 // home is where the VM lives by its record, and has to be started; "" is nowhere. No node's facts may speak against it
@@ -173,9 +202,13 @@ func (m Mover) home(ctx context.Context, st cluster.Status, svc cluster.Service,
 				continue
 			}
 			for _, g := range f.Guests {
-				if g.Type == r.Type && g.Name == r.VM {
-					return "", fmt.Errorf("node %s says that %s:%s is there (%s), and the record says %s: look at it (lbm list, lbm history %s) and stop the wrong one", x.Name, r.Type, r.VM, g.State, words(state), r.VM)
+				if g.Name != r.VM || !slices.Contains(guestTypes(r.Type), g.Type) {
+					continue
 				}
+				if r.Type == stockVM { // it has no record
+					return "", fmt.Errorf("node %s says that %s:%s is there (%s): look with the hypervisor's own list there, and stop it before its service is started", x.Name, g.Type, g.Name, g.State)
+				}
+				return "", fmt.Errorf("node %s says that %s:%s is there (%s), and the record says %s: look at it (lbm list, lbm history %s) and stop the wrong one", x.Name, r.Type, r.VM, g.State, words(state), r.VM)
 			}
 		}
 	}

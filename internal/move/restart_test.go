@@ -84,6 +84,55 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// Of a failed service without a record nobody knows whether its guest still runs: no repair disables and enables it. One that
+// is disabled is not started while a node says that the guest is there, whichever tool runs it.
+func TestRepairWithoutRecord(t *testing.T) {
+	for _, test := range []struct {
+		name, typ, id string
+		before        func(*world)
+		asked         string
+		text          []string
+	}{
+		{"a stock vm has failed", "vm", "vm:web1", func(w *world) { w.service("web1").State = cluster.Failed }, "", []string{"its stop failed", "on node2, its last owner,", "virsh list", "clusvcadm -d vm:web1", "clusvcadm -e vm:web1"}},
+		{"failed without shared storage", "xen", "xen:web1", func(w *world) {
+			w.service("web1").State, w.mover.Shared = cluster.Failed, ""
+		}, "", []string{"its stop failed", "on node2, its last owner,", "clusvcadm -e xen:web1"}},
+		{"nobody knows where it was", "vm", "vm:web1", func(w *world) { w.service("web1").State, w.service("web1").LastOwner = cluster.Failed, "" }, "", []string{"on every node"}},
+		{"disabled, and it runs by Xen", "vm", "vm:web1", func(*world) {}, "", []string{"node node1 says that xen:web1 is there (running)"}},
+		{"disabled, and it runs by KVM", "vm", "vm:web1", func(w *world) {
+			w.facts("node1", func(f *host.Facts) { f.Guests = []host.GuestFact{{Type: "kvm", Name: "web1", State: "running"}} })
+		}, "", []string{"node node1 says that kvm:web1 is there (running)"}},
+		{"disabled, and it runs nowhere", "vm", "vm:web1", func(w *world) {
+			w.facts("node1", func(f *host.Facts) { f.Guests = []host.GuestFact{{Type: "xen", Name: "web2", State: "running"}} })
+		}, "enable vm:web1 ", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.service("web1")
+			s.ID, s.VMType, s.State, s.Owner, s.LastOwner = test.id, test.typ, cluster.Disabled, "", "node2"
+			test.before(w)
+			w.mgr.disable = func(string) error { w.service("web1").State = cluster.Disabled; return nil }
+			w.mgr.enable = func(_, _ string) error {
+				s := w.service("web1")
+				s.State, s.Owner, s.Since = cluster.Started, "node2", w.clock.Now()
+				return nil
+			}
+			rep, err := w.mover.Repair(context.Background(), Request{Type: test.typ, VM: "web1"})
+			if got := strings.Join(w.mgr.asked, "; "); got != test.asked {
+				t.Errorf("the manager was asked %q, want %q", got, test.asked)
+			}
+			if (err == nil) != (len(test.text) == 0) || err != nil && !errors.Is(err, ErrRefused) {
+				t.Errorf("%+v, %v", rep, err)
+			}
+			for _, want := range test.text {
+				if err != nil && !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in %v", want, err)
+				}
+			}
+		})
+	}
+}
+
 func TestRepair(t *testing.T) {
 	txn := strings.Repeat("ab", 16)
 	dead := func(w *world) { w.mgr.status.Members[0].Online = false }

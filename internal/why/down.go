@@ -15,7 +15,7 @@ import (
 // that no command helps.
 func (e *explainer) notRunning() {
 	switch {
-	case e.VM != "" && e.Shared != "" && e.ShareErr != nil:
+	case e.VM != "" && e.Shared != "" && e.ShareErr != nil && !(e.Type == stockVM && e.State.State == cluster.Failed):
 		e.say("This node does not see the shared storage: %v. Without it no agent starts a VM, since nobody could know who has it.", e.ShareErr)
 		e.reason()
 		e.end(ShareAway, "mount "+e.Shared, "lbm doctor: tells what else is wrong with it", e.start())
@@ -46,15 +46,45 @@ func (e *explainer) notRunning() {
 			e.end(StopFailed, "clusvcadm -d "+e.Service, "clusvcadm -e "+e.Service)
 			return
 		}
-		e.end(StopFailed, e.start(), "if that fails: lbm blackbox --failed --vm "+e.VM+e.where(e.State.LastOwner)+", and the hypervisor's own list there")
-		if e.Shared == "" {
-			e.end(StopFailed, "clusvcadm -d "+e.Service, "see with the hypervisor's own list that it runs nowhere", "clusvcadm -e "+e.Service)
+		if e.Shared == "" || e.Type == stockVM {
+			e.say("Nothing but the manager keeps it from running twice: see there first that it does not run, and stop it if it does.")
+			e.end(StopFailed, e.listing(), "clusvcadm -d "+e.Service,
+				"see once more"+e.lastly()+" that "+e.VM+" does not run: -d disables also where the stop fails again", "clusvcadm -e "+e.Service)
+			e.a.On = e.State.LastOwner
+			return
 		}
+		e.end(StopFailed, e.start(), "if that fails: lbm blackbox --failed --vm "+e.VM+e.where(e.State.LastOwner)+", and the hypervisor's own list there")
 	case cluster.Disabled:
 		e.disabled()
 	default:
 		e.stopped()
 	}
+}
+
+// stockVM is the cluster suite's own <vm>: vm.sh knows neither record nor shared storage.
+const stockVM = "vm"
+
+// listing is the hypervisor's own list.
+func (e *explainer) listing() string {
+	switch e.Type {
+	case "openvz":
+		return "vzlist"
+	case "xen":
+		return "xm list"
+	case "kvm":
+		return "virsh list"
+	case stockVM:
+		return "virsh list || xm list"
+	}
+	return "lbm list"
+}
+
+// lastly names where it was last; nobody may know.
+func (e *explainer) lastly() string {
+	if e.State.LastOwner == "" {
+		return " on every node that may have had it"
+	}
+	return " on " + e.State.LastOwner
 }
 
 // holder is the node of the record that is away and not proved gone.
@@ -162,7 +192,7 @@ func (e *explainer) where(node string) string {
 func (e *explainer) reason() {
 	a, ok := e.last()
 	switch {
-	case e.VM == "":
+	case e.VM == "" || e.Type == stockVM:
 	case !ok && e.State.State == cluster.Disabled:
 	case !ok:
 		e.say("No agent has noted a failure where this node can read it; lbm blackbox --failed on the other nodes tells more.")
@@ -176,7 +206,7 @@ func (e *explainer) reason() {
 // tellRecord says what the hand-off record means.
 func (e *explainer) tellRecord() {
 	r := e.Record
-	if e.VM == "" || e.Shared == "" || e.ShareErr != nil || e.RecordErr != nil {
+	if e.VM == "" || e.Type == stockVM || e.Shared == "" || e.ShareErr != nil || e.RecordErr != nil {
 		return
 	}
 	switch r.Phase {

@@ -61,7 +61,14 @@ func TestExplain(t *testing.T) {
 			v.Actions = []Action{{At: at, Node: "node2", Name: "stop", Text: "vzctl does not answer"}}
 			v.Record = handoff.State{Phase: handoff.Running, Node: "node2"}
 		}), cause: StopFailed, next: "lbm repair 101", text: []string{"Its stop failed", "stop on node2 at 2010-11-17T13:00:00Z: vzctl does not answer.", "says running node2"}, then: "on node2"},
-		{name: "the stop failed, without shared storage", change: also(on(cluster.Failed, ""), func(v *View) { v.Shared = "" }), cause: StopFailed, next: "clusvcadm -d service:web", then: "runs nowhere"},
+		{name: "the stop failed, without shared storage", change: also(on(cluster.Failed, ""), func(v *View) { v.Shared = "" }), cause: StopFailed, on: "node2", next: "vzlist", then: "see once more on node2 that 101 does not run"},
+		{name: "the stop of a stock vm failed", change: also(on(cluster.Failed, ""), func(v *View) {
+			v.Type, v.VM, v.State.VMType, v.State.VM = "vm", "web1", "vm", "web1"
+			v.Record = handoff.State{Phase: handoff.NoRecord}
+		}), cause: StopFailed, on: "node2", next: "virsh list || xm list", text: []string{"Nothing but the manager keeps it from running twice"}, then: "see once more on node2"},
+		{name: "the stop of a stock vm failed, and the share is away", change: also(on(cluster.Failed, ""), func(v *View) {
+			v.Type, v.VM, v.ShareErr, v.State.LastOwner = "vm", "web1", host.ErrNoMarker, ""
+		}), cause: StopFailed, next: "virsh list || xm list", then: "on every node that may have had it"},
 		{name: "no node fits its domain", change: also(on(cluster.Stopped, ""), func(v *View) {
 			v.State.MayRun = nil
 			v.Domain, v.Restricted, v.Nodes = "two", true, []string{"node2", "node3"}
