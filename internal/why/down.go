@@ -39,11 +39,18 @@ func (e *explainer) notRunning() {
 	}
 	switch e.State.State {
 	case cluster.Failed:
-		e.say("Its stop failed: the manager does not know whether the VM still runs, and touches it no more until it is disabled.")
+		what := "the VM"
+		if e.VM == "" {
+			what = "it"
+		}
+		e.say("Its stop failed: the manager does not know whether %s still runs, and touches it no more until it is disabled.", what)
 		e.reason()
 		e.tellRecord()
 		if e.VM == "" {
-			e.end(StopFailed, "clusvcadm -d "+e.Service, "clusvcadm -e "+e.Service)
+			e.say("What it has mounted, bound or started may still be there: a file system that two nodes mount is destroyed.")
+			e.end(StopFailed, "clusvcadm -d "+e.Service,
+				"mount; ip addr; ps ax: see"+e.lastly()+" that nothing of it is mounted, bound or running (-d disables also where the stop fails again), and end what is",
+				"clusvcadm -e "+e.Service+": only then")
 			return
 		}
 		if e.Shared == "" || e.Type == stockVM {

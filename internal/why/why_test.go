@@ -57,6 +57,10 @@ func TestExplain(t *testing.T) {
 			next: "lbm repair 101", text: []string{"goes on from it"}},
 		{name: "disabled, without shared storage", change: func(v *View) { v.Shared = "" }, cause: Disabled, next: "clusvcadm -e service:web"},
 		{name: "a service without a VM", change: func(v *View) { v.VM, v.Type = "", "" }, cause: Disabled, next: "clusvcadm -e service:web"},
+		{name: "the stop of a service without a VM failed", change: also(on(cluster.Failed, ""), func(v *View) { v.VM, v.Type = "", "" }), cause: StopFailed, next: "clusvcadm -d service:web",
+			text: []string{"a file system that two nodes mount is destroyed"}, then: "see on node2 that nothing of it is mounted, bound or running"},
+		{name: "the stop of one failed, and nobody knows where", change: also(on(cluster.Failed, ""), func(v *View) { v.VM, v.Type, v.State.LastOwner = "", "", "" }), cause: StopFailed,
+			next: "clusvcadm -d service:web", then: "see on every node that may have had it that nothing"},
 		{name: "the stop failed", change: also(on(cluster.Failed, ""), func(v *View) {
 			v.Actions = []Action{{At: at, Node: "node2", Name: "stop", Text: "vzctl does not answer"}}
 			v.Record = handoff.State{Phase: handoff.Running, Node: "node2"}
