@@ -207,20 +207,26 @@ func (l nodeLock) close() {
 
 // alone takes the lock of a node.
 func (f *fleet) alone(node, what string) (nodeLock, error) {
+	l, err := f.try(node, what)
+	if err != nil {
+		return l, refused(err)
+	}
+	return l, nil
+}
+
+// try takes the lock of a node, or gives lockfile.ErrHeld.
+func (f *fleet) try(node, what string) (nodeLock, error) {
 	if f.shared == "" {
 		return nodeLock{}, nil
 	}
 	if err := host.CheckName(node); err != nil {
-		return nodeLock{}, refused(err)
+		return nodeLock{}, err
 	}
 	l, err := lockfile.Try(filepath.Join(f.shared, "lbvm/lock/evacuate-"+node), what+" on "+f.id.Member)
 	if errors.Is(err, lockfile.ErrHeld) {
-		return nodeLock{}, refused(fmt.Errorf("another lbm empties or fills %s: %w", node, err))
+		return nodeLock{}, fmt.Errorf("another lbm empties or fills %s: %w", node, err)
 	}
-	if err != nil {
-		return nodeLock{}, refused(err)
-	}
-	return nodeLock{l}, nil
+	return nodeLock{l}, err
 }
 
 // close notes that a node is evacuated, and what is to come home to it: from now on nothing is sent there.

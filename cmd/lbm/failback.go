@@ -25,7 +25,8 @@ func (w world) failbackCommand() *cli.Command {
 		Name: "failback", Usage: "bring VMs home: what an evacuation has moved away, or what prefers another node", ArgsUsage: "[NODE]",
 		Description: "Opens NODE, if it was evacuated, and moves back what lbm evacuate has moved away from it. VMs whose ordered\n" +
 			"failover domain prefers one node to the one that they are on go there, too, unless the domain says\n" +
-			"nofailback. Without NODE all nodes are meant that are online. The plan is shown first.\n\n" +
+			"nofailback. Without NODE all nodes are meant that are online and that no other lbm empties or fills; a\n" +
+			"node that is off stays closed. The plan is shown first, and it asks before it opens or moves.\n\n" +
 			"What does not come home now (no memory there, apart or together, a frozen service) is remembered, and the\n" +
 			"next lbm failback tries again.\n\n" +
 			"   lbm failback --dry-run\n   lbm failback node2\n   lbm failback --open-only node2\n   lbm failback --shutdown --yes --wait 10m node2   (the init script: when the node is up again)\n\n" +
@@ -44,6 +45,8 @@ func (w world) failbackCommand() *cli.Command {
 				return tooMany(c, "--wait waits for one node: name it")
 			case c.Bool("open-only") && c.NArg() != 1:
 				return tooMany(c, "--open-only opens one node: name it")
+			case c.Bool("shutdown") && c.NArg() != 1:
+				return tooMany(c, "--shutdown is of one node: name it")
 			}
 			o, err := w.options(c, byFailback, "failback asked for")
 			if err != nil {
@@ -62,6 +65,12 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 	f, err := w.fleet()
 	if err != nil {
 		return err
+	}
+	var begun []host.Evacuation
+	if c.Bool("shutdown") {
+		if begun, err = f.notes(node); err != nil {
+			return err
+		}
 	}
 	if err := f.await(ctx, node, c.Duration("wait")); err != nil {
 		return err
@@ -92,13 +101,25 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 			return err
 		}
 	}
+	mine := locks{}
+	defer mine.close()
+	if notes, err = f.own(mine, in.View, node); err != nil {
+		return err
+	}
+	if c.Bool("shutdown") && f.anew(begun, notes) {
+		return refused(fmt.Errorf("%s was evacuated anew while this waited", node))
+	}
+	if in, err = f.first(ctx); err != nil { // what was evacuated before the locks were taken has moved
+		return err
+	}
 	home := f.homes(in.View, notes, node)
 	for _, n := range nodesOf(home) {
-		lock, err := f.alone(n, "lbm failback "+n)
-		if err != nil {
+		switch took, err := f.take(mine, n, node == ""); {
+		case err != nil:
 			return err
+		case !took:
+			maps.DeleteFunc(home, func(_, to string) bool { return to == n })
 		}
-		defer lock.close()
 	}
 	wish := balance.Wish{VMs: slices.Sorted(maps.Keys(home)), Only: home}
 	plan, err := evacuate.Plan(ctx, in, wish)
@@ -114,14 +135,14 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 			rows[i].Why = known(fmt.Sprintf("it belongs to %s: %s", home[rows[i].VM], *rows[i].Why))
 		}
 	}
-	if done, err := w.agreeHome(c, node, rows, notes, o); done || err != nil {
+	if done, err := w.agreeHome(c, f, node, rows, notes, o); done || err != nil {
 		return err
 	}
 	if err := f.open(notes); err != nil {
 		return refused(err)
 	}
 	stop := w.watching(ctx)
-	begun := w.clock.Now()
+	start := w.clock.Now()
 	list := f.carryOut(ctx, plan, wish, o)
 	stop()
 	rest, err := f.settle(ctx, notes)
@@ -138,7 +159,7 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 			fmt.Fprintf(w.stdout, "%s is open: VMs are sent there again\n", e.Member)
 		}
 		if len(list) > 0 {
-			fmt.Fprintf(w.stdout, "%s came home in %s\n", vms(t.moved), w.clock.Now().Sub(begun).Round(100*time.Millisecond))
+			fmt.Fprintf(w.stdout, "%s came home in %s\n", vms(t.moved), w.clock.Now().Sub(start).Round(100*time.Millisecond))
 		}
 	}
 	switch code := t.code(ctx); {
@@ -157,18 +178,20 @@ func (w world) openNode(c *cli.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	notes, err := f.notes(node)
+	asJSON, dry := c.String("output") == "json", c.Bool("dry-run")
+	if !dry {
+		lock, err := f.alone(node, "lbm failback "+node)
+		if err != nil {
+			return err
+		}
+		defer lock.close()
+	}
+	notes, err := f.notes(node) // under the lock: no evacuation that is at work is undone
 	if err != nil {
 		return err
 	}
-	asJSON, dry := c.String("output") == "json", c.Bool("dry-run")
 	if len(notes) == 1 && (!c.Bool("shutdown") || notes[0].Boot != "") {
 		if !dry {
-			lock, err := f.alone(node, "lbm failback "+node)
-			if err != nil {
-				return err
-			}
-			defer lock.close()
 			if err := f.open(notes); err != nil {
 				return refused(err)
 			}
@@ -193,28 +216,6 @@ func (w world) openNode(c *cli.Context, node string) error {
 		fmt.Fprintf(w.stdout, "%s is open: VMs are sent there again; lbm failback %[1]s brings home what has left it: %s\n", node, strings.Join(rest, ", "))
 	}
 	return nil
-}
-
-// notes are those of the nodes that are meant.
-func (f *fleet) notes(node string) ([]host.Evacuation, error) {
-	if f.shared == "" {
-		return nil, nil
-	}
-	if node != "" {
-		e, there, err := host.ReadEvacuation(f.shared, node)
-		if err != nil {
-			return nil, refused(err)
-		}
-		if !there {
-			return nil, nil
-		}
-		return []host.Evacuation{e}, nil
-	}
-	list, err := host.Evacuations(f.shared)
-	if err != nil {
-		return nil, refused(err)
-	}
-	return list, nil
 }
 
 // homes are the nodes to which VMs are to return, if they are online; the nodes of the notes count as open from now on.
@@ -244,7 +245,7 @@ func nodesOf(home map[string]string) []string {
 }
 
 // agreeHome shows the plan and asks.
-func (w world) agreeHome(c *cli.Context, node string, rows []planRow, notes []host.Evacuation, o fleetOptions) (done bool, err error) {
+func (w world) agreeHome(c *cli.Context, f *fleet, node string, rows []planRow, notes []host.Evacuation, o fleetOptions) (done bool, err error) {
 	dry := c.Bool("dry-run")
 	going, staying := counts(rows)
 	switch {
@@ -269,6 +270,15 @@ func (w world) agreeHome(c *cli.Context, node string, rows []planRow, notes []ho
 		}
 		fmt.Fprintln(w.stdout, "nothing was changed")
 	}
+	closed := 0
+	for _, e := range notes {
+		if e.Holds(f.shared) {
+			closed++
+			if !dry && !o.asJSON && !c.Bool("yes") {
+				fmt.Fprintf(w.stdout, "%s would be open again\n", e.Member)
+			}
+		}
+	}
 	switch {
 	case err != nil:
 		return true, err
@@ -276,52 +286,12 @@ func (w world) agreeHome(c *cli.Context, node string, rows []planRow, notes []ho
 		return true, cli.Exit("", exitPartly)
 	case dry:
 		return true, nil
-	case going == 0 || c.Bool("yes"):
+	case going+closed == 0 || c.Bool("yes"):
 		return false, nil
+	case going == 0:
+		return false, w.confirm(c.Context, "Shall it be so?", "yes")
 	}
 	return false, w.confirm(c.Context, "Shall they be moved?", "yes")
-}
-
-// open takes back that nothing is sent to these nodes. What has not come home stays noted.
-func (f *fleet) open(notes []host.Evacuation) error {
-	for _, e := range notes {
-		e.Open = true
-		if err := host.WriteEvacuation(f.shared, e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// settle notes what is still to come home, and drops the notes of nodes to which nothing is. It gives what is not home.
-func (f *fleet) settle(ctx context.Context, notes []host.Evacuation) ([]string, error) {
-	rest := []string{}
-	if len(notes) == 0 {
-		return rest, nil
-	}
-	st, err := f.w.manager().Status(context.WithoutCancel(ctx))
-	if err != nil {
-		return rest, err
-	}
-	var errs []error
-	for _, e := range notes {
-		e.Open = true
-		e.VMs = slices.DeleteFunc(slices.Clone(e.VMs), func(vm string) bool {
-			for _, s := range st.Services {
-				if s.VMType+":"+s.VM == vm {
-					return s.Owner == e.Member
-				}
-			}
-			return true // it is in the cluster no more
-		})
-		rest = append(rest, e.VMs...)
-		if len(e.VMs) == 0 {
-			errs = append(errs, host.DropEvacuation(f.shared, e.Member))
-		} else {
-			errs = append(errs, host.WriteEvacuation(f.shared, e))
-		}
-	}
-	return rest, errors.Join(errs...)
 }
 
 // await waits until a node is a member with its manager, and has measured itself in this boot.

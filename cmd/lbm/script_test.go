@@ -47,28 +47,7 @@ func script(t *testing.T, path string) {
 	if !found {
 		t.Fatal("the script has no console")
 	}
-	marks := regexp.MustCompile(`(?m)^-- (\S+) --\n`).FindAllStringSubmatchIndex(files+"\n", -1)
-	for i, m := range marks {
-		end := len(files) + 1
-		if i+1 < len(marks) {
-			end = marks[i+1][0]
-		}
-		name, text := files[m[2]:m[3]], (files + "\n")[m[1]:end]
-		if onNode, ok := strings.CutPrefix(name, "root/"); ok {
-			b.write(t, onNode, text)
-		} else if tool, ok := strings.CutPrefix(name, "tool/"); ok {
-			b.tools.answers[strings.ReplaceAll(tool, "~", " ")] = text
-			program, _, _ := strings.Cut(tool, "~")
-			b.write(t, "usr/sbin/"+program, "#!/bin/false\n")
-			if err := os.Chmod(filepath.Join(b.root, "usr/sbin", program), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		} else if vm, ok := strings.CutPrefix(name, "record/"); ok {
-			b.record(t, vm, strings.Split(strings.TrimSpace(text), "\n"))
-		} else if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b.unpack(t, files)
 	var now strings.Builder
 	for _, line := range strings.Split(console, "\n") {
 		command, ok := strings.CutPrefix(line, "$ lbm ")
@@ -101,6 +80,33 @@ func script(t *testing.T, path string) {
 	}
 	if diff := cmp.Diff(console, now.String()); diff != "" || now.Len() == 0 {
 		t.Errorf("(-script +lbm):\n%s", diff)
+	}
+}
+
+// unpack lays out the files of a script.
+func (b *bench) unpack(t *testing.T, files string) {
+	t.Helper()
+	marks := regexp.MustCompile(`(?m)^-- (\S+) --\n`).FindAllStringSubmatchIndex(files+"\n", -1)
+	for i, m := range marks {
+		end := len(files) + 1
+		if i+1 < len(marks) {
+			end = marks[i+1][0]
+		}
+		name, text := files[m[2]:m[3]], (files + "\n")[m[1]:end]
+		if onNode, ok := strings.CutPrefix(name, "root/"); ok {
+			b.write(t, onNode, text)
+		} else if tool, ok := strings.CutPrefix(name, "tool/"); ok {
+			b.tools.answers[strings.ReplaceAll(tool, "~", " ")] = text
+			program, _, _ := strings.Cut(tool, "~")
+			b.write(t, "usr/sbin/"+program, "#!/bin/false\n")
+			if err := os.Chmod(filepath.Join(b.root, "usr/sbin", program), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		} else if vm, ok := strings.CutPrefix(name, "record/"); ok {
+			b.record(t, vm, strings.Split(strings.TrimSpace(text), "\n"))
+		} else if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/internal/run"
+)
+
+const (
+	xen2 = "xen2.01100011.com"
+	xen3 = "xen3.01100011.com"
+)
+
+// evacuated is a bench with the three nodes of the script evacuate, of which xen3 is closed and has nothing to take home.
+func evacuated(t *testing.T) (b *bench, shared string) {
+	t.Helper()
+	src, err := os.ReadFile("testdata/evacuate.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = newBench(t, nil)
+	chdir(t, t.TempDir())
+	files, _, _ := strings.Cut(string(src), "\n-- console --\n")
+	b.unpack(t, files)
+	b.stdin = strings.NewReader("")
+	shared = filepath.Join(b.root, "gfs")
+	note(t, shared, host.Evacuation{Member: xen3})
+	return b, shared
+}
+
+func note(t *testing.T, shared string, e host.Evacuation) {
+	t.Helper()
+	if e.Since.IsZero() {
+		e.Since = time.Unix(1290000000, 0)
+	}
+	if err := host.WriteEvacuation(shared, e); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// isClosed wants the note of a node to stand, or to be gone.
+func isClosed(t *testing.T, shared, node string, want bool) {
+	t.Helper()
+	e, there, err := host.ReadEvacuation(shared, node)
+	if err != nil || there != want || there && e.Open {
+		t.Errorf("%s: is closed %v (%+v), want %v; %v", node, there && !e.Open, e, want, err)
+	}
+}
+
+func (b *bench) failback(t *testing.T, code int, said string, args ...string) {
+	t.Helper()
+	if got := b.lbm(append([]string{"failback"}, args...)...); got != code || !strings.Contains(b.out.String()+b.errors.String(), said) {
+		t.Errorf("lbm failback %v: exit %d, want %d with %q\n%s%s", args, got, code, said, &b.out, &b.errors)
+	}
+}
+
+// lbm failback opens a node that is on, after a question if it was not told yes; one that is off stays closed.
+func TestFailbackOpensWhatIsOn(t *testing.T) {
+	b, shared := evacuated(t)
+	note(t, shared, host.Evacuation{Member: xen2})
+	text := b.tools.answers["clustat -x"]
+	off := strings.Replace(text, `"`+xen2+`" state="1" local="0" estranged="0" rgmanager="1"`, `"`+xen2+`" state="0" local="0" estranged="0" rgmanager="0"`, 1)
+	if off == text {
+		t.Fatal("the node was not switched off")
+	}
+	b.tools.answers["clustat -x"] = off
+	b.failback(t, exitRefused, xen3+" would be open again\nShall it be so?")
+	isClosed(t, shared, xen3, true)
+	b.failback(t, 0, "lbm: "+xen2+" is not online: it stays closed", "--yes")
+	isClosed(t, shared, xen2, true)
+	isClosed(t, shared, xen3, false)
+	b.failback(t, exitUsage, "--shutdown is of one node: name it", "--shutdown", "--yes")
+}
+
+// An evacuation that is at work is not undone: by none of the ways in which a node is opened.
+func TestFailbackLeavesAnEvacuationAlone(t *testing.T) {
+	b, shared := evacuated(t)
+	lock, err := lockfile.Try(filepath.Join(shared, "lbvm/lock/evacuate-"+xen3), "lbm evacuate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.failback(t, 0, "lbm: "+xen3+" is left as it is: another lbm empties or fills", "--yes")
+	isClosed(t, shared, xen3, true)
+	b.failback(t, exitRefused, "another lbm empties or fills", "--yes", xen3)
+	isClosed(t, shared, xen3, true)
+	b.failback(t, exitRefused, "another lbm empties or fills", "--open-only", xen3)
+	isClosed(t, shared, xen3, true)
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.failback(t, 0, xen3+" is open", "--yes")
+	isClosed(t, shared, xen3, false)
+}
+
+// meanwhile does something before the cluster manager answers first.
+type meanwhile struct {
+	run.Runner
+	do func()
+}
+
+func (m *meanwhile) Run(ctx context.Context, c run.Command) (run.Result, error) {
+	if do := m.do; do != nil && filepath.Base(c.Argv[0]) == "clustat" {
+		m.do = nil
+		do()
+	}
+	return m.Runner.Run(ctx, c)
+}
+
+// A node that is shut down again, while a failback of its boot waits, stays closed; one that was closed before it is opened.
+func TestFailbackOfABootGivesUp(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		t.Run(fmt.Sprintf("again %v", again), func(t *testing.T) {
+			b, shared := evacuated(t)
+			e := host.Evacuation{Member: xen3, Boot: "boot-3"}
+			note(t, shared, e)
+			if again {
+				e.Since = b.clock.Now()
+				b.run = &meanwhile{b.run, func() { note(t, shared, e) }}
+				b.failback(t, exitRefused, "was evacuated anew while this waited", "--shutdown", "--yes", xen3)
+			} else {
+				b.failback(t, 0, xen3+" is open", "--shutdown", "--yes", xen3)
+			}
+			isClosed(t, shared, xen3, again)
+		})
+	}
+}
+
+// The end of a failback writes nothing over a note that another has written.
+func TestFailbackEndsWithTheNoteThatIsThere(t *testing.T) {
+	b, shared := evacuated(t)
+	f, err := b.fleet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.settle(context.Background(), []host.Evacuation{{Member: xen3, Open: true}}); err != nil {
+		t.Fatal(err)
+	}
+	isClosed(t, shared, xen3, true)
+}
