@@ -46,6 +46,7 @@ type growth struct {
 
 	part    setup.Part // what the new node says
 	partErr error
+	online  bool // it is a member of the cluster, whether or not its manager runs
 	mine    setup.Part
 	silent  []string // nodes of which it was said that they do not tell their iSCSI name
 }
@@ -155,7 +156,9 @@ func (g *growth) look(ctx context.Context) error {
 		return err
 	}
 	g.ask(ctx)
-	g.onNode(slices.ContainsFunc(st.Members, func(m cluster.Member) bool { return strings.EqualFold(m.Name, g.name) && m.Online && m.Manager }))
+	i := slices.IndexFunc(st.Members, func(m cluster.Member) bool { return strings.EqualFold(m.Name, g.name) && m.Online })
+	g.online = i >= 0
+	g.onNode(g.online && st.Members[i].Manager)
 	return nil
 }
 
@@ -299,9 +302,12 @@ func (g *growth) onNode(member bool) {
 		for _, t := range taken {
 			args = append(args, "--taken", t)
 		}
-		if p.Initiator != "" && !slices.Contains(taken, p.Initiator) {
+		switch {
+		case p.Initiator != "" && !slices.Contains(taken, p.Initiator):
 			step("iSCSI name", true, p.Initiator, nil)
-		} else {
+		case g.online:
+			g.add(growStep{step: "iSCSI name", node: g.name, state: growByHand, what: g.renaming(fmt.Sprintf("it has %q", p.Initiator))})
+		default:
 			step("iSCSI name", false, fmt.Sprintf("a new one by iscsi-iname (it has %q)", p.Initiator), g.there(nil, args...))
 		}
 	}
@@ -345,6 +351,12 @@ func (g *growth) onNode(member bool) {
 			g.add(s)
 		})
 	}
+}
+
+// renaming is how a member gets another iSCSI name: a restart of iscsi takes the disks from under what runs there.
+func (g *growth) renaming(has string) string {
+	return fmt.Sprintf("another (%s), and it is a member: allow a new name (iscsi-iname) on the target; lbm evacuate %s; there stop rgmanager, the share and cman; "+
+		"then echo InitiatorName=NAME > /etc/iscsi/initiatorname.iscsi; service iscsi restart", has, g.name)
 }
 
 // copyConf puts the text of this node, as it is then, in place there.
@@ -454,7 +466,11 @@ func (g *growth) byHand(member bool) {
 		g.silent = append(g.silent, g.name)
 		fmt.Fprintf(g.w.stderr, "lbm: warning: %s cannot be asked (%v): what it needs is for you to do\n", g.name, g.partErr)
 	}
-	if g.mine.Initiator != "" {
+	switch {
+	case g.mine.Initiator == "":
+	case g.online:
+		say("iSCSI name", "if it is %s: %s", g.mine.Initiator, g.renaming("the same as "+g.here()))
+	default:
 		say("iSCSI name", "another than %s: echo InitiatorName=$(iscsi-iname) > /etc/iscsi/initiatorname.iscsi", g.mine.Initiator)
 	}
 	if len(g.mine.Modules) > 0 && !member {

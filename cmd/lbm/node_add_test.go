@@ -269,6 +269,33 @@ func TestNodeAddGoesOn(t *testing.T) {
 	}
 }
 
+// The sessions of a member carry its file systems and guests: its iSCSI name is for a person to change.
+func TestNodeAddLeavesTheNameOfAMember(t *testing.T) {
+	const name = "InitiatorName=iqn.1994-05.com.redhat:xen1\n"
+	for _, ssh := range []bool{true, false} {
+		for _, manager := range []string{`rgmanager="1"`, `rgmanager="0"`} {
+			g := newGrowing(t)
+			g.comesUp()
+			g.noSSH = !ssh
+			plain := g.b.world.run
+			g.b.world.run = runs(func(c run.Command) (run.Result, error) {
+				r, err := plain.Run(context.Background(), c)
+				r.Stdout = []byte(strings.ReplaceAll(string(r.Stdout), `name="xen4.01100011.com" state="1" local="0" estranged="0" rgmanager="1"`, `name="xen4.01100011.com" state="1" local="0" estranged="0" `+manager))
+				return r, err
+			})
+			if code := g.add("--yes"); code != exitPartly || slices.Contains(g.calls, "iscsi-iname") {
+				t.Errorf("ssh %v, %s: %d, it called %q: %s", ssh, manager, code, g.calls, g.b.errors.String())
+			}
+			if text := g.new.text(t, "etc/iscsi/initiatorname.iscsi"); text != name {
+				t.Errorf("ssh %v, %s: the name is %q now", ssh, manager, text)
+			}
+			if out := g.b.out.String(); !strings.Contains(out, "iSCSI name: ") || !strings.Contains(out, "lbm evacuate "+newcomer+"; there stop rgmanager") {
+				t.Errorf("ssh %v, %s: it says\n%s", ssh, manager, out)
+			}
+		}
+	}
+}
+
 func TestNodeAddWithoutSSH(t *testing.T) {
 	g := newGrowing(t)
 	g.noSSH = true

@@ -62,7 +62,7 @@ func storageFaults() []Fault {
 		{"clvm.daemon", Error, "clvmd does not run: clustered volumes are not there, or change without the others", "service clvmd start; chkconfig clvmd on"},
 		{"iscsi.session", Error, "a target that this node knows has no session: its disks are not here", "iscsiadm -m node -T TARGET -l; chkconfig iscsi on"},
 		{"iscsi.name", Error, "this node has no iSCSI initiator name: iscsid does not start", "echo InitiatorName=$(iscsi-iname) > /etc/iscsi/initiatorname.iscsi"},
-		{"iscsi.twin", Error, "two nodes have the same iSCSI initiator name: the target takes one for the other and throws sessions out", "on one of them: echo InitiatorName=$(iscsi-iname) > /etc/iscsi/initiatorname.iscsi; service iscsi restart"},
+		{"iscsi.twin", Error, "two nodes have the same iSCSI initiator name: the target takes one for the other and throws sessions out", "for one of them, in this order, since a restart of iscsi takes the disks from under what runs: make a name with iscsi-iname and allow it on the target; lbm evacuate NODE; there service rgmanager stop, umount the share (service gfs stop, service gfs2 stop), service clvmd stop where it runs, service cman stop; then echo InitiatorName=NAME > /etc/iscsi/initiatorname.iscsi; service iscsi restart; bring the node up again, lbm failback NODE"},
 		{"multipath.daemon", Error, "multipathd does not run: a path that fails takes its disk along", "service multipathd start; chkconfig multipathd on"},
 		{"multipath.path", Warning, "a path to a disk is out of order", "multipath -ll shows it; look at its cable, its switch and its iSCSI session"},
 	}

@@ -285,6 +285,25 @@ func apartFaults() []struct {
 	}
 }
 
+// A restart of iscsi on a running member takes the disks from under its file systems and guests.
+func TestCureOfTwinsStopsTheNodeFirst(t *testing.T) {
+	for _, f := range Faults() {
+		if f.ID != "iscsi.twin" {
+			continue
+		}
+		rest := f.Cure
+		for _, step := range []string{"allow it on the target", "lbm evacuate NODE", "service rgmanager stop", "service gfs stop", "service cman stop", "> /etc/iscsi/initiatorname.iscsi", "service iscsi restart"} {
+			_, after, ok := strings.Cut(rest, step)
+			if !ok {
+				t.Fatalf("%q is not in its place in %q", step, f.Cure)
+			}
+			rest = after
+		}
+		return
+	}
+	t.Error("the fault is not there")
+}
+
 func TestNodesSideBySide(t *testing.T) {
 	r := sound(t).doctor().Examine(context.Background())
 	answers := func() []Answer {
