@@ -186,7 +186,10 @@ func (g *growth) journals(ctx context.Context, nodes int) error {
 			s.state, s.what = growDone, fmt.Sprintf("%d for %d nodes", j.Have, nodes)
 		default:
 			s.state, s.what = growTodo, fmt.Sprintf("%s (it has %d, and there will be %d nodes)", strings.Join(j.AddCommand(nodes-j.Have), " "), j.Have, nodes)
-			s.do = func(ctx context.Context) error { return j.Add(ctx, g.w.host, g.w.run, nodes) }
+			s.do = func(ctx context.Context) error {
+				fmt.Fprintln(g.w.stdout, "  this writes into the mounted file system of all nodes: it is waited for to its end, also after a Ctrl-C; a second one ends lbm alone")
+				return j.Add(ctx, g.w.host, g.w.run, nodes)
+			}
 		}
 		g.add(s)
 	}

@@ -214,7 +214,7 @@ func TestNodeAdd(t *testing.T) {
 	if !slices.Equal(g.calls, want) {
 		t.Errorf("it called %q", g.calls)
 	}
-	for _, want := range []string{"left to do:", "services: service iscsi start; service cman start; service gfs2 start; service gfs start;", "then: lbm node add " + newcomer} {
+	for _, want := range []string{"it is waited for to its end, also after a Ctrl-C", "left to do:", "services: service iscsi start; service cman start; service gfs2 start; service gfs start;", "then: lbm node add " + newcomer} {
 		if !strings.Contains(g.b.out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, g.b.out.String())
 		}

@@ -76,14 +76,19 @@ func (j Journals) AddCommand(n int) []string {
 	return []string{j.Kind + "_jadd", "-j", strconv.Itoa(n), j.Mount}
 }
 
-// Add gives a file system so many journals as nodes need. It counts again first, and afterwards.
+// Add gives a file system so many journals as nodes need. It counts again first, and afterwards. The tool writes into the
+// mounted file system of all nodes: once begun it is waited for, however long it takes, whatever ends ctx meanwhile.
 func (j Journals) Add(ctx context.Context, h host.Host, r run.Runner, nodes int) error {
 	have, err := j.count(ctx, h, r)
 	if err != nil || have >= nodes {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("nothing was begun: %w", err)
+	}
 	argv := j.AddCommand(nodes - have)
-	if _, err := tool(ctx, h, r, argv); err != nil {
+	ctx = context.WithoutCancel(ctx)
+	if _, err := answer(ctx, h, r, argv); err != nil {
 		if j.Kind == "gfs" {
 			err = fmt.Errorf("%w (GFS takes room for journals behind its end: lvextend its volume first, by 128 MiB for each)", err)
 		}
@@ -95,14 +100,19 @@ func (j Journals) Add(ctx context.Context, h host.Host, r run.Runner, nodes int)
 	return nil
 }
 
-// tool runs a program and gives what it printed. Another exit code than 0 is an error.
+// tool is answer within gfsTimeout, for what only reads.
 func tool(ctx context.Context, h host.Host, r run.Runner, argv []string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, gfsTimeout)
+	defer cancel()
+	return answer(ctx, h, r, argv)
+}
+
+// answer runs a program and gives what it printed. Another exit code than 0 is an error.
+func answer(ctx context.Context, h host.Host, r run.Runner, argv []string) (string, error) {
 	path, err := h.Lookup(argv[0])
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, gfsTimeout)
-	defer cancel()
 	out, err := r.Run(ctx, run.Command{Argv: append([]string{path}, argv[1:]...), Env: h.Environ()})
 	if err != nil {
 		return "", err
