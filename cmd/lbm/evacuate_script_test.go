@@ -15,10 +15,6 @@ import (
 // shutdown goes on. When it starts it brings home what it has evacuated, or opens its node at least.
 func TestEvacuateInitScript(t *testing.T) {
 	sh := real.Need(t, "sh")
-	text, err := os.ReadFile("../../packaging/init/lbvm-evacuate")
-	if err != nil {
-		t.Fatal(err)
-	}
 	settings, err := os.ReadFile("../../packaging/sysconfig/lbvm")
 	if err != nil {
 		t.Fatal(err)
@@ -41,34 +37,7 @@ func TestEvacuateInitScript(t *testing.T) {
 		{"asked", "status", id, "LBVM_EVACUATE_SECONDS=300\n", "exit 0", "", 3},
 		{"misused", "evacuate", id, "", "exit 0", "", 2},
 	} {
-		root := t.TempDir()
-		write := func(name, text string) {
-			t.Helper()
-			path := filepath.Join(root, name)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		script := string(text)
-		for _, path := range []string{"/etc/cluster/", "/etc/sysconfig/", "/usr/sbin/lbm", "/var/lock/subsys/", "/usr/bin/logger"} {
-			if !strings.Contains(script, path) {
-				t.Fatalf("the script does not name %s", path)
-			}
-			script = strings.ReplaceAll(script, path, root+path)
-		}
-		write("script", script)
-		write("var/lock/subsys/.keep", "")
-		write("usr/sbin/lbm", "#!"+sh+"\necho \"$@\" >>"+root+"/called.new; mv "+root+"/called.new "+root+"/called\n"+test.lbm+"\n")
-		write("usr/bin/logger", "#!"+sh+"\necho \"$@\" >>"+root+"/logged\n")
-		if test.id != "" {
-			write("etc/cluster/lbvm.id", test.id)
-		}
-		if test.settings != "" {
-			write("etc/sysconfig/lbvm", test.settings)
-		}
+		root := evacuateScript(t, sh, test.id, test.settings, "echo \"$@\" >>ROOT/called.new; mv ROOT/called.new ROOT/called\n"+test.lbm)
 		cmd := exec.Command(sh, filepath.Join(root, "script"), test.action)
 		out, err := cmd.CombinedOutput()
 		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != test.code {
@@ -90,5 +59,108 @@ func TestEvacuateInitScript(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(root, "var/lock/subsys/lbvm-evacuate")); (err == nil) != (test.action == "start") {
 			t.Errorf("%s: init's file: %v", test.name, err)
 		}
+	}
+}
+
+// evacuateScript gives a folder in which packaging/init/lbvm-evacuate is script, with its paths below the folder, and lbm
+// is a shell script, in which ROOT is the folder.
+func evacuateScript(t *testing.T, sh, id, settings, lbm string) (root string) {
+	t.Helper()
+	text, err := os.ReadFile("../../packaging/init/lbvm-evacuate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root = t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := strings.Replace(string(text), "grace=30\n", "grace=1\n", 1)
+	for _, path := range []string{"/etc/cluster/", "/etc/sysconfig/", "/usr/sbin/lbm", "/var/lock/subsys/", "/var/run/", "/usr/bin/logger"} {
+		if !strings.Contains(script, path) {
+			t.Fatalf("the script does not name %s", path)
+		}
+		script = strings.ReplaceAll(script, path, root+path)
+	}
+	write("script", script)
+	write("var/lock/subsys/.keep", "")
+	write("var/run/.keep", "")
+	write("usr/sbin/lbm", "#!"+sh+"\n"+strings.ReplaceAll(lbm, "ROOT", root)+"\n")
+	write("usr/bin/logger", "#!"+sh+"\necho \"$@\" >>"+root+"/logged\n")
+	if id != "" {
+		write("etc/cluster/lbvm.id", id)
+	}
+	if settings != "" {
+		write("etc/sysconfig/lbvm", settings)
+	}
+	return root
+}
+
+// An lbm that hangs, as on a share that does, holds neither the boot nor the shutdown.
+func TestEvacuateInitScriptIsBounded(t *testing.T) {
+	sh := real.Need(t, "sh")
+	for _, action := range []string{"start", "stop"} {
+		root := evacuateScript(t, sh, "member=node2\n", "LBVM_EVACUATE_SECONDS=1\n", "echo $$ >ROOT/new; mv ROOT/new ROOT/pid; exec sleep 600")
+		pid := func() string {
+			b, err := os.ReadFile(filepath.Join(root, "pid"))
+			if err != nil {
+				return ""
+			}
+			return strings.TrimSpace(string(b))
+		}
+		done := make(chan error, 1)
+		cmd := exec.Command(sh, filepath.Join(root, "script"), action) // no pipe: lbm would hold it open
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		go func() { done <- cmd.Wait() }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", action, err)
+			}
+		case <-time.After(2 * time.Minute):
+			t.Errorf("%s waits for an lbm that hangs", action)
+		}
+		for end := time.Now().Add(30 * time.Second); pid() == "" && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if out, err := exec.Command(sh, "-c", "kill "+pid()).CombinedOutput(); err != nil {
+			t.Errorf("%s: lbm does not hang: %s", action, out)
+		}
+		if logged, _ := os.ReadFile(filepath.Join(root, "logged")); action == "stop" && !strings.Contains(string(logged), "lbm evacuate has not ended within 2 s: the shutdown goes on") {
+			t.Errorf("the log says %q", logged)
+		}
+	}
+}
+
+// A stop first ends the failback that a start has begun: it would bring back what leaves.
+func TestEvacuateInitScriptEndsFailback(t *testing.T) {
+	sh := real.Need(t, "sh")
+	root := evacuateScript(t, sh, "member=node2\n", "LBVM_EVACUATE_SECONDS=60\nLBVM_FAILBACK=yes\n",
+		"[ $1 = failback ] || { echo $1 >>ROOT/called; exit; }\ntrap 'echo failback ended >>ROOT/called; exit' TERM\necho $1 >>ROOT/called; for i in 1 2 3 4 5 6 7 8 9; do sleep 5 & wait; done")
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			return ""
+		}
+		return string(b)
+	}
+	for _, action := range []string{"start", "stop"} {
+		if out, err := exec.Command(sh, filepath.Join(root, "script"), action).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v %s", action, err, out)
+		}
+		for end := time.Now().Add(30 * time.Second); (read("called") == "" || action == "start" && read("var/run/lbvm-failback.pid") == "") && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	if got := read("called"); got != "failback\nfailback ended\nevacuate\n" {
+		t.Errorf("it ran %q", got)
 	}
 }

@@ -305,13 +305,13 @@ func (e *evacuation) initScript(node, action, settings string) string {
 		e.w.t.Fatal(err)
 	}
 	script := string(text)
-	for _, path := range []string{"/etc/cluster/", "/etc/sysconfig/lbvm", "/usr/sbin/lbm", "/var/lock/subsys/", "/usr/bin/logger"} {
+	for _, path := range []string{"/etc/cluster/", "/etc/sysconfig/lbvm", "/usr/sbin/lbm", "/var/lock/subsys/", "/var/run/", "/usr/bin/logger"} {
 		if !strings.Contains(script, path) {
 			e.w.t.Fatalf("the script does not name %s", path)
 		}
 		script = strings.ReplaceAll(script, path, root+path)
 	}
-	for name, text := range map[string]string{"etc/sysconfig/lbvm": settings + "\n", "var/lock/subsys/.keep": "", "evacuate.sh": script} {
+	for name, text := range map[string]string{"etc/sysconfig/lbvm": settings + "\n", "var/lock/subsys/.keep": "", "var/run/.keep": "", "evacuate.sh": script} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			e.w.t.Fatal(err)
