@@ -101,8 +101,9 @@ func (w world) evacuate(c *cli.Context, node string, o fleetOptions) error {
 		return err
 	}
 	defer lock.close()
+	mine := func(m balance.Move) bool { return m.By == byEvacuate && m.From == node }
 	if !c.Bool("dry-run") {
-		if err := f.end(ctx, func(m balance.Move) bool { return m.By == byEvacuate && m.From == node }); err != nil {
+		if err := f.end(ctx, mine); err != nil {
 			return err
 		}
 		if in, err = f.first(ctx); err != nil {
@@ -129,6 +130,11 @@ func (w world) evacuate(c *cli.Context, node string, o fleetOptions) error {
 	begun := w.clock.Now()
 	list := f.carryOut(ctx, plan, wish, o)
 	stop()
+	if ctx.Err() == nil { // what was under way when this began has come to its end meanwhile
+		if err := f.end(ctx, mine); err != nil {
+			f.say(fmt.Sprintf("lbm: %v", err))
+		}
+	}
 	left, err := f.there(ctx, node)
 	if err != nil {
 		return cli.Exit(fmt.Sprintf("what is still on %s is not known: %v; check with lbm list", node, err), exitUnknown)
