@@ -69,12 +69,22 @@ func TestAColdStopWaitsForTheDaemon(t *testing.T) {
 	}
 }
 
-// A daemon that does not come back ends in a stop that fails in time, with the guest untouched and recorded where it runs.
+// A daemon that does not come back ends in a stop that fails in time, with the guest untouched and recorded where it runs. So
+// it is with a ticket to go live: nothing is pushed, and the record names no target that would have to be asked after a death.
 func TestAStopWithoutTheDaemonFails(t *testing.T) {
+	t.Run("without a ticket", func(t *testing.T) { stopWithoutDaemon(t, false) })
+	t.Run("to go live", func(t *testing.T) { stopWithoutDaemon(t, true) })
+}
+
+func stopWithoutDaemon(t *testing.T, live bool) {
 	w := newWorld(t, "kvm", "node1", "node2")
 	x := w.nodes["node1"]
 	w.must(x.do("start"))
+	if live {
+		w.ticket(handoff.Live, x, w.nodes["node2"])
+	}
 	x.g.presumed = true
+	x.fails["migrate"] = failure{} // as it fails then
 	begun := w.clock.Now()
 	if err := x.do("stop"); err == nil {
 		t.Error("stop: no error")
@@ -84,6 +94,9 @@ func TestAStopWithoutTheDaemonFails(t *testing.T) {
 	}
 	if st := w.state(); st.Phase != handoff.Running || st.Node != "node1" || x.g.state != hypervisor.Running {
 		t.Errorf("%s, and it is %s", stateText(st), x.g.state)
+	}
+	if slices.ContainsFunc(x.calls, func(c string) bool { return strings.HasPrefix(c, "migrate") }) {
+		t.Errorf("it was pushed: %q", x.calls)
 	}
 	if !strings.Contains(fmt.Sprint(x.logs), "waited for") {
 		t.Errorf("%q", x.logs)

@@ -86,6 +86,9 @@ func (l *life) notLeaving(to string) error {
 
 // liveNow is why the running guest cannot be pushed just now, though its driver can push guests, or nil.
 func (l *life) liveNow(ctx context.Context) error {
+	if d, err := l.detail(ctx); err == nil && d.Presumed { // the push cannot begin, and behind it nobody could tell a whole guest from half a copy
+		return errors.New("its tool's daemon is down")
+	}
 	x, ok := l.driver.(hypervisor.Replicated)
 	if !ok {
 		return nil
@@ -184,9 +187,6 @@ func (l *life) migrate(ctx context.Context, target string) error {
 	}
 	if err := l.liveNow(ctx); err != nil {
 		return refuse(err)
-	}
-	if d, err := l.detail(ctx); err == nil && d.Presumed { // the push cannot begin, and behind it nobody could tell a whole guest from half a copy
-		return refuse(errors.New("its tool's daemon is down"))
 	}
 	if shared != nil {
 		return l.migrateAlone(ctx, x, target)
