@@ -118,7 +118,7 @@ func (m Mover) Place(ctx context.Context, r Request) (Repair, error) {
 	if claim != nil {
 		m.Log.WithFields(logrus.Fields{"vm": r.Type + ":" + r.VM, "service": rep.Service}).WithError(claim).Warn("the manager did not say success")
 	}
-	if errors.Is(claim, cluster.ErrNotMember) || errors.Is(claim, cluster.ErrNoQuorum) { // it was not asked
+	if refused(claim) {
 		return rep, fmt.Errorf("%w: %w", ErrRefused, claim)
 	}
 	got, err := m.verify(ctx, plan{state: before, repair: true}, r)
@@ -137,4 +137,10 @@ func (m Mover) Place(ctx context.Context, r Request) (Repair, error) {
 		return rep, fmt.Errorf("%w: %s (the manager said: %v)", ErrUnverified, got.text, said(claim))
 	}
 	return rep, fmt.Errorf("%w: %s (the manager said: %v)", ErrFailed, got.text, said(claim))
+}
+
+// refused tells whether the manager was not asked, or refused before it touched the service: then there is nothing to verify.
+func refused(claim error) bool {
+	var r *cluster.Refusal
+	return errors.As(claim, &r) && r.Unchanged || errors.Is(claim, cluster.ErrNotMember) || errors.Is(claim, cluster.ErrNoQuorum)
 }

@@ -3,6 +3,7 @@ package move
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,38 @@ func TestPlaceStock(t *testing.T) {
 			err := w.mover.CheckPlace(context.Background(), Request{Type: "vm", VM: "web1", Target: "node2"})
 			if (err == nil) != (test.text == "") || err != nil && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), test.text)) {
 				t.Errorf("%v, want %q", err, test.text)
+			}
+		})
+	}
+}
+
+// Who was not asked, or refused before he touched the service, leaves nothing to verify: the answer comes at once.
+func TestPlaceRefusedByTheManager(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		claim error
+		err   error
+	}{
+		{"frozen", &cluster.Refusal{Why: cluster.ErrFrozen, Unchanged: true}, ErrRefused},
+		{"not a member", fmt.Errorf("enabling: %w", cluster.ErrNotMember), ErrRefused},
+		{"without quorum", cluster.ErrNoQuorum, ErrRefused},
+		{"the target died", &cluster.Refusal{Why: cluster.ErrTargetDead}, ErrFailed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.record("openvz", "101", handoff.State{Phase: handoff.Down})
+			s := w.service("101")
+			s.State, s.Owner = cluster.Disabled, ""
+			w.facts("node1", func(f *host.Facts) { f.Guests = nil; f.VMs[0].Mem = 1 << 30 })
+			w.facts("node2", func(f *host.Facts) { f.VMs[0].Mem = 1 << 30 })
+			w.mgr.enable = func(string, string) error { return test.claim }
+			begun := w.clock.Now()
+			_, err := w.mover.Place(context.Background(), Request{Type: "openvz", VM: "101", Target: "node2"})
+			if !errors.Is(err, test.err) {
+				t.Errorf("%v; want %v", err, test.err)
+			}
+			if took := w.clock.Now().Sub(begun); errors.Is(test.err, ErrRefused) && took != 0 {
+				t.Errorf("it waited %v for what cannot come", took)
 			}
 		})
 	}
