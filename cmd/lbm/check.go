@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,8 @@ func (w world) checkCommand() *cli.Command {
 	return &cli.Command{
 		Name: "check", Usage: "look lbvm.conf over: all errors and warnings, of every rule", ArgsUsage: "[FILE]",
 		Description: "Reads lbvm.conf (this node's, or FILE), the lbresources.conf that it names, and compiles every algorithm.\n" +
-			"Each finding has its place, the line, and what to write instead. The VMs are compared with cluster.conf\n" +
-			"where there is one. FILE may be an lbresources.conf as well. Nothing is changed, and the cluster need not run.\n\n" +
+			"Each finding has its place, the line, and what to write instead. The VMs are compared with cluster.conf,\n" +
+			"or with Pacemaker's configuration, where there is one. FILE may be an lbresources.conf as well. Nothing is changed, and the cluster need not run.\n\n" +
 			"A warning is something that Perl accepts and that you hardly meant. lbmonitor runs with warnings; a rule\n" +
 			"with an error costs its own VM only, an error outside of the rules stops the whole balancing.\n\n" +
 			"   lbm check\n   lbm check /root/lbvm.conf.new\n   lbm check /root/lbvm.conf.new --resources /root/lbresources.conf.new\n" +
@@ -33,7 +34,7 @@ func (w world) checkCommand() *cli.Command {
 			"Exit codes: 0 clean, 1 errors, 6 only warnings.",
 		Flags: []cli.Flag{outputFlag(),
 			&cli.StringFlag{Name: "resources", Usage: "another lbresources.conf than lbvm.conf names: `FILE`"},
-			&cli.StringFlag{Name: "cluster", Usage: "compare the VMs with another cluster.conf: `FILE`"},
+			&cli.StringFlag{Name: "cluster", Usage: "compare the VMs with a cluster.conf: `FILE`"},
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 1 {
@@ -72,14 +73,15 @@ func (w world) check(ctx context.Context, files checkFiles, asJSON bool) error {
 		}
 		return err
 	}
-	compared, err := w.compared(&in, files.cluster)
+	in.Manager = cluster.Installed(w.host)
+	compared, err := w.compared(ctx, &in, files.cluster)
 	if err != nil {
 		return err
 	}
 	if files.conf == "" && files.cluster == "" { // the file that is in place
 		in.Sight = w.sight(ctx)
 	}
-	lost, err := w.lost(files)
+	lost, err := w.lost(ctx, files)
 	if err != nil {
 		return err
 	}
@@ -118,7 +120,7 @@ func (w world) check(ctx context.Context, files checkFiles, asJSON bool) error {
 			}
 			fmt.Fprint(w.stdout, w.painted(d))
 		}
-		fmt.Fprintf(w.stdout, "%s: %s, %s; cluster.conf: %s\n", in.Conf, plural(failed, "error"), plural(warned, "warning"), compared)
+		fmt.Fprintf(w.stdout, "%s: %s, %s; %s: %s\n", in.Conf, plural(failed, "error"), plural(warned, "warning"), cmp.Or(in.Where, "cluster.conf"), compared)
 		for _, l := range lost {
 			fmt.Fprintln(w.stdout, l)
 		}
@@ -133,7 +135,7 @@ func (w world) check(ctx context.Context, files checkFiles, asJSON bool) error {
 }
 
 // lost is what this node's cluster does without, where it has no shared file system.
-func (w world) lost(files checkFiles) ([]string, error) {
+func (w world) lost(ctx context.Context, files checkFiles) ([]string, error) {
 	id, err := w.host.Identity()
 	if err == nil {
 		_, err = w.host.SharedDir(id)
@@ -141,29 +143,41 @@ func (w world) lost(files checkFiles) ([]string, error) {
 	if !errors.Is(err, host.ErrNotShared) {
 		return nil, nil // what else may be wrong with it is said by who needs it
 	}
-	path := files.cluster
-	if path == "" {
-		path = w.host.Path(host.ClusterXML)
-	}
-	doc, err := ccs.Load(path)
+	c, err := w.configured(ctx, files.cluster)
 	if err != nil {
 		return nil, err
 	}
-	return lossesOf(doc), nil
+	return lossesOf(c), nil
+}
+
+// pacemakerConfiguration is how messages name what stands for cluster.conf with Pacemaker.
+const pacemakerConfiguration = "Pacemaker's configuration"
+
+// configured is the configuration of this node's cluster, or that of a cluster.conf that a person names.
+func (w world) configured(ctx context.Context, file string) (cluster.Configuration, error) {
+	if file != "" {
+		doc, err := ccs.Load(file)
+		if err != nil {
+			return cluster.Configuration{}, err
+		}
+		return cluster.ConfigurationOf(doc), nil
+	}
+	ctx, cancel := w.wait.WithTimeout(ctx, statusLimit)
+	defer cancel()
+	return cluster.Configured(ctx, w.host, w.run, "")
 }
 
 // compared reads what the configuration is compared with, and says whether it could.
-func (w world) compared(in *check.Input, file string) (string, error) {
+func (w world) compared(ctx context.Context, in *check.Input, file string) (string, error) {
 	if id, err := w.host.Identity(); err == nil {
 		in.LogDir = id.LogDir
 	} else if !errors.Is(err, host.ErrNoIdentity) {
 		return "", err
 	}
-	path := file
-	if path == "" {
-		path = w.host.Path(host.ClusterXML)
+	if file == "" && cluster.Kind(w.host, "") == cluster.NamePacemaker {
+		in.Where = pacemakerConfiguration
 	}
-	d, err := ccs.Load(path)
+	d, err := w.configured(ctx, file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && file == "":
 		return "not compared, it is not here", nil
@@ -173,7 +187,7 @@ func (w world) compared(in *check.Input, file string) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	if in.Machines = cluster.Machines(d); in.Machines == nil {
+	if in.Machines = d.Machines; in.Machines == nil {
 		in.Machines = []cluster.Service{}
 	}
 	return "compared", nil

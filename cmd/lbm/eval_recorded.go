@@ -14,7 +14,6 @@ import (
 	"github.com/lbvm/lbvm/pkg/balance"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
 	"github.com/lbvm/lbvm/pkg/balance/perl"
-	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // evalRecorded runs the code over the samples that lblog has written.
@@ -155,11 +154,11 @@ func (w world) confName(q evalQuery) string {
 // machine finds the VM: the manager is asked for its nodes, unless they are given.
 func (w world) machine(ctx context.Context, q evalQuery) (cluster.Service, error) {
 	if q.node != "" {
-		d, err := ccs.Load(w.host.Path(host.ClusterXML))
+		c, err := w.configured(ctx, "")
 		if err != nil {
 			return cluster.Service{}, err
 		}
-		return resolve(cluster.Status{Services: cluster.Machines(d)}, q.vm)
+		return resolve(cluster.Status{Services: c.Machines}, q.vm)
 	}
 	ctx, cancel := w.wait.WithTimeout(ctx, statusLimit)
 	defer cancel()

@@ -10,7 +10,6 @@ import (
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/setup"
-	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 func (w world) initCommand() *cli.Command {
@@ -125,20 +124,31 @@ func (w world) withoutShared(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if conf.Document != nil {
-		fmt.Fprintf(w.stdout, "\n%s\n", strings.Join(lossesOf(conf.Document), "\n"))
-	}
+	fmt.Fprintf(w.stdout, "\n%s\n", strings.Join(lossesOf(conf), "\n"))
 	fmt.Fprintln(w.stdout, "\non every other node: lbm init --no-shared")
 	return nil
 }
 
 // lossesOf are lines that say what a cluster without a shared file system does without, and which of its VMs can move live.
-func lossesOf(doc *ccs.Document) []string {
+func lossesOf(c cluster.Configuration) []string {
 	out := []string{"Without a shared file system there are no hand-off records, tickets and images:",
 		"- a stop shuts the VM down and a start boots it; its memory is kept by a live move alone",
 		"- ownership by the cluster manager, and fencing, are all that keeps a VM from running twice",
 		"- there is no balancer: nodes cannot read what others measure"}
-	for _, s := range doc.Services() {
+	if c.Document == nil { // Pacemaker migrates what has allow-migrate
+		for _, m := range c.Machines {
+			switch what := m.VMType + ":" + m.VM; {
+			case m.VMType == "openvz":
+				out = append(out, what+" moves cold only")
+			case m.Live:
+				out = append(out, what+" moves live, as Pacemaker does it: lbm migrate "+m.VM+" NODE")
+			default:
+				out = append(out, what+` moves cold only: `+m.ID+` has no allow-migrate="true"`)
+			}
+		}
+		return out
+	}
+	for _, s := range c.Document.Services() {
 		for _, r := range s.VMs("openvz", "xen", "kvm", "vmexec") {
 			top, what := s.Type == r.Type && len(s.Children) == 0, r.Type+":"+r.Name
 			switch {

@@ -6,6 +6,7 @@
 package check
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,7 +23,9 @@ type Input struct {
 	Conf      string // path of lbvm.conf
 	Resources string // path of lbresources.conf; "" is what lbvm.conf names
 	Read      func(path string) ([]byte, error)
-	Machines  []cluster.Service // the VMs of cluster.conf; nil: nobody knows
+	Machines  []cluster.Service // the VMs of the cluster's configuration; nil: nobody knows
+	Manager   string            // the manager whose tools are installed here; "" in doubt, or nobody knows
+	Where     string            // what names the VMs, for messages; "" is cluster.conf
 	// Technology is nil if a technology of that name is defined on this node and its definition can be used; nil: nobody
 	// knows.
 	Technology func(name string) error
@@ -59,8 +62,20 @@ func Run(in Input) ([]Finding, error) {
 	diags = append(diags, in.technologies(f)...)
 	diags = append(diags, in.health(f)...)
 	diags = append(diags, in.notify(f)...)
+	diags = append(diags, in.manager(f)...)
 	conf.Sort(diags)
 	return findings(f, append(diags, more...)), nil
+}
+
+// where is what names the VMs.
+func (in Input) where() string { return cmp.Or(in.Where, "cluster.conf") }
+
+// manager looks at the statement cluster, which decides where both managers' tools are installed, and nowhere else.
+func (in Input) manager(f *conf.File) []conf.Diagnostic {
+	if f.Cluster == "" || in.Manager == "" || f.Cluster == in.Manager {
+		return nil
+	}
+	return []conf.Diagnostic{at(f, "cluster", conf.Warning, "take it out, or install the tools of "+f.Cluster, "this node has the tools of %s only: it is not asked which manager there is", in.Manager)}
 }
 
 // isResources tells whether the first statement is a resource or a vmresource, which lbvm.conf has none of.

@@ -88,6 +88,10 @@ default { algorithm { if ((1 > 0) { migrate(); } } }
 			`error lbvm.conf:2:12 [] [] cluster.conf has no VM "dv": apart means nothing for it`, "error lbvm.conf:4:10 [] [] a and xen:b are in one service, service:twins"}},
 		{"a part of nothing", "balance 101;\ndefault { " + rule + " }", resources + "vmresource cpu { cmd x; }\nvmresource gpu { cmd x; }\n", Input{Machines: machines()}, []string{"warning /etc/cluster/lbresources.conf:4:12 [] [] vmresource \"gpu\" has no effect"}},
 		{"vmresource first", "vmresource gpu { cmd x; }\n", "", Input{}, []string{"warning lbvm.conf:1:12 [] [] vmresource \"gpu\" has no effect"}},
+		{"the other manager", "balance 101;\ncluster pacemaker;\ndefault { " + rule + " }", resources, Input{Machines: machines(), Manager: "rgmanager"}, []string{"warning lbvm.conf:2:9 [] [] this node has the tools of rgmanager only"}},
+		{"this manager", "balance 101;\ncluster pacemaker;\ndefault { " + rule + " }", resources, Input{Machines: machines(), Manager: "pacemaker"}, nil},
+		{"decided", "balance 101;\ncluster pacemaker;\ndefault { " + rule + " }", resources, Input{Machines: machines()}, nil},
+		{"a VM that Pacemaker has not", "balance 7x;\ndefault { " + rule + " }", resources, Input{Machines: machines(), Where: "Pacemaker's configuration"}, []string{`error lbvm.conf:1:9 [] [] Pacemaker's configuration has no VM "7x"`}},
 		{"lost in the file", "balance 101;\n101 { algorithm { migrate(); }\n", resources, Input{Machines: machines()}, []string{"error lbvm.conf:2:"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ func (in Input) health(f *conf.File) []conf.Diagnostic {
 	for _, m := range in.Machines {
 		fail := func(key, hint, format string, args ...any) {
 			d := at(f, "balance", conf.Error, hint, format, args...)
-			d.Text = m.VMType + ":" + m.VM + " in cluster.conf: " + key + ": " + d.Text
+			d.Text = m.VMType + ":" + m.VM + " in " + in.where() + ": " + key + ": " + d.Text
 			out = append(out, d)
 		}
 		if !slices.Contains(agents(), m.VMType) {

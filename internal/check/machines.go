@@ -29,7 +29,7 @@ func (in Input) machines(f *conf.File, diags []conf.Diagnostic, whole bool) []co
 	for _, item := range items(f) {
 		s, err := in.find(item.Text)
 		if err != nil {
-			say(item.Span, conf.Error, "take it out, or name the VM as cluster.conf does: NAME, TYPE:NAME or its service", "%v: it is not balanced", err)
+			say(item.Span, conf.Error, "take it out, or name the VM as "+in.where()+" does: NAME, TYPE:NAME or its service", "%v: it is not balanced", err)
 			continue
 		}
 		id := s.VMType + ":" + s.VM
@@ -81,7 +81,7 @@ func (in Input) neighbours(f *conf.File) (out []conf.Diagnostic) {
 		for _, item := range st.Items {
 			s, err := in.find(item.Text)
 			if err != nil {
-				out = append(out, diagnostic(f, item.Span, conf.Error, "name the VM as cluster.conf does: NAME, TYPE:NAME or its service", "%v: %s means nothing for it", err, key))
+				out = append(out, diagnostic(f, item.Span, conf.Error, "name the VM as "+in.where()+" does: NAME, TYPE:NAME or its service", "%v: %s means nothing for it", err, key))
 				continue
 			}
 			if other, is := holds[s.ID]; is && key == "apart" {
@@ -126,7 +126,7 @@ func (in Input) find(word string) (cluster.Service, error) {
 			return cluster.Service{}, fmt.Errorf("%q may be %s:%s or %s:%s", word, found[0].VMType, found[0].VM, found[1].VMType, found[1].VM)
 		}
 	}
-	return cluster.Service{}, fmt.Errorf("cluster.conf has no VM %q", word)
+	return cluster.Service{}, fmt.Errorf("%s has no VM %q", in.where(), word)
 }
 
 // listed tells whether a VM, TYPE:NAME, stands in balance.

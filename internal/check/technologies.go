@@ -29,7 +29,7 @@ func (in Input) technologies(f *conf.File) []conf.Diagnostic {
 		}
 		asked[name] = true
 		if err := in.Technology(name); err != nil {
-			out = append(out, at(f, "balance", conf.Error, "mend it with lbm exec check "+name+", on each node", "the technology %q of %s in cluster.conf: %v", name, m.VM, err))
+			out = append(out, at(f, "balance", conf.Error, "mend it with lbm exec check "+name+", on each node", "the technology %q of %s in %s: %v", name, m.VM, in.where(), err))
 		}
 	}
 	return out

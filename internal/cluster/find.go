@@ -1,9 +1,12 @@
 package cluster
 
 import (
+	"os"
+
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/run"
+	lbvmconf "github.com/lbvm/lbvm/pkg/balance/conf"
 )
 
 // The managers by name, as lbvm.conf's statement `cluster` says them.
@@ -12,17 +15,49 @@ const (
 	NamePacemaker = "pacemaker"
 )
 
-// Kind tells which manager this node has: what is named, or else Pacemaker where crm_mon is installed and clustat is not.
+// Kind tells which manager this node has: what is named; else the one whose tools are installed, by clustat and crm_mon. In
+// doubt, with both or none of them, it is what lbvm.conf's statement `cluster` says, else rgmanager where there is a
+// cluster.conf, without which it cannot run, or no crm_mon.
 func Kind(h host.Host, named string) string {
 	if named != "" {
 		return named
 	}
-	if _, ok := h.Has("clustat"); !ok {
-		if _, ok := h.Has("crm_mon"); ok {
+	if kind := Installed(h); kind != "" {
+		return kind
+	}
+	if named = word(h); named != "" {
+		return named
+	}
+	if _, ok := h.Has("crm_mon"); ok {
+		if _, err := os.Lstat(h.Path(host.ClusterXML)); os.IsNotExist(err) {
 			return NamePacemaker
 		}
 	}
 	return NameRGManager
+}
+
+// Installed is the manager whose tools are on this node; "" in doubt: both or none are.
+func Installed(h host.Host) string {
+	_, clustat := h.Has("clustat")
+	_, crmMon := h.Has("crm_mon")
+	switch {
+	case clustat && !crmMon:
+		return NameRGManager
+	case crmMon && !clustat:
+		return NamePacemaker
+	}
+	return ""
+}
+
+// word is the administrator's word in lbvm.conf; "" where there is none, or it cannot be read. The file may lie on a share
+// that is away: it is read only in doubt.
+func word(h host.Host) string {
+	src, err := os.ReadFile(h.Path(host.ConfFile))
+	if err != nil {
+		return ""
+	}
+	f, _ := lbvmconf.Examine(host.ConfFile, src)
+	return f.Cluster
 }
 
 // Of is this node's manager. named is the administrator's word, "" if it is to be found out.

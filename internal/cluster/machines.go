@@ -35,6 +35,11 @@ func Configured(ctx context.Context, h host.Host, r run.Runner, named string) (C
 	if err != nil {
 		return Configuration{}, err
 	}
+	return ConfigurationOf(d), nil
+}
+
+// ConfigurationOf is what a cluster.conf says.
+func ConfigurationOf(d *ccs.Document) Configuration {
 	c := Configuration{Kind: NameRGManager, Name: d.ClusterName(), Machines: Machines(d), Document: d}
 	for _, n := range d.Nodes() {
 		c.Nodes = append(c.Nodes, n.Name)
@@ -44,7 +49,7 @@ func Configured(ctx context.Context, h host.Host, r run.Runner, named string) (C
 			c.Balancer = s.ID()
 		}
 	}
-	return c, nil
+	return c
 }
 
 // balancerType is the type of the balancer's resource.

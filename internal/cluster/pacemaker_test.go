@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
@@ -398,14 +401,33 @@ func TestPacemakerOld(t *testing.T) {
 	}
 }
 
+// Which manager there is is found out by its tools; lbvm.conf decides in doubt, and is not looked at otherwise.
 func TestOf(t *testing.T) {
 	for _, x := range []struct {
-		named, programs, want string
+		named, programs, conf string
+		file                  bool // there is a cluster.conf
+		want                  string
 	}{
-		{"", "clustat", NameRGManager}, {"", "crm_mon", NamePacemaker}, {"", "clustat crm_mon", NameRGManager}, {"", "cat", NameRGManager},
-		{NamePacemaker, "clustat", NamePacemaker}, {NameRGManager, "crm_mon", NameRGManager},
+		{"", "clustat", "", true, NameRGManager}, {"", "crm_mon", "", true, NamePacemaker}, {"", "cat", "", true, NameRGManager},
+		{NamePacemaker, "clustat", "", true, NamePacemaker}, {NameRGManager, "crm_mon", "", true, NameRGManager},
+		{"", "clustat crm_mon", "", true, NameRGManager}, {"", "clustat crm_mon", "", false, NamePacemaker}, {"", "clustat", "", false, NameRGManager},
+		{"", "clustat crm_mon", "cluster pacemaker;", true, NamePacemaker}, {"", "clustat crm_mon", "cluster rgmanager;", false, NameRGManager},
+		{"", "cat", "cluster pacemaker;", true, NamePacemaker}, {"", "clustat crm_mon", "cluster heartbeat;", true, NameRGManager},
+		{"", "clustat", "cluster pacemaker;", true, NameRGManager}, {"", "crm_mon", "cluster rgmanager;", true, NamePacemaker},
+		{"", "clustat crm_mon", "balance 1;\ninterval 5;\ncluster pacemaker;\n1 {", true, NamePacemaker}, // whatever else is wrong with it
 	} {
 		w := newWorld(t, strings.Fields(x.programs)...)
+		for path, text := range map[string]string{host.ConfFile: x.conf, host.ClusterXML: "<cluster/>"} {
+			if text == "" || path == host.ClusterXML && !x.file {
+				if err := os.Remove(w.h.Path(path)); err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if err := errors.Join(os.MkdirAll(filepath.Dir(w.h.Path(path)), 0o755), os.WriteFile(w.h.Path(path), []byte(text), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if got := Kind(w.h, x.named); got != x.want {
 			t.Errorf("%+v: %s", x, got)
 		}

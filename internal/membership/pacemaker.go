@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 
@@ -10,11 +11,17 @@ import (
 	"github.com/lbvm/lbvm/internal/run"
 )
 
-// Of finds out which cluster this node belongs to: CMAN where cman_tool is installed, Pacemaker where only crm_mon is. It
-// looks when it is asked for the first time: an ordinary status check never asks.
+// Of finds out which cluster this node belongs to: CMAN where cman_tool is installed, Pacemaker where only crm_mon is, or
+// there is no cluster.conf, without which cman cannot run. It looks when it is asked for the first time: an ordinary status
+// check never asks.
 func Of(h host.Host, q run.Runner) Membership {
 	return later{sync.OnceValue(func() Membership {
-		if _, ok := h.Has("cman_tool"); !ok {
+		_, cman := h.Has("cman_tool")
+		if cman {
+			_, err := os.Lstat(h.Path(host.ClusterXML))
+			cman = !os.IsNotExist(err)
+		}
+		if !cman {
 			if _, ok := h.Has("crm_mon"); ok {
 				return Pacemaker(h, q)
 			}

@@ -110,9 +110,16 @@ func TestPacemakerNeedsEveryWord(t *testing.T) {
 func TestOf(t *testing.T) {
 	for _, c := range []struct {
 		programs []string
+		file     bool // there is a cluster.conf, without which cman cannot run
 		cman     bool
-	}{{[]string{"cman_tool"}, true}, {[]string{"cman_tool", "crm_mon"}, true}, {[]string{"crm_mon"}, false}, {nil, true}} {
+	}{{[]string{"cman_tool"}, false, true}, {[]string{"cman_tool", "crm_mon"}, true, true}, {[]string{"cman_tool", "crm_mon"}, false, false}, {[]string{"crm_mon"}, true, false}, {nil, false, true}} {
 		q, _ := newTools(t, c.programs, nil)
+		if c.file {
+			path := hostAt(t, q.root).Path(host.ClusterXML)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("<cluster/>"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, ok := Of(hostAt(t, q.root), q).(later).is().(*cman); ok != c.cman {
 			t.Errorf("%q: cman %v", c.programs, ok)
 		}

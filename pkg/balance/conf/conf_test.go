@@ -421,6 +421,19 @@ func TestLogsPush(t *testing.T) {
 	}
 }
 
+func TestClusterManager(t *testing.T) {
+	for text, want := range map[string]string{"": "", "cluster pacemaker;": "pacemaker", "cluster rgmanager;": "rgmanager"} {
+		if f := mustParse(t, text); f.Cluster != want {
+			t.Errorf("%q: %q", text, f.Cluster)
+		}
+	}
+	for _, text := range []string{"cluster heartbeat;", "cluster;", "cluster pacemaker rgmanager;", "cluster pacemaker; cluster pacemaker;"} {
+		if f, diags := Parse("x", []byte(text)); f != nil || len(diags) != 1 {
+			t.Errorf("%q: %+v", text, diags)
+		}
+	}
+}
+
 func TestRailsAndNeighbours(t *testing.T) {
 	f, diags := Parse("lbvm.conf", []byte("balance 1, 2; rail cycle-guard off;\nrail cycle-guard on; apart 1, xen:2;\napart 3, 4; together 5, 6, 7;\n1 { rail settling off; algorithm relief; }\n"))
 	if f == nil || len(diags) > 0 {

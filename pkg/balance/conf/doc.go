@@ -74,6 +74,7 @@ type File struct {
 
 	Paths          Paths
 	Virtualization string
+	Cluster        string   // which cluster manager it is, where a node has the tools of both: one of Clusters; "" is not said
 	Balance        []string // as written: 201, centos1 or openvz:201
 	Interval       time.Duration
 	Stale          time.Duration
@@ -97,6 +98,9 @@ const (
 	DefaultSettle    = 2 // intervals
 	DefaultCooldown  = 30 * time.Minute
 )
+
+// Clusters are the cluster managers that the statement cluster may name.
+func Clusters() []string { return []string{"rgmanager", "pacemaker"} }
 
 // Statement is the statement of that key.
 func (f *File) Statement(key string) (Statement, bool) {

@@ -12,7 +12,7 @@ import (
 
 // keys are the statements of lbvm.conf.
 func keys() []string {
-	return []string{"sharedstorage", "resources", "logdir", "virtualization", "balance", "interval", "stale", "settle", "cooldown", "rail", "apart", "together", "logs", "notify", "metrics"}
+	return []string{"sharedstorage", "resources", "logdir", "virtualization", "balance", "interval", "stale", "settle", "cooldown", "rail", "apart", "together", "logs", "notify", "metrics", "cluster"}
 }
 
 // Parse reads lbvm.conf. The File is nil if one of the diagnostics is an error: half a configuration decides nothing.
@@ -239,6 +239,11 @@ func (p *mainParser) settings() {
 			}
 		case "metrics":
 			f.Paths.Metrics = p.path(s)
+		case "cluster":
+			if f.Cluster = s.Value.Text; !slices.Contains(Clusters(), f.Cluster) {
+				f.Cluster = ""
+				p.Fail(s.Value.Span, "write cluster rgmanager; or cluster pacemaker; or leave it out: it is found out", "cluster names the cluster manager, and %q is none", s.Value.Text)
+			}
 		}
 	}
 	if f.Stale < f.Interval {
