@@ -27,7 +27,7 @@ const startLimit = 6 * time.Minute
 
 // adopter takes VMs in on this node.
 func (w world) adopter(c *cli.Context) (adopt.Adopter, error) {
-	id, shared, err := w.place()
+	id, shared, err := w.place(c.Context)
 	if err == nil && shared == "" {
 		err = refused(fmt.Errorf("%w: there is nowhere to move a VM to", host.ErrNotShared))
 	}

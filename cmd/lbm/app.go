@@ -37,6 +37,7 @@ type world struct {
 	wait           clock.Clock // for waiting
 	run            run.Runner
 	self           string // this program, for what may hang; "" does it in this process
+	share          *share // what is known of the shared storage; nil asks for nothing
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	terminal       bool         // a person reads stderr
@@ -46,6 +47,7 @@ type world struct {
 
 // app is the command line.
 func (w world) app() *cli.App {
+	w.share = &share{}
 	app := &cli.App{
 		Name: "lbm", Usage: "manage the load balancer of virtual machines",
 		Version: host.Version(), EnableBashCompletion: true,
@@ -138,6 +140,7 @@ func (w world) app() *cli.App {
 		c.OnUsageError = usageError
 	}
 	w.completes(app.Commands)
+	w.sharing(app.Commands)
 	term.PlainFlags(app.Flags, app.Commands)
 	return app
 }
@@ -181,7 +184,10 @@ func wantsJSON(c *cli.Context) (bool, error) {
 func (w world) manager() cluster.Manager { return cluster.Of(w.host, w.run, w.clock, "") }
 
 // configuration reads lbvm.conf; what is wrong with it is printed.
-func (w world) configuration() (*conf.File, error) {
+func (w world) configuration(ctx context.Context) (*conf.File, error) {
+	if err := w.answers(ctx); err != nil {
+		return nil, err
+	}
 	src, err := os.ReadFile(w.host.Path(host.ConfFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, w.missing(err)

@@ -101,7 +101,7 @@ func (w world) rules(ctx context.Context) (ccs.Rules, error) {
 }
 
 // sharedLock is the lock by which the nodes keep out of each other's edits of cluster.conf.
-func (w world) sharedLock() ([]string, error) {
+func (w world) sharedLock(ctx context.Context) ([]string, error) {
 	id, err := w.host.Identity()
 	if errors.Is(err, host.ErrNoIdentity) {
 		return nil, nil // before lbm init there is no storage to share a lock on
@@ -109,7 +109,7 @@ func (w world) sharedLock() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := w.host.SharedDir(id)
+	dir, err := w.sharedDir(ctx, id)
 	if errors.Is(err, host.ErrNotShared) {
 		return nil, nil
 	}

@@ -54,7 +54,7 @@ func (w world) edit(c *cli.Context, make func(*ccs.Document) (edition, error)) e
 	}
 	var lock []string
 	if own {
-		if lock, err = w.sharedLock(); err != nil {
+		if lock, err = w.sharedLock(c.Context); err != nil {
 			return cli.Exit(fmt.Sprintf("%v; nothing was changed", err), exitRefused)
 		}
 	}

@@ -250,7 +250,7 @@ func (p *publication) await(c *cli.Context, version uint64, since time.Time) err
 	id, err := w.host.Identity()
 	shared := ""
 	if err == nil {
-		shared, err = w.host.SharedDir(id)
+		shared, err = w.sharedDir(c.Context, id)
 	}
 	var left []string
 	for _, m := range st.Members {

@@ -138,7 +138,7 @@ func (w world) check(ctx context.Context, files checkFiles, asJSON bool) error {
 func (w world) lost(ctx context.Context, files checkFiles) ([]string, error) {
 	id, err := w.host.Identity()
 	if err == nil {
-		_, err = w.host.SharedDir(id)
+		_, err = w.sharedDir(ctx, id)
 	}
 	if !errors.Is(err, host.ErrNotShared) {
 		return nil, nil // what else may be wrong with it is said by who needs it

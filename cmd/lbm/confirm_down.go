@@ -46,7 +46,7 @@ func (w world) confirmDownCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			a, err := w.amender("lbm confirm-down", true)
+			a, err := w.amender(c.Context, "lbm confirm-down", true)
 			if err != nil {
 				return err
 			}

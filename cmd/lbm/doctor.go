@@ -47,8 +47,7 @@ func (w world) doctorCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("touch") {
-				_, _, err := w.place()
-				return err
+				return w.touch(c.Context)
 			}
 			return w.doctor(c, asJSON)
 		},

@@ -82,7 +82,7 @@ type evacuation struct {
 
 func (w world) evacuate(c *cli.Context, node string, o fleetOptions) error {
 	ctx := c.Context
-	f, err := w.fleet()
+	f, err := w.fleet(ctx)
 	if err != nil {
 		return err
 	}

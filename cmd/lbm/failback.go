@@ -62,7 +62,10 @@ func (w world) failbackCommand() *cli.Command {
 
 func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 	ctx := c.Context
-	f, err := w.fleet()
+	if c.Bool("shutdown") {
+		w.share = nil // after a boot it waits until the share is there, however long that takes
+	}
+	f, err := w.fleet(ctx)
 	if err != nil {
 		return err
 	}
@@ -174,7 +177,10 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 
 // openNode takes back that nothing is sent to a node, and moves nothing.
 func (w world) openNode(c *cli.Context, node string) error {
-	f, err := w.fleet()
+	if c.Bool("shutdown") {
+		w.share = nil // as failback
+	}
+	f, err := w.fleet(c.Context)
 	if err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func TestFailbackOfABootGivesUp(t *testing.T) {
 // The end of a failback writes nothing over a note that another has written.
 func TestFailbackEndsWithTheNoteThatIsThere(t *testing.T) {
 	b, shared := evacuated(t)
-	f, err := b.fleet()
+	f, err := b.fleet(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,12 +35,12 @@ type fleet struct {
 	told map[string]bool
 }
 
-func (w world) fleet() (*fleet, error) {
-	id, shared, err := w.place()
+func (w world) fleet(ctx context.Context) (*fleet, error) {
+	id, shared, err := w.place(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{w: w, id: id, shared: shared, mover: w.mover(id, shared), opens: map[string]bool{}, told: map[string]bool{}}
+	f := &fleet{w: w, id: id, shared: shared, mover: w.mover(ctx, id, shared), opens: map[string]bool{}, told: map[string]bool{}}
 	f.mover.Waiting = nil // of several at a time nobody could tell who waits
 	return f, nil
 }

@@ -37,21 +37,44 @@ func (g ground) request(why string) move.Request {
 }
 
 // place finds this node's cluster and its shared storage.
-func (w world) place() (host.Identity, string, error) {
+func (w world) place(ctx context.Context) (host.Identity, string, error) {
 	id, err := w.host.Identity()
 	if err != nil {
 		return id, "", refused(err)
 	}
-	shared, err := w.host.SharedDir(id)
-	if err != nil && !errors.Is(err, host.ErrNotShared) {
-		return id, "", refused(err)
+	shared, err := w.sharedDir(ctx, id)
+	switch {
+	case err == nil || errors.Is(err, host.ErrNotShared):
+		return id, shared, nil
+	case ctx.Err() != nil:
+		return id, "", cli.Exit("interrupted: nothing was changed", exitInterrupted)
 	}
-	return id, shared, nil
+	return id, "", refused(err)
+}
+
+// readVM is onVM for what shows a VM while the shared storage does not answer: there is nothing in ground by which it is moved.
+func (w world) readVM(c *cli.Context, do func(g ground, asJSON bool) error) error {
+	if c.NArg() != 1 {
+		return tooMany(c, "lbm "+c.Command.Name+" needs a VM")
+	}
+	asJSON, err := wantsJSON(c)
+	if err != nil {
+		return err
+	}
+	st, err := w.manager().Status(c.Context)
+	if err != nil {
+		return err
+	}
+	g := ground{}
+	if g.svc, err = resolve(st, c.Args().First()); err != nil {
+		return refused(err)
+	}
+	return do(g, asJSON)
 }
 
 // ground finds the VM that a person names, and all that is needed to ask for its move.
 func (w world) ground(ctx context.Context, vm string) (ground, error) {
-	id, shared, err := w.place()
+	id, shared, err := w.place(ctx)
 	if err != nil {
 		return ground{}, err
 	}
@@ -66,15 +89,15 @@ func (w world) ground(ctx context.Context, vm string) (ground, error) {
 	if g.svc, err = resolve(st, vm); err != nil {
 		return g, refused(err)
 	}
-	g.mover = w.mover(id, shared)
+	g.mover = w.mover(ctx, id, shared)
 	return g, nil
 }
 
 // mover asks for moves.
-func (w world) mover(id host.Identity, shared string) move.Mover {
+func (w world) mover(ctx context.Context, id host.Identity, shared string) move.Mover {
 	members := membership.Of(w.host, w.run)
 	return move.Mover{Manager: w.manager(), Shared: shared, Clock: w.clock, Wait: w.wait, Log: w.quiet(), Waiting: w.progress(),
-		Fresh: w.fresh(), Journal: w.journal(id),
+		Fresh: w.fresh(ctx), Journal: w.journal(id),
 		Gone: func(ctx context.Context, node, boot string, left bool) (bool, error) {
 			return membership.Gone(ctx, members, shared, node, boot, left)
 		}}
@@ -110,8 +133,8 @@ func (w world) onVM(c *cli.Context, do func(g ground, asJSON bool) error) error 
 }
 
 // amender changes hand-off records for a command. Without shared storage there are none.
-func (w world) amender(by string, dry bool) (amend.Amender, error) {
-	id, shared, err := w.place()
+func (w world) amender(ctx context.Context, by string, dry bool) (amend.Amender, error) {
+	id, shared, err := w.place(ctx)
 	if err == nil && shared == "" {
 		err = refused(fmt.Errorf("%w: there are no hand-off records", host.ErrNotShared))
 	}

@@ -33,7 +33,7 @@ func (w world) handoffCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			id, shared, err := w.place()
+			id, shared, err := w.place(c.Context)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,7 +37,7 @@ func (w world) historyCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return w.history(c.Args().First(), c.Duration("since"), asJSON)
+			return w.history(c.Context, c.Args().First(), c.Duration("since"), asJSON)
 		},
 	}
 }
@@ -56,12 +57,16 @@ type happening struct {
 	Why     string    `json:"why"`
 }
 
-func (w world) history(vm string, since time.Duration, asJSON bool) error {
+func (w world) history(ctx context.Context, vm string, since time.Duration, asJSON bool) error {
 	id, err := w.host.Identity()
 	if err != nil {
 		return err
 	}
-	if _, err := w.host.SharedDir(id); err != nil && !errors.Is(err, host.ErrNotShared) {
+	_, err = w.sharedDir(ctx, id)
+	switch {
+	case errors.Is(err, errHangs):
+		return cli.Exit(fmt.Sprintf("%v: the journals are there; lbm blackbox tells what this node's agents did", err), exitUnknown)
+	case err != nil && !errors.Is(err, host.ErrNotShared):
 		return err // an empty history would be a false one
 	}
 	all := []happening{}

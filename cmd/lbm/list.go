@@ -26,7 +26,8 @@ func (w world) listCommand() *cli.Command {
 		Description: "STATE is the cluster manager's word. HANDOFF is the record on the shared storage, the truth about\n" +
 			"where the VM is; it says `running NODE` in quiet times. RULE tells which block of lbvm.conf decides\n" +
 			"for the VM, or - where the balancer leaves it alone.\n\n" +
-			"   lbm list\n   lbm list -o json",
+			"   lbm list\n   lbm list -o json\n\n" +
+			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 4 the shared storage does not answer:\nshown is what is known without it.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -63,11 +64,16 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	file, err := w.configuration()
-	if err != nil {
+	hangs := w.answers(ctx)
+	if hangs != nil && !errors.Is(hangs, errHangs) {
+		return hangs
+	}
+	w.hung(hangs)
+	file, err := w.configuration(ctx)
+	if err != nil && hangs == nil {
 		fmt.Fprintln(w.stderr, "lbm:", err)
 	}
-	records := w.records(err)
+	records := w.records(ctx, err)
 	rows := []listed{}
 	for _, s := range st.Services {
 		if s.VM == "" {
@@ -84,11 +90,18 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 		}
 		rows = append(rows, r)
 	}
+	var end error
+	if hangs != nil {
+		end = cli.Exit("", exitUnknown)
+	}
 	if asJSON {
-		return term.JSON(w.stdout, struct {
+		if err := term.JSON(w.stdout, struct {
 			Quorate bool     `json:"quorate"`
 			VMs     []listed `json:"vms"`
-		}{st.Quorate, rows})
+		}{st.Quorate, rows}); err != nil {
+			return err
+		}
+		return end
 	}
 	var cells [][]string
 	for _, r := range rows {
@@ -112,7 +125,7 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 	if !st.Quorate {
 		fmt.Fprintln(w.stdout, "\nThe cluster has no quorum: nothing is moved.")
 	}
-	return nil
+	return end
 }
 
 func text(s *string) string {
@@ -123,7 +136,7 @@ func text(s *string) string {
 }
 
 // records reads hand-off records, where there is a shared storage. What was said already is not said again.
-func (w world) records(said error) func(cluster.Service) *string {
+func (w world) records(ctx context.Context, said error) func(cluster.Service) *string {
 	none := func(cluster.Service) *string { return nil }
 	say := func(err error) {
 		if said == nil || said.Error() != err.Error() {
@@ -135,7 +148,7 @@ func (w world) records(said error) func(cluster.Service) *string {
 		say(err)
 		return none
 	}
-	shared, err := w.host.SharedDir(id)
+	shared, err := w.sharedDir(ctx, id)
 	if errors.Is(err, host.ErrNotShared) {
 		return none
 	}
@@ -181,7 +194,10 @@ func ruleOf(f *conf.File, st cluster.Status, s cluster.Service) *string {
 func (w world) listBalanced(ctx context.Context) error {
 	ctx, cancel := w.wait.WithTimeout(ctx, statusLimit)
 	defer cancel()
-	file, err := w.configuration()
+	file, err := w.configuration(ctx)
+	if errors.Is(err, errHangs) {
+		return cli.Exit(fmt.Sprintf("%v: which VMs are balanced is not known; lbm list tells where all are", err), exitUnknown)
+	}
 	if err != nil {
 		return err
 	}

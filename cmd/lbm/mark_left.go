@@ -34,7 +34,8 @@ func (w world) markLeftCommand() *cli.Command {
 				return err
 			}
 			dry := c.Bool("dry-run")
-			a, err := w.amender("lbm mark-left", dry)
+			w.share = nil // a node that leaves waits for the share: others must know what stays here
+			a, err := w.amender(c.Context, "lbm mark-left", dry)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -52,10 +53,10 @@ func (w world) migrateCommand() *cli.Command {
 }
 
 // fresh is how old the facts of a node may be: two runs of lblog. 0, the mover's own measure, where lbvm.conf does not tell.
-func (w world) fresh() time.Duration {
-	file, err := w.configuration()
+func (w world) fresh(ctx context.Context) time.Duration {
+	file, err := w.configuration(ctx)
 	if err != nil {
-		if !errors.Is(err, errNoConfig) {
+		if !errors.Is(err, errNoConfig) && !errors.Is(err, errHangs) { // which is said already
 			fmt.Fprintln(w.stderr, "lbm:", err)
 		}
 		return 0

@@ -125,7 +125,7 @@ func (g *growth) look(ctx context.Context) error {
 		return err
 	}
 	g.doc, g.steps = doc, nil
-	if g.id, g.shared, err = w.place(); err != nil && !errors.Is(err, host.ErrNoIdentity) {
+	if g.id, g.shared, err = w.place(ctx); err != nil && !errors.Is(err, host.ErrNoIdentity) {
 		return err
 	}
 	if strings.EqualFold(g.name, g.id.Member) {

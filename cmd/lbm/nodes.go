@@ -21,7 +21,7 @@ func (w world) nodesCommand() *cli.Command {
 			"VERSIONS are what lblog has published: of a resource the newest value that is not stale. NOTE says why\n" +
 			"nothing is sent to a node.\n\n" +
 			"   lbm nodes\n   lbm nodes -o json\n\n" +
-			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 3 this node is in no cluster.",
+			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 3 this node is in no cluster,\n4 the shared storage does not answer: shown is what is known without it.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -102,11 +102,15 @@ func (w world) nodes(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	rows := s.memberRows()
+	w.hung(s.hangs)
 	if asJSON {
-		return term.JSON(w.stdout, struct {
+		if err := term.JSON(w.stdout, struct {
 			Quorate bool        `json:"quorate"`
 			Nodes   []memberRow `json:"nodes"`
-		}{s.st.Quorate, rows})
+		}{s.st.Quorate, rows}); err != nil {
+			return err
+		}
+		return s.unseen()
 	}
 	w.doubts(s)
 	if err := w.memberTable(s, rows); err != nil {
@@ -115,7 +119,14 @@ func (w world) nodes(ctx context.Context, asJSON bool) error {
 	if !s.st.Quorate {
 		fmt.Fprintln(w.stdout, "\nThe cluster has no quorum: nothing is moved.")
 	}
-	return nil
+	return s.unseen()
+}
+
+// hung says at the top what is not to be seen.
+func (w world) hung(err error) {
+	if err != nil {
+		fmt.Fprintf(w.stderr, "lbm: %v; this is what is known without it:\n", err)
+	}
 }
 
 func (w world) doubts(s *scene) {

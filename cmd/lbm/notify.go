@@ -49,7 +49,7 @@ type notified struct {
 }
 
 func (w world) notify(ctx context.Context, test bool, event string, asJSON bool) error {
-	file, err := w.configuration()
+	file, err := w.configuration(ctx)
 	if err != nil {
 		return err
 	}

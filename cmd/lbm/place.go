@@ -84,7 +84,7 @@ func (w world) placeVM(c *cli.Context, g ground, asJSON bool) error {
 
 // best finds the best node for the VM of g that check does not refuse.
 func (w world) best(ctx context.Context, g ground, wish balance.Wish, check func(target string) error) (balance.Decision, error) {
-	f, err := w.fleet()
+	f, err := w.fleet(ctx)
 	if err != nil {
 		return balance.Decision{}, err
 	}

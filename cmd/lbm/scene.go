@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
@@ -27,37 +29,47 @@ type scene struct {
 	file   *conf.File
 	logs   *balance.Logs
 	doubts []string
+	hangs  error // the shared storage does not answer: of what lies there nothing is known
 }
 
 func (w world) scene(ctx context.Context) (*scene, error) {
-	id, shared, err := w.place()
+	s := &scene{at: w.clock.Now(), facts: map[string]host.Facts{}, closed: map[string]string{}}
+	err := w.answers(ctx)
+	if errors.Is(err, errHangs) {
+		s.hangs = err
+		s.id, err = w.host.Identity()
+	} else {
+		s.id, s.shared, err = w.place(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
-	s := &scene{at: w.clock.Now(), id: id, shared: shared, facts: map[string]host.Facts{}, closed: map[string]string{}}
 	if s.st, err = w.manager().Status(ctx); errors.Is(err, cluster.ErrNoStates) {
 		s.doubts = append(s.doubts, err.Error())
 	} else if err != nil {
 		return nil, err
 	}
 	for _, m := range s.st.Members {
-		if shared == "" {
+		if s.shared == "" {
 			break
 		}
-		f, err := host.ReadFacts(shared, m.Name)
+		f, err := host.ReadFacts(s.shared, m.Name)
 		if err == nil {
 			s.facts[m.Name] = f
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			s.doubts = append(s.doubts, err.Error())
 		}
-		why, err := host.Closed(shared, m.Name)
+		why, err := host.Closed(s.shared, m.Name)
 		if err != nil {
 			why = err.Error()
 			s.doubts = append(s.doubts, why)
 		}
 		s.closed[m.Name] = why
 	}
-	if s.file, err = w.configuration(); err != nil {
+	if s.hangs != nil {
+		return s, nil
+	}
+	if s.file, err = w.configuration(ctx); err != nil {
 		s.doubts = append(s.doubts, err.Error())
 		return s, nil
 	}
@@ -108,8 +120,27 @@ func (s *scene) guests(node string) (n int) {
 	return n
 }
 
+// moves are those of the journal since then.
+func (w world) moves(s *scene, since time.Time) ([]balance.Move, error) {
+	if s.hangs != nil {
+		return nil, nil
+	}
+	return w.journal(s.id).Since(since)
+}
+
+// unseen ends a command that has shown what is known without the shared storage.
+func (s *scene) unseen() error {
+	if s.hangs == nil {
+		return nil
+	}
+	return cli.Exit("", exitUnknown)
+}
+
 // lastPass is when the balancer decided last, on any node; the zero time where it never did.
 func (w world) lastPass(s *scene) (time.Time, error) {
+	if s.hangs != nil {
+		return time.Time{}, nil
+	}
 	at, _, err := balance.LastView(filepath.Join(w.host.Path(s.id.LogDir), balance.PassesName), s.at.Add(time.Second))
 	return at, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,10 +24,13 @@ func (w world) showCommand() *cli.Command {
 			"it now, the nodes that it could go to as lbm migrate would rank them, whether each sees its configuration\n" +
 			"and disks, what cluster.conf says of it, and its last moves.\n\n" +
 			"   lbm show 101\n   lbm show xen:web1 -o json\n\n" +
-			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 3 there is no such VM.",
+			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 3 there is no such VM,\n4 the shared storage does not answer: shown is what is known without it.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
-			return w.onVM(c, func(g ground, asJSON bool) error { return w.showVM(c.Context, g, asJSON) })
+			if err := w.answers(c.Context); !errors.Is(err, errHangs) {
+				return w.onVM(c, func(g ground, asJSON bool) error { return w.showVM(c.Context, g, asJSON) })
+			}
+			return w.readVM(c, func(g ground, asJSON bool) error { return w.showVM(c.Context, g, asJSON) })
 		},
 	}
 }
@@ -41,7 +45,7 @@ type shownVM struct {
 	LastOwner  *string           `json:"last_owner"`
 	Since      *time.Time        `json:"since"`
 	Beside     []string          `json:"beside"` // other VMs of its service
-	Passes     string            `json:"passes"` // how a move would pass it: live, image, cold
+	Passes     *string           `json:"passes"` // how a move would pass it: live, image, cold
 	Handoff    *string           `json:"handoff"`
 	Image      *string           `json:"image"` // of its memory
 	Mem        *int64            `json:"mem_bytes"`
@@ -77,9 +81,13 @@ func (w world) showVM(ctx context.Context, g ground, asJSON bool) error {
 	}
 	v := g.svc
 	out := shownVM{VM: g.ref(), Service: v.ID, State: v.State.String(), Frozen: v.Frozen, Owner: known(v.Owner), LastOwner: known(v.LastOwner), Since: some(v.Since),
-		Beside: []string{}, Passes: g.mover.Kind(v), Rails: []explainedVeto{}, Apart: s.group(g, func() [][]string { return s.file.Apart }),
+		Beside: []string{}, Rails: []explainedVeto{}, Apart: s.group(g, func() [][]string { return s.file.Apart }),
 		Together: s.group(g, func() [][]string { return s.file.Together }), Candidates: []candidateRow{}, Ready: []readyRow{}, Params: map[string]string{}, Moves: []happening{}}
 	maps.Copy(out.Params, v.Params)
+	if s.hangs == nil {
+		out.Passes = known(g.mover.Kind(v))
+	}
+	w.hung(s.hangs)
 	for _, x := range s.st.Services {
 		if x.ID == v.ID && x.VM != "" && (x.VM != v.VM || x.VMType != v.VMType) {
 			out.Beside = append(out.Beside, x.VMType+":"+x.VM)
@@ -100,7 +108,9 @@ func (w world) showVM(ctx context.Context, g ground, asJSON bool) error {
 			}
 		}
 	}
-	w.decisionsOf(ctx, g, s, &out)
+	if s.hangs == nil {
+		w.decisionsOf(ctx, g, s, &out)
+	}
 	all, err := w.movesOf(s, g.ref())
 	if err != nil {
 		s.doubts = append(s.doubts, err.Error())
@@ -114,7 +124,7 @@ func (w world) showVM(ctx context.Context, g ground, asJSON bool) error {
 		return err
 	}
 	w.doubts(s)
-	return nil
+	return s.unseen()
 }
 
 // handoffWords is a record in a few words.
@@ -172,7 +182,7 @@ func (w world) decisionsOf(ctx context.Context, g ground, s *scene, out *shownVM
 			s.doubts = append(s.doubts, err.Error())
 		}
 	}
-	f, err := w.fleet()
+	f, err := w.fleet(ctx)
 	if err != nil {
 		s.doubts = append(s.doubts, err.Error())
 		return
@@ -205,7 +215,7 @@ func (w world) decisionsOf(ctx context.Context, g ground, s *scene, out *shownVM
 
 // movesOf are the last moves of a VM.
 func (w world) movesOf(s *scene, ref string) ([]happening, error) {
-	moves, err := w.journal(s.id).Since(s.at.Add(-30 * 24 * time.Hour))
+	moves, err := w.moves(s, s.at.Add(-30*24*time.Hour))
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +257,11 @@ func (w world) writeShown(s *scene, v shownVM) error {
 	if len(v.Beside) > 0 {
 		line("beside it", "%s, which go with it", strings.Join(v.Beside, ", "))
 	}
-	line("hand-off", "%s; a move passes it %s", orNothing(text(v.Handoff)), map[string]string{"live": "live", "image": "with its memory in an image", "cold": "cold: it boots anew"}[v.Passes])
+	if s.hangs == nil {
+		line("hand-off", "%s; a move passes it %s", orNothing(text(v.Handoff)), map[string]string{"live": "live", "image": "with its memory in an image", "cold": "cold: it boots anew"}[text(v.Passes)])
+	} else {
+		line("hand-off", "not known")
+	}
 	if v.Image != nil {
 		line("image", "%s", *v.Image)
 	}
@@ -260,8 +274,11 @@ func (w world) writeShown(s *scene, v shownVM) error {
 	}
 	line("uses", "%s", orNothing(strings.Join(uses, ", ")))
 	rule := "none: the balancer leaves it alone"
-	if v.Rule != nil {
+	switch {
+	case v.Rule != nil:
 		rule = *v.Rule
+	case s.file == nil:
+		rule = "not known"
 	}
 	line("rule", "%s", rule)
 	if v.Verdict != nil {
@@ -281,6 +298,9 @@ func (w world) writeShown(s *scene, v shownVM) error {
 		params = append(params, fmt.Sprintf("%s=%q", k, v.Params[k]))
 	}
 	line("params", "%s", strings.Join(params, " "))
+	if s.hangs != nil {
+		return nil
+	}
 	fmt.Fprintln(out)
 	var cells [][]string
 	for _, c := range v.Candidates {

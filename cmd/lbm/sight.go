@@ -33,7 +33,7 @@ func (w world) sight(ctx context.Context) *check.Sight {
 		}
 		return typ
 	}
-	shared, err := w.host.SharedDir(id)
+	shared, err := w.sharedDir(ctx, id)
 	switch {
 	case errors.Is(err, host.ErrNotShared):
 	case err != nil:

@@ -20,7 +20,8 @@ func (w world) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "the cluster at a glance, problems first",
 		Description: "Each problem stands on a line with what to do about it; behind them the cluster in a few lines. It asks\n" +
-			"the cluster manager once and reads the shared storage; lbm doctor looks at this node more closely.\n\n" +
+			"the cluster manager once and reads the shared storage, where that answers; lbm doctor looks at this node\n" +
+			"more closely.\n\n" +
 			"   lbm status\n   lbm status -o json\n   watch lbm status\n\n" +
 			"Exit codes: 0 no problem, 1 errors, or the cluster manager does not answer, 2 usage, 6 only warnings.",
 		Flags: []cli.Flag{outputFlag()},
@@ -86,7 +87,7 @@ func (w world) status(ctx context.Context, asJSON bool) error {
 			g.States[v.State.String()]++
 		}
 	}
-	moves, err := w.journal(s.id).Since(s.at.Add(-24 * time.Hour))
+	moves, err := w.moves(s, s.at.Add(-24*time.Hour))
 	if err != nil {
 		s.doubts = append(s.doubts, err.Error())
 	}
@@ -132,6 +133,9 @@ func (w world) status(ctx context.Context, asJSON bool) error {
 }
 
 func (s *scene) ofCluster() (out []problem) {
+	if s.hangs != nil {
+		out = append(out, problem{severe, "cluster", fmt.Sprintf("%v; below is what is known without it", s.hangs), "fence_tool ls; lbm doctor"})
+	}
 	if !s.st.Quorate {
 		out = append(out, problem{severe, "cluster", "the cluster has no quorum: no VM is started or moved", "bring the other nodes up; cman_tool status tells the votes"})
 	}

@@ -32,7 +32,7 @@ func (w world) takeCommand() *cli.Command {
 
 // take makes the record this node's.
 func (w world) take(c *cli.Context, g ground, asJSON bool) error {
-	a, err := w.amender("lbm take", true)
+	a, err := w.amender(c.Context, "lbm take", true)
 	if err != nil {
 		return err
 	}

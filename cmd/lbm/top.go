@@ -56,7 +56,7 @@ func (w world) topCommand() *cli.Command {
 				r := top.Reader{Host: w.host}
 				return top.Feed(c.Context, w.stdout, w.wait, every, func() (top.Snapshot, error) { return r.Read(w.clock.Now()) })
 			case asJSON || c.Bool("once") || !in || !out:
-				return w.topOnce(asJSON)
+				return w.topOnce(c.Context, asJSON)
 			}
 			return w.topLive(c.Context, every)
 		},
@@ -72,7 +72,10 @@ func (w world) onTerminal() (in, out bool) {
 	return is(w.stdin), is(w.stdout)
 }
 
-func (w world) topOnce(asJSON bool) error {
+func (w world) topOnce(ctx context.Context, asJSON bool) error {
+	if err := w.answers(ctx); err != nil {
+		return err
+	}
 	s, err := (&top.Reader{Host: w.host}).Read(w.clock.Now())
 	if err != nil {
 		return err

@@ -155,9 +155,13 @@ func (w world) whyView(ctx context.Context, doc *ccs.Document, svc cluster.Servi
 	if v.VM == "" || v.Shared == "" {
 		return v
 	}
-	shared, err := w.host.SharedDir(id)
-	if v.ShareErr = err; err == nil {
+	shared, err := w.sharedDir(ctx, id)
+	v.ShareErr, v.Hangs = err, errors.Is(err, errHangs)
+	switch {
+	case err == nil:
 		w.askRecords(ctx, &v, shared, w.host.Path(id.LogDir))
+	case v.Hangs && v.State.Owner != "":
+		v.Fenced[v.State.Owner] = membership.EvidenceOf(ctx, membership.Of(w.host, w.run), v.State.Owner).Fencing
 	}
 	w.askBox(&v)
 	slices.SortStableFunc(v.Actions, func(a, b why.Action) int { return a.At.Compare(b.At) })

@@ -15,6 +15,11 @@ import (
 // that no command helps.
 func (e *explainer) notRunning() {
 	switch {
+	case e.VM != "" && e.Hangs && !(e.Type == stockVM && e.State.State == cluster.Failed):
+		e.say("No agent starts a VM before it answers.")
+		e.reason()
+		e.end(ShareHangs, "fence_tool ls", "lbm doctor: tells what else is wrong with it", e.start()+": when it answers again")
+		return
 	case e.VM != "" && e.Shared != "" && e.ShareErr != nil && !(e.Type == stockVM && e.State.State == cluster.Failed):
 		e.say("This node does not see the shared storage: %v. Without it no agent starts a VM, since nobody could know who has it.", e.ShareErr)
 		e.reason()

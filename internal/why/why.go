@@ -34,7 +34,8 @@ const (
 	Refused     Cause = "node-not-proved-gone" // the record names a node that may still have the VM
 	Unreadable  Cause = "record-unreadable"
 	ShareAway   Cause = "share-away"
-	NoNode      Cause = "no-node" // its failover domain leaves it none
+	ShareHangs  Cause = "share-hangs" // it is there, and does not answer
+	NoNode      Cause = "no-node"     // its failover domain leaves it none
 	StartFailed Cause = "start-failed"
 	StopFailed  Cause = "stop-failed"
 	Recoverable Cause = "recoverable"
@@ -67,6 +68,7 @@ type View struct {
 	// The shared storage and what it holds.
 	Shared    string // as a path of the node; "" where the cluster has none
 	ShareErr  error
+	Hangs     bool // and that is its error
 	Record    handoff.State
 	RecordErr error
 	Published bool // the image of the record is whole
@@ -100,6 +102,9 @@ type Answer struct {
 func Explain(v View) Answer {
 	e := &explainer{View: v}
 	e.a.Down = true
+	if v.Hangs {
+		e.say("%s does not answer: its file system waits, usually until a node is fenced; what lies there, the hand-off record too, is not known now.", v.Shared)
+	}
 	e.explain()
 	e.a.Text = strings.Join(e.said, " ")
 	return e.a
@@ -228,7 +233,7 @@ func (e *explainer) started() {
 		r.Names(e.State.Owner) && (r.Phase == handoff.Running || r.Phase == handoff.Starting || r.Phase == handoff.Resuming) {
 		e.a.Down = false
 		e.say("It is not down. Whether its guest does its work is for its check to say.")
-		if e.ShareErr != nil {
+		if e.ShareErr != nil && !e.Hangs {
 			e.say("This node does not see the shared storage (%v).", e.ShareErr)
 		}
 		e.end(Running, "lbm list")

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/run"
+)
+
+// stuck is a bench whose shared storage hangs: its files are pipes that nobody writes to, so that who opens one of them waits
+// for ever. Only the program that the bench starts as itself really runs.
+func stuck(t *testing.T) *bench {
+	t.Helper()
+	b := ready(t, map[string]string{"service:web": `state="119" state_str="disabled" flags="0" flags_str="" owner="none" last_owner="xen3.01100011.com"`})
+	b.record(t, "xen-centos1", []string{"running xen1.01100011.com boot-1"})
+	b.measured(t)
+	b.write(t, "gfs/lbvm/log/migrate.log", "")
+	err := filepath.WalkDir(filepath.Join(b.root, "gfs"), func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.self, b.run, b.wait = "/proc/self/exe", itself{b.tools}, hasty{clock.System()}
+	return b
+}
+
+// itself runs this program, and nothing else.
+type itself struct{ *tools }
+
+func (r itself) Run(ctx context.Context, c run.Command) (run.Result, error) {
+	if c.Argv[0] == "/proc/self/exe" {
+		return run.System{}.Run(ctx, c)
+	}
+	return r.tools.Run(ctx, c)
+}
+
+// hasty gives the shared storage up at once: what hangs for ever hangs so long too.
+type hasty struct{ clock.Clock }
+
+func (h hasty) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d == shareLimit {
+		d = 50 * time.Millisecond
+	}
+	return h.Clock.WithTimeout(ctx, d)
+}
+
+// On a shared storage that hangs no command hangs: each says so, shows what is known without it, or changes nothing.
+func TestHungShare(t *testing.T) {
+	const says = "/gfs does not answer"
+	type row struct {
+		args  string
+		code  int
+		shows string
+	}
+	rows := []row{
+		{"status", exitFailed, "3 VMs (2 started, 1 disabled)"},
+		{"status", exitFailed, "fence_tool ls"},
+		{"status -o json", exitFailed, `"started": 2`},
+		{"-l", exitUnknown, ""},
+		{"list", exitUnknown, "xen1.01100011.com  started"},
+		{"list -o json", exitUnknown, `"handoff": null`},
+		{"show centos1", exitUnknown, "started on xen1.01100011.com"},
+		{"show centos1 -o json", exitUnknown, `"passes": null`},
+		{"show nosuch", exitRefused, ""},
+		{"nodes", exitUnknown, "xen2.01100011.com  online"},
+		{"nodes -o json", exitUnknown, `"online": true`},
+		{"why-down centos1", 0, "(xen:centos1) is started"},
+		{"why-down 101", 0, "next:  fence_tool ls"},
+		{"history", exitUnknown, ""}, {"handoff 101", exitRefused, ""}, {"top --once", exitFailed, ""},
+		{"check", exitUnknown, ""}, {"eval 1", exitUnknown, ""}, {"explain centos1", exitUnknown, ""}, {"replay --from 1h", exitUnknown, ""}, {"notify", exitUnknown, ""},
+		{"init", exitRefused, ""}, {"add /etc/vz/conf/105.conf", exitRefused, ""}, {"-c /etc/vz/conf/105.conf", exitRefused, ""}, {"remove centos1", exitRefused, ""}, {"purge", exitRefused, ""},
+		{"migrate centos1 xen2.01100011.com", exitRefused, ""}, {"migrate centos1", exitRefused, ""}, {"migrate --dry-run centos1", exitRefused, ""},
+		{"evacuate --yes xen1.01100011.com", exitRefused, ""}, {"evacuate --dry-run xen1.01100011.com", exitRefused, ""}, {"evacuate --shutdown --within 1m", exitRefused, ""},
+		{"failback --yes xen1.01100011.com", exitRefused, ""}, {"place 101", exitRefused, ""}, {"restart centos1", exitRefused, ""},
+		{"repair 101", exitRefused, ""}, {"confirm-down --yes 101 xen3.01100011.com", exitRefused, ""}, {"take --yes 101", exitRefused, ""},
+		{"node add xen4.01100011.com", exitRefused, ""},
+		{"ccs bump", exitRefused, ""}, {"ccs set //rm log_level 7", exitRefused, ""},
+	}
+	elsewhere := map[string]string{
+		"guard": "it asks the record in a process of its own, and is asked by hypervisors", "blackbox": "it is this node's own", "exec": "what is defined is this node's own",
+		"doctor": "it asks the storage in a process of its own", "mark-left": "it waits: the others must know what stays here when a node leaves", "help": "", "completion": "",
+	}
+	b := stuck(t)
+	conf := filepath.Join(b.root, "etc/cluster/cluster.conf")
+	before, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tried []string
+	for _, x := range rows {
+		tried = append(tried, strings.Fields(x.args)[0])
+		code, ended := make(chan int, 1), false
+		go func() { code <- b.lbm(strings.Fields(x.args)...) }()
+		select {
+		case got := <-code:
+			ended = true
+			said := b.out.String() + b.errors.String()
+			if got != x.code || strings.Count(strings.Join(strings.Fields(said), " "), says) != 1 && x.args != "show nosuch" || !strings.Contains(said, x.shows) {
+				t.Errorf("lbm %s ends with %d, want %d, and says\n%s", x.args, got, x.code, said)
+			}
+			if x.code == exitRefused && x.args != "show nosuch" && !strings.Contains(said, "nothing was changed") {
+				t.Errorf("lbm %s says\n%s", x.args, said)
+			}
+		case <-time.After(time.Minute):
+		}
+		if !ended {
+			t.Fatalf("lbm %s hangs with the storage", x.args)
+		}
+	}
+	b.tools.mu.Lock()
+	for _, asked := range b.tools.asked {
+		if strings.HasPrefix(asked, "clusvcadm") || strings.HasPrefix(asked, "cman_tool version -r") {
+			t.Errorf("it ran %q", asked)
+		}
+	}
+	b.tools.mu.Unlock()
+	if after, err := os.ReadFile(conf); err != nil || string(after) != string(before) {
+		t.Errorf("cluster.conf was changed: %v", err)
+	}
+	for _, c := range b.app().Commands {
+		if _, is := elsewhere[c.Name]; !is && !slices.Contains(tried, c.Name) {
+			t.Errorf("lbm %s was not tried", c.Name)
+		}
+	}
+}
+
+// Each file on the shared storage that hangs is found by the process that touches it.
+func TestTouchReadsWhatCommandsRead(t *testing.T) {
+	for _, name := range []string{"lbvm/cluster", "lbvm.conf", "lbvm/nodes/xen2.01100011.com", "lbvm/handoff/xen-centos1/state", "lbvm/log/migrate.log"} {
+		b := ready(t, nil)
+		b.record(t, "xen-centos1", []string{"running xen1.01100011.com boot-1"})
+		b.measured(t)
+		b.write(t, "gfs/lbvm/log/migrate.log", "")
+		path := filepath.Join(b.root, "gfs", name)
+		if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() {
+			_, err := run.System{}.Run(ctx, run.Command{Argv: []string{"/proc/self/exe", "doctor", "--touch"}, Env: b.host.Environ()})
+			done <- err
+		}()
+		reached := make(chan *os.File, 1)
+		go func() { // opening ends when somebody opens it to read
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err == nil {
+				reached <- f
+			}
+		}()
+		select {
+		case f := <-reached:
+			cancel()
+			if err := <-done; !errors.Is(err, run.ErrDeadline) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := f.Close(); err != nil {
+				t.Error(err)
+			}
+		case err := <-done:
+			t.Errorf("%s was not read: %v", name, err)
+		case <-time.After(time.Minute):
+			t.Errorf("%s: nothing came of it", name)
+		}
+		cancel()
+	}
+}
+
+// One that answers is not said to hang, and who interrupts is not told of it.
+func TestShareThatAnswers(t *testing.T) {
+	b := ready(t, nil)
+	b.self, b.run = "/proc/self/exe", itself{b.tools}
+	if code := b.lbm("list"); code != 0 || b.errors.Len() > 0 {
+		t.Errorf("%d %s", code, b.errors.String())
+	}
+	b = stuck(t)
+	b.wait = clock.System()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var exit cli.ExitCoder
+	if err := (world{host: b.host, run: b.run, wait: b.wait, self: b.self, share: &share{}}).answers(ctx); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
+		t.Errorf("%v", err)
+	}
+}
