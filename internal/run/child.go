@@ -73,7 +73,13 @@ func start(c Command, s System) (*child, error) {
 		if !s.blind {
 			sys.PidFD = &k.pidfd
 		}
-		k.pid, err = syscall.ForkExec(c.Argv[0], c.Argv, &syscall.ProcAttr{Dir: dir, Env: c.Env, Files: files, Sys: sys})
+		attr := &syscall.ProcAttr{Dir: dir, Env: c.Env, Files: files, Sys: sys}
+		k.pid, err = syscall.ForkExec(c.Argv[0], c.Argv, attr)
+		// Kernels without pidfds pass the flag over (2.6.32 to 5.1). What plays a kernel may refuse it.
+		if err == syscall.EINVAL && sys.PidFD != nil {
+			sys.PidFD = nil
+			k.pid, err = syscall.ForkExec(c.Argv[0], c.Argv, attr)
+		}
 	}
 	for i, fd := range files {
 		if i == 0 || fd > 0 {
