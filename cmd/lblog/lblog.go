@@ -128,7 +128,7 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 			return err
 		}
 	}
-	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run, Config: w.runningConfig, Machine: w.machine}
+	s := sample.Sampler{Host: w.host, Clock: w.clock, Run: w.run, Config: w.runningConfig, Machine: w.machine, Dom0: hypervisor.FindDom0(w.tools())}
 	at := w.clock.Now()
 	readings := s.Measure(ctx, set.resources)
 	vms, vmsErr := w.machines(ctx)

@@ -211,11 +211,13 @@ func parseXenRow(t toolstack, line string) (xenRow, bool) {
 
 // xenInfo is what we need of `xm info` or `xl info`, which say the same.
 type xenInfo struct {
-	version string
-	freeMem int64 // MiB
+	version  string
+	freeMem  int64 // MiB
+	totalMem int64 // MiB, of the machine; 0 where it does not say
+	cpus     int   // of the machine; 0 where it does not say
 }
 
-// parseXenInfo reads `key : value` lines.
+// parseXenInfo reads `key : value` lines. nr_cpus and total_memory are the machine's, not dom0's.
 func parseXenInfo(out []byte) (xenInfo, error) {
 	values := map[string]string{}
 	for _, line := range strings.Split(string(out), "\n") {
@@ -228,5 +230,12 @@ func parseXenInfo(out []byte) (xenInfo, error) {
 	if major == "" || minor == "" || err != nil || free < 0 {
 		return xenInfo{}, fmt.Errorf("%w: xen info: %s", ErrAnswer, quoteStart(out))
 	}
-	return xenInfo{version: major + "." + minor + extra, freeMem: free}, nil
+	info := xenInfo{version: major + "." + minor + extra, freeMem: free}
+	if n, err := strconv.ParseUint(values["nr_cpus"], 10, 16); err == nil {
+		info.cpus = int(n)
+	}
+	if n, err := strconv.ParseInt(values["total_memory"], 10, 43); err == nil && n >= free {
+		info.totalMem = n
+	}
+	return info, nil
 }

@@ -183,7 +183,7 @@ func TestXLShutdown(t *testing.T) {
 
 func TestXLInfo(t *testing.T) {
 	info, err := parseXenInfo(sample(t, "xl-4.17-info"))
-	if err != nil || info != (xenInfo{"4.17.1", 8011}) {
+	if err != nil || info != (xenInfo{"4.17.1", 8011, 16282, 8}) {
 		t.Errorf("%+v, %v", info, err)
 	}
 }

@@ -52,6 +52,10 @@ func (b *builder) node(name string, c clock.Scaled) {
 	b.file(at("etc/vz/vz.conf"), "# The defaults of this node's containers.\nVIRTUOZZO=yes\nDUMPDIR=/vz/dump\nVE_STOP_MODE=stop\nVE_ROOT=/vz/root/$VEID\nVE_PRIVATE=/vz/private/$VEID\n", 0o644)
 	b.dir(filepath.Dir(at(XendLock)))
 	b.file(at(XendLock), "", 0o644)
+	if slices.ContainsFunc(b.o.VMs, func(vm VM) bool { return vm.Type == "xen" }) {
+		b.dir(filepath.Dir(at(capabilities)))
+		b.file(at(capabilities), "control_d\n", 0o644)
+	}
 	b.link("../../shared", at("shared"))
 	b.link("../../shared/conf", at("etc/vz/conf"))
 	b.link("../shared/xen", at("etc/xen"))

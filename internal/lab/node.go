@@ -34,6 +34,7 @@ type Node struct {
 
 	mu     sync.Mutex
 	base   float64 // load that is not a guest's
+	own    float64 // processor seconds that no domain took
 	guests map[*Guest]bool
 	faults []*Fault
 }

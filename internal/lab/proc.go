@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ type proc struct {
 	boot    time.Time
 	last    time.Time
 	busy    float64 // processor seconds
+	own     float64 // of them, not the domains'
+	dom0    bool    // the node is one: its kernel sees nothing of the domains
 	idle    float64
 	wait    float64 // processor seconds by which more was wanted than there is
 	load    [3]float64
@@ -34,7 +37,8 @@ type proc struct {
 
 func newProc(n *Node) *proc {
 	now := n.Clock.Now()
-	return &proc{n: n, boot: now, last: now}
+	_, err := os.Stat(n.Path(capabilities))
+	return &proc{n: n, boot: now, last: now, dom0: err == nil}
 }
 
 func (p *proc) run(ctx context.Context) error {
@@ -52,19 +56,42 @@ func (p *proc) run(ctx context.Context) error {
 	}
 }
 
-// share is what is wanted of the processors; above 1 it is more than there is.
-func (n *Node) share() float64 {
+// capabilities is there where the node is a dom0, and says so.
+const capabilities = "/proc/xen/capabilities"
+
+// share is what is wanted of the processors, and what of that by domains; above 1 it is more than there is.
+func (n *Node) share() (all, domains float64) {
 	n.mu.Lock()
-	sum := n.base
+	all = n.base
 	n.mu.Unlock()
 	for _, g := range n.all() {
-		sum += g.Load()
+		load := g.Load()
+		if all += load; g.Type == "xen" {
+			domains += load
+		}
 	}
-	return sum
+	return all, domains
 }
 
+// Dom0 is what the node's own system has taken of the processors and has of memory, its containers among it.
+func (n *Node) Dom0() (seconds float64, mem int64) {
+	mem = memTotal - n.FreeMemory()
+	for _, g := range n.all() {
+		if g.Type == "xen" {
+			mem -= g.MemBytes
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.own, mem
+}
+
+// Machine is what every node has.
+func Machine() (cpus int, mem int64) { return processors, memTotal }
+
 func (p *proc) write() error {
-	p.advance(p.n.Clock.Now(), p.n.share())
+	want, domains := p.n.share()
+	p.advance(p.n.Clock.Now(), want, domains)
 	files := p.files()
 	if rows := p.vestat(); rows != "" || p.vz {
 		files["vz/vestat"], p.vz = vestatHead()+rows, true
@@ -78,15 +105,22 @@ func (p *proc) write() error {
 }
 
 // advance moves the counters to now.
-func (p *proc) advance(now time.Time, want float64) {
+func (p *proc) advance(now time.Time, want, domains float64) {
 	seconds := max(now.Sub(p.last).Seconds(), 0)
 	p.last = now
 	share := min(want, 1)
 	p.busy += share * seconds * processors
 	p.idle += (1 - share) * seconds * processors
 	p.wait += max(want-1, 0) * seconds
+	p.own += share * seconds * processors * (want - domains) / max(want, 1e-9)
+	p.n.mu.Lock()
+	p.n.own = p.own
+	p.n.mu.Unlock()
 	for _, g := range p.n.all() {
 		g.count(seconds, share/max(want, 1e-9))
+	}
+	if p.dom0 {
+		want -= domains
 	}
 	for i, span := range [...]float64{60, 300, 900} {
 		if !p.running {
@@ -101,11 +135,17 @@ func (p *proc) advance(now time.Time, want float64) {
 
 func (p *proc) files() map[string]string {
 	up := p.last.Sub(p.boot).Seconds()
+	busy, idle, total, free := p.busy, p.idle, int64(memTotal), p.n.FreeMemory()
+	if p.dom0 {
+		busy, idle = p.own, p.idle+p.busy-p.own
+		_, total = p.n.Dom0()
+		free = memSystem / 2
+	}
 	jiffies := func(seconds float64) int64 { return int64(seconds * userHz) }
 	var stat, cpuinfo strings.Builder
 	row := func(name string, part float64) {
 		fmt.Fprintf(&stat, "%s %d 0 %d %d 0 0 0 0\n", name,
-			jiffies(p.busy*0.8*part), jiffies(p.busy*0.2*part), jiffies(p.idle*part))
+			jiffies(busy*0.8*part), jiffies(busy*0.2*part), jiffies(idle*part))
 	}
 	row("cpu ", 1)
 	for i := range processors {
@@ -117,7 +157,6 @@ func (p *proc) files() map[string]string {
 	runnable := 1 + int(math.Round(p.load[0]))
 	fmt.Fprintf(&stat, "intr %d\nctxt %d\nbtime %d\nprocesses 1000\nprocs_running %d\nprocs_blocked 0\n",
 		jiffies(up), jiffies(up)*2, p.boot.Unix(), runnable)
-	free := p.n.FreeMemory()
 	pressure := func(kind float64) string {
 		avg := min(100, 100*kind*max(p.load[0]/processors-1, 0))
 		line := fmt.Sprintf("avg10=%.2f avg60=%.2f avg300=%.2f total=%d\n", avg, avg, avg, int64(p.wait*kind*1e6))
@@ -134,10 +173,10 @@ func (p *proc) files() map[string]string {
 		"cpt":                  "",
 		"rst":                  "",
 		"sys/kernel/osrelease": release + "\n",
-		"uptime":               fmt.Sprintf("%.2f %.2f\n", up, p.idle),
+		"uptime":               fmt.Sprintf("%.2f %.2f\n", up, idle),
 		"loadavg":              fmt.Sprintf("%.2f %.2f %.2f %d/100 1000\n", p.load[0], p.load[1], p.load[2], runnable),
 		"meminfo": fmt.Sprintf("MemTotal:       %8d kB\nMemFree:        %8d kB\nMemAvailable:   %8d kB\nBuffers:        %8d kB\n"+
-			"Cached:         %8d kB\nSwapTotal:      %8d kB\nSwapFree:       %8d kB\n", memTotal>>10, free>>10, free>>10, 0, 0, 0, 0),
+			"Cached:         %8d kB\nSwapTotal:      %8d kB\nSwapFree:       %8d kB\n", total>>10, free>>10, free>>10, 0, 0, 0, 0),
 		"diskstats": fmt.Sprintf("   8       0 sda %d 0 %d %d %d 0 %d %d 0 %d %d\n",
 			io/4, io*2, io/2, io/4, io*2, io/2, io, io),
 		"net/dev": "Inter-|   Receive                                                |  Transmit\n" +

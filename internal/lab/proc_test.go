@@ -108,3 +108,51 @@ func TestProc(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A dom0's kernel sees what is its own; its domains' part shows in the list of domains alone.
+func TestProcOfADom0(t *testing.T) {
+	l := Layout{t.TempDir()}
+	c := clock.NewFake(time.Unix(1e9, 0))
+	n := &Node{Name: "a", Root: l.Root("a"), Layout: l, Clock: c, base: 0.1}
+	if err := os.MkdirAll(filepath.Dir(n.Path(capabilities)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(n.Path(capabilities), []byte("control_d\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := newProc(n)
+	vz, web := &Guest{Type: "openvz", VM: "101", load: 0.2, MemBytes: 1 << 30}, &Guest{Type: "xen", VM: "web1", load: 0.6, MemBytes: 2 << 30}
+	n.guests = map[*Guest]bool{vz: true, web: true}
+	c.Advance(100 * time.Second)
+	if err := p.write(); err != nil {
+		t.Fatal(err)
+	}
+	fs, err := procfs.NewFS(n.Path("/proc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	near := func(what string, got, want float64) {
+		t.Helper()
+		if got < want-0.05 || got > want+0.05 {
+			t.Errorf("%s: %.2f, want %.2f", what, got, want)
+		}
+	}
+	st, err := fs.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	near("busy by its kernel", st.CPUTotal.User+st.CPUTotal.System, 60)
+	near("idle by its kernel", st.CPUTotal.Idle, 140)
+	own, mem := n.Dom0()
+	near("Domain-0", own, 60)
+	near("web1", web.Seconds(), 120)
+	if want := int64(memSystem + 1<<30); mem != want {
+		t.Errorf("Domain-0 has %d bytes, want %d", mem, want)
+	}
+	if m, err := fs.Meminfo(); err != nil || *m.MemTotal != uint64(memSystem+1<<30)>>10 || *m.MemAvailable >= uint64(n.FreeMemory())>>10 {
+		t.Errorf("meminfo: %v %v", m, err)
+	}
+	if load, err := fs.LoadAvg(); err != nil || load.Load1 > 0.7 {
+		t.Errorf("loadavg: %+v %v", load, err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/procfs"
 	"github.com/prometheus/procfs/blockdevice"
@@ -28,12 +29,12 @@ type builtin struct {
 
 func builtins() map[string]builtin {
 	return map[string]builtin{
-		"cpu":  {"busy share of all processors since the last run, 0 to 1 (in a Xen dom0: of dom0's own)", Sampler.cpu},
-		"ram":  {"memory that programs could have, in MiB", Sampler.ram},
-		"load": {"load average of the last minute", Sampler.load},
+		"cpu":  {"busy share of all processors since the last run, 0 to 1; under Xen of the machine's, by all domains", Sampler.cpu},
+		"ram":  {"memory that programs could have, in MiB; under Xen what no domain has", Sampler.ram},
+		"load": {"load average of the last minute; under Xen how many processors were busy since the last run", Sampler.load},
 		"io":   {"busy share of the busiest disk since the last run, 0 to 1", Sampler.io},
 		"net":  {"bytes in and out in a second over all physical interfaces since the last run", Sampler.net},
-		"psi":  {"share of the last minute in which some task waited for cpu (or: psi memory, psi io), 0 to 1", Sampler.psi},
+		"psi":  {"share of the last minute in which some task waited for cpu (or: psi memory, psi io), 0 to 1; not under Xen", Sampler.psi},
 	}
 }
 
@@ -59,8 +60,11 @@ func ratio(part, whole float64) string {
 }
 
 func (s Sampler) cpu(ctx context.Context, _ []string) (string, error) {
+	if s.Dom0 != nil {
+		return s.domainsCPU(ctx)
+	}
 	// The kernel's units cancel out: all that matters is busy against all.
-	d, err := s.delta(ctx, "cpu", func() (counters, error) {
+	d, err := s.delta(ctx, "cpu", time.Second, func() (counters, error) {
 		fs, err := s.proc()
 		if err != nil {
 			return nil, err
@@ -83,7 +87,14 @@ func (s Sampler) cpu(ctx context.Context, _ []string) (string, error) {
 	return ratio(d.of("busy"), d.of("all")), nil
 }
 
-func (s Sampler) ram(context.Context, []string) (string, error) {
+func (s Sampler) ram(ctx context.Context, _ []string) (string, error) {
+	if s.Dom0 != nil {
+		m, err := s.Dom0.Machine(ctx)
+		if err != nil {
+			return "", err
+		}
+		return strconv.FormatInt(m.Free>>20, 10), nil
+	}
 	fs, err := s.proc()
 	if err != nil {
 		return "", err
@@ -110,7 +121,10 @@ func available(fs procfs.FS) (uint64, error) {
 	return *m.MemFree + *m.Buffers + *m.Cached, nil
 }
 
-func (s Sampler) load(context.Context, []string) (string, error) {
+func (s Sampler) load(ctx context.Context, _ []string) (string, error) {
+	if s.Dom0 != nil {
+		return s.domainsLoad(ctx)
+	}
 	fs, err := s.proc()
 	if err != nil {
 		return "", err
@@ -123,7 +137,7 @@ func (s Sampler) load(context.Context, []string) (string, error) {
 }
 
 func (s Sampler) io(ctx context.Context, _ []string) (string, error) {
-	d, err := s.delta(ctx, "io", func() (counters, error) {
+	d, err := s.delta(ctx, "io", time.Second, func() (counters, error) {
 		fs, err := blockdevice.NewFS(s.Host.Path("/proc"), s.Host.Path("/sys"))
 		if err != nil {
 			return nil, err
@@ -151,7 +165,7 @@ func (s Sampler) io(ctx context.Context, _ []string) (string, error) {
 }
 
 func (s Sampler) net(ctx context.Context, _ []string) (string, error) {
-	d, err := s.delta(ctx, "net", func() (counters, error) {
+	d, err := s.delta(ctx, "net", time.Second, func() (counters, error) {
 		fs, err := s.proc()
 		if err != nil {
 			return nil, err
@@ -189,6 +203,9 @@ func (s Sampler) psi(_ context.Context, args []string) (string, error) {
 	}
 	if !slices.Contains([]string{"cpu", "memory", "io"}, what) {
 		return "", fmt.Errorf("%w: psi knows cpu, memory and io, not %q", ErrBuiltin, what)
+	}
+	if s.Dom0 != nil {
+		return "", errDom0
 	}
 	fs, err := s.proc()
 	if err != nil {

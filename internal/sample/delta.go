@@ -37,8 +37,9 @@ var errStill = errors.New("the counters did not move")
 // A last look older than maxAge would give a mean over a time that nobody asked about.
 const maxAge = 5 * time.Minute
 
-// delta compares with the last run's look, which is kept in a node-local file. Without a usable one it looks twice, a second apart.
-func (s Sampler) delta(ctx context.Context, name string, look func() (counters, error)) (difference, error) {
+// delta compares with the last run's look, which is kept in a node-local file. Without a usable one, or where that is no
+// older than apart, it looks twice, so far apart.
+func (s Sampler) delta(ctx context.Context, name string, apart time.Duration, look func() (counters, error)) (difference, error) {
 	boot, err := s.Host.BootID()
 	if err != nil {
 		return difference{}, err
@@ -49,9 +50,9 @@ func (s Sampler) delta(ctx context.Context, name string, look func() (counters, 
 	if err != nil {
 		return difference{}, err
 	}
-	if elapsed := s.Clock.Now().Sub(at); !ok || elapsed <= 0 || elapsed > maxAge {
+	if elapsed := s.Clock.Now().Sub(at); !ok || elapsed < apart || elapsed > maxAge {
 		before, at = now, s.Clock.Now()
-		if err := s.Clock.Sleep(ctx, time.Second); err != nil {
+		if err := s.Clock.Sleep(ctx, apart); err != nil {
 			return difference{}, err
 		}
 		if now, err = look(); err != nil {

@@ -26,7 +26,7 @@ func (s Sampler) Facts(ctx context.Context, member string, listers map[string]hy
 	}
 	f := host.Facts{Member: member, Boot: boot, At: s.Clock.Now(), Tools: map[string]string{}}
 	var errs []error
-	if err := s.machine(&f); err != nil {
+	if err := s.machine(ctx, &f); err != nil {
 		errs = append(errs, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(listers)) {
@@ -42,7 +42,15 @@ func (s Sampler) Facts(ctx context.Context, member string, listers map[string]hy
 	return f, errors.Join(errs...)
 }
 
-func (s Sampler) machine(f *host.Facts) error {
+func (s Sampler) machine(ctx context.Context, f *host.Facts) error {
+	if s.Dom0 != nil {
+		m, err := s.Dom0.Machine(ctx)
+		f.Cores, f.MemTotal, f.MemFree = m.CPUs, m.Mem, m.Free
+		if err == nil {
+			f.MemFree = max(f.MemFree, 1) // 0 would be unknown
+		}
+		return err
+	}
 	fs, err := s.proc()
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"github.com/lbvm/lbvm/internal/atomicfile"
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
@@ -60,6 +61,10 @@ type Sampler struct {
 	Config func(context.Context) (uint64, error)
 	// Machine names the kind of machine; nil: the kernel is asked.
 	Machine func() (string, error)
+	// Dom0 is asked for processors and memory in place of the kernel; nil: the kernel has the machine for itself.
+	Dom0 *hypervisor.Dom0
+
+	domains *busyOnce // of one Measure
 }
 
 // ErrValue says that a command did not print one number.
@@ -73,6 +78,7 @@ func (s Sampler) Measure(ctx context.Context, resources []Resource) []Reading {
 		ctx, cancel = context.WithDeadline(ctx, end.Add(-factsTimeout))
 		defer cancel()
 	}
+	s.domains = &busyOnce{}
 	out := make([]Reading, len(resources))
 	var wg sync.WaitGroup
 	for i, r := range resources {

@@ -231,7 +231,9 @@ func (c *call) list(w words) int {
 		c.say(listHead)
 	}
 	if chosen("Domain-0") || chosen("0") {
-		row("Domain-0", 0, 512, 2, "r-----", 100)
+		seconds, mem := c.n.Dom0()
+		cpus, _ := lab.Machine()
+		row("Domain-0", 0, mem>>20, cpus, "r-----", seconds)
 	}
 	c.x.mu.Lock()
 	defer c.x.mu.Unlock()
@@ -435,9 +437,10 @@ func (c *call) info() int {
 	if c.v.before(3, 1) {
 		extra[2] = ".3-rc3-1.2798.el5"
 	}
+	cpus, mem := lab.Machine()
 	for _, kv := range [][2]string{
-		{"host", c.n.Name}, {"release", "2.6.18-8.el5xen"}, {"machine", "x86_64"}, {"nr_cpus", "2"}, {"nr_nodes", "1"},
-		{"cpu_mhz", "2000"}, {"total_memory", "8192"}, {"free_memory", fmt.Sprint(c.n.FreeMemory() >> 20)},
+		{"host", c.n.Name}, {"release", "2.6.18-8.el5xen"}, {"machine", "x86_64"}, {"nr_cpus", fmt.Sprint(cpus)}, {"nr_nodes", "1"},
+		{"cpu_mhz", "2000"}, {"total_memory", fmt.Sprint(mem >> 20)}, {"free_memory", fmt.Sprint(c.n.FreeMemory() >> 20)},
 		{"xen_major", extra[0]}, {"xen_minor", extra[1]}, {"xen_extra", extra[2]}, {"xen_caps", "xen-3.0-x86_64"},
 	} {
 		fmt.Fprintf(&c.out, "%-22s : %s\n", kv[0], kv[1])
