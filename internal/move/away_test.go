@@ -203,6 +203,32 @@ func TestTheSourceIsFencedInTheEnd(t *testing.T) {
 	}
 }
 
+// The manager has not followed a death yet that was proved: where it says that the VM is, it is not any more.
+func TestTheManagerIsLate(t *testing.T) {
+	for _, node := range []int{0, 1} {
+		w := newWorld(t)
+		start := w.clock.Now()
+		w.mover.Gone = func(context.Context, string, string, bool) (bool, error) { return true, nil }
+		w.mgr.move = func(_ context.Context, _, target string) error {
+			if node == 1 { // it has arrived
+				w.handover("openvz", "101", target)
+			}
+			w.mgr.status.Members[node].Online = false
+			return nil
+		}
+		w.clock.sleep = func() {
+			if s := w.service("101"); w.clock.Now().Sub(start) > 10*time.Second && s.Owner != "node3" {
+				s.Owner = "node3"
+				w.record("openvz", "101", handoff.State{Phase: handoff.Starting, Node: "node3", Boot: "boot-3"}, handoff.State{Phase: handoff.Running, Node: "node3", Boot: "boot-3"})
+			}
+		}
+		rec, err := w.mover.Move(context.Background(), request("openvz", "101", "node2"))
+		if !errors.Is(err, ErrElsewhere) || rec.Owner != "node3" || rec.Memory != balance.MemoryLost {
+			t.Errorf("node %d: %+v, %v", node+1, rec, err)
+		}
+	}
+}
+
 // One that comes back is waited for anew when it goes again.
 func TestTheSourceIsAwayTwice(t *testing.T) {
 	w := newWorld(t)

@@ -44,8 +44,16 @@ func (m Mover) Finish(ctx context.Context, begun balance.Move, dead bool) (balan
 		}
 	}
 	got, moving, err := m.found(ctx, r, begun)
-	if (err != nil || moving) && age < finishLimit {
+	switch {
+	case err != nil && age < finishLimit:
 		return begun, errors.Join(ErrUnderway, err)
+	case got.away != nil && age < finishLimit:
+		return begun, fmt.Errorf("%w: %w", ErrUnderway, got.away)
+	case moving && age < finishLimit:
+		return begun, fmt.Errorf("%w: %s", ErrUnderway, got.text)
+	}
+	if got.away != nil {
+		got = found{outcome: balance.OutcomeUnknown, memory: balance.MemoryUnknown, text: got.away.Error()}
 	}
 	if err != nil {
 		got = found{outcome: balance.OutcomeUnknown, memory: balance.MemoryUnknown, text: err.Error()}
@@ -60,15 +68,15 @@ func (m Mover) Finish(ctx context.Context, begun balance.Move, dead bool) (balan
 
 // found looks once, and takes over what that move has brought to its target where nobody did.
 func (m Mover) found(ctx context.Context, r Request, begun balance.Move) (found, bool, error) {
-	_, svc, st, err := m.look(ctx, r)
-	if err == nil && orphan(svc, st, r) && st.Txn == begun.Txn {
+	status, svc, st, err := m.look(ctx, r)
+	if err == nil && orphan(svc, st, r) && st.Txn == begun.Txn && online(status, r.Target) {
 		m.adopt(ctx, svc, r)
-		_, svc, st, err = m.look(ctx, r)
+		status, svc, st, err = m.look(ctx, r)
 	}
 	if err != nil {
 		return found{}, true, err
 	}
-	f, moving := judge(svc, st, plan{source: begun.From}, r)
+	f, moving := m.seen(ctx, status, svc, st, plan{source: begun.From}, r)
 	// A restart in place whose relocator died: only when the service began to run tells whether it was made.
 	if begun.From == begun.To && f.outcome == balance.OutcomeMoved && (svc.Since.Before(begun.Begin) || st.Txn != "") {
 		f.outcome, f.text = balance.OutcomeFailed, "it runs on "+svc.Owner+" and was not restarted"

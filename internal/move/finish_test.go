@@ -173,3 +173,51 @@ func TestFinishOfARestart(t *testing.T) {
 		})
 	}
 }
+
+// A node dies with the move whose relocator is dead: it is not ended before the manager has followed, and it is told who is waited for.
+func TestFinishWhileANodeIsAway(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		node    int // who dies
+		fenced  bool
+		change  func(w *world, txn string)
+		says    string          // why it is left; of the end, when it is given up
+		outcome balance.Outcome // when the manager has started it on node3
+		memory  balance.Memory
+	}{
+		{"the source, at once", 0, false, func(*world, string) {}, "node node1 has openvz:101, is no member of the cluster any more and is not proved dead", balance.OutcomeElsewhere, balance.MemoryLost},
+		{"the source, fenced, and the manager is late", 0, true, func(*world, string) {}, "is started on node1, and the record says running node1, but node1 is no member of the cluster any more", balance.OutcomeElsewhere, balance.MemoryLost},
+		{"the target, before it has started it", 1, false, func(w *world, txn string) {
+			w.service("101").State, w.service("101").Owner = cluster.Stopped, ""
+			w.record("openvz", "101", handoff.State{Phase: handoff.Sending, Node: "node1", Boot: "boot-1", To: "node2", Txn: txn}, handoff.State{Phase: handoff.Sent, To: "node2", Txn: txn})
+		}, "node node2 has openvz:101, is no member", balance.OutcomeElsewhere, balance.MemoryLost},
+		{"the target, when it has started it", 1, true, func(w *world, txn string) {
+			w.record("openvz", "101", handoff.State{Phase: handoff.Running, Node: "node2", Boot: "boot-2", Txn: txn})
+			w.service("101").Owner = "node2"
+		}, "but node2 is no member", balance.OutcomeElsewhere, balance.MemoryLost},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.mover.Gone = func(context.Context, string, string, bool) (bool, error) { return test.fenced, nil }
+			begun := w.dead("openvz:101")
+			test.change(w, begun.Txn)
+			w.mgr.status.Members[test.node].Online, w.mgr.status.Members[test.node].Manager = false, false
+			if _, err := w.mover.Finish(context.Background(), begun, true); !errors.Is(err, ErrUnderway) || !strings.Contains(err.Error(), test.says) || len(w.log.list) != 0 {
+				t.Errorf("%v, want under way, with %q; the journal: %v", err, test.says, w.log.list)
+			}
+			if len(w.mgr.asked) != 0 {
+				t.Errorf("the manager was asked %v", w.mgr.asked)
+			}
+			old := begun
+			old.Begin = w.clock.now.Add(-finishLimit)
+			if rec, err := w.mover.Finish(context.Background(), old, true); err != nil || rec.Outcome != balance.OutcomeUnknown || !strings.Contains(rec.Why, test.says) {
+				t.Errorf("after an hour: %+v, %v", rec, err)
+			}
+			w.record("openvz", "101", handoff.State{Phase: handoff.Starting, Node: "node3", Boot: "boot-3"}, handoff.State{Phase: handoff.Running, Node: "node3", Boot: "boot-3"})
+			w.service("101").State, w.service("101").Owner = cluster.Started, "node3"
+			if rec, err := w.mover.Finish(context.Background(), begun, true); err != nil || rec.Outcome != test.outcome || rec.Memory != test.memory || rec.Owner != "node3" {
+				t.Errorf("started elsewhere: %+v, %v", rec, err)
+			}
+		})
+	}
+}

@@ -41,8 +41,7 @@ func (m Mover) verify(ctx context.Context, p plan, r Request) (found, error) {
 		st, svc, rec, err := m.look(ctx, r)
 		now, moving := found{}, true
 		if err == nil {
-			now, moving = judge(svc, rec, p, r)
-			now.away = m.away(ctx, st, svc, rec)
+			now, moving = m.seen(ctx, st, svc, rec, p, r)
 		}
 		switch {
 		case now.outcome == balance.OutcomeMoved:
@@ -53,7 +52,7 @@ func (m Mover) verify(ctx context.Context, p plan, r Request) (found, error) {
 			}
 			dead.looks++
 			steady, waited = 0, 0
-		case err == nil && !enabled && orphan(svc, rec, r):
+		case err == nil && !enabled && orphan(svc, rec, r) && online(st, r.Target):
 			enabled = true
 			m.adopt(ctx, svc, r)
 		case err == nil && underway(svc.State): // the manager will end it, sooner or later
@@ -81,6 +80,18 @@ func (m Mover) verify(ctx context.Context, p plan, r Request) (found, error) {
 			return now, errors.Join(fmt.Errorf("%s, and no end came in %s", cmp.Or(now.text, "nobody answered"), verifyLimit), err)
 		}
 	}
+}
+
+// seen judges what was looked at. Of a service whose node is no member any more the manager says what was before: it has yet to
+// learn of the death, or to follow it.
+func (m Mover) seen(ctx context.Context, st cluster.Status, svc cluster.Service, rec handoff.State, p plan, r Request) (found, bool) {
+	f, moving := judge(svc, rec, p, r)
+	f.away = m.away(ctx, st, svc, rec)
+	if holds(svc) && !online(st, svc.Owner) {
+		f.outcome, f.memory, moving = balance.OutcomeUnknown, balance.MemoryUnknown, true
+		f.text = foundText(svc, rec) + ", but " + svc.Owner + " is no member of the cluster any more"
+	}
+	return f, moving
 }
 
 // stretch is a time that something lasts: by the mover's clock, which in a lab is fast, and by the number of looks,
