@@ -12,6 +12,7 @@ import (
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lbvmagent"
+	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/monitor"
 	"github.com/lbvm/lbvm/internal/move"
 	"github.com/lbvm/lbvm/internal/term"
@@ -34,6 +35,7 @@ type world struct {
 	clock          clock.Clock // of samples and journals
 	wait           clock.Clock // for waiting
 	manager        move.Manager
+	members        membership.Membership
 	log            logrus.FieldLogger
 	stdout, stderr io.Writer
 }
@@ -105,7 +107,7 @@ func (w world) main(ctx context.Context, args []string) int {
 func usage(text string) error { return cli.Exit(text+"; see lbmonitor --help", exitUsage) }
 
 func (w world) monitor() monitor.Monitor {
-	return monitor.Monitor{Host: w.host, Manager: w.manager, Clock: w.clock, Wait: w.wait, Log: w.log}
+	return monitor.Monitor{Host: w.host, Manager: w.manager, Members: w.members, Clock: w.clock, Wait: w.wait, Log: w.log}
 }
 
 func (w world) plan(ctx context.Context, config string, asJSON bool) error {

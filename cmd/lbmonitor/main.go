@@ -11,6 +11,7 @@ import (
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/monitor"
 	"github.com/lbvm/lbvm/internal/run"
 )
@@ -31,7 +32,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	wait := clock.System()
-	w := world{host: h, clock: c, wait: wait, manager: cluster.Of(h, run.System{}, wait, ""), stdout: os.Stdout, stderr: os.Stderr}
+	w := world{host: h, clock: c, wait: wait, manager: cluster.Of(h, run.System{}, wait, ""), members: membership.Of(h, run.System{}), stdout: os.Stdout, stderr: os.Stderr}
 	w.log = newLog(h, os.Stderr, c)
 	os.Exit(w.main(ctx, os.Args))
 }

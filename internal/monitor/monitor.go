@@ -25,6 +25,7 @@ import (
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lbvmagent"
 	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/move"
 	"github.com/lbvm/lbvm/internal/notify"
 	"github.com/lbvm/lbvm/pkg/balance"
@@ -46,6 +47,8 @@ type Monitor struct {
 	Clock   clock.Clock // of samples and journals
 	Wait    clock.Clock // for waiting: real seconds, also in a lab
 	Log     logrus.FieldLogger
+	// Members tell which nodes are proved dead; nil: none is. A move whose node dies is then given up as unknown, however well it is fenced.
+	Members membership.Membership
 	Conf    string // path of lbvm.conf on the node; "" is host.ConfFile
 	// Mover replaces the mover that a pass uses; nil takes it as it is.
 	Mover func(move.Mover) Mover

@@ -39,9 +39,13 @@ func (m Monitor) end(ctx context.Context, o *opened) (ended []balance.Move, err 
 		rec, err := within(ctx, m.Wait, moveLimit, func(ctx context.Context) (balance.Move, error) {
 			return o.mover.Finish(context.WithoutCancel(ctx), begun, begun.By == By)
 		}, nil)
+		var away *move.Away
 		switch {
 		case errors.Is(err, errHung):
 			return ended, err
+		case errors.As(err, &away):
+			log.WithError(err).Warn("a move without an end waits for a node that is away")
+			o.warnings = append(o.warnings, begun.VM+" to "+begun.To+": "+err.Error())
 		case errors.Is(err, move.ErrUnderway):
 			log.WithError(err).Info("a move without an end is left alone")
 		case err != nil: // it stays in flight and holds its own VM back, no other

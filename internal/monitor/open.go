@@ -12,6 +12,7 @@ import (
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lbvmagent"
 	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/move"
 	"github.com/lbvm/lbvm/pkg/balance"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
@@ -93,6 +94,11 @@ func (m Monitor) openUnlocked() (*opened, error) {
 func (m Monitor) mover(o *opened) Mover {
 	rails := o.config.Rails
 	mover := move.Mover{Manager: m.Manager, Shared: o.shared, Clock: m.Clock, Wait: m.Wait, Journal: o.journal, Log: m.Log, Fresh: min(rails.Stale, 2*rails.Interval)}
+	if m.Members != nil {
+		mover.Gone = func(ctx context.Context, node, boot string, left bool) (bool, error) {
+			return membership.Gone(ctx, m.Members, o.shared, node, boot, left)
+		}
+	}
 	if m.Mover != nil {
 		return m.Mover(mover)
 	}
