@@ -383,6 +383,50 @@ func TestAgentAsAProcess(t *testing.T) {
 	}
 }
 
+// A probe whose tool does not answer looks at the record in a child, which is left behind where the shared storage hangs.
+func TestProbeAsAProcess(t *testing.T) {
+	m := newMachine(t)
+	if code := m.run("start"); code != 0 {
+		t.Fatalf("start: %d", code)
+	}
+	m.write("proc/vz/veinfo", "", 0o644) // the kernel can hold it
+	if err := errors.Join(os.Remove(filepath.Join(m.root, "usr/sbin/vzctl")), os.Remove(filepath.Join(m.root, "var/run/lbvm/openvz-101.here"))); err != nil {
+		t.Fatal(err)
+	}
+	probe := func() int {
+		return m.run("monitor", ocf.DialectVariable+"=pacemaker", "OCF_RESKEY_CRM_meta_interval=0", "OCF_RESKEY_CRM_meta_timeout=4000")
+	}
+	if code := probe(); code != 1 {
+		t.Errorf("the record names this node: %d", code)
+	}
+	dir, err := handoff.Open(filepath.Join(m.root, "shared"), "openvz", "101")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := dir.TryLock("a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range []handoff.State{{Phase: handoff.Down}, {Phase: handoff.Starting, Node: "node2", Boot: "another"}, {Phase: handoff.Running, Node: "node2", Boot: "another"}} {
+		if _, err := held.Write(st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := held.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if code := probe(); code != int(ocf.CodeNotRunning) {
+		t.Errorf("the record names another: %d", code)
+	}
+	marker := filepath.Join(m.root, "shared/lbvm/cluster")
+	if err := errors.Join(os.Remove(marker), syscall.Mkfifo(marker, 0o600)); err != nil { // reading it waits for ever
+		t.Fatal(err)
+	}
+	if code := probe(); code != 1 {
+		t.Errorf("the shared storage hangs: %d", code)
+	}
+}
+
 // Heartbeat names the VM in the arguments. The process that looks at the shared storage has to know it too.
 func TestStatusAdoptsUnderHeartbeat(t *testing.T) {
 	m := newMachine(t)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -14,12 +16,18 @@ import (
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
-// inquiry marks the process in which status looks at the shared storage.
-const inquiry = "LBVM_INQUIRY=1"
+// What marks the process in which status looks at the shared storage: at all that it needs, or at the record alone.
+const (
+	inquiry       = "LBVM_INQUIRY=1"
+	recordInquiry = "LBVM_INQUIRY=record"
+)
 
 // status asks the tool. The shared storage is touched only where the guest is here and this node has not yet made it
 // its own: after a migration, or when rgmanager asks every node where the VM is.
 func (l *life) status(ctx context.Context) error {
+	if slices.Contains(l.call.World.Env, recordInquiry) {
+		return l.isElsewhere()
+	}
 	known := l.marked(hereMark)
 	if l.patience > 0 {
 		l.patience = hypervisor.Reboots(l.a.Type)
@@ -36,6 +44,10 @@ func (l *life) status(ctx context.Context) error {
 	switch {
 	case err != nil && known && !l.call.Probe && !errors.Is(err, hypervisor.ErrName):
 		return l.tolerate(err)
+	case err != nil && l.call.Probe && !known && errors.Is(l.elsewhere(ctx), ocf.ErrNotRunning):
+		// Any other answer has Pacemaker stop the guest where it runs, and fence this node, whose tool cannot stop it either.
+		l.log(ocf.LevelWarning, "the tool does not answer; the VM is another node's, and was not here since this node booted", "error", err)
+		return ocf.ErrNotRunning
 	case err != nil:
 		return err
 	}
@@ -77,19 +89,55 @@ func (l *life) status(ctx context.Context) error {
 
 // inquire looks at the record, in a process that is left behind if the shared storage hangs.
 func (l *life) inquire(ctx context.Context) error {
-	for _, e := range l.call.World.Env {
-		if e == inquiry {
-			return l.inquiry(ctx)
-		}
+	if slices.Contains(l.call.World.Env, inquiry) {
+		return l.inquiry(ctx)
 	}
 	if l.explains != nil {
 		l.say("this node has not made it its own yet: the record is looked at, in a process that is left behind if the share hangs")
 		return l.inquiry(ctx)
 	}
+	err := l.leftBehind(ctx, inquiry, func(ctx context.Context) error { return l.inquiry(ctx) })
+	if errors.Is(err, errNoAnswer) {
+		l.log(ocf.LevelWarning, "the shared storage does not answer; the guest is here")
+		return nil
+	}
+	return err
+}
+
+// elsewhere is ocf.ErrNotRunning if the record says that another node has the VM, or is getting it. Every guest that an agent
+// starts here names this node there first.
+func (l *life) elsewhere(ctx context.Context) error {
+	if l.explains != nil {
+		return l.isElsewhere()
+	}
+	return l.leftBehind(ctx, recordInquiry, func(context.Context) error { return l.isElsewhere() })
+}
+
+// isElsewhere looks at the record.
+func (l *life) isElsewhere() error {
+	if err := l.reach(); err != nil {
+		return err
+	}
+	st, err := l.files.Read()
+	if err != nil {
+		return err
+	}
+	mine := strings.EqualFold(st.Node, l.me) || strings.EqualFold(st.To, l.me)
+	if !mine && (st.Node != "" || st.To != "") {
+		return ocf.ErrNotRunning
+	}
+	return fmt.Errorf("the record says %s", placeText(st))
+}
+
+// errNoAnswer says that the shared storage hangs.
+var errNoAnswer = errors.New("the shared storage does not answer")
+
+// leftBehind looks at the shared storage in a process that is left behind if that hangs: errNoAnswer.
+func (l *life) leftBehind(ctx context.Context, mark string, here func(context.Context) error) error {
 	half, cancel := l.clock.WithTimeout(ctx, min(l.left(1, 2), 10*time.Second))
 	defer cancel()
 	answer := make(chan error, 1)
-	go func() { answer <- l.ask(half) }()
+	go func() { answer <- l.ask(half, mark, here) }()
 	select {
 	case err := <-answer:
 		if !errors.Is(err, run.ErrDeadline) {
@@ -107,16 +155,15 @@ func (l *life) inquire(ctx context.Context) error {
 		case <-last.Done():
 		}
 	}
-	l.log(ocf.LevelWarning, "the shared storage does not answer; the guest is here")
-	return nil
+	return errNoAnswer
 }
 
 // ask runs the inquiry. A thread that hangs in the kernel would keep this whole process from ending; a child does not.
-func (l *life) ask(ctx context.Context) error {
+func (l *life) ask(ctx context.Context, mark string, here func(context.Context) error) error {
 	if l.a.Self == "" {
-		return l.inquiry(ctx)
+		return here(ctx)
 	}
-	env := []string{inquiry, ocf.NoBoxVariable + "=1"}
+	env := []string{mark, ocf.NoBoxVariable + "=1"}
 	for name, value := range l.params() { // Heartbeat gives them as arguments
 		env = append(env, "OCF_RESKEY_"+name+"="+value)
 	}
