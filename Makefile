@@ -21,7 +21,7 @@ RPMVERSION := $(shell sed -n 's/^Version: *//p' packaging/rpm/lbvm.spec)
 RPMDEFINES := --define '_topdir $(DIST)' --define '_sourcedir $(DIST)' --define '_rpmdir $(DIST)' --define '_srcrpmdir $(DIST)'
 OCFDIR     := $(PREFIX)/lib/ocf/resource.d/lbvm
 
-.PHONY: build test lint bench bench-balance bench-seeds fuzz differential model campaign campaign-exhaustive campaign-random campaign-real campaign-mutants demo clean install install-files generate rpm dist
+.PHONY: build test lint bench bench-balance bench-seeds fuzz differential model campaign campaign-exhaustive campaign-random campaign-real campaign-mutants adopt-kills demo clean install install-files generate rpm dist
 
 build:
 	@mkdir -p bin/agents
@@ -91,6 +91,12 @@ RUNS    ?= 100000
 KILLS   ?= 500
 PART    ?= exhaustive random real mutants
 MUTANTS ?= all
+# Killed are so many adoptions of each technology.
+adopt-kills: KILLS = 200
+adopt-kills:
+	@out=$$(mktemp); LBVM_ADOPT_KILLS=$(KILLS) go test -v -count=1 -timeout 60m -run 'Killed|Ended' ./internal/adopt >$$out 2>&1; code=$$?; \
+	  grep -v -e '^=== ' -e '^ *--- PASS: .*/.*/' $$out; rm $$out; exit $$code
+
 campaign: build
 	@bin/lbvm-lab campaign --points | tail -n 1
 	@failed=; for p in $(PART); do echo "== campaign: $$p"; $(MAKE) --no-print-directory campaign-$$p || failed="$$failed $$p"; done; \

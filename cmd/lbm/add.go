@@ -41,7 +41,7 @@ func (w world) addCommand() *cli.Command {
 			&cli.BoolFlag{Name: "join", Usage: "make this node's links to a VM that another node has adopted: TYPE:VM"},
 			&cli.BoolFlag{Name: "leave", Usage: "remove them"},
 			&cli.BoolFlag{Name: "probe", Usage: "look at this node for another one: TYPE:VM", Hidden: true},
-			&cli.StringSliceFlag{Name: "bridge", Hidden: true}, &cli.StringSliceFlag{Name: "device", Hidden: true},
+			&cli.StringSliceFlag{Name: "bridge", Hidden: true}, &cli.StringSliceFlag{Name: "device", Hidden: true}, &cli.StringSliceFlag{Name: "own", Hidden: true}, &cli.StringSliceFlag{Name: "net", Hidden: true},
 		},
 		Action: func(c *cli.Context) error {
 			modes := 0

@@ -101,7 +101,7 @@ func (w world) forAnother(c *cli.Context, a adopt.Adopter) error {
 		return cli.Exit(fmt.Sprintf("%q is no TYPE:VM; see lbm add --help", ref), exitUsage)
 	}
 	if c.Bool("probe") {
-		wrong, devices := a.Probe(c.Context, adopt.Asked{Type: typ, VM: vm, Bridges: c.StringSlice("bridge"), Devices: c.StringSlice("device")})
+		wrong, devices := a.Probe(c.Context, adopt.Asked{Type: typ, VM: vm, Bridges: c.StringSlice("bridge"), Devices: c.StringSlice("device"), Own: c.StringSlice("own"), Nets: netsOf(c.StringSlice("net"))})
 		fmt.Fprint(w.stdout, adopt.Answer(wrong, devices))
 		if len(wrong) > 0 {
 			return cli.Exit("", exitFailed)
@@ -125,6 +125,15 @@ func (w world) forAnother(c *cli.Context, a adopt.Adopter) error {
 	}
 	fmt.Fprintf(w.stdout, said, ref)
 	return nil
+}
+
+// netsOf are networks and interfaces as the asking node has them: it wrote each as one word.
+func netsOf(words []string) []string {
+	var out []string
+	for _, w := range words {
+		out = append(out, strings.Replace(w, ":", " ", 1))
+	}
+	return out
 }
 
 // tellSteps prints each step as it goes.

@@ -234,6 +234,10 @@ func (b bench) peer(ctx context.Context, member string, args ...string) (run.Res
 			switch w {
 			case "--bridge":
 				q.Bridges = append(q.Bridges, args[i+1])
+			case "--net":
+				q.Nets = append(q.Nets, strings.Replace(args[i+1], ":", " ", 1))
+			case "--own":
+				q.Own = append(q.Own, args[i+1])
 			case "--device":
 				q.Devices = append(q.Devices, args[i+1])
 			}

@@ -93,7 +93,7 @@ func disks(_ context.Context, a Adopter, p *Plan, src []byte, s hypervisor.Shape
 	want := s
 	want.Disks = append([]hypervisor.ShapeDisk(nil), s.Disks...)
 	text := src
-	p.Bridges, p.Devices = s.Bridges, append(p.Devices, s.Files...)
+	p.Bridges, p.Nets, p.Devices = s.Bridges, s.Nets, append(p.Devices, s.Files...)
 	taken := map[string]string{} // new names, and whose they are
 	for i, d := range s.Disks {
 		switch {
@@ -101,9 +101,13 @@ func disks(_ context.Context, a Adopter, p *Plan, src []byte, s hypervisor.Shape
 			return fmt.Errorf("%s: nobody here knows where %s lies: put that disk where every node sees it, and add the VM by hand (lbm ccs insert)", p.Config, d.Other)
 		case d.DRBD != "":
 			p.Devices = append(p.Devices, drbdPrefix+d.DRBD)
+			p.Own = append(p.Own, drbdPrefix+d.DRBD)
 			continue
 		case d.Block:
 			p.Devices = append(p.Devices, d.Path)
+			if !d.ReadOnly {
+				p.Own = append(p.Own, d.Path)
+			}
 			continue
 		}
 		if err := a.standsAlone(d.Path); err != nil {
@@ -112,6 +116,9 @@ func disks(_ context.Context, a Adopter, p *Plan, src []byte, s hypervisor.Shape
 		there, err := a.onShared(d.Path)
 		if err != nil {
 			return fmt.Errorf("disk %s: %w", d.Path, err)
+		}
+		if there == "" || !d.ReadOnly {
+			p.Own = append(p.Own, d.Path)
 		}
 		if there == d.Path {
 			continue

@@ -314,3 +314,116 @@ func TestLookRefuses(t *testing.T) {
 		})
 	}
 }
+
+// What a VM's cards hang on has another name on another node: there is one configuration for all, and it is refused, whatever
+// the technology.
+func TestNodesDiffer(t *testing.T) {
+	for _, k := range kinds() {
+		old, card, lacks := "vdb,w'] # two\n", "vdb,w'] # two\nvif = ['mac=1,bridge=br7']\n", "no bridge br7"
+		switch k.name {
+		case "openvz":
+			old, card = "KMEMSIZE", "NETIF=\"ifname=eth0,bridge=br7\"\nNETDEV=\"eth7\"\nKMEMSIZE"
+		case "kvm":
+			old, card = "  </devices>", "<interface type='bridge'><source bridge='br7'/></interface><interface type='network'><source network='lan7'/></interface>  </devices>"
+		}
+		b := newBench(t, k)
+		text := strings.Replace(k.files[k.config[1:]], old, card, 1)
+		if text == k.files[k.config[1:]] {
+			t.Fatal("the card is not in the configuration")
+		}
+		put(t, filepath.Join(b.dir, "node1", k.config), text)
+		look := func() error {
+			_, err := b.adopter("node1").Look(context.Background(), b.request())
+			return err
+		}
+		if err := look(); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "node2 says: it has "+lacks+oneText) {
+			t.Errorf("%s: %v", k.label(), err)
+		}
+		must(t, os.MkdirAll(filepath.Join(b.dir, "node2/sys/class/net/br7/bridge"), 0o755))
+		for kind, want := range map[string]string{"openvz": "no interface eth7" + oneText, "kvm": "no network lan7" + oneText} {
+			if err := look(); kind == k.name && (!errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%s: %v", k.label(), err)
+			}
+		}
+		put(t, filepath.Join(b.dir, "node2/etc/libvirt/qemu/networks/lan7.xml"), "<network/>")
+		must(t, os.MkdirAll(filepath.Join(b.dir, "node2/sys/class/net/eth7"), 0o755))
+		if err := look(); err != nil {
+			t.Errorf("%s: %v", k.label(), err)
+		}
+	}
+}
+
+// A disk that another VM has, too, adopted or not, on this node or another, is nobody's to move.
+func TestDiskOfTwo(t *testing.T) {
+	other := func(k kind) string { // another VM's configuration, with the same disk
+		return strings.NewReplacer("name = 'web1'", "name = 'old'", "<name>web2<", "<name>old<", "$VEID", "101").Replace(k.files[k.config[1:]])
+	}
+	for _, k := range kinds() {
+		local, adopted, named := "/etc/xen/old", "/gfs/xen/conf/old", "xen:old"
+		switch k.name {
+		case "openvz":
+			local, adopted, named = "/etc/vz/conf/102.conf", "/gfs/openvz/conf/102.conf", "openvz:102"
+		case "kvm":
+			local, adopted, named = "/etc/libvirt/qemu/old.xml", "/gfs/kvm/conf/old.xml", "kvm:old"
+		}
+		disk := k.tree + k.image
+		for _, x := range []struct {
+			name, want string
+			spoil      func(b bench)
+		}{
+			{"of this node", disk + " is used by " + named + ", too (" + local + ")", func(b bench) { put(t, filepath.Join(b.dir, "node1", local), other(k)) }},
+			{"of the cluster", disk + " is used by " + named + ", too (" + adopted + ")", func(b bench) { put(t, filepath.Join(b.dir, "node1", adopted), other(k)) }},
+			{"by another name of the disk", "is used by " + named, func(b bench) {
+				must(t, os.Symlink(filepath.Base(disk), filepath.Join(b.dir, "node1", filepath.Dir(disk), "alias")))
+				put(t, filepath.Join(b.dir, "node1", local), strings.ReplaceAll(other(k), disk, filepath.Dir(disk)+"/alias"))
+			}},
+			{"of another node, on the shared storage", "/gfs/here is used by " + named, func(b bench) {
+				must(t, os.Rename(filepath.Join(b.dir, "node1", disk), filepath.Join(b.dir, "shared/here")))
+				if k.tree != "" { // where vzctl would look for it
+					put(t, filepath.Join(b.dir, "node2/vz/private/keep"), "")
+				}
+				for node, path := range map[string]string{"node1": k.config, "node2": local} {
+					text := strings.NewReplacer("/vz/private/$VEID", "/gfs/here", "$VEID", "101", disk, "/gfs/here").Replace(k.files[k.config[1:]])
+					if node == "node2" {
+						text = strings.NewReplacer("name = 'web1'", "name = 'old'", "<name>web2<", "<name>old<").Replace(text)
+					}
+					put(t, filepath.Join(b.dir, node, path), text)
+				}
+			}},
+		} {
+			b := newBench(t, k)
+			x.spoil(b)
+			start := listing(t, b.dir)
+			_, err := b.adopter("node1").Look(context.Background(), b.request())
+			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), x.want) {
+				t.Errorf("%s, %s: %v, want %q", k.label(), x.name, err, x.want)
+			}
+			if now := listing(t, b.dir); strings.Join(now, "\n") != strings.Join(start, "\n") {
+				t.Errorf("%s, %s: it has changed something", k.label(), x.name)
+			}
+		}
+	}
+	// It comes to have it while the first is asked for.
+	k := xenKind()
+	b := newBench(t, k)
+	a := b.adopter("node1")
+	p, err := a.Look(context.Background(), b.request())
+	must(t, err)
+	put(t, filepath.Join(b.dir, "node1/etc/xen/old"), other(k))
+	if err := a.Add(context.Background(), p); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "used by xen:old") {
+		t.Errorf("%v", err)
+	}
+	// One that is only read, and stays where it is, may be read by all.
+	b = newBench(t, k)
+	put(t, filepath.Join(b.dir, "shared/cd.iso"), "x")
+	put(t, filepath.Join(b.dir, "node1", k.config), strings.Replace(k.files[k.config[1:]], "'drbd:r0,xvdb,w'", "'file:/gfs/cd.iso,xvdb:cdrom,r'", 1))
+	put(t, filepath.Join(b.dir, "node1/etc/xen/old"), "name = 'old'\nmemory = 64\ndisk = ['file:/gfs/cd.iso,xvdb:cdrom,r']\n")
+	if _, err := b.adopter("node1").Look(context.Background(), b.request()); err != nil {
+		t.Errorf("a disk that is only read: %v", err)
+	}
+	// A file that is not understood and names the disk.
+	put(t, filepath.Join(b.dir, "node1/etc/xen/clever"), "import os\ndisk = ['file:/srv/web1.img' + x]\n")
+	if _, err := b.adopter("node1").Look(context.Background(), b.request()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "clever") {
+		t.Errorf("%v", err)
+	}
+}

@@ -69,7 +69,7 @@ func (b bench) start(t *testing.T, what string) (*exec.Cmd, *bytes.Buffer) {
 }
 
 // Killed with SIGKILL at any moment, in the tool's copying too, an adoption is resumed or taken back to a whole.
-// LBVM_ADOPT_KILLS says how many runs are killed, for each technology.
+// LBVM_ADOPT_KILLS says how many runs are killed while one of their steps is begun or done, for each technology.
 func TestKilledAtRandom(t *testing.T) {
 	kills := 4
 	if v := os.Getenv("LBVM_ADOPT_KILLS"); v != "" {
@@ -98,18 +98,25 @@ func TestKilledAtRandom(t *testing.T) {
 				whole = min(whole, time.Since(began))
 			}
 			landed := map[string]int{}
-			for i := range kills {
+			hits := 0
+			for i := 0; hits < kills && i < 20*kills; i++ {
 				then := []string{"resume", "undo", "undo, resume", "resume, undo", "resume, resume", "undo, undo"}[r.Intn(6)]
 				dir := filepath.Join(t.TempDir(), strconv.Itoa(i))
 				must(t, os.Mkdir(dir, 0o755))
 				where := killedAt(t, newBench(t, k), then, whole, r)
+				if where != "after the end" && where != "before the first" { // it was at work
+					hits++
+				}
 				if landed[where]++; where == "after the end" { // the moments follow the machine's load
 					whole = whole * 3 / 4
 				} else {
 					whole = whole * 21 / 20
 				}
 			}
-			t.Logf("one run takes %s; killed in %v", whole, landed)
+			t.Logf("%d killed at work; one run takes %s; killed in %v", hits, whole, landed)
+			if hits < kills {
+				t.Errorf("only %d of %d were killed at work", hits, kills)
+			}
 		})
 	}
 }

@@ -124,6 +124,9 @@ func (a Adopter) here(ctx context.Context, p *Plan) error {
 	if err := a.down(ctx, *p); err != nil {
 		return err
 	}
+	if err := a.alone(*p); err != nil {
+		return err
+	}
 	for _, path := range p.Devices {
 		if _, err := a.device(ctx, path); err != nil {
 			return err
@@ -276,7 +279,7 @@ func (w *work) fresh(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 	}
-	for _, look := range []func() error{func() error { return w.down(ctx) }, func() error { return w.clear(&p) }, func() error { return w.free(ctx, &p) }, func() error { return w.others(ctx, &p) }} {
+	for _, look := range []func() error{func() error { return w.down(ctx) }, func() error { return w.alone(p) }, func() error { return w.clear(&p) }, func() error { return w.free(ctx, &p) }, func() error { return w.others(ctx, &p) }} {
 		if err := look(); err != nil {
 			return fmt.Errorf("%w: %w", ErrRefused, err)
 		}

@@ -27,6 +27,8 @@ type Asked struct {
 	Type, VM string
 	Devices  []string
 	Bridges  []string
+	Nets     []string
+	Own      []string // what no VM of that node may have
 }
 
 // Probe looks at this node on behalf of another: nothing of the VM is here, and all that it needs is. What is wrong is
@@ -56,9 +58,24 @@ func (a Adopter) Probe(ctx context.Context, q Asked) (wrong []string, devices []
 	}
 	for _, b := range q.Bridges {
 		if _, err := os.Stat(a.Host.Path(filepath.Join("/sys/class/net", b, "bridge"))); err != nil || host.CheckName(b) != nil {
-			say("it has no bridge %s", b)
+			say("it has no bridge %s%s", b, oneText)
 		}
 	}
+	for _, n := range q.Nets {
+		kind, name, _ := strings.Cut(n, " ")
+		path := filepath.Join("/sys/class/net", name)
+		if kind+" " == hypervisor.NetNetwork {
+			path = filepath.Join(libvirtDir, "qemu/networks", name+".xml")
+		}
+		if there, err := exists(a.Host.Path(path)); err != nil || !there || host.CheckName(name) != nil {
+			say("it has no %s%s", n, oneText)
+		}
+	}
+	used, err := a.users(q.Type, q.VM, q.Own)
+	if err != nil {
+		say("%v", err)
+	}
+	wrong = append(wrong, used...)
 	for _, path := range q.Devices {
 		x, err := a.device(ctx, path)
 		if err != nil {
@@ -83,13 +100,25 @@ func (a Adopter) ask(ctx context.Context, member string, p Plan) error {
 	for _, d := range p.Devices {
 		args = append(args, "--device", d)
 	}
+	for _, n := range p.Nets {
+		args = append(args, "--net", strings.Replace(n, " ", ":", 1)) // as one word for its shell
+	}
+	for _, path := range p.Own {
+		if there, err := a.onShared(path); err == nil && there != "" {
+			path = there
+		} else if !slices.Contains(p.Devices, path) {
+			continue // of this node
+		}
+		args = append(args, "--own", path)
+	}
 	r, err := a.Peer(ctx, member, append(args, "--", p.Ref())...)
 	if err != nil {
 		return fmt.Errorf("%s cannot be asked (%w): %s", member, err, cure)
 	}
 	said := strings.Split(strings.TrimSpace(string(r.Stdout)), "\n")
 	if r.Code != 0 || said[len(said)-1] != probeOK {
-		return fmt.Errorf("%s says: %s", member, strings.Join(strings.Fields(string(r.Stdout)+" "+string(r.Stderr)), " "))
+		said = slices.DeleteFunc(said, func(l string) bool { return strings.HasPrefix(l, deviceWord) })
+		return fmt.Errorf("%s says: %s", member, strings.Join(strings.Fields(strings.Join(said, " ")+" "+string(r.Stderr)), " "))
 	}
 	for _, path := range p.Devices {
 		own, err := a.device(ctx, path)
@@ -102,6 +131,9 @@ func (a Adopter) ask(ctx context.Context, member string, p Plan) error {
 	}
 	return nil
 }
+
+// oneText is what is to be done about what has another name on another node.
+const oneText = " (a VM has one configuration for all nodes: give it that name there too)"
 
 // probeOK ends the answer of a node on which all is well.
 const probeOK = "ok"
@@ -128,7 +160,9 @@ type Device struct {
 	Head  string // of its first 64 KiB
 }
 
-func (d Device) String() string { return fmt.Sprintf("device %s %d %s", d.Path, d.Bytes, d.Head) }
+func (d Device) String() string { return fmt.Sprintf(deviceWord+"%s %d %s", d.Path, d.Bytes, d.Head) }
+
+const deviceWord = "device "
 
 // drbdPrefix stands before the name of a DRBD resource in the place of a path.
 const drbdPrefix = "drbd:"

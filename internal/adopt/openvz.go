@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/lbvm/lbvm/internal/hypervisor"
 )
 
 const vzConfs, vzConf, vzNames = "/etc/vz/conf", "/etc/vz/vz.conf", "/etc/vz/names"
@@ -41,6 +43,7 @@ func inspectOpenVZ(ctx context.Context, a Adopter, p *Plan, src []byte) error {
 		places[key] = filepath.Clean(value)
 	}
 	private := places["VE_PRIVATE"]
+	p.Own = append(p.Own, private)
 	p.Root = places["VE_ROOT"]
 	there, err := a.onShared(private)
 	if err != nil {
@@ -80,6 +83,9 @@ func inspectOpenVZ(ctx context.Context, a Adopter, p *Plan, src []byte) error {
 	}
 	for _, card := range strings.Split(keyValue(src, "NETIF"), ";") {
 		p.Bridges = append(p.Bridges, bridgesOf(card)...)
+	}
+	for _, dev := range strings.Fields(keyValue(src, "NETDEV")) {
+		p.Nets = append(p.Nets, hypervisor.NetInterface+dev)
 	}
 	if name := keyValue(src, "NAME"); name != "" {
 		if _, err := os.Lstat(a.Host.Path(filepath.Join(vzNames, name))); err == nil {

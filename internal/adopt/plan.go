@@ -48,6 +48,10 @@ type Plan struct {
 
 	Devices []string `json:"devices"` // block devices, files and DRBD resources that stay where they are
 	Bridges []string `json:"bridges"`
+	Nets    []string `json:"nets,omitempty"` // as hypervisor.Shape has them
+	// Own is what no other VM may have: disks and private areas as they are before, DRBD resources. A disk that is only read
+	// and stays where it is is nobody's own.
+	Own []string `json:"own,omitempty"`
 
 	Balance string            `json:"balance"` // its name in lbvm.conf
 	Service string            `json:"service"` // its service's name

@@ -15,7 +15,14 @@ type Shape struct {
 	Disks   []ShapeDisk
 	Files   []string // kernel, ramdisk, firmware: read and never written
 	Bridges []string
+	Nets    []string // what else its cards hang on: "network NAME" of libvirt, "interface NAME" of the node
 }
+
+// Words before the names in Shape.Nets.
+const (
+	NetNetwork   = "network "
+	NetInterface = "interface "
+)
 
 // ShapeDisk is one disk. One that is no path of the node has no Path: DRBD names a resource, Other is all else.
 type ShapeDisk struct {
@@ -108,6 +115,12 @@ func kvmShape(src []byte) (Shape, error) {
 	for _, card := range root.all("devices", "interface") {
 		if b := card.child("source").attrs["bridge"]; b != "" {
 			s.Bridges = append(s.Bridges, b)
+		}
+		if n := card.child("source").attrs["network"]; n != "" {
+			s.Nets = append(s.Nets, NetNetwork+n)
+		}
+		if d := card.child("source").attrs["dev"]; d != "" {
+			s.Nets = append(s.Nets, NetInterface+d)
 		}
 	}
 	return s, nil
