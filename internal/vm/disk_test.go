@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
+	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 )
@@ -54,5 +56,29 @@ func TestFingerprintOfAMissingDisk(t *testing.T) {
 	}
 	if _, err := Fingerprint(h, g, false); err != nil {
 		t.Error(err)
+	}
+}
+
+// A guest without a disk that would show a boot (its root comes over the network) has no image: nothing could tell later that it is
+// too old. That must be known before its memory is written, since saving ends the guest.
+func TestNothingIsSavedWithoutAFingerprint(t *testing.T) {
+	for _, stop := range []string{"suspend", "suspend-only"} {
+		w := newWorld(t, "xen", "node1", "node2")
+		x := w.nodes["node1"]
+		w.must(x.do("start"))
+		a := x.agent()
+		a.Fingerprint = func(h host.Host, g hypervisor.Guest, tree bool) (string, error) {
+			g.Witnesses = nil
+			return Fingerprint(h, g, tree)
+		}
+		x.calls = nil
+		err := a.Stop(context.Background(), x.call(map[string]string{"on_stop": stop}))
+		if slices.Contains(x.calls, "save") {
+			t.Errorf("on_stop=%s: the tool was called: %q", stop, x.calls)
+		}
+		st := w.state()
+		if stop == "suspend" && (err != nil || st.Phase != handoff.Down) || stop == "suspend-only" && (err == nil || st.Phase != handoff.Running) {
+			t.Errorf("on_stop=%s: %v, state %+v", stop, err, st)
+		}
 	}
 }

@@ -28,6 +28,9 @@ func (l *life) imageStop(ctx context.Context, v view) (bool, error) {
 	if err == nil {
 		err = l.enough(g)
 	}
+	if err == nil && !isSteps { // saving ends the guest: a fingerprint that cannot be taken then would cost its memory
+		_, err = l.fingerprintOf(g)
+	}
 	txn := l.ticketTxn
 	l.ticketTxn = "" // an image has its transaction to itself
 	if err == nil && txn == "" {
