@@ -116,7 +116,7 @@ func (f *fleet) carryOut(ctx context.Context, plan []evacuate.Trip, w balance.Wi
 	r := evacuate.Runner{Look: look, Wait: f.w.wait, Parallel: o.parallel, KeepGoing: o.keepGoing, Until: o.until,
 		Move: func(ctx context.Context, t evacuate.Trip) (balance.Move, error) {
 			typ, vm, _ := strings.Cut(t.VMs[0], ":")
-			return f.mover.Move(ctx, move.Request{Type: typ, VM: vm, Target: t.To, By: o.by, Why: o.why + " on " + f.id.Member})
+			return f.mover.Move(ctx, move.Request{Type: typ, VM: vm, Target: t.To, By: o.by, Why: o.why + " on " + f.id.Member, Rails: t.Rails})
 		}}
 	if !o.asJSON {
 		r.Tell = f.tell

@@ -358,7 +358,7 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 
 func TestUsage(t *testing.T) {
 	b := newBench(t, nil)
-	for _, args := range [][]string{{}, {"nosuch"}, {"list", "x"}, {"migrate"}, {"history", "a", "b"}, {"history", "--since", "-1h"}, {"confirm-down", "101"}, {"take"}, {"repair", "a", "b"}, {"restart"}, {"mark-left", "x"}, {"repair", "-o", "xml", "101"}, {"--bogus"}, {"list", "--bogus"}} {
+	for _, args := range [][]string{{}, {"nosuch"}, {"list", "x"}, {"migrate"}, {"history", "--since", "-1h"}, {"history", "--until", "soon"}, {"history", "--kind", "dogs"}, {"history", "--limit", "0"}, {"history", "--limit", "-3"}, {"confirm-down", "101"}, {"take"}, {"repair", "a", "b"}, {"restart"}, {"mark-left", "x"}, {"repair", "-o", "xml", "101"}, {"--bogus"}, {"list", "--bogus"}} {
 		if code := b.lbm(args...); code != exitUsage {
 			t.Errorf("%v: %d", args, code)
 		}

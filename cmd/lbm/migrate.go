@@ -70,7 +70,7 @@ func (w world) migrate(c *cli.Context, vm, target string, method move.Method, as
 		return err
 	}
 	r := g.request("asked for")
-	r.Target, r.Method = target, method
+	r.Target, r.Method, r.Rails = target, method, "none was asked: the node was named"
 	if target == "" {
 		d, err := w.best(c.Context, g, balance.Wish{VMs: []string{g.ref()}}, func(node string) error {
 			r.Target = node
@@ -79,7 +79,7 @@ func (w world) migrate(c *cli.Context, vm, target string, method move.Method, as
 		if err != nil {
 			return err
 		}
-		target, r.Target, r.Why = d.Target, d.Target, r.Why+", best node"
+		target, r.Target, r.Why, r.Rails = d.Target, d.Target, r.Why+", best node", d.RailsText()
 		if !asJSON {
 			fmt.Fprintf(w.stdout, "%s is the best node for %s (%s)\n", target, g.ref(), chosen(d))
 		}

@@ -224,15 +224,7 @@ func (w world) movesOf(s *scene, ref string) ([]happening, error) {
 		if m.VM != ref {
 			continue
 		}
-		h := happening{At: m.Begin, Event: "move", VM: m.VM, From: m.From, To: m.To, Kind: m.Kind, Outcome: string(m.Outcome), Memory: string(m.Memory), By: m.By, Why: m.Why}
-		if m.End.IsZero() {
-			h.Outcome = "in flight"
-		} else {
-			took := m.End.Sub(m.Begin).Seconds()
-			h.Seconds = &took
-		}
-		h.inPlace()
-		out = append(out, h)
+		out = append(out, ofMove(m))
 	}
 	return out[max(0, len(out)-lastMoves):], nil
 }

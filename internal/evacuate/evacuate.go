@@ -20,6 +20,7 @@ type Trip struct {
 	From     string
 	To       string // "" stays
 	Why      string // why it stays
+	Rails    string // what the rails said, for the journal
 	Waits    bool   // it stays only while others have it on its way: a Runner waits for that
 	MemBytes int64  // 0 is unknown
 }
@@ -39,7 +40,7 @@ func Plan(ctx context.Context, in balance.Input, w balance.Wish) ([]Trip, error)
 		i := slices.IndexFunc(out, func(t Trip) bool { return t.Service == id })
 		if i < 0 {
 			i = len(out)
-			out = append(out, Trip{Service: id, From: d.Owner, To: d.Target})
+			out = append(out, Trip{Service: id, From: d.Owner, To: d.Target, Rails: d.RailsText()})
 		}
 		t := &out[i]
 		t.VMs = append(t.VMs, d.VM)

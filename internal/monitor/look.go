@@ -101,7 +101,7 @@ func (m Monitor) writeDown(o *opened, pass *balance.Pass, reports bool) error {
 			continue
 		}
 		m.Log.WithField("vm", d.VM).WithField("source", d.Owner).WithField("target", d.Target).WithField("rule", d.Why).Info("rule reports a target")
-		r := balance.Report{At: pass.At, VM: d.VM, From: d.Owner, To: d.Target, Why: d.Why}
+		r := balance.Report{At: pass.At, VM: d.VM, From: d.Owner, To: d.Target, Why: d.Why, Rails: d.RailsText()}
 		if err := balance.AppendReport(m.log(o, balance.ReportName), r); err != nil {
 			return fail(lbvmagent.CauseNode, err)
 		}

@@ -54,6 +54,9 @@ func TestAHotNodeShedsAVM(t *testing.T) {
 	if !strings.Contains(m.Why, "0.9") || !strings.Contains(m.Why, "7") {
 		t.Errorf("why is %q", m.Why)
 	}
+	if !strings.HasPrefix(m.Rails, "pass stale-data not-started settling") || !strings.Contains(m.Rails, "cpu of node2 would be") {
+		t.Errorf("the rails are %q", m.Rails)
+	}
 	if p := w.passes(); len(p) != 1 {
 		t.Errorf("%d passes, want 1", len(p))
 	}

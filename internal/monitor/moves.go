@@ -71,11 +71,11 @@ func (m Monitor) carryOut(ctx context.Context, o *opened, d decided) ([]Made, er
 			return made, nil // the next pass decides anew
 		}
 		typ, vm, _ := strings.Cut(x.VM, ":")
-		r := move.Request{Type: typ, VM: vm, Target: x.Target, By: By, Why: x.Why}
+		r := move.Request{Type: typ, VM: vm, Target: x.Target, By: By, Why: x.Why, Rails: x.RailsText()}
 		log := m.Log.WithFields(logrus.Fields{"vm": x.VM, "source": x.Owner, "target": x.Target, "rule": x.Why})
 		rec, err := within(ctx, m.Wait, moveLimit, func(ctx context.Context) (balance.Move, error) { return o.mover.Move(ctx, r) }, nil)
 		if rec.VM == "" { // refused before it had a record
-			rec = balance.Move{VM: x.VM, From: x.Owner, To: x.Target, By: By, Why: x.Why}
+			rec = balance.Move{VM: x.VM, From: x.Owner, To: x.Target, By: By, Why: x.Why, Rails: r.Rails}
 		}
 		made = append(made, Made{rec, err})
 		switch {

@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (m Mover) Finish(ctx context.Context, begun balance.Move, dead bool) (balan
 		got = found{outcome: balance.OutcomeUnknown, memory: balance.MemoryUnknown, text: err.Error()}
 	}
 	begun.End, begun.Outcome, begun.Owner, begun.Memory = m.Clock.Now(), got.outcome, got.owner, got.memory
-	begun.Why = "its relocator died: " + got.text
+	begun.Asked, begun.Why = cmp.Or(begun.Asked, begun.Why), "its relocator died: "+got.text
 	if err := m.Journal.Append(begun); err != nil {
 		return begun, fmt.Errorf("ending the move of %s: %w", begun.VM, err)
 	}

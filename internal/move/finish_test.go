@@ -18,7 +18,7 @@ func (w *world) dead(vm string) balance.Move {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return balance.Move{Txn: txn, VM: vm, From: "node1", To: "node2", Kind: "image", By: "lbmonitor", Why: "line 3", Begin: w.clock.now.Add(-10 * time.Minute)}
+	return balance.Move{Txn: txn, VM: vm, From: "node1", To: "node2", Kind: "image", By: "lbmonitor", Why: "line 3", Rails: "pass all", Begin: w.clock.now.Add(-10 * time.Minute)}
 }
 
 func TestFinish(t *testing.T) {
@@ -65,6 +65,9 @@ func TestFinish(t *testing.T) {
 			}
 			if len(w.log.list) != 1 || w.log.list[0].End.IsZero() || w.log.list[0].Txn != begun.Txn {
 				t.Errorf("the journal has %+v", w.log.list)
+			}
+			if end := w.log.list[0]; end.Asked != "line 3" || end.Rails != "pass all" || !strings.HasPrefix(end.Why, "its relocator died") {
+				t.Errorf("the end tells %+v", end)
 			}
 			if len(w.mgr.asked) != 0 {
 				t.Errorf("the manager was asked: %v", w.mgr.asked)

@@ -49,6 +49,7 @@ type Request struct {
 	Type, VM string
 	Target   string
 	By, Why  string // for the journal: who asked, and for what reason
+	Rails    string // for the journal: what the rails said; "" where none was asked
 	Method   Method
 
 	technology string       // of a VM of the type vmexec
@@ -124,7 +125,7 @@ func (m Mover) carryOut(ctx context.Context, p plan, r Request) (balance.Move, e
 	if err != nil {
 		return balance.Move{}, err
 	}
-	rec := balance.Move{Txn: txn, VM: r.Type + ":" + r.VM, From: p.source, To: r.Target, Kind: string(p.kind), By: r.By, Why: r.Why, Begin: m.Clock.Now()}
+	rec := balance.Move{Txn: txn, VM: r.Type + ":" + r.VM, From: p.source, To: r.Target, Kind: string(p.kind), By: r.By, Why: r.Why, Rails: r.Rails, Begin: m.Clock.Now()}
 	if err := m.Journal.Append(rec); err != nil {
 		return rec, fmt.Errorf("%w: nothing was changed: the journal cannot be written: %w", ErrRefused, err)
 	}
@@ -140,7 +141,7 @@ func (m Mover) carryOut(ctx context.Context, p plan, r Request) (balance.Move, e
 	}
 	rec.End = m.Clock.Now()
 	if err != nil {
-		rec.Why = err.Error()
+		rec.Asked, rec.Why = r.Why, err.Error()
 	}
 	if jerr := m.Journal.Append(rec); jerr != nil {
 		err = errors.Join(err, fmt.Errorf("the end of the move was not recorded: %w", jerr))

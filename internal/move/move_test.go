@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -15,7 +16,7 @@ import (
 )
 
 func request(typ, vm, target string) Request {
-	return Request{Type: typ, VM: vm, Target: target, By: "lbm", Why: "asked for"}
+	return Request{Type: typ, VM: vm, Target: target, By: "lbm", Why: "asked for", Rails: "pass all"}
 }
 
 func TestCheckRefuses(t *testing.T) {
@@ -196,6 +197,10 @@ func (w *world) journalled(rec balance.Move) {
 	}
 	if end.End.IsZero() || end.Outcome != rec.Outcome || end.VM != rec.VM || end.From != "node1" {
 		w.t.Errorf("End is %+v", end)
+	}
+	// Each tells what was asked for and what the rails said, also where it failed.
+	if asked := cmp.Or(end.Asked, end.Why); begin.Rails != "pass all" || end.Rails != "pass all" || asked != "asked for" || end.Kind != begin.Kind || end.By != "lbm" {
+		w.t.Errorf("Begin is %+v, End %+v", begin, end)
 	}
 }
 

@@ -50,7 +50,9 @@ type Move struct {
 	Txn, VM, From, To string // VM is TYPE:NAME
 	Kind              string // image, live or cold
 	By                string // lbmonitor or lbm
-	Why               string
+	Why               string // why it was asked for; at its end, what came of it where that is not what was asked
+	Asked             string // why it was asked for, where Why says something else
+	Rails             string // what the rails said (Decision.RailsText); "" is not known
 	Begin             time.Time
 	End               time.Time // zero: in flight, or its mover died
 	Outcome           Outcome
@@ -74,19 +76,23 @@ func OpenJournal(path string) *FileJournal { return &FileJournal{path} }
 
 var _ Journal = (*FileJournal)(nil)
 
-// Append writes one line and makes it durable before it returns.
+// Append writes one line and makes it durable before it returns. Each line tells all that is known of the move.
 func (j *FileJournal) Append(m Move) error {
-	p := keyval.Pairs{{Key: "event", Value: "begin"}, {Key: "txn", Value: m.Txn}, {Key: "vm", Value: m.VM},
-		{Key: "from", Value: m.From}, {Key: "to", Value: m.To}}
-	at := m.Begin
-	if m.End.IsZero() {
-		p = append(p, keyval.Pair{Key: "kind", Value: m.Kind}, keyval.Pair{Key: "by", Value: m.By}, keyval.Pair{Key: "why", Value: m.Why})
-	} else {
-		at = m.End
-		p[0].Value = "end"
+	how, why := keyval.Pairs{{Key: "kind", Value: m.Kind}, {Key: "by", Value: m.By}}, keyval.Pairs{{Key: "why", Value: m.Why}}
+	if m.Asked != "" && m.Asked != m.Why {
+		why = append(why, keyval.Pair{Key: "asked", Value: m.Asked})
+	}
+	at, event, rest := m.Begin, "begin", slices.Concat(how, why)
+	if !m.End.IsZero() {
+		at, event = m.End, "end"
 		memory, outcome := cmp.Or(m.Memory, MemoryUnknown), cmp.Or(m.Outcome, OutcomeUnknown)
-		p = append(p, keyval.Pair{Key: "outcome", Value: string(outcome)}, keyval.Pair{Key: "owner", Value: m.Owner},
-			keyval.Pair{Key: "memory", Value: string(memory)}, keyval.Pair{Key: "seconds", Value: seconds(m)}, keyval.Pair{Key: "why", Value: m.Why})
+		rest = slices.Concat(keyval.Pairs{{Key: "outcome", Value: string(outcome)}, {Key: "owner", Value: m.Owner},
+			{Key: "memory", Value: string(memory)}, {Key: "seconds", Value: seconds(m)}}, why, how)
+	}
+	p := append(keyval.Pairs{{Key: "event", Value: event}, {Key: "txn", Value: m.Txn}, {Key: "vm", Value: m.VM},
+		{Key: "from", Value: m.From}, {Key: "to", Value: m.To}}, rest...)
+	if m.Rails != "" {
+		p = append(p, keyval.Pair{Key: "rails", Value: m.Rails})
 	}
 	if at.IsZero() {
 		return fmt.Errorf("recording the move of %q: it has no time", m.VM)
@@ -147,20 +153,8 @@ const journalSlack = time.Hour
 
 // Read is Since that also tells how many lines could not be read.
 func (j *FileJournal) Read(t time.Time) (moves []Move, skipped int, err error) {
-	far := func(text []byte) bool { return oldestRecord(text).Before(t.Add(-journalSlack)) }
-	text, err := readBack(j.path, far)
-	if err == nil && !far(text) { // rotated not long ago: a cool-down does not end for that
-		var before []byte
-		if before, err = readBack(j.path+".1", far); len(before) > 0 {
-			text = slices.Concat(before, []byte("\n"), text)
-		}
-	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("reading the journal: %w", err)
-	}
-	moves, skipped = parseMoves(text)
-	moves = slices.DeleteFunc(moves, func(m Move) bool { return m.Begin.Before(t) && m.End.Before(t) })
-	return moves, skipped, nil
+	rec, err := readRecords(j.path, t)
+	return slices.DeleteFunc(rec.Moves, func(m Move) bool { return m.Begin.Before(t) && m.End.Before(t) }), rec.Skipped, err
 }
 
 // readBack reads a journal's end, as far as enough says. A journal that is not there is empty.
@@ -192,47 +186,6 @@ func oldestRecord(text []byte) time.Time {
 		text = rest
 	}
 	return time.Unix(1<<40, 0)
-}
-
-// parseMoves joins the ends with their begins. An end whose begin is not in the text gives a move all the same.
-func parseMoves(text []byte) (moves []Move, skipped int) {
-	index := map[string]int{}
-	for len(text) > 0 {
-		line, rest, whole := bytes.Cut(text, []byte("\n"))
-		text = rest
-		if len(line) == 0 {
-			continue
-		}
-		at, p, err := keyval.ParseRecord(string(line))
-		event, txn := p.Get("event"), p.Get("txn")
-		if !whole || err != nil || ((event == "begin" || event == "end") && (txn == "" || p.Get("vm") == "")) {
-			skipped++
-			continue
-		}
-		switch event {
-		case "begin":
-			index[txn] = len(moves)
-			moves = append(moves, Move{Txn: txn, VM: p.Get("vm"), From: p.Get("from"), To: p.Get("to"), Kind: p.Get("kind"),
-				By: p.Get("by"), Why: p.Get("why"), Begin: at})
-		case "end":
-			i, ok := index[txn]
-			if !ok {
-				i = len(moves)
-				index[txn] = i
-				moves = append(moves, Move{Txn: txn, VM: p.Get("vm"), From: p.Get("from"), To: p.Get("to"), Begin: at})
-				if s, err := strconv.ParseFloat(p.Get("seconds"), 64); err == nil && s >= 0 && s < 1e6 {
-					moves[i].Begin = at.Add(-time.Duration(s * float64(time.Second)))
-				}
-			}
-			m := &moves[i] // the last end counts: who came later knew more
-			m.End, m.Outcome, m.Owner, m.Memory = at, Outcome(p.Get("outcome")), p.Get("owner"), Memory(p.Get("memory"))
-			if why := p.Get("why"); why != "" {
-				m.Why = why
-			}
-		}
-	}
-	slices.SortStableFunc(moves, func(a, b Move) int { return a.Begin.Compare(b.Begin) })
-	return moves, skipped
 }
 
 // tailOf is tail of an open file.

@@ -139,7 +139,8 @@ garbage
 2008-01-15T14:22:00Z event=begin vm=xen:c
 2008-01-15T14:23:00Z event=agent vm=xen:c node=n1 action=stop outcome=cold why=x
 `
-	got, skipped := parseMoves([]byte(text))
+	rec := parseRecords([]byte(text))
+	got, skipped := rec.Moves, rec.Skipped
 	if skipped != 2 || len(got) != 2 {
 		t.Fatalf("%d skipped, %+v", skipped, got)
 	}
@@ -155,8 +156,7 @@ garbage
 func FuzzJournal(f *testing.F) {
 	f.Add([]byte("2008-01-15T14:00:00Z event=begin txn=t vm=xen:a\n2008-01-15T14:00:01Z event=end txn=t vm=xen:a seconds=1\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		moves, _ := parseMoves(text)
-		for _, m := range moves {
+		for _, m := range parseRecords(text).Moves {
 			if m.Txn == "" || m.VM == "" || m.Begin.IsZero() && !m.End.IsZero() && m.End.Year() > 1 {
 				t.Fatalf("%+v", m)
 			}
@@ -172,5 +172,60 @@ func TestAppendReport(t *testing.T) {
 	text, err := os.ReadFile(path)
 	if want := "2008-01-15T14:30:00Z event=report vm=openvz:101 from=n1 to=n2 why=\"it is hot\"\n"; err != nil || string(text) != want {
 		t.Errorf("%q %v", text, err)
+	}
+}
+
+// What a version wrote that knew less, or more, is read; each end tells what was asked for, too.
+func TestRecordsOfOtherVersions(t *testing.T) {
+	const rails = "pass stale-data; off cycle-guard"
+	text := `2008-01-15T14:00:00Z event=begin txn=t1 vm=xen:b from=n1 to=n2 kind=live by=lbmonitor why=hot rails="pass stale-data; off cycle-guard" next=x
+2008-01-15T14:01:00Z event=end txn=t1 vm=xen:b from=n1 to=n2 outcome=failed owner=n1 memory=kept seconds=60.0 why="it broke"
+2008-01-15T14:02:00Z event=end txn=t2 vm=xen:c from=n1 to=n2 outcome=failed owner=n1 memory=kept seconds=60.0 why="it broke" asked=hot kind=live by=lbmonitor rails="pass stale-data; off cycle-guard"
+2008-01-15T14:03:00Z event=report vm=xen:d from=n1 to=n2 why=warm
+2008-01-15T14:04:00Z event=agent vm=xen:d node=n1 action=stop outcome=cold why=x
+`
+	rec := parseRecords([]byte(text))
+	if len(rec.Moves) != 2 || len(rec.Reports) != 1 || len(rec.Notes) != 1 || rec.Skipped != 0 {
+		t.Fatalf("%+v", rec)
+	}
+	for _, m := range rec.Moves {
+		if m.Why != "it broke" || m.Asked != "hot" || m.Rails != rails || m.Kind != "live" || m.By != "lbmonitor" {
+			t.Errorf("%+v", m)
+		}
+	}
+	if r, n := rec.Reports[0], rec.Notes[0]; r.Rails != "" || r.Why != "warm" || n.Node != "n1" || n.Outcome != "cold" {
+		t.Errorf("%+v %+v", r, n)
+	}
+	path := filepath.Join(t.TempDir(), JournalName)
+	j := OpenJournal(path)
+	if err := j.Append(rec.Moves[0]); err != nil {
+		t.Fatal(err)
+	}
+	got, err := j.Since(testNow.Add(-time.Hour))
+	if d := cmp.Diff(rec.Moves[:1], got); d != "" || err != nil {
+		t.Errorf("an end alone does not tell all: %v\n%s", err, d)
+	}
+}
+
+// However often a journal was rotated since, a rail knows of the moves of its time.
+func TestJournalRotatedOften(t *testing.T) {
+	path := filepath.Join(t.TempDir(), JournalName)
+	for i := range 4 {
+		name := path
+		if i > 0 {
+			name = fmt.Sprintf("%s.%d", path, i)
+		}
+		m := Move{Txn: fmt.Sprint(i), VM: "openvz:101", From: "n1", To: "n2", By: "lbm", Begin: testNow.Add(-time.Duration(i) * 10 * time.Hour)}
+		if err := OpenJournal(name).Append(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for back, want := range map[time.Duration]int{time.Hour: 1, 11 * time.Hour: 2, 25 * time.Hour: 3, 40 * time.Hour: 4} {
+		if got, _, err := OpenJournal(path).Read(testNow.Add(-back)); err != nil || len(got) != want {
+			t.Errorf("%s: %d moves, %v", back, len(got), err)
+		}
+	}
+	if rec, err := ReadRecords(filepath.Dir(path), time.Time{}); err != nil || len(rec.Moves) != 4 {
+		t.Errorf("%d moves, %v", len(rec.Moves), err)
 	}
 }

@@ -126,6 +126,7 @@ type Decision struct {
 
 	asked bool     // the rails were; see Answers
 	off   []string // those that are switched off for the VM
+	wish  bool     // only those that hold for the wish of a person
 }
 
 // Candidate is a node to which the VM could go.

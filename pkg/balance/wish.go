@@ -120,7 +120,7 @@ func (r *round) grant(unit []*VM, w Wish) []Decision {
 		d := &out[i]
 		*d = Decision{VM: vm.ID(), Service: vm.Service, Owner: vm.Owner}
 		r.rule = r.in.Config.rule(vm, vm.Name)
-		d.Vetoes = r.vetoes(vm)
+		d.Vetoes, d.asked, d.wish, d.off = r.vetoes(vm), true, true, r.switchedOff()
 		if len(d.Vetoes) > 0 && stays == "" {
 			stays = vm.ID()
 		}

@@ -110,6 +110,9 @@ func TestHotNodeShedsAVM(t *testing.T) {
 		if n := count(w.journal(), "event", "begin", "txn", end.Get("txn"), "by", "lbmonitor", "vm", guest); n != 1 {
 			t.Errorf("the move was begun %d times by lbmonitor", n)
 		}
+		if rails := end.Get("rails"); !strings.HasPrefix(rails, "pass stale-data not-started settling") || !strings.Contains(rails, "cpu of "+target+" would be ") || !strings.Contains(end.Get("why"), "said migrate as average(") {
+			t.Errorf("the journal tells of the rule %q and of the rails %q", end.Get("why"), rails)
+		}
 		w.awaitTick(guest, target)
 		st := w.status()
 		for _, s := range services {
