@@ -15,6 +15,7 @@ PROGRAMS   ?= 2000000
 SEED       ?= 1
 DESTDIR    ?=
 PREFIX     := $(DESTDIR)/usr
+DOCDIR     ?= $(PREFIX)/share/doc/lbvm
 DIST       ?= $(CURDIR)/dist
 LIBEXEC    := $(PREFIX)/libexec/lbvm
 RPMVERSION := $(shell sed -n 's/^Version: *//p' packaging/rpm/lbvm.spec)
@@ -133,6 +134,8 @@ install-files:
 	@# The same programs for Pacemaker, which tells them apart by their place.
 	for a in $(AGENTS); do install -m 0755 bin/agents/$$a.sh $(OCFDIR)/.$$a.new && mv -f $(OCFDIR)/.$$a.new $(OCFDIR)/$$a || exit 1; done
 	for n in 5 7 8; do install -d $(PREFIX)/share/man/man$$n && install -m 0644 docs/man/*.$$n $(PREFIX)/share/man/man$$n/ || exit 1; done
+	@# The pages lie as they do here, so that their links hold.
+	install -d $(DOCDIR)/docs && install -m 0644 README.md CHANGELOG.md LICENSE $(DOCDIR)/ && install -m 0644 docs/*.md $(DOCDIR)/docs/
 	install -d $(LIBEXEC)/guard && install -m 0755 packaging/guard/vps.premount packaging/guard/qemu $(LIBEXEC)/guard/
 	install -d $(DESTDIR)/etc/cron.d $(DESTDIR)/etc/logrotate.d $(DESTDIR)/etc/bash_completion.d $(DESTDIR)/etc/rc.d/init.d $(DESTDIR)/etc/sysconfig $(PREFIX)/lib/systemd/system
 	install -m 0644 packaging/cron/lbvm $(DESTDIR)/etc/cron.d/lbvm

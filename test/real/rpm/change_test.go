@@ -78,14 +78,24 @@ func upgradeFromOld(t *testing.T, dist string) {
 			t.Errorf("%s after the upgrade: %v, %q", a, err, got)
 		}
 	}
+	const said = `warning: /etc/cluster/lbvm.conf saved as /etc/cluster/lbvm.conf.rpmsave
+warning: /etc/cluster/lbresources.conf saved as /etc/cluster/lbresources.conf.rpmsave
+lbvm: /etc/cluster/lbvm.conf is in its place again, as it was
+lbvm: /etc/cluster/lbresources.conf is in its place again, as it was`
+	if out != said {
+		t.Errorf("the upgrade said %q", out)
+	}
 	if got := r.read("gfs/lbvm.conf"); got != "balance 101, 102;\n" {
 		t.Errorf("lbvm.conf on the shared storage is now %q", got)
 	}
-	// rpm 4 keeps what it does not replace under its name or as NAME.rpmsave, and says so.
-	for _, name := range []string{"lbvm.conf", "lbresources.conf"} {
-		if !r.has("etc/cluster/"+name) && !r.has("etc/cluster/"+name+".rpmsave") {
-			t.Errorf("%s is lost; rpm said %q", name, out)
-		}
+	if to, err := os.Readlink(r.path("etc/cluster/lbvm.conf")); err != nil || to != "/gfs/lbvm.conf" {
+		t.Errorf("the link to lbvm.conf: %q, %v", to, err)
+	}
+	if got := r.read("etc/cluster/lbresources.conf"); got != "resource mine { cmd mine; }\n" {
+		t.Errorf("lbresources.conf is now %q", got)
+	}
+	if left, err := filepath.Glob(r.path("etc/cluster/*.lbvm-1.0")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
 	}
 	if r.has("usr/share/lbvm/lbmonitor") {
 		t.Error("the old lbmonitor is still there")
@@ -109,15 +119,26 @@ func lifecycle(t *testing.T, dist string) {
 		}
 	})
 	r := newRoot(t)
+	r.record()
 	r.rpm(append([]string{"-i"}, packages(t, dist, "x86_64")...)...)
+	r.called()
 	first := r.read("usr/share/cluster/openvz.sh")
 	r.write("etc/cron.d/lbvm", "# mine\n", 0o644)
-	r.write("var/lib/lbvm/blackbox", "box", 0o600)
-	r.write("etc/cluster/lbvm.id", "id", 0o644)
+	kept := []string{"var/lib/lbvm/blackbox", "etc/cluster/lbvm.id", "etc/cluster/cluster.conf", "etc/cluster/cluster.conf.lbvm-7", "gfs/lbvm.conf", "gfs/lbresources.conf",
+		"gfs/lbvm/log/migrate.log", "gfs/lbvm/handoff/xen-web1/state", "gfs/lbvm/handoff/xen-web1/image-7", "gfs/xen/images/web1.img"}
+	for _, name := range kept {
+		r.write(name, "of "+name, 0o600)
+	}
+	if err := os.Symlink("../../gfs/lbvm.conf", r.path("etc/cluster/lbvm.conf")); err != nil {
+		t.Fatal(err)
+	}
 
 	out, err := r.try(append([]string{"-U"}, next...)...)
 	if err != nil || out != "" {
 		t.Errorf("upgrade: %v, %q", err, out)
+	}
+	if got := r.called(); got != callsComing {
+		t.Errorf("the scripts of the upgrade called %s", got)
 	}
 	if got := r.read("usr/share/cluster/openvz.sh"); got != first+"later" {
 		t.Error("the upgrade did not bring its agent")
@@ -129,6 +150,9 @@ func lifecycle(t *testing.T, dist string) {
 	if err != nil || out != "" {
 		t.Errorf("downgrade: %v, %q", err, out)
 	}
+	if got := r.called(); got != callsComing {
+		t.Errorf("the scripts of the downgrade called %s", got)
+	}
 	if r.read("usr/share/cluster/openvz.sh") != first {
 		t.Error("the downgrade did not bring its agent back")
 	}
@@ -136,14 +160,23 @@ func lifecycle(t *testing.T, dist string) {
 	if err != nil || strings.TrimSpace(out) != "warning: /etc/cron.d/lbvm saved as /etc/cron.d/lbvm.rpmsave" {
 		t.Errorf("erase: %v, %q", err, out)
 	}
-	for _, gone := range []string{"usr/sbin/lbm", "usr/libexec/lbvm", "usr/share/lbvm", "usr/share/cluster/openvz.sh", "usr/share/cluster/lbvm.sh", "usr/share/doc/lbvm-2.0.0"} {
+	if got := r.called(); got != callsGoing {
+		t.Errorf("the scripts of the erasure called %s", got)
+	}
+	for _, gone := range []string{"etc/vz/conf/vps.premount", "etc/vz/conf/vps.mount", "etc/libvirt/hooks/qemu", "etc/cluster/lbvm.conf.sample",
+		"usr/sbin/lbm", "usr/libexec/lbvm", "usr/share/lbvm", "usr/share/cluster/openvz.sh", "usr/share/cluster/lbvm.sh", "usr/share/doc/lbvm-2.0.0"} {
 		if r.has(gone) {
 			t.Errorf("%s is left behind", gone)
 		}
 	}
-	for _, kept := range []string{"var/lib/lbvm/blackbox", "etc/cluster/lbvm.id", "etc/cron.d/lbvm.rpmsave"} {
-		if !r.has(kept) {
-			t.Errorf("%s is gone", kept)
+	for _, name := range kept {
+		if got := r.read(name); got != "of "+name && name != "var/lib/lbvm/blackbox" { // there the agents have noted that they were tried
+			t.Errorf("%s is now %q", name, got)
+		}
+	}
+	for _, name := range []string{"etc/cron.d/lbvm.rpmsave", "etc/cluster/lbvm.conf"} {
+		if !r.has(name) {
+			t.Errorf("%s is gone", name)
 		}
 	}
 }

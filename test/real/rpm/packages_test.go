@@ -100,6 +100,7 @@ func TestPackages(t *testing.T) {
 	t.Run("rpm 4.8 can read them", func(t *testing.T) { readable(t, dist) })
 	t.Run("rpmlint", func(t *testing.T) { lint(t, dist) })
 	t.Run("the source package", func(t *testing.T) { source(t, dist) })
+	t.Run("every file", func(t *testing.T) { everyFile(t, dist) })
 	t.Run("install", func(t *testing.T) { install(t, dist) })
 	t.Run("upgrade from 1.0", func(t *testing.T) { upgradeFromOld(t, dist) })
 	t.Run("upgrade, downgrade, erase", func(t *testing.T) { lifecycle(t, dist) })
@@ -136,19 +137,26 @@ func lint(t *testing.T, dist string) {
 	rpmlint := real.Need(t, "rpmlint")
 	args := append([]string{"-c", top + "/packaging/rpm/rpmlint.toml"}, packages(t, dist, "x86_64")...)
 	args = append(args, packages(t, dist, "i386")...)
+	args = append(args, sourcePackage(t, dist), top+"/packaging/rpm/lbvm.spec")
 	out, err := run(t, "", rpmlint, args...)
 	if err != nil || strings.Contains(out, ": E: ") || !strings.Contains(out, "; 0 errors,") && !strings.Contains(out, " 0 errors,") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
-// source builds the packages anew from the source package, in a network namespace without any network.
-func source(t *testing.T, dist string) {
+func sourcePackage(t *testing.T, dist string) string {
+	t.Helper()
 	list, err := filepath.Glob(filepath.Join(dist, "*.src.rpm"))
 	if err != nil || len(list) != 1 {
 		t.Fatal(list, err)
 	}
-	out, err := run(t, "", "rpm", "-qpl", list[0])
+	return list[0]
+}
+
+// source builds the packages anew from the source package, in a network namespace without any network.
+func source(t *testing.T, dist string) {
+	pkg := sourcePackage(t, dist)
+	out, err := run(t, "", "rpm", "-qpl", pkg)
 	if err != nil || !strings.Contains(out, "lbvm.spec\n") || !strings.Contains(out, ".tar.gz\n") {
 		t.Errorf("%q, %v", out, err)
 	}
@@ -162,7 +170,7 @@ func source(t *testing.T, dist string) {
 	}
 	again := t.TempDir()
 	out, err = run(t, "", real.Need(t, "unshare"), "--net", "rpmbuild", "--rebuild", "--quiet", "--target", "x86_64-redhat-linux",
-		"--define", "_topdir "+again, "--define", "_rpmdir "+again, list[0])
+		"--define", "_topdir "+again, "--define", "_rpmdir "+again, pkg)
 	if err != nil {
 		t.Fatalf("rpmbuild --rebuild: %v\n%s", err, out)
 	}
