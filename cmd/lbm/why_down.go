@@ -137,7 +137,7 @@ func whichService(doc *ccs.Document, name string) (cluster.Service, ccs.Service,
 // whyView gathers what is known. What cannot be learned is a part of it.
 func (w world) whyView(ctx context.Context, doc *ccs.Document, svc cluster.Service, group ccs.Service) why.View {
 	v := why.View{Service: svc.ID, Type: svc.VMType, VM: svc.VM, Now: w.clock.Now(), Autostart: autostarts(group.Attrs["autostart"]), Recovery: group.Attrs["recovery"],
-		Domain: group.Domain(), Gone: map[string]bool{}, Fenced: map[string]string{}}
+		Domain: group.Domain(), Gone: map[string]bool{}, Fenced: map[string]string{}, Proved: map[string]bool{}}
 	for _, d := range doc.Domains() {
 		if strings.EqualFold(d.Name, v.Domain) {
 			v.Restricted = d.Restricted
@@ -161,7 +161,7 @@ func (w world) whyView(ctx context.Context, doc *ccs.Document, svc cluster.Servi
 	case err == nil:
 		w.askRecords(ctx, &v, shared, w.host.Path(id.LogDir))
 	case v.Hangs && v.State.Owner != "":
-		v.Fenced[v.State.Owner] = membership.EvidenceOf(ctx, membership.Of(w.host, w.run), v.State.Owner).Fencing
+		w.askFencing(ctx, &v, membership.Of(w.host, w.run), v.State.Owner)
 	}
 	w.askBox(&v)
 	slices.SortStableFunc(v.Actions, func(a, b why.Action) int { return a.At.Compare(b.At) })
@@ -219,9 +219,16 @@ func (w world) askRecords(ctx context.Context, v *why.View, shared, logs string)
 		}
 		gone, err := membership.Gone(ctx, members, shared, x.node, x.boot, x.left)
 		v.Gone[x.node] = gone && err == nil
-		v.Fenced[x.node] = membership.EvidenceOf(ctx, members, x.node).Fencing
+		w.askFencing(ctx, v, members, x.node)
 	}
 	v.Actions = append(v.Actions, noted(filepath.Join(logs, balance.JournalName), v.Type+":"+v.VM)...)
+}
+
+// askFencing learns whether a node that is away was fenced.
+func (w world) askFencing(ctx context.Context, v *why.View, members membership.Membership, node string) {
+	e := membership.EvidenceOf(ctx, members, node)
+	fenced, err := members.Fenced(ctx, node)
+	v.Fenced[node], v.Proved[node] = e.Fencing, err == nil && fenced && !e.Owed
 }
 
 // noted are the failures of agents in the journal that all nodes write.

@@ -290,6 +290,15 @@ func TestLookRefuses(t *testing.T) {
 		{"a service has its name", "has a service:101 already", func(t *testing.T, b bench) {
 			put(t, filepath.Join(b.dir, "node1/etc/cluster/cluster.conf"), strings.Replace(clusterConf, `"web"`, `"101"`, 1))
 		}},
+		{"it is a service, and all of it on the shared storage", "openvz:101 is in service:web already: there is nothing to add", func(t *testing.T, b bench) {
+			must(t, os.Rename(filepath.Join(b.dir, "node1/etc/vz/conf"), filepath.Join(b.dir, "shared/vzconf")))
+			must(t, os.Symlink("../../gfs/vzconf", filepath.Join(b.dir, "node1/etc/vz/conf")))
+			put(t, filepath.Join(b.dir, "node1/etc/cluster/cluster.conf"), strings.Replace(clusterConf, `"900"`, `"101"`, 1))
+		}},
+		{"it is all on the shared storage, and no service", "add its service with lbm ccs insert", func(t *testing.T, b bench) {
+			must(t, os.Rename(filepath.Join(b.dir, "node1/etc/vz/conf"), filepath.Join(b.dir, "shared/vzconf")))
+			must(t, os.Symlink("../../gfs/vzconf", filepath.Join(b.dir, "node1/etc/vz/conf")))
+		}},
 		{"lbvm.conf lists it", "lists 101 already", func(t *testing.T, b bench) {
 			put(t, filepath.Join(b.dir, "shared/lbvm.conf"), "balance 900, 101;\n")
 		}},

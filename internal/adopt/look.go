@@ -63,6 +63,11 @@ func (a Adopter) look(ctx context.Context, r Request) (Plan, error) {
 	if shared, err := a.isShared(p.Config); err != nil {
 		return p, err
 	} else if shared {
+		if has, err := a.hasService(p.Config); err != nil {
+			return p, err
+		} else if has != "" {
+			return p, errors.New(has + " already: there is nothing to add")
+		}
 		return p, fmt.Errorf("%s lies on the shared storage already: nothing is to be moved; add its service with lbm ccs insert", p.Config)
 	}
 	src, err := os.ReadFile(a.Host.Path(p.Config))
@@ -91,6 +96,24 @@ func (a Adopter) look(ctx context.Context, r Request) (Plan, error) {
 		return p, err
 	}
 	return p, a.others(ctx, &p)
+}
+
+// hasService says which service holds the VM of a configuration; "" is none.
+func (a Adopter) hasService(path string) (string, error) {
+	text, err := os.ReadFile(a.Host.Path(path))
+	if err != nil {
+		return "", err
+	}
+	d, err := ccs.Load(a.Host.Path(host.ClusterXML))
+	if err != nil {
+		return "", err
+	}
+	f := readConfiguration(path, text)
+	s, there := group(d, f.typ, f.vm)
+	if !there {
+		return "", nil
+	}
+	return f.typ + ":" + f.vm + " is in " + s.ID(), nil
 }
 
 // typeOf tells the technology by the file.

@@ -179,10 +179,21 @@ func (m *pacemaker) Disable(ctx context.Context, service string) error {
 	return err
 }
 
-// Restart asks crm_resource, which sets target-role, waits, and takes it back.
+// Restart asks crm_resource, which sets target-role, waits for stop and start, each restartWait at most, and takes it back. One
+// that was cut off takes nothing back: then the service would stay stopped, and is told to start.
 func (m *pacemaker) Restart(ctx context.Context, service string) error {
-	return m.change(ctx, "restarting "+service, "--resource", resource(service), "--restart")
+	op := "restarting " + service
+	err := m.change(ctx, op, "--resource", resource(service), "--restart", "--timeout", restartWait)
+	if errors.Is(err, run.ErrDeadline) || errors.Is(err, run.ErrSignal) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearTimeout)
+		defer cancel()
+		err = errors.Join(err, m.change(ctx, op, "--resource", resource(service), "--meta", "--set-parameter", "target-role", "--parameter-value", "Started"))
+	}
+	return err
 }
+
+// restartWait is longer than a stop or a start may take (300 s), and twice it is less than a request may.
+const restartWait = "7min"
 
 // movable finds a service and makes sure that it may be sent to a member of exactly that name.
 func (m *pacemaker) movable(ctx context.Context, service, target string) (Service, error) {

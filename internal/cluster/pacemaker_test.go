@@ -357,10 +357,25 @@ func TestPacemakerEnable(t *testing.T) {
 	for _, want := range []string{
 		"crm_resource --resource win2 --meta --set-parameter target-role --parameter-value Started",
 		"crm_resource --resource win2 --meta --set-parameter target-role --parameter-value Stopped",
-		"crm_resource --resource web --restart",
+		"crm_resource --resource web --restart --timeout 7min",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%s was not asked in:\n%s", want, all)
+		}
+	}
+}
+
+// A restart that is cut off has stopped the service, and nobody else takes that back.
+func TestPacemakerRestartCutOff(t *testing.T) {
+	for _, err := range []error{run.ErrDeadline, run.ErrSignal, run.ErrNotFound} {
+		w := newPacemaker(t, "started")
+		w.errs = map[string]error{"crm_resource": err}
+		if got := w.pacemaker(nil).Restart(context.Background(), "group:web"); !errors.Is(got, err) {
+			t.Errorf("%v", got)
+		}
+		started := strings.Contains(strings.Join(w.calls, "\n"), "crm_resource --resource web --meta --set-parameter target-role --parameter-value Started")
+		if began := !errors.Is(err, run.ErrNotFound); started != began {
+			t.Errorf("%v: it was told to start: %v", err, started)
 		}
 	}
 }

@@ -195,6 +195,11 @@ func (m Mover) home(ctx context.Context, st cluster.Status, svc cluster.Service,
 	if state.Phase == handoff.Sent || state.Phase == handoff.Sending { // the target takes over what has arrived
 		node = state.To
 	}
+	if r.Type == stockVM && svc.State == cluster.Disabled {
+		if err := m.seenNowhere(ctx, st, svc, r); err != nil {
+			return "", err
+		}
+	}
 	if m.Shared != "" {
 		for _, x := range st.Members {
 			f, err := host.ReadFacts(m.Shared, x.Name)
@@ -228,6 +233,47 @@ func (m Mover) home(ctx context.Context, st cluster.Status, svc cluster.Service,
 		return "", a
 	}
 	return "", nil
+}
+
+// seenNowhere: a service that has failed is disabled even where its stop fails again, so that the guest of a disabled one may
+// still run, and no record tells. Every member must have looked since, and the last owner be one or be proved gone.
+func (m Mover) seenNowhere(ctx context.Context, st cluster.Status, svc cluster.Service, r Request) error {
+	doubt := func(node, why string) error {
+		return fmt.Errorf("%[1]s is disabled, maybe after its stop had failed, and whether %[2]s:%[3]s still runs on %[4]s is not known (%[5]s); nothing but the cluster manager keeps it from running twice: see on %[4]s with the hypervisor's own list (virsh list, xm list) that it does not run; then clusvcadm -e %[1]s",
+			svc.ID, r.Type, r.VM, node, why)
+	}
+	if m.Shared == "" {
+		return doubt("every node", "without shared storage no node tells")
+	}
+	for _, x := range st.Members {
+		if !x.Online {
+			continue
+		}
+		f, err := host.ReadFacts(m.Shared, x.Name)
+		switch {
+		case err != nil:
+			return doubt(x.Name, err.Error())
+		case f.At.Before(svc.Since):
+			return doubt(x.Name, "lblog has not run there since")
+		case m.tooOld(f.At) != "":
+			return doubt(x.Name, "the facts of "+x.Name+" "+m.tooOld(f.At))
+		}
+	}
+	last := lastOwner(svc)
+	if last == "" || online(st, last) {
+		return nil
+	}
+	if m.Gone == nil {
+		return doubt(last, "it is no member, and not proved dead")
+	}
+	gone, err := m.Gone(ctx, last, "", false)
+	switch {
+	case err != nil:
+		return doubt(last, err.Error())
+	case !gone:
+		return doubt(last, "it is no member, and not proved dead")
+	}
+	return nil
 }
 
 // Repair makes the service run where the record has the VM, or anywhere if it has it nowhere: a failed service is

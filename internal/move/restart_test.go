@@ -105,6 +105,24 @@ func TestRepairWithoutRecord(t *testing.T) {
 		{"disabled, and it runs nowhere", "vm", "vm:web1", func(w *world) {
 			w.facts("node1", func(f *host.Facts) { f.Guests = []host.GuestFact{{Type: "xen", Name: "web2", State: "running"}} })
 		}, "enable vm:web1 ", nil},
+		{"disabled, and a node has not looked since", "vm", "vm:web1", func(w *world) {
+			w.facts("node1", func(f *host.Facts) { f.Guests = nil })
+			w.service("web1").Since = w.clock.Now().Add(-10 * time.Second)
+		}, "", []string{"still runs on node1 is not known (lblog has not run there since)", "virsh list, xm list", "clusvcadm -e vm:web1"}},
+		{"disabled, and a node has not looked for long", "vm", "vm:web1", func(w *world) {
+			w.facts("node1", func(f *host.Facts) { f.Guests = nil })
+			w.facts("node3", func(f *host.Facts) { f.At = w.clock.Now().Add(-time.Hour) })
+		}, "", []string{"still runs on node3 is not known (the facts of node3 are 1h0m0s old"}},
+		{"disabled, and its last owner is away", "vm", "vm:web1", func(w *world) {
+			w.facts("node1", func(f *host.Facts) { f.Guests = nil })
+			w.mgr.status.Members[1].Online = false
+		}, "", []string{"still runs on node2 is not known (it is no member, and not proved dead)"}},
+		{"disabled, and its last owner is proved gone", "vm", "vm:web1", func(w *world) {
+			w.facts("node1", func(f *host.Facts) { f.Guests = nil })
+			w.service("web1").LastOwner = "node9"
+			w.mover.Gone = func(_ context.Context, node, _ string, _ bool) (bool, error) { return node == "node9", nil }
+		}, "enable vm:web1 ", nil},
+		{"disabled without shared storage", "vm", "vm:web1", func(w *world) { w.mover.Shared = "" }, "", []string{"without shared storage no node tells"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)

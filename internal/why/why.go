@@ -76,6 +76,7 @@ type View struct {
 
 	Gone    map[string]bool   // nodes that are away and proved gone
 	Fenced  map[string]string // what the fence daemon says of a node that is away
+	Proved  map[string]bool   // and whether that affirms that it was fenced
 	Actions []Action          // of its agents that failed or are at work, the last one last
 }
 
@@ -269,6 +270,17 @@ func (e *explainer) last() (Action, bool) {
 
 // lost: the manager has it on a node that is away.
 func (e *explainer) lost(node string) {
+	if e.Proved[node] {
+		e.say("%s is no member of the cluster any more, and has been fenced (%s).", node, e.Fenced[node])
+		if e.State.Frozen {
+			e.say("It is frozen, so that the manager leaves it there.")
+			e.end(Frozen, fmt.Sprintf("clusvcadm -U %[1]s; clusvcadm -d %[1]s; lbm repair %[2]s", e.Service, e.name()))
+			return
+		}
+		e.say("The manager starts it elsewhere by itself now, which may take a minute.")
+		e.end(Busy, "lbm why-down "+e.name(), "that is: look again in a moment; if it stays so: service rgmanager status on every member")
+		return
+	}
 	e.say("%s is no member of the cluster any more, and the manager starts nothing of it elsewhere before it has been fenced.", node)
 	if text := e.Fenced[node]; text != "" {
 		e.say("The fence daemon: %s.", text)
@@ -281,6 +293,10 @@ func (e *explainer) lost(node string) {
 		e.say("It is frozen, so that the manager leaves it there, fenced or not.")
 	}
 	e.freeing(Fencing, node, left)
+	if e.VM != "" && e.Type != stockVM && e.Shared != "" && e.ShareErr == nil && e.RecordErr == nil && !e.Record.Names(node) {
+		e.say("Its hand-off record has it there no more, so that the agents wait for nobody (lbm confirm-down adds nothing to that); the manager alone does.")
+		e.a.Then = slices.DeleteFunc(e.a.Then, func(t string) bool { return strings.HasPrefix(t, "lbm confirm-down ") })
+	}
 	if e.State.Frozen {
 		e.a.Then = append(e.a.Then, fmt.Sprintf("clusvcadm -U %[1]s; clusvcadm -d %[1]s; lbm repair %[2]s: when the VM is free", e.Service, e.name()))
 	}

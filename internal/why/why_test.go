@@ -20,7 +20,7 @@ func view(change func(*View)) View {
 		Members: []cluster.Member{{Name: "node1", Online: true, Manager: true}, {Name: "node2", Online: true, Manager: true}, {Name: "node3"}},
 		State: cluster.Service{ID: "service:web", VM: "101", VMType: "openvz", State: cluster.Disabled, LastOwner: "node2", Since: at.Add(-time.Hour),
 			MayRun: []cluster.Placement{{Node: "node1", Score: 3}, {Node: "node2", Score: 3}}},
-		Record: handoff.State{Phase: handoff.Down}, Gone: map[string]bool{}, Fenced: map[string]string{}}
+		Record: handoff.State{Phase: handoff.Down}, Gone: map[string]bool{}, Fenced: map[string]string{}, Proved: map[string]bool{}}
 	if change != nil {
 		change(&v)
 	}
@@ -49,6 +49,7 @@ func TestExplain(t *testing.T) {
 		on     string
 		text   []string
 		then   string
+		never  string
 	}{
 		{name: "disabled by hand", cause: Disabled, next: "lbm repair 101", text: []string{"service:web (openvz:101) is disabled, last on node2, since 2010-11-17T12:00:00Z.", "by hand (clusvcadm -d)", "record says down"}},
 		{name: "autostart is off", change: func(v *View) { v.Autostart = false }, cause: Disabled, next: "lbm repair 101", text: []string{"autostart off"}},
@@ -86,6 +87,19 @@ func TestExplain(t *testing.T) {
 		{name: "the share is away", change: func(v *View) { v.ShareErr = host.ErrNoMarker }, cause: ShareAway, next: "mount /gfs", text: []string{host.ErrNoMarker.Error()}, then: "lbm repair 101"},
 		{name: "waits for a fencing", change: also(on(cluster.Started, "node3"), record(handoff.State{Phase: handoff.Running, Node: "node3"}),
 			func(v *View) { v.Fenced["node3"] = "victim 1, its fencing is still owed" }), cause: Fencing, next: "fence_node node3", text: []string{"node3 is no member", "still owed"}, then: "fence_ack_manual node3"},
+		{name: "its node was fenced", change: also(on(cluster.Started, "node3"), record(handoff.State{Phase: handoff.Running, Node: "node3"}),
+			func(v *View) { v.Fenced["node3"], v.Proved["node3"] = "it was fenced since it went down", true }), cause: Busy, next: "lbm why-down 101",
+			text: []string{"has been fenced (it was fenced since it went down). The manager starts it elsewhere by itself now"}, then: "look again in a moment", never: "fence_node"},
+		{name: "frozen on a node that was fenced", change: also(on(cluster.Started, "node3"), func(v *View) { v.State.Frozen, v.Proved["node3"] = true, true }), cause: Frozen,
+			next: "clusvcadm -U service:web; clusvcadm -d service:web; lbm repair 101", never: "fence_node"},
+		{name: "confirmed, and the manager waits", change: also(on(cluster.Started, "node3"), record(handoff.State{Phase: handoff.Down})), cause: Fencing, next: "fence_node node3",
+			text: []string{"Its hand-off record has it there no more"}, then: "fence_ack_manual node3", never: "lbm confirm-down 101"},
+		{name: "disabled, and the share hangs", change: func(v *View) { v.Hangs, v.ShareErr = true, errors.New("hangs") }, cause: ShareHangs, next: "fence_tool ls",
+			text: []string{"/gfs does not answer: its file system waits"}, then: "lbm repair 101: when it answers again"},
+		{name: "it runs, and the share hangs", change: also(on(cluster.Started, "node2"), func(v *View) { v.Hangs, v.ShareErr = true, errors.New("hangs") }), cause: Running, up: true, next: "lbm list",
+			text: []string{"/gfs does not answer"}},
+		{name: "its node is lost, and the share waits for that", change: also(on(cluster.Started, "node3"), func(v *View) { v.Hangs, v.ShareErr = true, errors.New("hangs") }), cause: Fencing, next: "fence_node node3",
+			text: []string{"/gfs does not answer"}, then: "fence_ack_manual node3"},
 		{name: "frozen on a node that is lost", change: also(on(cluster.Started, "node3"), func(v *View) { v.State.Frozen = true }), cause: Fencing, next: "fence_node node3", then: "clusvcadm -U service:web"},
 		{name: "its image is on a node that is lost", change: also(on(cluster.Stopped, ""), func(v *View) {
 			v.Record, v.Published = handoff.State{Phase: handoff.Held, Node: "node3", Image: "x"}, true
@@ -120,6 +134,9 @@ func TestExplain(t *testing.T) {
 			}
 			if c.then != "" && !slices.ContainsFunc(a.Then, func(s string) bool { return strings.Contains(s, c.then) }) {
 				t.Errorf("%q is not in %q", c.then, a.Then)
+			}
+			if all := a.Text + a.Next + strings.Join(a.Then, " "); c.never != "" && strings.Contains(all, c.never) {
+				t.Errorf("%q is in %q", c.never, all)
 			}
 			if strings.Contains(a.Text, "..") || strings.Contains(a.Text, "\n") {
 				t.Errorf("it is not one paragraph: %q", a.Text)
