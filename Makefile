@@ -54,7 +54,8 @@ bench-balance:
 	@mkdir -p bin
 	@go test -count=1 -timeout 20m -run '^TestPass$$' ./test/bench -table=$(CURDIR)/bin/pass.txt >bin/pass.log 2>&1 || { cat bin/pass.log; exit 1; }
 	@go test -count=1 -timeout 20m -run '^TestExplain$$' ./test/bench -table=$(CURDIR)/bin/explain.txt >bin/explain.log 2>&1 || { cat bin/explain.log; exit 1; }
-	@cat bin/pass.txt
+	@go test -count=1 -timeout 40m -run '^TestMonth$$' ./test/bench -table=$(CURDIR)/bin/month.txt >bin/month.log 2>&1 || { cat bin/month.log; exit 1; }
+	@cat bin/pass.txt bin/explain.txt bin/month.txt
 	go test -count=1 -timeout 120m -run '^TestBalance$$' ./test/bench -table=$(CURDIR)/bin/balance.txt -lastseed=10 >bin/balance.log 2>&1; s=$$?; cat bin/balance.txt; exit $$s
 
 # The same for ten seeds that were drawn after the defaults were frozen; a new set for each change of the defaults.

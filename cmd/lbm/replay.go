@@ -120,9 +120,15 @@ func (w world) replay(c *cli.Context, asJSON bool) error {
 		return w.decideAgain(c.Context, src, changed, from, to, asJSON)
 	}
 	passes := filepath.Join(src.dir, balance.PassesName)
+	uses, err := balance.OpenPassUses(passes)
+	if err != nil {
+		return err
+	}
+	defer uses.Close()
+	const within = 15 * time.Minute
 	world, err := replay.Recording{Config: inPlace, Samples: src.samples(w, inPlace), Passes: func(at time.Time) (*balance.Pass, error) {
-		return balance.PassOf(passes, at, 15*time.Minute, func(string, string) bool { return false })
-	}}.World(from, to)
+		return balance.PassOf(passes, at, within, func(string, string) bool { return false })
+	}, Uses: func(at time.Time) ([]balance.VM, error) { return uses.At(at, within) }}.World(from, to)
 	if err != nil {
 		return err
 	}

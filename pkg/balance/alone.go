@@ -10,7 +10,8 @@ func (r *round) alone(ctx context.Context, list []balanced) []Decision {
 	asked := make([]bool, len(list))
 	wants := false
 	var out []Decision
-	for i, b := range list {
+	for i := range list {
+		b := &list[i]
 		vm := VM{Name: b.name}
 		if b.vm != nil {
 			vm = *b.vm
@@ -40,7 +41,8 @@ func (r *round) alone(ctx context.Context, list []balanced) []Decision {
 			left++
 		}
 	}
-	for i, b := range list {
+	for i := range list {
+		b := &list[i]
 		if left == 0 || ctx.Err() != nil {
 			break
 		}
@@ -66,7 +68,7 @@ func (r *round) builtins(list []balanced) bool {
 		if b.vm == nil {
 			continue
 		}
-		if rule := r.in.Config.uncompiled(b.vm, b.name); rule != nil && rule.late == nil {
+		if rule := b.rule; rule != nil && rule.late == nil {
 			if _, ok := rule.Program.(Relief); ok {
 				return true
 			}

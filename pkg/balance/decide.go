@@ -26,6 +26,9 @@ type Input struct {
 	// Pass then holds the decisions on these alone, the same as if all were asked for (see alone.go), and counts no rails of
 	// others. Every step of their rules is kept.
 	Only func(VM) bool
+	// Terse says that only the moves count, as in a replay of a month: Pass holds no decision on a VM whose rule asked for nothing and that no
+	// rail holds, of the others no reasons, and no Newest. The verdicts, their targets and Pass.Rails are the same.
+	Terse bool
 }
 
 // Refusal says that a move was refused before anything was changed: the target is too small, or silent.
@@ -37,15 +40,32 @@ type Refusal struct {
 // Decide goes through the VMs that are balanced, in their order, and says what is to be done with each. It is the
 // only place where a move is chosen. The same input gives the same Pass.
 func Decide(ctx context.Context, in Input) (*Pass, error) {
-	return decide(ctx, in, Rails())
+	return new(Decider).Decide(ctx, in)
+}
+
+// Decider is Decide for pass after pass over one cluster: it keeps who the VMs are and whose rule is whose, as long as Input.Config
+// is the same and View.VMs is the same slice, whatever of their places and loads has changed in it. A Pass is
+// the same as Decide's. It is not for several goroutines.
+type Decider struct{ cast *cast }
+
+// Decide is Decide.
+func (d *Decider) Decide(ctx context.Context, in Input) (*Pass, error) {
+	return d.decide(ctx, in, Rails())
 }
 
 func decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
+	return new(Decider).decide(ctx, in, rails)
+}
+
+func (d *Decider) decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
 	if in.Config == nil || in.At.IsZero() {
 		return nil, errors.New("deciding: a configuration and an instant are needed")
 	}
-	r := newRound(in, rails)
-	pass := &Pass{At: in.At, Config: in.Config.Digest, View: in.View, Refused: in.Refused, Rails: map[string]int{}, Decisions: make([]Decision, 0, len(in.Config.Balance))}
+	if !d.cast.fits(in) {
+		d.cast = newCast(in)
+	}
+	r := d.cast.round(in, rails)
+	pass := &Pass{At: in.At, Config: in.Config.Digest, View: in.View, Refused: in.Refused, Rails: make(map[string]int, len(rails))}
 	for _, rail := range rails {
 		pass.Rails[rail.Name] = 0
 	}
@@ -57,8 +77,17 @@ func decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
 	}
 	pass.Newest = r.newest
 	for i := range pass.Decisions {
-		for rail := range pass.Decisions[i].heldBy() {
-			pass.Rails[rail]++
+		d := &pass.Decisions[i]
+		if d.held == 0 {
+			for rail := range d.heldBy() {
+				pass.Rails[rail]++
+			}
+			continue
+		}
+		for k, rail := range rails {
+			if d.held&(1<<k) != 0 {
+				pass.Rails[rail.Name]++
+			}
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -67,39 +96,25 @@ func decide(ctx context.Context, in Input, rails []Rail) (*Pass, error) {
 	return pass, nil
 }
 
-// balanced is a VM that stands in balance, as it is written there. vm is nil where the cluster has none, and err says so.
-type balanced struct {
-	vm   *VM
-	name string
-	err  error
-}
-
-// balanced are the VMs in the order of balance.
-func (r *round) balanced() []balanced {
-	out := make([]balanced, 0, len(r.in.Config.Balance))
-	seen := map[*VM]bool{}
-	for _, name := range r.in.Config.Balance {
-		vm, err := r.index.find(name)
-		if err != nil {
-			vm = nil
-		} else if seen[vm] { // named twice: 101 and openvz:101
-			continue
-		}
-		seen[vm] = true
-		out = append(out, balanced{vm, name, err})
-	}
-	return out
-}
-
 // all decides on all VMs: first every rule is asked, then those get their turn that asked for something. Where asked is given
 // only the decisions that it says are good. A context that has ended shows in ctx.
 func (r *round) all(ctx context.Context, list []balanced, asked []bool) []Decision {
-	out := make([]Decision, 0, len(list))
+	var out []Decision
+	if !r.in.Terse {
+		out = make([]Decision, 0, len(list))
+	}
 	var asks []ask
-	for _, b := range list {
+	for i := range list {
+		b := &list[i]
+		if r.in.Terse && r.silent(b) {
+			continue
+		}
 		a, d := r.first(ctx, b)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if r.in.Terse && a.vm == nil && len(d.Vetoes) == 0 {
+			continue
 		}
 		a.index = len(out)
 		out = append(out, d)
@@ -116,11 +131,11 @@ func (r *round) all(ctx context.Context, list []balanced, asked []bool) []Decisi
 }
 
 // first asks the rule of a VM.
-func (r *round) first(ctx context.Context, b balanced) (ask, Decision) {
+func (r *round) first(ctx context.Context, b *balanced) (ask, Decision) {
 	if b.vm == nil {
 		return ask{}, Decision{VM: b.name, Err: b.err, Why: b.err.Error()}
 	}
-	return r.byRule(ctx, b.vm, b.name)
+	return r.byRule(ctx, b)
 }
 
 // ask is a VM whose rule asked for a move or a report.
@@ -162,7 +177,8 @@ func Best(ctx context.Context, in Input, name string) (Decision, error) {
 		return Decision{}, err
 	}
 	d := Decision{VM: vm.ID(), Service: vm.Service, Owner: vm.Owner}
-	d.Candidates = slices.Clone(r.candidates(vm))
+	list, _ := r.candidates(vm)
+	d.Candidates = slices.Clone(list)
 	d.Considered = len(d.Candidates)
 	r.rule = in.Config.rule(vm, name)
 	for _, x := range in.Config.Resources { // none was read: compare by the first load that there is
@@ -184,28 +200,15 @@ func Best(ctx context.Context, in Input, name string) (Decision, error) {
 // bestMinutes is the window by which Best compares nodes.
 const bestMinutes = 5
 
-// candidates are the nodes, but for the owner, on which the manager would let the VM run and that are online. The list
-// is good up to the next call: most VMs have no need to keep it.
-func (r *round) candidates(vm *VM) []Candidate {
-	list, ends := r.list[:0], r.ends[:0]
-	for _, p := range vm.MayRun {
-		if n := r.nodes[p.Node]; n != nil && n.Online && p.Node != vm.Owner {
-			list = append(list, Candidate{Node: p.Node, Score: p.Score, Guests: n.guests - n.given})
-			ends = append(ends, n)
-		}
-	}
-	r.list, r.ends = list, ends
-	return list
-}
-
 // byRule decides on one VM.
-func (r *round) byRule(ctx context.Context, vm *VM, written string) (ask, Decision) {
-	d := Decision{VM: vm.ID(), Service: vm.Service, Owner: vm.Owner}
-	rule := r.in.Config.rule(vm, written)
+func (r *round) byRule(ctx context.Context, b *balanced) (ask, Decision) {
+	vm, rule := b.vm, b.rule
+	d := Decision{VM: b.id, Service: vm.Service, Owner: vm.Owner}
 	if rule == nil {
 		d.Why = "it has no algorithm, and there is no default"
 		return ask{}, d
 	}
+	rule.ready()
 	d.Rule = rule.Name
 	if rule.Program == nil {
 		d.Err = rule.Err
@@ -216,13 +219,13 @@ func (r *round) byRule(ctx context.Context, vm *VM, written string) (ask, Decisi
 		return ask{}, d
 	}
 	r.rule = rule
-	owner := r.nodes[vm.Owner]
+	owner := r.owners[b.at]
 	if vm.State != Started || owner == nil || !owner.Online {
 		d.Vetoes, d.asked, d.off = r.vetoes(vm), true, r.switchedOff()
 		d.Why = "its rule was not asked: it is " + vm.State.String() + " on " + orNone(vm.Owner)
 		return ask{}, d
 	}
-	gain := r.evaluate(ctx, vm, rule, owner, &d)
+	gain := r.evaluate(ctx, b, owner, &d)
 	if len(said(d.Candidates, SaidMigrate)) == 0 && len(said(d.Candidates, SaidReport)) == 0 {
 		d.Why = silence(&d)
 		return ask{}, d
@@ -233,6 +236,10 @@ func (r *round) byRule(ctx context.Context, vm *VM, written string) (ask, Decisi
 // settle makes a verdict of what a rule asked for.
 func (r *round) settle(ctx context.Context, a ask, d *Decision) {
 	r.rule, r.reads = a.rule, d.Reads
+	if r.in.Terse || r.brief {
+		r.settleTersely(a.vm, d)
+		return
+	}
 	migrate, report := said(d.Candidates, SaidMigrate), said(d.Candidates, SaidReport)
 	switch {
 	case len(migrate) > 0:
@@ -243,59 +250,12 @@ func (r *round) settle(ctx context.Context, a ask, d *Decision) {
 		rank(d.Candidates, report)
 		d.Verdict, d.Target, d.Line = ReportOnly, d.Candidates[report[0]].Node, d.Candidates[report[0]].Line
 	}
-	if !r.brief {
-		r.explain(ctx, a.vm, a.rule, r.nodes[a.vm.Owner], d)
-	}
-}
-
-// manyCandidates is how many candidates of a VM are kept though the rule said nothing of them.
-const manyCandidates = 32
-
-// evaluate runs the rule for each candidate, or once for all if it never looked at one. It gives the gain that a built-in
-// one tells.
-func (r *round) evaluate(ctx context.Context, vm *VM, rule *Rule, owner *node, d *Decision) (gain float64) {
-	trace := r.in.Trace != nil && r.in.Trace(vm.ID()) || r.in.Only != nil && r.in.Only(*vm)
-	e := &r.eval
-	e.r, e.vm, e.of, e.reads, e.need, e.gain, e.worthy = r, vm.ID(), vm, nil, 0, 0, nil
-	list := r.candidates(vm)
-	d.Considered = len(list)
-	many := !trace && len(list) > manyCandidates // a million of them would fill the memory
-	e.sparing = many
-	for i := range list {
-		if ctx.Err() != nil {
-			return 0
-		}
-		c := &list[i]
-		e.run(ctx, rule, owner, r.ends[i], c, trace)
-		if i > 0 || e.askedTarget || !rule.Program.Deterministic() {
-			continue
-		}
-		if c.Said == SaidNothing {
-			d.Err = c.Err
-			if !trace {
-				list = nil
-				break
-			}
-		}
-		for j := range list[1:] {
-			x := &list[1+j]
-			x.Said, x.Weight, x.Line, x.Output, x.Err, x.Trace = c.Said, c.Weight, c.Line, c.Output, c.Err, c.Trace
-		}
-		break
-	}
-	if many {
-		list = slices.DeleteFunc(list, func(c Candidate) bool { return c.Said == SaidNothing && c.Err == nil && c.Output == "" })
-	}
-	d.Candidates, d.Reads = slices.Clone(list), e.reads
-	return e.gain
+	r.explain(ctx, a.vm, a.rule, r.nodes[a.vm.Owner], d)
 }
 
 // conclude puts the rails between the candidates that are wanted and a move.
 func (r *round) conclude(vm *VM, d *Decision, wanted []int) {
 	d.Vetoes, d.asked, d.off = r.vetoes(vm), true, r.switchedOff()
-	if r.brief && len(d.Vetoes) > 0 {
-		return
-	}
 	free := make([]int, 0, len(wanted))
 	for _, i := range wanted {
 		c := &d.Candidates[i]
@@ -305,9 +265,6 @@ func (r *round) conclude(vm *VM, d *Decision, wanted []int) {
 			}
 			if text := rail.target(r, vm, c); text != "" {
 				c.Vetoes = append(c.Vetoes, Veto{rail.Name, text})
-				if r.brief {
-					break
-				}
 			}
 		}
 		if len(c.Vetoes) == 0 {

@@ -19,6 +19,8 @@ type evaluation struct {
 	of            *VM     // nil in a trial
 	need          int     // how urgent a built-in algorithm finds the move
 	gain          float64 // of the move, as it sees it
+	askedVM       bool    // what the rule says may be otherwise for another VM
+	aim           aim     // of a built-in algorithm
 	worthy        *VM     // a built-in algorithm has found it worth a move already
 	owner, target *node
 	askedTarget   bool
@@ -136,20 +138,21 @@ func (e *evaluation) run(ctx context.Context, rule *Rule, owner, target *node, c
 		c.Err = errOver
 		return
 	}
-	o := perl.Options{Host: e, Now: e.r.in.At, Zone: e.r.in.At.Location(), Out: &e.out, VM: e.vm, Node: c.Node}
-	if e.r.late >= maxLate {
-		o.Limits.Time = hurryTime
-	}
 	if trace {
 		c.Trace = &perl.Trace{}
-		o.Trace = c.Trace
 	}
-	_, err := rule.Program.Run(ctx, o)
-	if limit := (*perl.RuntimeError)(nil); errors.As(err, &limit) && limit.Limit != "" {
-		e.r.over[rule]++
-		if limit.Limit == "time" {
-			e.r.late++
+	var err error
+	if built, ok := rule.Program.(Relief); ok {
+		err = built.ask(e, c.Trace)
+	} else {
+		o := perl.Options{Host: e, Now: e.r.in.At, Zone: e.r.in.At.Location(), Out: &e.out, VM: e.vm, Node: c.Node, Trace: c.Trace}
+		if e.r.late >= maxLate {
+			o.Limits.Time = hurryTime
 		}
+		_, err = rule.Program.Run(ctx, o)
+	}
+	if err != nil {
+		e.r.ended(rule, err)
 	}
 	switch {
 	case e.err != nil: // also where the rule caught it with eval {}
@@ -169,5 +172,15 @@ func (e *evaluation) run(ctx context.Context, rule *Rule, owner, target *node, c
 	c.Output = e.out.String()
 	if !e.sparing || c.Said != SaidNothing || c.Err != nil || c.Output != "" {
 		c.Reads = slices.Clone(e.targetReads)
+	}
+}
+
+// ended counts the runs that ended at a limit.
+func (r *round) ended(rule *Rule, err error) {
+	if limit := (*perl.RuntimeError)(nil); errors.As(err, &limit) && limit.Limit != "" {
+		r.over[rule]++
+		if limit.Limit == "time" {
+			r.late++
+		}
 	}
 }

@@ -38,7 +38,7 @@ func (r *round) others(names []string, vm *VM) []*VM {
 		x, err := r.index.find(name)
 		switch {
 		case err != nil: // there is no such VM: nothing to stay away from
-		case r.of[x.ID()] == r.of[vm.ID()]:
+		case r.group(x) == r.group(vm):
 			in = true
 		default:
 			out = append(out, x)

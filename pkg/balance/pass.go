@@ -124,6 +124,7 @@ type Decision struct {
 	Considered int    // how many nodes there were to which it could go
 	Vetoes     []Veto // of the rails that hold the VM wherever it would go
 
+	held  uint32   // the rails that hold it, by their places; only of a terse pass
 	asked bool     // the rails were; see Answers
 	off   []string // those that are switched off for the VM
 	wish  bool     // only those that hold for the wish of a person

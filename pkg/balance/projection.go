@@ -109,6 +109,9 @@ func projected(r *round, vm *VM, c *Candidate) string {
 	if then < now.read.Average-margin {
 		return ""
 	}
+	if r.wordless() {
+		return holds
+	}
 	part := "measured"
 	along := r.along(vm)
 	if !vm.measured(x) || slices.ContainsFunc(along, func(v *VM) bool { return !v.measured(x) }) {
@@ -135,6 +138,9 @@ func headroom(r *round, vm *VM, c *Candidate) string {
 		free -= v.Mem
 	}
 	if rest := free - need; rest < n.MemTotal/memoryMargin {
+		if r.wordless() {
+			return holds
+		}
 		return fmt.Sprintf("of %d MiB that %s has free it would take %d, and %d must stay", free>>20, c.Node, need>>20, n.MemTotal/memoryMargin>>20)
 	}
 	return ""

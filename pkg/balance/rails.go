@@ -93,6 +93,9 @@ func Rails() []Rail {
 				if r.moved < r.set.MovesPerPass {
 					return ""
 				}
+				if r.wordless() {
+					return holds
+				}
 				return fmt.Sprintf("%d of %d moves of this pass are given", r.moved, r.set.MovesPerPass)
 			},
 		},
@@ -111,7 +114,7 @@ func Rails() []Rail {
 
 func refused(r *round, vm *VM, c *Candidate) string {
 	for _, x := range r.in.Refused {
-		if x.Node == c.Node && (x.VM == vm.ID() || r.crowds && r.of[x.VM] != nil && r.of[x.VM] == r.of[vm.ID()]) {
+		if x.Node == c.Node && (x.VM == r.id(vm) || r.crowds && r.of[x.VM] != nil && r.of[x.VM] == r.group(vm)) {
 			return x.Why
 		}
 	}
@@ -150,7 +153,7 @@ func notStarted(r *round, vm *VM) string {
 	case vm.Frozen:
 		return "it is frozen"
 	}
-	if g := r.of[vm.ID()]; g != nil && g.moving != "" {
+	if g := r.group(vm); g != nil && g.moving != "" {
 		return g.moving
 	}
 	if n := r.nodes[vm.Owner]; n == nil || !n.Online {
@@ -176,10 +179,13 @@ func (r *round) settling(name string) string {
 	if age >= r.set.Settle {
 		return ""
 	}
-	if age < 0 {
-		return fmt.Sprintf("%s: %s at %s, which is to come (do the clocks agree?)", name, n.change, n.changed.Format(time.RFC3339))
+	if r.wordless() {
+		return holds
 	}
-	return fmt.Sprintf("%s: %s %s ago, it settles for %s", name, n.change, age.Round(time.Second), r.set.Settle)
+	if age < 0 {
+		return fmt.Sprintf("%s: %s at %s, which is to come (do the clocks agree?)", name, n.change(), n.changed.Format(time.RFC3339))
+	}
+	return fmt.Sprintf("%s: %s %s ago, it settles for %s", name, n.change(), age.Round(time.Second), r.set.Settle)
 }
 
 // The cool-down doubles with each move within repeatSpan, up to maxCooldown times the first.
@@ -190,7 +196,7 @@ const (
 
 func (r *round) coolDown(vm *VM) string {
 	var moves []Move
-	if g := r.of[vm.ID()]; g != nil {
+	if g := r.group(vm); g != nil {
 		moves = g.moves
 	}
 	at := r.in.At
@@ -231,18 +237,21 @@ func (r *round) coolDown(vm *VM) string {
 	if age >= rest {
 		return ""
 	}
+	if r.wordless() {
+		return holds
+	}
 	return fmt.Sprintf("it moved %s ago and rests for %s (%d in 24 hours)", age.Round(time.Second), rest, count)
 }
 
 func oneOut(r *round, vm *VM) string {
-	if n := r.nodes[vm.Owner]; n != nil && n.leaving != "" && n.leaving != vm.ID() {
+	if n := r.nodes[vm.Owner]; n != nil && n.leaving != "" && n.leaving != r.id(vm) {
 		return vm.Owner + " gives " + n.leaving + " just now"
 	}
 	return ""
 }
 
 func oneIn(r *round, vm *VM, c *Candidate) string {
-	if n := r.nodes[c.Node]; n != nil && n.arriving != "" && n.arriving != vm.ID() {
+	if n := r.nodes[c.Node]; n != nil && n.arriving != "" && n.arriving != r.id(vm) {
 		return c.Node + " takes " + n.arriving + " just now"
 	}
 	return ""

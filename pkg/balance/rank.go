@@ -42,15 +42,20 @@ func (c *Candidate) projected() float64 {
 // measure gives the candidates at these indexes a value to be compared by: of the first load that the rule read, of
 // the targets or else of the owner, over the same minutes.
 func (r *round) measure(vm *VM, list []Candidate, of []int) {
-	var by *Read
+	r.measureBy(r.comparedBy(list, of), vm, list, of)
+}
+
+// comparedBy is what they are compared by, or nil.
+func (r *round) comparedBy(list []Candidate, of []int) *Read {
 	for _, i := range of {
-		if by = r.firstLoad(list[i].Reads); by != nil {
-			break
+		if by := r.firstLoad(list[i].Reads); by != nil {
+			return by
 		}
 	}
-	if by == nil {
-		by = r.firstLoad(r.reads)
-	}
+	return r.firstLoad(r.reads)
+}
+
+func (r *round) measureBy(by *Read, vm *VM, list []Candidate, of []int) {
 	if by == nil {
 		return
 	}

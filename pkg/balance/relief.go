@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/lbvm/lbvm/pkg/balance/perl"
@@ -86,16 +87,50 @@ func (m Relief) Run(_ context.Context, o perl.Options) (perl.Value, error) {
 	if !ok || e.of == nil {
 		return perl.Undef(), errNoPass
 	}
-	for _, x := range e.r.in.Config.Resources {
-		if x.CPU {
-			return perl.Undef(), e.relief(m.withDefaults(), x, o.Trace)
-		}
-	}
-	return perl.Undef(), errNoCPU
+	return perl.Undef(), m.ask(e, o.Trace)
 }
 
-// relief looks at the owner first: of a calm one no target is read.
-func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
+// ask is Run without what only a program needs.
+func (m Relief) ask(e *evaluation, trace *perl.Trace) error {
+	if e.aim.of != e.of {
+		e.aim.marks = m.withDefaults()
+		i := slices.IndexFunc(e.r.in.Config.Resources, func(x Resource) bool { return x.CPU })
+		if i < 0 {
+			return errNoCPU
+		}
+		e.aim.x = e.r.in.Config.Resources[i]
+	}
+	return e.relief(&e.aim.marks, &e.aim.x, trace)
+}
+
+// aim is what a VM's move is for, found for its first target.
+type aim struct {
+	marks  Relief
+	x      Resource
+	of     *VM // whose the rest is
+	spread bool
+	load   float64
+}
+
+// relief looks at the owner first: of a calm one no target is read. What it finds there holds for all targets.
+func (e *evaluation) relief(m *Relief, x *Resource, trace *perl.Trace) error {
+	if e.aim.of != e.of || trace != nil {
+		if err := e.reliefOf(m, x, trace); err != nil {
+			return err
+		}
+	}
+	switch {
+	case e.aim.of != e.of: // calm
+		return nil
+	case e.aim.spread:
+		return e.reliefSpread(m, x, e.aim.load, trace)
+	}
+	return e.reliefHot(m, x, e.aim.load, trace)
+}
+
+// reliefOf looks at the owner.
+func (e *evaluation) reliefOf(m *Relief, x *Resource, trace *perl.Trace) error {
+	e.aim.of = nil
 	short, err := e.window(x.Name, reliefShort, false)
 	if err != nil {
 		return err
@@ -108,7 +143,8 @@ func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
 	}
 	load := short.read.Average
 	if compared(trace, ">", short.read.Newest, m.Over, "the last minute on ", e.owner.Name) {
-		return e.reliefHot(m, x, max(load, short.read.Newest), trace)
+		e.found(false, max(load, short.read.Newest))
+		return nil
 	}
 	if n := min(reliefUrgent, len(short.values)); n == reliefUrgent {
 		least := math.Inf(1)
@@ -116,12 +152,14 @@ func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
 			least = min(least, v.Float64())
 		}
 		if compared(trace, ">", least, m.Full, "the last minutes on ", e.owner.Name) {
-			return e.reliefHot(m, x, max(load, least), trace)
+			e.found(false, max(load, least))
+			return nil
 		}
 	}
 	if compared(trace, ">=", float64(above), reliefOften, "minutes above the mark on ", e.owner.Name) &&
 		compared(trace, ">", load, m.Hot, "their mean") {
-		return e.reliefHot(m, x, load, trace)
+		e.found(false, load)
+		return nil
 	}
 	long, err := e.window(x.Name, reliefLong, false)
 	if err != nil {
@@ -130,12 +168,18 @@ func (e *evaluation) relief(m Relief, x Resource, trace *perl.Trace) error {
 	if !compared(trace, ">", long.read.Average, m.Busy, "mean of half an hour on ", e.owner.Name) {
 		return nil
 	}
-	return e.reliefSpread(m, x, long.read.Average, trace)
+	e.found(true, long.read.Average)
+	return nil
+}
+
+func (e *evaluation) found(spread bool, load float64) {
+	e.aim.of, e.aim.spread, e.aim.load = e.of, spread, load
 }
 
 // worth tells whether the VM takes enough from its node to pay for the copying, and whether the node has room for that. It
 // reads no target: it is asked once for all of them.
-func (e *evaluation) worth(m Relief, x Resource, load float64, trace *perl.Trace) (bool, error) {
+func (e *evaluation) worth(m *Relief, x *Resource, load float64, trace *perl.Trace) (bool, error) {
+	e.askedVM = true
 	if e.worthy == e.of && trace == nil {
 		return true, nil
 	}
@@ -146,9 +190,9 @@ func (e *evaluation) worth(m Relief, x Resource, load float64, trace *perl.Trace
 	return ok, err
 }
 
-func (e *evaluation) pays(m Relief, x Resource, load float64, trace *perl.Trace) (bool, error) {
-	even := e.r.share(&VM{Owner: e.of.Owner}, x, load, e.owner)
-	if !compared(trace, ">=", e.r.share(e.of, x, load, e.owner), min(m.Least, even), "its part of ", e.owner.Name) {
+func (e *evaluation) pays(m *Relief, x *Resource, load float64, trace *perl.Trace) (bool, error) {
+	even := e.r.share(&VM{Owner: e.of.Owner}, *x, load, e.owner)
+	if !compared(trace, ">=", e.r.share(e.of, *x, load, e.owner), min(m.Least, even), "its part of ", e.owner.Name) {
 		return false, nil
 	}
 	short, err := e.window(x.Name, reliefShort, false)
@@ -168,7 +212,7 @@ func (e *evaluation) pays(m Relief, x Resource, load float64, trace *perl.Trace)
 	return compared(trace, ">=", long.read.Average, m.Full, "mean of half an hour on ", e.owner.Name), nil
 }
 
-func (e *evaluation) reliefHot(m Relief, x Resource, load float64, trace *perl.Trace) error {
+func (e *evaluation) reliefHot(m *Relief, x *Resource, load float64, trace *perl.Trace) error {
 	if ok, err := e.worth(m, x, load, trace); !ok || err != nil {
 		return err
 	}
@@ -177,7 +221,7 @@ func (e *evaluation) reliefHot(m Relief, x Resource, load float64, trace *perl.T
 		if _, err := e.window(x.Name, minutes, true); err != nil {
 			return err
 		}
-		with, err := e.r.after(e.of, x, minutes, e.target)
+		with, err := e.r.after(e.of, *x, minutes, e.target)
 		if err != nil {
 			return err
 		}
@@ -194,7 +238,7 @@ func (e *evaluation) reliefHot(m Relief, x Resource, load float64, trace *perl.T
 	return nil
 }
 
-func (e *evaluation) reliefSpread(m Relief, x Resource, load float64, trace *perl.Trace) error {
+func (e *evaluation) reliefSpread(m *Relief, x *Resource, load float64, trace *perl.Trace) error {
 	if ok, err := e.worth(m, x, load, trace); !ok || err != nil {
 		return err
 	}
@@ -219,11 +263,11 @@ func (e *evaluation) reliefSpread(m Relief, x Resource, load float64, trace *per
 	if !compared(trace, ">", load-other.read.Average, m.Spread, "that mean, above the one of ", e.target.Name, " by") {
 		return nil
 	}
-	then, err := e.r.after(e.of, x, minutes, e.target)
+	then, err := e.r.after(e.of, *x, minutes, e.target)
 	if err != nil {
 		return err
 	}
-	part := e.r.share(e.of, x, load, e.owner)
+	part := e.r.share(e.of, *x, load, e.owner)
 	if compared(trace, "<", then, load-min(part, m.Gain), x.Name, " of ", e.target.Name, " with it") {
 		e.ask(m, x, load, (load-other.read.Average)/2, false)
 	}
@@ -233,14 +277,18 @@ func (e *evaluation) reliefSpread(m Relief, x Resource, load float64, trace *per
 // settled is for how many minutes nobody has come to a node or left it, in steps, at most those of the long window. What
 // was measured before that does not speak of now: a mean that holds it makes the same move twice.
 func (e *evaluation) settled(n *node) int {
-	if n.changed.IsZero() {
-		return reliefLong
+	if n.settled == nil {
+		minutes := reliefLong
+		if !n.changed.IsZero() {
+			minutes = min(reliefLong, int(e.r.in.At.Sub(n.changed).Minutes())/reliefShort*reliefShort)
+		}
+		n.settled = &minutes
 	}
-	return min(reliefLong, int(e.r.in.At.Sub(n.changed).Minutes())/reliefShort*reliefShort)
+	return *n.settled
 }
 
 // ask says migrate. much is how much of the owner's load is too much.
-func (e *evaluation) ask(m Relief, x Resource, load, much float64, hot bool) {
+func (e *evaluation) ask(m *Relief, x *Resource, load, much float64, hot bool) {
 	need := 0
 	switch {
 	case load > m.Full:
@@ -249,7 +297,7 @@ func (e *evaluation) ask(m Relief, x Resource, load, much float64, hot bool) {
 		need = 1
 	}
 	e.need = max(e.need, need)
-	part := e.r.share(e.of, x, load, e.owner)
+	part := e.r.share(e.of, *x, load, e.owner)
 	gib := float64(e.of.Mem) / (1 << 30)
 	e.gain = max(e.gain, math.Min(part, much)/(gib+reliefCopy))
 	e.say(SaidMigrate, 0, perl.Position{})

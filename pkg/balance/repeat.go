@@ -11,7 +11,7 @@ const cycleSpan = 2 * time.Hour
 // cycle looks for the last departure from the candidate, by our move or by another hand.
 func cycle(r *round, vm *VM, c *Candidate) string {
 	var left time.Time
-	if g := r.of[vm.ID()]; g != nil {
+	if g := r.group(vm); g != nil {
 		for _, m := range g.moves {
 			if m.From == c.Node && m.Outcome == OutcomeMoved && m.End.After(left) {
 				left = m.End
@@ -22,6 +22,9 @@ func cycle(r *round, vm *VM, c *Candidate) string {
 		left = vm.Since
 	}
 	if age := r.in.At.Sub(left); !left.IsZero() && age <= cycleSpan {
+		if r.wordless() {
+			return holds
+		}
 		return fmt.Sprintf("it left %s %s ago, and does not go back for %s", c.Node, age.Round(time.Second), cycleSpan)
 	}
 	return ""
@@ -31,7 +34,7 @@ func cycle(r *round, vm *VM, c *Candidate) string {
 const backOffTime = time.Hour
 
 func backOff(r *round, vm *VM, c *Candidate) string {
-	g := r.of[vm.ID()]
+	g := r.group(vm)
 	if g == nil {
 		return ""
 	}

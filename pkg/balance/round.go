@@ -13,27 +13,29 @@ import (
 
 // round is the state of one pass while it is made.
 type round struct {
-	in     Input
-	set    RailSettings
-	rails  []Rail
-	index  *index
+	in    Input
+	set   RailSettings
+	rails []Rail
+	*cast
 	nodes  map[string]*node
-	again  bool              // a rule is asked again what it said before anything was given in this pass
-	brief  bool              // only whether the VM at hand moves matters, and where, not why
-	rule   *Rule             // at hand; nil where nobody asked one
-	unit   []*VM             // what a person wishes to go with the VM at hand, and with it only; nil in a pass
-	reads  []*Read           // what it read of the owner
-	groups map[string]*group // by service, or by the VM's ID
-	of     map[string]*group // by the VM's ID
-	crowds bool              // some service holds several VMs
-	moved  int               // decisions to migrate so far
-	over   map[*Rule]int     // how many runs of a rule ended at a limit
-	late   int               // how many runs of all rules ended at the limit of time
+	owners []*node       // of View.VMs, in their order; nil where it is no node
+	again  bool          // a rule is asked again what it said before anything was given in this pass
+	brief  bool          // only whether the VM at hand moves matters, and where, not why
+	rule   *Rule         // at hand; nil where nobody asked one
+	unit   []*VM         // what a person wishes to go with the VM at hand, and with it only; nil in a pass
+	reads  []*Read       // what it read of the owner
+	moved  int           // decisions to migrate so far
+	over   map[*Rule]int // how many runs of a rule ended at a limit
+	late   int           // how many runs of all rules ended at the limit of time
 	lines  map[int]*Line
 	newest map[string]map[string]time.Time // Pass.Newest
 	eval   evaluation                      // used again for each run
 	list   []Candidate                     // of the VM at hand
+	one    Candidate                       // the first of them
 	ends   []*node                         // the nodes of these
+	places map[*Placement]*places          // by where MayRun begins
+	rows   map[*Rule][]row                 // the rails that may hold the VMs of a rule
+	free   []int                           // used again for each VM
 }
 
 // node is a Node with what the round knows of it.
@@ -41,12 +43,23 @@ type node struct {
 	Node
 	guests   int
 	changed  time.Time // the last arrival or departure
-	change   string    // which
-	arriving string    // the VM that is on its way to it
-	leaving  string    // the VM that is on its way from it
-	coming   []*VM     // the VMs that are on their way to it
-	given    int       // how many of them it was given in this pass, the last of coming
+	who      *VM       // came or left, as how says; nil: how has its name
+	how      string
+	settled  *int   // minutes since then, as relief counts them; nil: not counted yet
+	arriving string // the VM that is on its way to it
+	leaving  string // the VM that is on its way from it
+	coming   []*VM  // the VMs that are on their way to it
+	given    int    // how many of them it was given in this pass, the last of coming
 	windows  []*window
+	silent   []*Rule // rules that say nothing of any VM on it, whatever the target
+}
+
+// change tells of the last arrival or departure.
+func (n *node) change() string {
+	if n.who != nil {
+		return n.who.ID() + n.how
+	}
+	return n.how
 }
 
 // window is a piece of a log, read once a pass.
@@ -56,85 +69,76 @@ type window struct {
 	err    error
 }
 
-// group is a service with all its VMs: it moves as one.
-type group struct {
-	id     string
-	vms    []*VM
-	moves  []Move // of any of its VMs, in the order of their begin
-	moving string // why it is on its way, or ""
-}
+func newRound(in Input, rails []Rail) *round { return newCast(in).round(in, rails) }
 
-func newRound(in Input, rails []Rail) *round {
-	r := &round{in: in, rails: rails, index: newIndex(&in.View), nodes: map[string]*node{}, groups: map[string]*group{}, of: map[string]*group{}, lines: map[int]*Line{}, newest: map[string]map[string]time.Time{}, over: map[*Rule]int{}}
+// round begins a pass.
+func (c *cast) round(in Input, rails []Rail) *round {
+	r := &round{in: in, rails: rails, cast: c, nodes: make(map[string]*node, len(in.View.Nodes)), owners: make([]*node, len(in.View.VMs)), lines: map[int]*Line{},
+		newest: map[string]map[string]time.Time{}, over: map[*Rule]int{}, places: map[*Placement]*places{}, rows: map[*Rule][]row{}}
 	if in.Config != nil {
 		r.set = in.Config.Rails
 	}
 	r.set = r.set.withDefaults()
-	for _, n := range in.View.Nodes {
-		r.nodes[n.Name] = &node{Node: n}
+	nodes := make([]node, len(in.View.Nodes))
+	for i, n := range in.View.Nodes {
+		nodes[i].Node = n
+		r.nodes[n.Name] = &nodes[i]
 	}
 	for i := range in.View.VMs {
-		r.place(&in.View.VMs[i])
+		r.place(i, &in.View.VMs[i])
 	}
 	for i := range in.Recent {
-		r.recent(in.Recent[i])
+		r.recent(&in.Recent[i])
 	}
 	return r
 }
 
 // place notes what a VM's state says of nodes.
-func (r *round) place(vm *VM) {
-	id := vm.Service
-	if id == "" {
-		id = vm.ID()
-	}
-	g := r.groups[id]
-	if g == nil {
-		g = &group{id: id}
-		r.groups[id] = g
-	}
-	r.of[vm.ID()] = g
-	g.vms = append(g.vms, vm)
-	r.crowds = r.crowds || len(g.vms) > 1
+func (r *round) place(i int, vm *VM) {
 	owner := r.nodes[vm.Owner]
+	r.owners[i] = owner
 	if owner != nil {
 		owner.guests++
 		switch {
 		case vm.State == Starting:
-			owner.arriving = vm.ID()
+			owner.arriving = r.id(vm)
 		case vm.State.onItsWay():
-			owner.leaving = vm.ID()
+			owner.leaving = r.id(vm)
 		}
 	}
 	if !vm.Since.IsZero() {
-		r.change(vm.Owner, vm.Since, vm.ID()+" came or changed its state")
+		r.change(owner, vm.Since, vm, " came or changed its state")
 		if vm.LastOwner != vm.Owner {
-			r.change(vm.LastOwner, vm.Since, vm.ID()+" left")
+			r.change(r.nodes[vm.LastOwner], vm.Since, vm, " left")
 		}
 	}
 }
 
-func (r *round) change(name string, at time.Time, text string) {
-	if n := r.nodes[name]; n != nil && at.After(n.changed) {
-		n.changed, n.change = at, text
+func (r *round) change(n *node, at time.Time, who *VM, how string) {
+	if n != nil && at.After(n.changed) {
+		n.changed, n.who, n.how = at, who, how
 	}
 }
 
 // recent notes what a move says of nodes and of its VM's group.
-func (r *round) recent(m Move) {
+func (r *round) recent(m *Move) {
 	g := r.of[m.VM]
 	if g != nil {
-		g.moves = append(g.moves, m)
+		r.touch(g)
+		g.moves = append(g.moves, *m)
 	}
 	if !m.End.IsZero() {
-		left, came := m.VM+" left", m.VM+" came"
-		if m.Outcome != OutcomeMoved {
-			left = "a move of " + m.VM + " ended as " + string(cmp.Or(m.Outcome, OutcomeUnknown))
-			came = left
+		from, to := r.nodes[m.From], r.nodes[m.To]
+		if m.Owner != m.To || news(from, m.End) || news(to, m.End) {
+			left, came := m.VM+" left", m.VM+" came"
+			if m.Outcome != OutcomeMoved {
+				left = "a move of " + m.VM + " ended as " + string(cmp.Or(m.Outcome, OutcomeUnknown))
+				came = left
+			}
+			r.change(from, m.End, nil, left)
+			r.change(to, m.End, nil, came)
+			r.change(r.nodes[m.Owner], m.End, nil, came)
 		}
-		r.change(m.From, m.End, left)
-		r.change(m.To, m.End, came)
-		r.change(m.Owner, m.End, came)
 		return
 	}
 	if r.in.At.Sub(m.Begin) >= r.set.InFlight {
@@ -162,17 +166,21 @@ func (r *round) recent(m Move) {
 	}
 }
 
+// news tells whether a change is newer than what a node knows: most moves of a day are not, and need no words.
+func news(n *node, at time.Time) bool { return n != nil && at.After(n.changed) }
+
 // goes notes a decision to migrate: later ones must reckon with it.
 func (r *round) goes(vm *VM, owner, target *node) {
 	r.moved++
-	owner.leaving, target.arriving = vm.ID(), vm.ID()
+	owner.leaving, target.arriving = r.id(vm), r.id(vm)
 	for _, x := range append([]*VM{vm}, r.companions(vm)...) {
 		target.guests++
 		target.coming = append(target.coming, x)
 		target.given++
 	}
-	if g := r.of[vm.ID()]; g != nil {
-		g.moving = fmt.Sprintf("%s moves to %s in this pass", vm.ID(), target.Name)
+	if g := r.group(vm); g != nil {
+		r.touch(g)
+		g.moving = fmt.Sprintf("%s moves to %s in this pass", r.id(vm), target.Name)
 	}
 }
 
@@ -182,9 +190,9 @@ func (r *round) companions(vm *VM) []*VM {
 		return nil
 	}
 	var out []*VM
-	if g := r.of[vm.ID()]; g != nil {
+	if g := r.group(vm); g != nil {
 		for _, x := range g.vms {
-			if x != vm && x.ID() != vm.ID() {
+			if x != vm && r.id(x) != r.id(vm) {
 				out = append(out, x)
 			}
 		}
@@ -214,12 +222,20 @@ func (r *round) window(n *node, resource string, minutes int) *window {
 		w.err, w.read.Err = err, err.Error()
 		return w
 	}
-	numbers := make([]float64, len(list))
 	w.values = make([]perl.Value, len(list))
-	for i, s := range list {
-		numbers[i], w.values[i] = s.Value, perl.Float(s.Value)
+	sum := 0.0
+	for i := range list {
+		w.values[i] = perl.Float(list[i].Value)
+		sum += list[i].Value
 	}
-	w.read.Count, w.read.Newest, w.read.Average = len(list), numbers[0], average(numbers)
+	w.read.Count, w.read.Newest, w.read.Average = len(list), list[0].Value, sum/float64(len(list))
+	if r.in.Terse { // of the rest nobody asks
+		return w
+	}
+	numbers := make([]float64, len(list))
+	for i := range list {
+		numbers[i] = list[i].Value
+	}
 	w.read.Meridian = median(numbers)
 	w.read.Min, w.read.Max = numbers[0], numbers[len(numbers)-1]
 	return w
@@ -238,6 +254,9 @@ func (r *round) samples(node, resource string, minutes int) ([]Sample, error) {
 	list, err := r.in.Samples.Window(node, resource, at.Add(-time.Duration(minutes)*time.Minute), at)
 	if err == nil && len(list) == 0 {
 		err = &DataError{Node: node, Resource: resource, Err: ErrNoData}
+	}
+	if r.in.Terse {
+		return list, err
 	}
 	of := r.newest[node]
 	if of == nil {

@@ -66,7 +66,7 @@ func (r *round) units(vms []*VM) [][]*VM {
 	}
 	for i, a := range vms {
 		for _, b := range vms[i+1:] {
-			if r.of[a.ID()] == r.of[b.ID()] {
+			if r.group(a) == r.group(b) {
 				join(a, b)
 			}
 		}
@@ -124,7 +124,8 @@ func (r *round) grant(unit []*VM, w Wish) []Decision {
 		if len(d.Vetoes) > 0 && stays == "" {
 			stays = vm.ID()
 		}
-		d.Candidates = slices.Clone(r.candidates(vm))
+		list, _ := r.candidates(vm)
+		d.Candidates = slices.Clone(list)
 		d.Considered = len(d.Candidates)
 		if only := w.Only[vm.ID()]; only != "" {
 			d.Candidates = slices.DeleteFunc(d.Candidates, func(c Candidate) bool { return c.Node != only })

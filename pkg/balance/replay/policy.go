@@ -28,6 +28,7 @@ type Balancer struct {
 	measured bool // VMs are measured one by one; else their footprints are unknown
 	moved    map[string]int
 	index    *names
+	decider  balance.Decider
 }
 
 // NewBalancer is Decide with that configuration. In a world the balance statement names all VMs.
@@ -46,7 +47,9 @@ func (b *Balancer) rails() map[string]int { return maps.Clone(b.moved) }
 // Pass is Policy.Pass.
 func (b *Balancer) Pass(ctx context.Context, s *State) ([]Want, error) {
 	b.prepare(s.World)
-	pass, err := balance.Decide(ctx, b.input(s))
+	in := b.input(s)
+	in.Terse = true
+	pass, err := b.decider.Decide(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +58,7 @@ func (b *Balancer) Pass(ctx context.Context, s *State) ([]Want, error) {
 	}
 	var out []Want
 	for _, d := range pass.Moves() {
-		out = append(out, Want{b.index.vm[d.VM], b.index.node[d.Target], d.Why})
+		out = append(out, Want{VM: b.index.vm[d.VM], To: b.index.node[d.Target]})
 	}
 	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 // Recording is where a world was recorded.
 type Recording struct {
 	Passes  func(at time.Time) (*balance.Pass, error) // the pass at an instant, or shortly before it; balance.ErrNoPass if there is none
+	Uses    func(at time.Time) ([]balance.VM, error)  // what its VMs are called, where they are and what they use; asked in order of time
 	Samples balance.Samples
 	Config  *balance.Config // names the resource: the first that is the busy share of all processors
 }
@@ -64,16 +65,16 @@ func (r Recording) World(from, to time.Time) (*World, error) {
 		w.VMs = append(w.VMs, x)
 	}
 	step := max(1, (w.Ticks+looks-1)/looks)
-	p := first
+	uses := usesOf(first.View.VMs, node, vm)
 	for t := 0; t < w.Ticks; t += step {
-		got, err := r.Passes(w.Start.Add(time.Duration(t+step) * Tick))
+		got, err := r.Uses(w.Start.Add(time.Duration(t+step) * Tick))
 		if err == nil {
-			p = got
+			uses = usesOf(got, node, vm)
 		} else if !errors.Is(err, balance.ErrNoPass) {
 			return nil, fmt.Errorf("replaying what was recorded: %w", err)
 		}
 		for m := t; m < min(t+step, w.Ticks); m++ {
-			part(w, p, node, vm, loads, m)
+			part(w, uses, loads, m)
 		}
 	}
 	return w, w.check()
@@ -108,30 +109,40 @@ func (r Recording) loads(w *World, node, resource string) []float64 {
 	return out
 }
 
+// use is what a VM of the world used on a node; 0 processors are unknown.
+type use struct {
+	vm, node int
+	cores    float64
+}
+
+func usesOf(vms []balance.VM, node, vm map[string]int) []use {
+	out := make([]use, 0, len(vms))
+	for i := range vms {
+		v := &vms[i]
+		at, on := node[v.Owner]
+		k, known := vm[v.ID()]
+		if on && known {
+			out = append(out, use{k, at, v.Cores})
+		}
+	}
+	return out
+}
+
 // part says whose a minute's load is.
-func part(w *World, p *balance.Pass, node, vm map[string]int, loads [][]float64, minute int) {
+func part(w *World, uses []use, loads [][]float64, minute int) {
 	left := make([]float64, len(w.Nodes))
 	unknown := make([]int, len(w.Nodes))
-	use := func(v balance.VM) (at, i int, ok bool) {
-		at, on := node[v.Owner]
-		i, known := vm[v.ID()]
-		return at, i, on && known
-	}
 	for n := range left {
 		left[n] = loads[n][minute] * w.Nodes[n].Cores
 	}
-	for _, v := range p.View.VMs {
-		at, i, ok := use(v)
-		if !ok {
+	for _, u := range uses {
+		if u.cores <= 0 {
+			unknown[u.node]++
 			continue
 		}
-		if v.Cores <= 0 {
-			unknown[at]++
-			continue
-		}
-		cores := min(v.Cores, left[at])
-		w.VMs[i].Load[minute] = float32(cores)
-		left[at] -= cores
+		cores := min(u.cores, left[u.node])
+		w.VMs[u.vm].Load[minute] = float32(cores)
+		left[u.node] -= cores
 	}
 	even := make([]float64, len(w.Nodes))
 	for n := range even {
@@ -140,9 +151,9 @@ func part(w *World, p *balance.Pass, node, vm map[string]int, loads [][]float64,
 		}
 		w.Nodes[n].Base[minute] = float32(left[n])
 	}
-	for _, v := range p.View.VMs {
-		if at, i, ok := use(v); ok && v.Cores <= 0 {
-			w.VMs[i].Load[minute] = float32(even[at])
+	for _, u := range uses {
+		if u.cores <= 0 {
+			w.VMs[u.vm].Load[minute] = float32(even[u.node])
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 type State struct {
 	At      time.Time
 	Tick    int
-	View    balance.View
+	View    balance.View    // the same slices in each pass
 	Samples balance.Samples // that age as in a cluster
 	Newest  balance.Samples // the last lines, whatever their age
 	Journal []balance.Move  // all, in order
@@ -64,8 +64,10 @@ type runner struct {
 	journal []balance.Move
 	score   Score
 	usage   []float64 // of the nodes in this minute
-	may     [][]balance.Placement
-	used    [][]float64 // running sums of each VM's use
+	used    []float64 // running sums of the VMs' use: those of all VMs up to a minute, then up to the next
+	nodes   []balance.Node
+	vms     []balance.VM // as the cluster sees them: the same slice in each pass
+	free    []int64
 }
 
 // Run lets a policy balance a world, and scores it.
@@ -74,23 +76,27 @@ func Run(ctx context.Context, w *World, p Policy, m Model) (*Score, error) {
 		return nil, fmt.Errorf("replaying %s: %w", w.Name, err)
 	}
 	r := &runner{w: w, model: m, policy: p, samples: newSamples(w, 3*Tick), owner: make([]int, len(w.VMs)), since: make([]time.Time, len(w.VMs)),
-		last: make([]int, len(w.VMs)), usage: make([]float64, len(w.Nodes)), used: make([][]float64, len(w.VMs))}
+		last: make([]int, len(w.VMs)), usage: make([]float64, len(w.Nodes)), used: make([]float64, len(w.VMs)*(w.Ticks+1)), nodes: make([]balance.Node, len(w.Nodes)),
+		vms: make([]balance.VM, len(w.VMs)), free: make([]int64, len(w.Nodes))}
 	r.score = Score{World: w.Name, Policy: p.Name(), Minutes: w.Ticks, Rails: map[string]int{}}
 	var all []balance.Placement
 	for _, n := range w.Nodes {
 		all = append(all, balance.Placement{Node: n.Name})
 	}
+	lists := map[string][]balance.Placement{}
 	for i, v := range w.VMs {
 		r.owner[i], r.last[i] = v.Node, v.Node
-		r.used[i] = make([]float64, w.Ticks+1)
 		may := all
-		if v.MayRun != nil {
-			may = nil
-			for _, n := range v.MayRun {
-				may = append(may, all[n])
+		if v.MayRun != nil { // one list for all that may run on the same nodes
+			key := fmt.Sprint(v.MayRun)
+			if may = lists[key]; may == nil {
+				for _, n := range v.MayRun {
+					may = append(may, all[n])
+				}
+				lists[key] = may
 			}
 		}
-		r.may = append(r.may, may)
+		r.vms[i] = balance.VM{Name: v.Name, Type: v.Type, Service: v.Service, State: balance.Started, MayRun: may, Mem: v.Mem}
 	}
 	for tick := range w.Ticks {
 		if err := ctx.Err(); err != nil {
@@ -120,10 +126,12 @@ func (r *runner) minute(tick int) {
 		}
 	}
 	r.moves(float64(tick))
+	n := len(r.w.VMs)
+	before, after := r.used[tick*n:(tick+1)*n], r.used[(tick+1)*n:(tick+2)*n]
 	for i := range r.w.VMs {
 		load := float64(r.w.VMs[i].Load[tick])
 		r.usage[r.owner[i]] += load
-		r.used[i][tick+1] = r.used[i][tick] + load
+		after[i] = before[i] + load
 	}
 	r.score.minute(r.w, r.model, r.usage, r.owner)
 	at := r.at(tick)
@@ -219,28 +227,30 @@ func (r *runner) pass(ctx context.Context, tick int) error {
 // state is the cluster as a policy sees it.
 func (r *runner) state(tick int) *State {
 	s := &State{At: r.at(tick), Tick: tick, Samples: r.samples, Newest: newest{r.samples}, Journal: r.journal, World: r.w, Owner: r.owner,
-		View: balance.View{Quorate: true, Nodes: make([]balance.Node, len(r.w.Nodes)), VMs: make([]balance.VM, len(r.w.VMs))}}
+		View: balance.View{Quorate: true, Nodes: r.nodes, VMs: r.vms}}
+	k := len(r.w.VMs)
 	s.Usage = func(vm, minutes int) float64 {
 		n := min(minutes, tick+1)
-		return (r.used[vm][tick+1] - r.used[vm][tick+1-n]) / float64(n)
+		return (r.used[(tick+1)*k+vm] - r.used[(tick+1-n)*k+vm]) / float64(n)
 	}
-	free := make([]int64, len(r.w.Nodes))
 	for i, n := range r.w.Nodes {
-		free[i] = n.Mem
+		r.free[i] = n.Mem
 	}
-	for i := range r.w.VMs {
-		v := &r.w.VMs[i]
-		free[r.owner[i]] -= v.Mem
-		s.View.VMs[i] = balance.VM{Name: v.Name, Type: v.Type, Service: v.Service, Owner: r.w.Nodes[r.owner[i]].Name, LastOwner: r.w.Nodes[r.last[i]].Name,
-			State: balance.Started, MayRun: r.may[i], Since: r.since[i], Cores: s.Usage(i, footprintMinutes), Mem: v.Mem}
+	minutes := min(footprintMinutes, tick+1)
+	now, then := r.used[(tick+1)*k:(tick+2)*k], r.used[(tick+1-minutes)*k:]
+	for i := range r.vms { // whatever a policy has written there
+		v := &r.vms[i]
+		v.Owner, v.LastOwner, v.Since = r.w.Nodes[r.owner[i]].Name, r.w.Nodes[r.last[i]].Name, r.since[i]
+		v.Cores = (now[i] - then[i]) / float64(minutes)
+		r.free[r.owner[i]] -= v.Mem
 	}
 	for _, x := range r.active {
-		free[x.to] -= r.w.VMs[x.vm].Mem
+		r.free[x.to] -= r.w.VMs[x.vm].Mem
 	}
 	for i, n := range r.w.Nodes {
-		s.View.Nodes[i] = balance.Node{Name: n.Name, Online: true, Cores: n.Cores, MemTotal: n.Mem, MemFree: max(free[i], 0), Seen: s.At}
+		r.nodes[i] = balance.Node{Name: n.Name, Online: true, Cores: n.Cores, MemTotal: n.Mem, MemFree: max(r.free[i], 0), Seen: s.At}
 		if n.muted(tick) { // its facts are as old as its samples
-			s.View.Nodes[i].Seen = time.Time{}
+			r.nodes[i].Seen = time.Time{}
 		}
 	}
 	return s

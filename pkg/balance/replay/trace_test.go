@@ -55,8 +55,15 @@ func TestRecorded(t *testing.T) {
 		}
 		return p, nil
 	}
+	uses := func(at time.Time) ([]balance.VM, error) {
+		p, err := pass(at)
+		if err != nil {
+			return nil, err
+		}
+		return p.View.VMs, nil
+	}
 	cfg := config(t, "algorithm relief;")
-	w, err := Recording{Passes: pass, Samples: samples, Config: cfg}.World(start, start.Add(2*time.Hour))
+	w, err := Recording{Passes: pass, Uses: uses, Samples: samples, Config: cfg}.World(start, start.Add(2*time.Hour))
 	if err != nil || len(w.VMs) != 3 || w.Ticks != 120 || w.VMs[0].Node != 0 || len(w.VMs[0].MayRun) != 2 {
 		t.Fatalf("%+v %v", w, err)
 	}
@@ -72,7 +79,7 @@ func TestRecorded(t *testing.T) {
 		}
 	}
 	run(t, w, NewBalancer("x", cfg, true), DefaultModel())
-	if _, err := (Recording{Passes: pass, Samples: samples, Config: cfg}).World(start.Add(-2*time.Hour), start.Add(-time.Hour)); err == nil {
+	if _, err := (Recording{Passes: pass, Uses: uses, Samples: samples, Config: cfg}).World(start.Add(-2*time.Hour), start.Add(-time.Hour)); err == nil {
 		t.Error("before anything was recorded")
 	}
 }
