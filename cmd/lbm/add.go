@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lbvm/lbvm/internal/adopt"
+	"github.com/lbvm/lbvm/internal/cluster"
 )
 
 func (w world) addCommand() *cli.Command {
@@ -15,7 +16,8 @@ func (w world) addCommand() *cli.Command {
 		Name: "add", Usage: "take an existing VM into the cluster", ArgsUsage: "CONFIG",
 		Description: "CONFIG is /etc/vz/conf/N.conf of an OpenVZ container, a Xen domain's configuration, or libvirt's XML. The VM must\n" +
 			"be down. What it is made of is copied to the shared storage and compared there, its configuration is put there\n" +
-			"with the paths adapted, other nodes get the links that they need, and lbvm.conf and cluster.conf get its name.\n" +
+			"with the paths adapted, other nodes get the links that they need, and lbvm.conf and cluster.conf get its name\n" +
+			"(with Pacemaker: its configuration, by a patch that overwrites no other edit; the VM comes in stopped).\n" +
 			"Originals are renamed to *.lbvm-orig and never deleted (lbm purge does that, later).\n\n" +
 			"The other nodes are asked by ssh, without a password. If one cannot be asked, see there for yourself and say so.\n\n" +
 			"   lbm add --dry-run /etc/vz/conf/101.conf\n" +
@@ -30,9 +32,9 @@ func (w world) addCommand() *cli.Command {
 			&cli.BoolFlag{Name: "resume", Usage: "go on with an adoption that was cut off; CONFIG or VM says which, if there are more"},
 			&cli.BoolFlag{Name: "undo", Usage: "take an adoption back that is not finished"},
 			&cli.StringFlag{Name: "type", Usage: "openvz, xen or kvm, where the file does not show it: `TYPE`"},
-			&cli.StringFlag{Name: "domain", Usage: "the failover domain of its service: `NAME`"},
+			&cli.StringFlag{Name: "domain", Usage: "the failover domain of its service: `NAME`; with Pacemaker the nodes that may run it: NODE[:SCORE],..."},
 			&cli.StringSliceFlag{Name: "checked", Usage: "a `NODE` that cannot be asked, and on which you have looked yourself"},
-			&cli.BoolFlag{Name: "update", Usage: "publish the new cluster.conf to the running cluster"},
+			&cli.BoolFlag{Name: "update", Usage: "publish the new cluster.conf to the running cluster; with Pacemaker as --start"},
 			&cli.BoolFlag{Name: "start", Usage: "see to it that the cluster starts the VM; implies --update"},
 			&cli.BoolFlag{Name: "i-know", Usage: "publish although it stops services"},
 			&cli.BoolFlag{Name: "no-wait", Usage: "do not wait until every member runs with it"},
@@ -94,7 +96,7 @@ func (w world) add(c *cli.Context, a adopt.Adopter) error {
 		}
 	}
 	w.tellSteps(&a, p)
-	return w.added(c, p, a.Add(c.Context, p))
+	return w.added(c, a, p, a.Add(c.Context, p))
 }
 
 // addAgain goes on with an adoption, or takes it back.
@@ -111,11 +113,11 @@ func (w world) addAgain(c *cli.Context, a adopt.Adopter) error {
 		return nil
 	}
 	w.tellSteps(&a, p)
-	return w.added(c, p, a.Resume(c.Context, p))
+	return w.added(c, a, p, a.Resume(c.Context, p))
 }
 
 // added is the end of an adoption.
-func (w world) added(c *cli.Context, p adopt.Plan, err error) error {
+func (w world) added(c *cli.Context, a adopt.Adopter, p adopt.Plan, err error) error {
 	if err != nil && !errors.Is(err, adopt.ErrPeers) {
 		return adoptFailure(err)
 	}
@@ -124,6 +126,9 @@ func (w world) added(c *cli.Context, p adopt.Plan, err error) error {
 		late = strings.TrimPrefix(err.Error(), adopt.ErrPeers.Error()+": ")
 	}
 	publish := c.Bool("update") || c.Bool("start")
+	if a.Manager == cluster.NamePacemaker {
+		return w.addedToPacemaker(c, p, publish, late)
+	}
 	switch {
 	case publish && late != "": // the manager would try a start where it must fail
 		return cli.Exit(fmt.Sprintf("%s; then lbm ccs update; changed so far: all but that, cluster.conf is not published", late), exitPartly)
@@ -139,6 +144,23 @@ func (w world) added(c *cli.Context, p adopt.Plan, err error) error {
 	fmt.Fprint(w.stdout, "\nrun 'ccs_tool update' to upgrade to new cluster config file!\n")
 	if late != "" {
 		return cli.Exit(late+" before you publish it", exitPartly)
+	}
+	return nil
+}
+
+// addedToPacemaker is the end of an adoption with Pacemaker: there is nothing to publish, and the resource is stopped on
+// purpose.
+func (w world) addedToPacemaker(c *cli.Context, p adopt.Plan, start bool, late string) error {
+	enable := fmt.Sprintf("crm_resource --resource %s --meta --set-parameter target-role --parameter-value Started", p.Service)
+	switch {
+	case start && late != "":
+		return cli.Exit(fmt.Sprintf("%s; then %s; changed so far: all but that, it is stopped on purpose (target-role)", late, enable), exitPartly)
+	case start:
+		return w.startAdded(c, p)
+	}
+	fmt.Fprintf(w.stdout, "\n%s is stopped on purpose; to start it: %s\n", p.Service, enable)
+	if late != "" {
+		return cli.Exit(late+" before you start it", exitPartly)
 	}
 	return nil
 }

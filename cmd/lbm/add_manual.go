@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lbvm/lbvm/internal/adopt"
+	"github.com/lbvm/lbvm/internal/cluster"
 )
 
 // addAsInTheManual is `lbm -c CONFIG`. It prints what the manual of 2008 shows, and nothing else on standard output:
@@ -30,11 +31,21 @@ func (w world) addAsInTheManual(c *cli.Context, config string) error {
 	if late != nil {
 		return late
 	}
+	if a.Manager == cluster.NamePacemaker {
+		return w.addedToPacemaker(nil, p, false, strings.TrimPrefix(errText(err), adopt.ErrPeers.Error()+": "))
+	}
 	fmt.Fprintf(w.stdout, "\n%srun 'ccs_tool update' to upgrade to new cluster config file!\n", m.indent)
 	if err != nil { // only other nodes are left
 		return adoptFailure(err)
 	}
 	return nil
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // manual prints the lines of the manual: each is begun before the first of its steps and ended after the last.

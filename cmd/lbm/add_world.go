@@ -34,10 +34,11 @@ func (w world) adopter(c *cli.Context) (adopt.Adopter, error) {
 	if err != nil {
 		return adopt.Adopter{}, err
 	}
-	a := adopt.Adopter{Host: w.host, ID: id, Shared: shared, Query: w.run, Clock: w.clock, Wait: w.wait, Peer: w.peer,
+	kind := cluster.Kind(w.host, "")
+	a := adopt.Adopter{Manager: kind, Host: w.host, ID: id, Shared: shared, Query: w.run, Clock: w.clock, Wait: w.wait, Peer: w.peer,
 		Driver: hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run, Note: func(text string) { fmt.Fprintln(w.stderr, "lbm: warning:", text) }},
 		Keep:   func(*os.File) run.Runner { return w.run }}
-	if !c.Bool("probe") && !c.Bool("join") && !c.Bool("leave") { // these have nothing to do with cluster.conf
+	if kind == cluster.NameRGManager && !c.Bool("probe") && !c.Bool("join") && !c.Bool("leave") { // these have nothing to do with cluster.conf
 		agents, err := cluster.Agents(c.Context, w.host, w.run)
 		if err != nil {
 			return a, refused(err)
@@ -176,6 +177,14 @@ func progressText(done, total int64, took time.Duration) string {
 	return text
 }
 
+// looks is the manager's own command that shows what runs where.
+func (w world) looks() string {
+	if cluster.Kind(w.host, "") == cluster.NamePacemaker {
+		return "crm_mon -1rf"
+	}
+	return "clustat"
+}
+
 // startAdded sees to it that the cluster starts what was added. It does so by itself, unless it was told otherwise.
 func (w world) startAdded(c *cli.Context, p adopt.Plan) error {
 	ctx, cancel := w.wait.WithTimeout(c.Context, startLimit)
@@ -184,7 +193,7 @@ func (w world) startAdded(c *cli.Context, p adopt.Plan) error {
 	for {
 		st, err := w.manager().Status(ctx)
 		if err != nil {
-			return cli.Exit(fmt.Sprintf("%v; unknown: check with clustat", err), exitUnknown)
+			return cli.Exit(fmt.Sprintf("%v; unknown: check with %s", err, w.looks()), exitUnknown)
 		}
 		for _, s := range st.Services {
 			if s.VMType != p.Type || s.VM != p.VM {
@@ -206,7 +215,7 @@ func (w world) startAdded(c *cli.Context, p adopt.Plan) error {
 			}
 		}
 		if err := w.wait.Sleep(ctx, time.Second); err != nil {
-			return cli.Exit(fmt.Sprintf("%s was not seen started: check with clustat", p.Ref()), exitUnknown)
+			return cli.Exit(fmt.Sprintf("%s was not seen started: check with %s", p.Ref(), w.looks()), exitUnknown)
 		}
 	}
 }

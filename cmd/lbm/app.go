@@ -228,6 +228,16 @@ func tooMany(c *cli.Context, what string) error {
 	return cli.Exit(fmt.Sprintf("%s; see %s --help", what, c.Command.HelpName), exitUsage)
 }
 
+// configurationOf is what names the services, for messages: rgmanager has no primitives and no groups.
+func configurationOf(st cluster.Status) string {
+	for _, s := range st.Services {
+		if strings.HasPrefix(s.ID, "primitive:") || strings.HasPrefix(s.ID, "group:") {
+			return pacemakerConfiguration
+		}
+	}
+	return "cluster.conf"
+}
+
 // resolve finds the VM that a person names: its name, TYPE:NAME, or the service that holds it and nothing else.
 func resolve(st cluster.Status, name string) (cluster.Service, error) {
 	var found []cluster.Service
@@ -248,7 +258,7 @@ func resolve(st cluster.Status, name string) (cluster.Service, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return cluster.Service{}, fmt.Errorf("there is no VM %q in cluster.conf", name)
+		return cluster.Service{}, fmt.Errorf("there is no VM %q in %s", name, configurationOf(st))
 	}
 	var are []string
 	for _, s := range found {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -14,7 +15,7 @@ import (
 func (w world) removeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "remove", Usage: "give an adopted VM back to this node", ArgsUsage: "VM",
-		Description: "The VM leaves cluster.conf and lbvm.conf, the other nodes lose their links, and its configuration is this node's own file\n" +
+		Description: "The VM leaves cluster.conf (or Pacemaker's configuration) and lbvm.conf, the other nodes lose their links, and its configuration is this node's own file\n" +
 			"again. Its disks stay where they are, on the shared storage: this node goes on using them there. Its service must\n" +
 			"be disabled, and the VM down, without a memory image. What is cut off is resumed or taken back as of lbm add.\n\n" +
 			"   clusvcadm -d 101 && lbm remove --update 101\n   lbm remove --dry-run 101\n   lbm add --resume 101, or lbm add --undo 101      after a run that was cut off\n\n" +
@@ -36,7 +37,7 @@ func (w world) removeCommand() *cli.Command {
 				return err
 			}
 			if g.svc.State != cluster.Disabled {
-				return refused(fmt.Errorf("%s is %s: disable it first (clusvcadm -d %s)", g.svc.ID, g.svc.State, g.svc.ID))
+				return refused(fmt.Errorf("%s is %s: disable it first (%s)", g.svc.ID, g.svc.State, w.disables(g.svc.ID)))
 			}
 			a, err := w.adopter(c)
 			if err != nil {
@@ -45,6 +46,15 @@ func (w world) removeCommand() *cli.Command {
 			return w.remove(c, a, g)
 		},
 	}
+}
+
+// disables is the manager's own command that stops a service for good.
+func (w world) disables(id string) string {
+	if cluster.Kind(w.host, "") == cluster.NamePacemaker {
+		_, resource, _ := strings.Cut(id, ":")
+		return "crm_resource --resource " + resource + " --meta --set-parameter target-role --parameter-value Stopped"
+	}
+	return "clusvcadm -d " + id
 }
 
 func (w world) remove(c *cli.Context, a adopt.Adopter, g ground) error {
@@ -72,6 +82,9 @@ func (w world) remove(c *cli.Context, a adopt.Adopter, g ground) error {
 	}
 	for _, f := range p.Removal.Files {
 		fmt.Fprintf(w.stdout, "%s is this node's own file now\n", f.Path)
+	}
+	if a.Manager == cluster.NamePacemaker {
+		return nil
 	}
 	if c.Bool("update") {
 		return w.updateAsked(c, g.svc.ID)

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
@@ -89,18 +88,9 @@ func removal(d *ccs.Document, typ, vm string) ([]ccs.Edit, error) {
 	return nil, fmt.Errorf("%s is not found in cluster.conf", s.ID())
 }
 
-func (a Adopter) updateCluster(ctx context.Context, dry bool, edit func(*ccs.Document) ([]ccs.Edit, error)) (ccs.Result, error) {
-	return ccs.Update(ctx, a.Host.Path(host.ClusterXML), ccs.Options{Rules: a.Rules, DryRun: dry, Holder: "lbm add",
-		Lock: []string{filepath.Join(a.Shared, "lbvm/lock/cluster.conf")}}, edit)
-}
-
 func (w *work) registered() (bool, error) {
-	d, err := ccs.Load(w.Host.Path(host.ClusterXML))
-	if err != nil {
-		return false, err
-	}
-	_, there := group(d, w.p.Type, w.p.VM)
-	return there, nil
+	service, _, err := w.registry().holder(context.Background(), w.p.Type, w.p.VM)
+	return service != "", err
 }
 
 func (w *work) register(ctx context.Context) error {
@@ -110,23 +100,18 @@ func (w *work) register(ctx context.Context) error {
 	if err := w.at("cluster/update"); err != nil {
 		return err
 	}
-	r, err := w.updateCluster(ctx, false, w.p.insertion)
-	return refusal(r, err)
+	_, err := w.registry().add(ctx, w.p, false)
+	return err
 }
 
 func (w *work) unregister(ctx context.Context) error {
-	d, err := ccs.Load(w.Host.Path(host.ClusterXML))
-	if err != nil {
+	if there, err := w.registered(); err != nil || !there {
 		return err
-	}
-	if _, there := group(d, w.p.Type, w.p.VM); !there {
-		return nil
 	}
 	if err := w.at("undo:cluster/update"); err != nil {
 		return err
 	}
-	r, err := w.updateCluster(ctx, false, func(d *ccs.Document) ([]ccs.Edit, error) { return removal(d, w.p.Type, w.p.VM) })
-	return refusal(r, err)
+	return w.registry().remove(ctx, w.p.Type, w.p.VM)
 }
 
 // refusal tells with an error of the checks what they have found.
@@ -141,4 +126,12 @@ func refusal(r ccs.Result, err error) error {
 		}
 	}
 	return fmt.Errorf("%w: %s", err, strings.Join(found, "; "))
+}
+
+// registering is what the step is called.
+func (w *work) registering() string {
+	if w.p.Manager == cluster.NamePacemaker {
+		return "update Pacemaker's configuration"
+	}
+	return "update cluster.conf"
 }

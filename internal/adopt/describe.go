@@ -64,7 +64,11 @@ func (a Adopter) Describe(ctx context.Context, p Plan) ([]Doing, error) {
 		return nil, err
 	}
 	say("lbvm.conf", "add %s to the balanced VMs of %s", p.Balance, host.ConfFile)
-	say("cluster", "add to %s, its version raised by one: %s", host.ClusterXML, p.element())
+	text, err := a.registry().add(ctx, p, true)
+	if err != nil {
+		return nil, err
+	}
+	say("cluster", "%s", text)
 	return out, nil
 }
 

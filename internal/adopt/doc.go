@@ -24,7 +24,8 @@
 //	originals  the old tree or image is named *.lbvm-orig              renamed back
 //	nodes      every other node that could be asked has the link       its link is removed
 //	lbvm.conf  `balance` names the VM                                  it names it no more, other bytes as they are
-//	cluster    cluster.conf has its service, the version one higher    the service is removed, the version one higher
+//	cluster    cluster.conf has its service, the version one higher;   the service is removed, the version one higher;
+//	           Pacemaker has its resource, which is stopped on purpose  the resource and its constraints are
 //	finish     the folder is SHARED/lbvm/adopted/TYPE-VM               (none: lbm remove gives an adopted VM back)
 //
 // The old and the new place are never both in use: until `retire` only the old one can be started, from `cluster` on only

@@ -39,12 +39,14 @@ func (d died) Unwrap() error { return d.error }
 type Adopter struct {
 	Host   host.Host
 	ID     host.Identity
-	Shared string      // joined with the root, its marker seen
-	Query  run.Runner  // commands that only ask
-	Rules  ccs.Rules   // for the checks of cluster.conf
-	Clock  clock.Clock // of the journal
-	Wait   clock.Clock // for locks and the progress of a copy
-	Driver hypervisor.Tools
+	Shared string     // joined with the root, its marker seen
+	Query  run.Runner // commands that only ask
+	Rules  ccs.Rules  // for the checks of cluster.conf
+	// Manager is the cluster manager, as cluster.Kind names it; "" is rgmanager.
+	Manager string
+	Clock   clock.Clock // of the journal
+	Wait    clock.Clock // for locks and the progress of a copy
+	Driver  hypervisor.Tools
 	// Keep gives what runs a tool that writes, holding the lock until the tool has ended.
 	Keep func(lock *os.File) run.Runner
 	// Note is where Keep's keeper writes down what it runs; "" is nowhere.

@@ -13,7 +13,6 @@ import (
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
-	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // Request is what a person asks for.
@@ -34,7 +33,7 @@ func (a Adopter) Look(ctx context.Context, r Request) (Plan, error) {
 }
 
 func (a Adopter) look(ctx context.Context, r Request) (Plan, error) {
-	p := Plan{Format: 1, Type: r.Type, Member: a.ID.Member, Config: filepath.Clean(r.Config), Domain: r.Domain, Vouched: r.Vouched, Params: map[string]string{}}
+	p := Plan{Format: 1, Type: r.Type, Member: a.ID.Member, Config: filepath.Clean(r.Config), Domain: r.Domain, Manager: a.Manager, Vouched: r.Vouched, Params: map[string]string{}}
 	if !filepath.IsAbs(r.Config) {
 		return p, fmt.Errorf("%s is not an absolute path", r.Config)
 	}
@@ -63,12 +62,12 @@ func (a Adopter) look(ctx context.Context, r Request) (Plan, error) {
 	if shared, err := a.isShared(p.Config); err != nil {
 		return p, err
 	} else if shared {
-		if has, err := a.hasService(p.Config); err != nil {
+		if has, err := a.hasService(ctx, p.Config); err != nil {
 			return p, err
 		} else if has != "" {
 			return p, errors.New(has + " already: there is nothing to add")
 		}
-		return p, fmt.Errorf("%s lies on the shared storage already: nothing is to be moved; add its service with lbm ccs insert", p.Config)
+		return p, fmt.Errorf("%s lies on the shared storage already: nothing is to be moved; add its service with lbm ccs insert (with Pacemaker its resource with cibadmin)", p.Config)
 	}
 	src, err := os.ReadFile(a.Host.Path(p.Config))
 	if err != nil {
@@ -88,7 +87,7 @@ func (a Adopter) look(ctx context.Context, r Request) (Plan, error) {
 	if err := host.CheckName(p.VM); err != nil {
 		return p, err
 	}
-	p.Service = p.VM
+	p.Service = a.registry().service(p.Type, p.VM)
 	if err := a.here(ctx, &p); err != nil {
 		return p, err
 	}
@@ -99,21 +98,17 @@ func (a Adopter) look(ctx context.Context, r Request) (Plan, error) {
 }
 
 // hasService says which service holds the VM of a configuration; "" is none.
-func (a Adopter) hasService(path string) (string, error) {
+func (a Adopter) hasService(ctx context.Context, path string) (string, error) {
 	text, err := os.ReadFile(a.Host.Path(path))
 	if err != nil {
 		return "", err
 	}
-	d, err := ccs.Load(a.Host.Path(host.ClusterXML))
-	if err != nil {
+	f := readConfiguration(path, text)
+	service, _, err := a.registry().holder(ctx, f.typ, f.vm)
+	if err != nil || service == "" {
 		return "", err
 	}
-	f := readConfiguration(path, text)
-	s, there := group(d, f.typ, f.vm)
-	if !there {
-		return "", nil
-	}
-	return f.typ + ":" + f.vm + " is in " + s.ID(), nil
+	return f.typ + ":" + f.vm + " is in " + service, nil
 }
 
 // typeOf tells the technology by the file.
@@ -253,23 +248,18 @@ func (a Adopter) free(ctx context.Context, p *Plan) error {
 	if st.Phase == handoff.Down {
 		return fmt.Errorf("%s is the record of a VM of that name that the cluster had before: remove that folder", dir.Path())
 	}
-	d, err := ccs.Load(a.Host.Path(host.ClusterXML))
+	service, alike, err := a.registry().holder(ctx, p.Type, p.VM)
 	if err != nil {
 		return err
 	}
-	if s, there := group(d, p.Type, p.VM); there {
-		return fmt.Errorf("%s of cluster.conf has %s already", s.ID(), p.Ref())
+	if service != "" {
+		return fmt.Errorf("%s of the cluster has %s already", service, p.Ref())
 	}
 	p.Balance = p.VM
-	for _, s := range d.Services() {
-		for _, r := range s.VMs("openvz", "xen", "kvm", "vmexec") {
-			if r.Name == p.VM {
-				p.Balance = p.Ref() // two VMs of different types have that name
-			}
-		}
+	if alike {
+		p.Balance = p.Ref() // two VMs of different types have that name
 	}
-	r, err := a.updateCluster(ctx, true, p.insertion)
-	if err := refusal(r, err); err != nil {
+	if _, err := a.registry().add(ctx, *p, true); err != nil {
 		return err
 	}
 	src, err := os.ReadFile(a.Host.Path(host.ConfFile))
@@ -312,16 +302,16 @@ func (w *work) fresh(ctx context.Context) error {
 
 // others asks the other nodes.
 func (a Adopter) others(ctx context.Context, p *Plan) error {
-	d, err := ccs.Load(a.Host.Path(host.ClusterXML))
+	nodes, err := a.registry().nodes(ctx)
 	if err != nil {
 		return err
 	}
 	var bad []string
-	for _, n := range d.Nodes() {
-		if n.Name == a.ID.Member || slices.Contains(p.Vouched, n.Name) {
+	for _, n := range nodes {
+		if n == a.ID.Member || slices.Contains(p.Vouched, n) {
 			continue
 		}
-		if err := a.ask(ctx, n.Name, *p); err != nil {
+		if err := a.ask(ctx, n, *p); err != nil {
 			bad = append(bad, err.Error())
 		}
 	}

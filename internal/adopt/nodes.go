@@ -19,7 +19,6 @@ import (
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/run"
-	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // Asked is what one node asks another of a VM that is to be adopted.
@@ -345,17 +344,11 @@ func (w *work) peers() ([]string, error) {
 	if len(w.p.Links) == 0 || w.p.Type != "openvz" {
 		return nil, nil
 	}
-	d, err := ccs.Load(w.Host.Path(host.ClusterXML))
+	nodes, err := w.registry().nodes(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	var out []string
-	for _, n := range d.Nodes() {
-		if n.Name != w.ID.Member {
-			out = append(out, n.Name)
-		}
-	}
-	return out, nil
+	return slices.DeleteFunc(nodes, func(n string) bool { return n == w.ID.Member }), nil
 }
 
 // joined is never taken for granted: each run asks once more, those that have said so are left alone.

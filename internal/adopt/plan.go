@@ -56,8 +56,9 @@ type Plan struct {
 	Balance string            `json:"balance"` // its name in lbvm.conf
 	Service string            `json:"service"` // its service's name
 	Domain  string            `json:"domain"`
-	Params  map[string]string `json:"params"`  // further attributes of its element
-	Vouched []string          `json:"vouched"` // nodes for which a person has vouched
+	Manager string            `json:"manager,omitempty"` // as cluster.Kind names it; "" is rgmanager
+	Params  map[string]string `json:"params"`            // further attributes of its element
+	Vouched []string          `json:"vouched"`           // nodes for which a person has vouched
 
 	Notes []string `json:"notes"` // what a person should know
 

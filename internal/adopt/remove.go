@@ -14,7 +14,6 @@ import (
 	"github.com/lbvm/lbvm/internal/atomicfile"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
-	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // Removed is the folder of the VMs that were given back, below the shared storage.
@@ -24,10 +23,12 @@ const removedSuffix = ".lbvm-removed"
 
 // Removal is what gives a VM back to one node.
 type Removal struct {
-	Element string   `json:"element"` // of cluster.conf, as it stands there
+	Element string   `json:"element"` // of cluster.conf, or of Pacemaker's resources, as it stands there
 	Name    string   `json:"name"`    // of lbvm.conf, as it stands there; "" is not there
 	Files   []Text   `json:"files"`   // the configuration and what belongs to it: Path on this node, Like on the shared storage
 	Asked   []string `json:"asked"`   // nodes that have links
+	// Constraints of Pacemaker's that go with the resource.
+	Constraints []string `json:"constraints,omitempty"`
 }
 
 // LookRemoval checks and plans how the VM is given back to this node. It changes nothing. That its service is disabled is
@@ -53,20 +54,11 @@ func (a Adopter) lookRemoval(ctx context.Context, typ, vm string) (Plan, error) 
 	if p.Removal != nil {
 		return p, fmt.Errorf("%s was given back to %s", p.Ref(), p.Member)
 	}
-	p.Member, p.Removal = a.ID.Member, &Removal{}
-	d, err := ccs.Load(a.Host.Path(host.ClusterXML))
+	gone, err := a.registry().look(ctx, typ, vm)
 	if err != nil {
 		return p, err
 	}
-	edits, err := removal(d, typ, vm)
-	if err != nil {
-		return p, err
-	}
-	if len(edits) != 1 {
-		return p, fmt.Errorf("cluster.conf has no %s", p.Ref())
-	}
-	start, end := edits[0].(ccs.RemoveElement).Element.Span()
-	p.Removal.Element = string(d.Bytes()[start:end])
+	p.Member, p.Manager, p.Removal = a.ID.Member, a.Manager, &gone
 	src, err := os.ReadFile(a.Host.Path(host.ConfFile))
 	if err != nil {
 		return p, err
@@ -100,11 +92,15 @@ func (a Adopter) lookRemoval(ctx context.Context, typ, vm string) (Plan, error) 
 		}
 		p.Removal.Files = append(p.Removal.Files, f)
 	}
-	for _, n := range d.Nodes() {
-		if there, err := exists(a.joinedFile(p, n.Name)); err != nil {
+	nodes, err := a.registry().nodes(ctx)
+	if err != nil {
+		return p, err
+	}
+	for _, n := range nodes {
+		if there, err := exists(a.joinedFile(p, n)); err != nil {
 			return p, err
-		} else if there && n.Name != a.ID.Member {
-			p.Removal.Asked = append(p.Removal.Asked, n.Name)
+		} else if there && n != a.ID.Member {
+			p.Removal.Asked = append(p.Removal.Asked, n)
 		}
 	}
 	return p, a.mayLeave(ctx, p)
@@ -156,7 +152,7 @@ func (a Adopter) Remove(ctx context.Context, p Plan) (err error) {
 // until then the disabled service keeps it off.
 func (w *work) removalSteps() []step {
 	return []step{
-		{"cluster", "update cluster.conf", func() (bool, error) { there, err := w.registered(); return !there, err }, w.unregister, w.reinsert},
+		{"cluster", w.registering(), func() (bool, error) { there, err := w.registered(); return !there, err }, w.unregister, w.reinsert},
 		{"lbvm.conf", "update lbvm.conf", w.unlisted, w.unlist, w.relist},
 		{"nodes", "remove the links of the other nodes", w.othersLeft, w.askLeave, w.askJoin},
 		{"local", "put the configuration on this node", w.local, w.localize, w.relink},
@@ -173,14 +169,7 @@ func (w *work) reinsert(ctx context.Context) error {
 	if err := w.at("undo:cluster/update"); err != nil {
 		return err
 	}
-	r, err := w.updateCluster(ctx, false, func(d *ccs.Document) ([]ccs.Edit, error) {
-		rm, err := d.Find("/cluster/rm")
-		if err != nil || len(rm) != 1 {
-			return nil, errors.Join(errors.New("cluster.conf has no <rm>"), err)
-		}
-		return []ccs.Edit{ccs.Insert{At: rm[0], Where: ccs.Into, XML: w.p.Removal.Element}}, nil
-	})
-	return refusal(r, err)
+	return w.registry().restore(ctx, *w.p.Removal)
 }
 
 func (w *work) unlisted() (bool, error) {

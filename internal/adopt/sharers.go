@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,9 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
-	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
 // alone refuses a VM of whose disks another VM that this node can read of has one too, adopted or not: two guests that write
@@ -69,15 +68,13 @@ type configuration struct {
 func (a Adopter) configurations() ([]configuration, error) {
 	dirs := []string{vzConfs, "/etc/xen", "/etc/xen/auto", libvirtDir + "/qemu", "/etc/kvm",
 		a.sharedPath("openvz/conf"), a.sharedPath("xen/conf"), a.sharedPath("kvm/conf")}
-	d, err := ccs.Load(a.Host.Path(host.ClusterXML))
+	named, err := a.registry().folders(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range d.Services() {
-		for _, r := range s.VMs("xen", "kvm") {
-			if path := r.Attrs["path"]; filepath.IsAbs(path) {
-				dirs = append(dirs, filepath.Clean(path))
-			}
+	for _, path := range named {
+		if filepath.IsAbs(path) {
+			dirs = append(dirs, filepath.Clean(path))
 		}
 	}
 	var out []configuration

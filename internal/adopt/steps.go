@@ -29,7 +29,7 @@ func (w *work) steps() []step {
 		{"originals", "rename the original", w.originalsAway, w.renameOriginals, w.originalsBack},
 		{"nodes", "link on the other nodes", w.joined, w.joinAll, w.leaveAll},
 		{"lbvm.conf", "update lbvm.conf", w.balanced, w.balance, w.unbalance},
-		{"cluster", "update cluster.conf", w.registered, w.register, w.unregister},
+		{"cluster", w.registering(), w.registered, w.register, w.unregister},
 		{"finish", "close the journal", w.finished, w.finish, nothing},
 	}
 }

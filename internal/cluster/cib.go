@@ -89,6 +89,16 @@ func get(name string, sets ...[]nvpairs) string {
 	return ""
 }
 
+// nodes are the members, without remote nodes.
+func (c cib) nodes() (out []string) {
+	for _, n := range c.Nodes {
+		if n.Type == "" || n.Type == "member" || n.Type == "normal" {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}
+
 // machines are the VMs: our agents' resources, and those of resource-agents' VirtualDomain and Xen, which bear the
 // resource's name and move as their own agent does it, as a <vm> of rgmanager's.
 func (c cib) machines() []machine {

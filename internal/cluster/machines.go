@@ -67,12 +67,7 @@ func (m *pacemaker) configuration(ctx context.Context) (Configuration, error) {
 	if err != nil {
 		return Configuration{}, fmt.Errorf("reading what cibadmin printed: %w", err)
 	}
-	c := Configuration{Kind: NamePacemaker, Name: get("cluster-name", x.Options), Machines: []Service{}}
-	for _, n := range x.Nodes {
-		if n.Type == "" || n.Type == "member" || n.Type == "normal" {
-			c.Nodes = append(c.Nodes, n.Name)
-		}
-	}
+	c := Configuration{Kind: NamePacemaker, Name: get("cluster-name", x.Options), Nodes: x.nodes(), Machines: []Service{}}
 	for _, p := range x.machines() {
 		c.Machines = append(c.Machines, Service{ID: p.service, VM: p.name, VMType: p.typ, Live: p.live, LiveOnly: p.live, Params: p.params, MayRun: []Placement{}})
 	}
