@@ -61,6 +61,7 @@ type RailSettings struct {
 	Stale        time.Duration // so old may the newest sample be: 3 intervals
 	Settle       time.Duration // so long a node rests after an arrival or a departure: 2 intervals
 	Cooldown     time.Duration // so long a VM rests after its move: 30m
+	Fixed        bool          // the cool-down does not double
 	MovesPerPass int           // 1: each move is measured before the next is chosen
 	InFlight     time.Duration // so long a move without an end counts as under way: 1h
 	Off          []string      // the rails that are switched off for all VMs
@@ -105,7 +106,7 @@ func NewConfig(f *conf.File, r *conf.Resources) (*Config, []conf.Diagnostic) {
 func newConfig(f *conf.File, r *conf.Resources, late bool) (*Config, []conf.Diagnostic) {
 	c := &Config{
 		Paths: f.Paths, Balance: slices.Clone(f.Balance), Rules: map[string]*Rule{},
-		Rails: RailSettings{Interval: f.Interval, Stale: f.Stale, Settle: f.Settle, Cooldown: f.Cooldown},
+		Rails: RailSettings{Interval: f.Interval, Stale: f.Stale, Settle: f.Settle, Cooldown: f.Cooldown, Fixed: f.CooldownFixed},
 	}
 	for _, x := range f.Rails {
 		c.Rails.Off = slices.DeleteFunc(c.Rails.Off, func(name string) bool { return name == x.Name.Text }) // the last counts

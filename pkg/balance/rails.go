@@ -230,7 +230,7 @@ func (r *round) coolDown(vm *VM) string {
 		return ""
 	}
 	rest := r.set.Cooldown
-	for i := 1; i < count && rest < maxCooldown*r.set.Cooldown; i++ {
+	for i := 1; i < count && !r.set.Fixed && rest < maxCooldown*r.set.Cooldown; i++ {
 		rest *= 2
 	}
 	age := at.Sub(last)

@@ -100,6 +100,10 @@ func TestRails(t *testing.T) {
 			in.Config.Balance = []string{"101"}
 			in.Recent = []Move{done("openvz:101", "n1", "n2", 20*time.Hour), done("openvz:101", "n2", "n1", 59*time.Minute)}
 		}, nil, first, "it moved 59m0s ago and rests for 1h0m0s (2 in 24 hours)"},
+		{"a fixed cool-down does not double", "cool-down", func(in *Input) {
+			in.Config.Balance, in.Config.Rails.Fixed = []string{"101"}, true
+			in.Recent = []Move{done("openvz:101", "n1", "n2", 20*time.Hour), done("openvz:101", "n2", "n1", 29*time.Minute)}
+		}, nil, first, "it moved 29m0s ago and rests for 30m0s (2 in 24 hours)"},
 		{"cool-down ends at eight times", "cool-down", func(in *Input) {
 			in.Config.Balance = []string{"101"}
 			for i := range 9 {

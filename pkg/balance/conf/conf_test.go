@@ -165,8 +165,14 @@ func TestTimes(t *testing.T) {
 		t.Errorf("times %v %v %v %v", f.Interval, f.Stale, f.Settle, f.Cooldown)
 	}
 	f = mustParse(t, "interval 2m; stale 10m; cooldown 1d;")
-	if f.Stale != 10*time.Minute || f.Settle != 4*time.Minute || f.Cooldown != 24*time.Hour {
-		t.Errorf("times %v %v %v", f.Stale, f.Settle, f.Cooldown)
+	if f.Stale != 10*time.Minute || f.Settle != 4*time.Minute || f.Cooldown != 24*time.Hour || f.CooldownFixed {
+		t.Errorf("times %v %v %v %v", f.Stale, f.Settle, f.Cooldown, f.CooldownFixed)
+	}
+	if f = mustParse(t, "cooldown 5s\tfixed;"); f.Cooldown != 5*time.Second || !f.CooldownFixed {
+		t.Errorf("a fixed cool-down: %v %v", f.Cooldown, f.CooldownFixed)
+	}
+	if _, diags := Parse("lbvm.conf", []byte("cooldown fixed;")); len(diags) == 0 {
+		t.Error("a fixed cool-down without a time is taken")
 	}
 }
 

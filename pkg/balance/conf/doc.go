@@ -80,6 +80,7 @@ type File struct {
 	Stale          time.Duration
 	Settle         time.Duration
 	Cooldown       time.Duration
+	CooldownFixed  bool         // cooldown TIME fixed: it does not double
 	Rails          []RailSwitch // of all VMs; a block's own come before them
 	Apart          [][]string   // VMs that are kept on different nodes
 	Together       [][]string   // VMs that are kept on one node

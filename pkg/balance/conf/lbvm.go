@@ -220,6 +220,7 @@ func (p *mainParser) settings() {
 		case "settle":
 			f.Settle = p.duration(s, f.Interval)
 		case "cooldown":
+			s.Value.Text, f.CooldownFixed = strings.CutSuffix(s.Value.Text, " fixed")
 			f.Cooldown = p.duration(s, 0)
 		case "logs":
 			if f.Push = s.Value.Text == "push"; !f.Push {
