@@ -22,7 +22,7 @@ RPMVERSION := $(shell sed -n 's/^Version: *//p' packaging/rpm/lbvm.spec)
 RPMDEFINES := --define '_topdir $(DIST)' --define '_sourcedir $(DIST)' --define '_rpmdir $(DIST)' --define '_srcrpmdir $(DIST)'
 OCFDIR     := $(PREFIX)/lib/ocf/resource.d/lbvm
 
-.PHONY: build test lint bench bench-balance bench-seeds fuzz differential model campaign campaign-exhaustive campaign-random campaign-real campaign-mutants adopt-kills demo clean install install-files generate rpm dist
+.PHONY: build test test-pacemaker lint bench bench-balance bench-seeds fuzz differential model campaign campaign-exhaustive campaign-random campaign-real campaign-mutants adopt-kills demo clean install install-files generate rpm dist
 
 build:
 	@mkdir -p bin/agents
@@ -84,6 +84,12 @@ differential:
 # The hand-off walked through in every order of its steps (test/model): about ten minutes, and 10 GB of memory.
 model:
 	GOGC=50 go test -v -count=1 -timeout 120m ./test/model -args -model.whole
+
+# A real Pacemaker cluster of three nodes with real guests (test/pacemaker): root, and half an hour for MOVES moves of the
+# balancer in a row. Its last run is kept in docs/evidence.
+MOVES ?= 50
+test-pacemaker: build
+	LBVM_BIN=$(CURDIR)/bin LBVM_REQUIRE_REAL=1 LBVM_TEST_MOVES=$(MOVES) go test -v -count=1 -timeout 120m -run '^TestStory$$' ./test/pacemaker
 
 # The bad days of a cluster: every pair of actions cut off at every crash point, 100,000 runs by chance, 500 agents killed
 # with SIGKILL, and for each rule of the hand-off the fault that breaks it, which must be found. An hour of two

@@ -25,7 +25,7 @@ func shownCommands(t *testing.T) []shown {
 	if err != nil || len(pages) == 0 {
 		t.Fatal("no pages", err)
 	}
-	program := regexp.MustCompile(`^(bin/)?(lbm|lblog|lbmonitor|lbvm-lab|make|rpm|service|chkconfig|clusvcadm|clustat|crm_\w+|cibadmin|pcs|ccs_tool|cman_tool|fence_\w+|virsh|vzctl|vzlist|xm|xl|drbdadm|mount|mkfs\S*|gfs2?_\S+|iscsiadm|lvcreate|vgchange|ssh|scp|rsync|go|export|\w+\.sh|man|yum|apt-get|systemctl|crontab|promtool)( |$)`)
+	program := regexp.MustCompile(`^(bin/)?(lbm|lblog|lbmonitor|lbvm-lab|make|rpm|service|chkconfig|clusvcadm|clustat|crm_\w+|cibadmin|pcs|ccs_tool|cman_tool|fence_\w+|stonith_admin|corosync-\w+|virsh|vzctl|vzlist|xm|xl|drbdadm|mount|mkfs\S*|gfs2?_\S+|iscsiadm|lvcreate|vgchange|ssh|scp|rsync|go|export|\w+\.sh|man|yum|apt-get|systemctl|crontab|promtool)( |$)`)
 	var out []shown
 	for _, path := range append([]string{"../../README.md"}, pages...) {
 		text, err := os.ReadFile(path)

@@ -4,10 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"sort"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,109 +21,19 @@ mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev
 echo GUEST-UP; n=0; while :; do n=$((n+1)); echo "tick $n"; sleep 1; done
 `
 
-// kernelVariable names a kernel for the guest; without it one of /boot is taken, else Debian's for clouds is fetched.
-const kernelVariable = "LBVM_TEST_KERNEL"
-
-func kernel(t *testing.T, dir string) string {
-	t.Helper()
-	if k := os.Getenv(kernelVariable); k != "" {
-		return real.NeedFile(t, k)
-	}
-	found, err := filepath.Glob("/boot/vmlinuz-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(found) > 0 {
-		sort.Strings(found)
-		return found[len(found)-1]
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = dir
-	}
-	kept := filepath.Join(cache, "lbvm-test", "vmlinuz")
-	if _, err := os.Stat(kept); err == nil {
-		return kept
-	}
-	apt, show, unpack := real.Need(t, "apt-get"), real.Need(t, "apt-cache"), real.Need(t, "dpkg-deb")
-	out, err := exec.Command(show, "depends", "--important", "linux-image-cloud-amd64").Output()
-	name := regexp.MustCompile(`Depends: (linux-image-[^ \n]+)`).FindStringSubmatch(string(out))
-	if err != nil || name == nil {
-		missing(t, fmt.Errorf("apt-cache knows no kernel for clouds: %v: %s", err, out))
-	}
-	fetch := exec.Command(apt, "download", "-q", name[1])
-	fetch.Dir = dir
-	if out, err := fetch.CombinedOutput(); err != nil {
-		missing(t, fmt.Errorf("fetching %s: %v: %s", name[1], err, out))
-	}
-	debs, err := filepath.Glob(filepath.Join(dir, "linux-image-*.deb"))
-	if err != nil || len(debs) != 1 {
-		t.Fatal(debs, err)
-	}
-	if out, err := exec.Command(unpack, "-x", debs[0], filepath.Join(dir, "kernel")).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	found, err = filepath.Glob(filepath.Join(dir, "kernel/boot/vmlinuz-*"))
-	if err != nil || len(found) != 1 {
-		t.Fatal(found, err)
-	}
-	b, err := os.ReadFile(found[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	temp := kept + strconv.Itoa(os.Getpid())
-	if err := errors.Join(os.MkdirAll(filepath.Dir(kept), 0o755), os.WriteFile(temp, b, 0o644), os.Rename(temp, kept)); err != nil {
-		t.Fatal(err)
-	}
-	return kept
-}
-
-// missing skips the test, or is a failure as in real.Need.
-func missing(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv(real.RequireVariable) == "1" {
-		t.Fatal(err)
-	}
-	t.Skipf("skipped: the guest cannot be made here: %v", err)
-}
-
 // makeGuest puts the guest's files into shared: kernel, initial file system, disk, and its XML in shared/kvm.
 func makeGuest(t *testing.T, dir, shared string) {
 	t.Helper()
-	busybox, cpio := real.Need(t, "busybox"), real.Need(t, "cpio")
-	k, err := os.ReadFile(kernel(t, dir))
+	k, err := os.ReadFile(real.Kernel(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree := filepath.Join(dir, "initrd")
+	initrd := real.Initrd(t, dir, guestInit, "mount", "sleep", "echo")
 	write := func(path string, text []byte, mode os.FileMode) {
 		t.Helper()
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, mode)); err != nil {
 			t.Fatal(err)
 		}
-	}
-	program, err := os.ReadFile(busybox)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(filepath.Join(tree, "bin/busybox"), program, 0o755)
-	for _, name := range []string{"sh", "mount", "sleep", "echo"} {
-		if err := os.Symlink("busybox", filepath.Join(tree, "bin", name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"proc", "sys", "dev"} {
-		if err := os.Mkdir(filepath.Join(tree, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(filepath.Join(tree, "init"), []byte(guestInit), 0o755)
-	pack := exec.Command(cpio, "-o", "-H", "newc", "--quiet")
-	pack.Dir = tree
-	pack.Stdin = strings.NewReader(".\nbin\nproc\nsys\ndev\ninit\nbin/busybox\nbin/sh\nbin/mount\nbin/sleep\nbin/echo\n")
-	initrd, err := pack.Output()
-	if err != nil {
-		t.Fatal(err)
 	}
 	write(filepath.Join(shared, "vmlinuz"), k, 0o644)
 	write(filepath.Join(shared, "initrd"), initrd, 0o644)

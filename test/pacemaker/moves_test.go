@@ -1,0 +1,127 @@
+package pacemaker
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lbvm/lbvm/pkg/balance"
+)
+
+// lbvmConf follows the load at once: the doubling of the cool-down and the cycle guard are off, its interval and cool-down five
+// seconds, and every other rail is at its default. The rule reads what a node measured last.
+const lbvmConf = `sharedstorage /gfs;
+resources /gfs/lbresources.conf;
+logdir    /gfs/lbvm/log;
+balance   web1;
+interval  5s;
+cooldown  5s fixed;
+rail      cycle-guard off;
+
+default {
+    info the node has work that waits, and another one has not;
+    algorithm {
+        my @here = res('tasks', 1);
+        my @there = res2('tasks', 1);
+        migrate() if $here[0] > HOT && $there[0] < COOL;
+    }
+}
+`
+
+// made is a live migration that the balancer decided on, as it was seen from the host.
+type made struct {
+	balance.Move
+	waited   time.Duration // from the load to the decision
+	took     time.Duration // of the move, as the journal has it
+	gap      time.Duration // the longest silence of the guest's counter around it
+	before   time.Duration // the same in the five seconds before
+	downtime string        // libvirt's own word
+}
+
+func (b *bench) journal(since time.Time) []balance.Move {
+	b.t.Helper()
+	moves, err := balance.OpenJournal(filepath.Join(b.shared, "lbvm/log", balance.JournalName)).Since(since)
+	b.must(err)
+	return moves
+}
+
+// locate is the node on which Pacemaker says that a resource runs, "" if none or several.
+func (b *bench) locate(asked, resource string) string {
+	out, err := b.nodes[asked].try("crm_resource", "--resource", resource, "--locate")
+	if err != nil {
+		return ""
+	}
+	found := regexp.MustCompile(`is running on: (\S+)`).FindAllStringSubmatch(out, -1)
+	if len(found) != 1 {
+		return ""
+	}
+	return found[0][1]
+}
+
+// balanced makes the node of a guest hot and waits until the balancer, by itself, has brought the guest to another one, live. One
+// move is waited for: another that fails before it ends the test.
+func (b *bench) balanced(g *guest) made {
+	b.t.Helper()
+	before := g.now()
+	from := b.locate("node1", g.name)
+	heated := time.Now()
+	cold := b.nodes[from].load()
+	var done balance.Move
+	b.until(fmt.Sprintf("the balancer has moved %s away from %s", g.name, from), func() bool {
+		for _, m := range b.journal(heated) {
+			if m.VM == "kvm:"+g.name && !m.End.IsZero() {
+				done = m
+				return true
+			}
+		}
+		return false
+	})
+	cold()
+	if done.By != "lbmonitor" || done.Outcome != balance.OutcomeMoved || done.Memory != balance.MemoryKept || done.From != from || done.Owner != done.To {
+		b.tell()
+		b.t.Fatalf("the move did not succeed: %+v", done)
+	}
+	b.counts(g, before.up)
+	m := made{Move: done, waited: done.Begin.Sub(heated), took: done.End.Sub(done.Begin), gap: g.gap(done.Begin.Add(-100*time.Millisecond), done.End), before: g.gap(heated.Add(-5*time.Second), heated)}
+	info := b.nodes[done.To].does("virsh", "-c", "qemu:///system", "domjobinfo", g.name, "--completed")
+	if d := regexp.MustCompile(`Total downtime: +(.*)`).FindStringSubmatch(info); d != nil {
+		m.downtime = strings.TrimSpace(d[1])
+	}
+	if on := b.watch.on(g.name); !slices.Equal(on, []string{done.To}) {
+		b.t.Fatalf("%s has its processes on %q, and was moved to %s", g.name, on, done.To)
+	}
+	if at := b.locate("node1", g.name); at != done.To {
+		b.t.Fatalf("Pacemaker says that %s is on %q, and it was moved to %s", g.name, at, done.To)
+	}
+	if left := b.nodes["node1"].does("sh", "-c", "cibadmin --query --scope constraints"); strings.Contains(left, "cli-prefer") {
+		b.t.Fatalf("the constraint of the move was left behind: %s", left)
+	}
+	b.watch.mustBeWell(b.t)
+	return m
+}
+
+func (m made) String() string {
+	return fmt.Sprintf("%s %s -> %s: decided %.1f s after the load began, took %.1f s; the counter's longest silence %d ms (before: %d ms), libvirt's downtime %s",
+		m.VM, m.From, m.To, m.waited.Seconds(), m.took.Seconds(), m.gap.Milliseconds(), m.before.Milliseconds(), m.downtime)
+}
+
+// spread is the middle, the ninetieth hundredth and the last of many.
+func spread(list []time.Duration) string {
+	s := slices.Clone(list)
+	slices.Sort(s)
+	at := func(q float64) time.Duration { return s[min(len(s)-1, int(q*float64(len(s))))] }
+	return fmt.Sprintf("median %s, 90 %% %s, longest %s", at(0.5).Round(time.Millisecond), at(0.9).Round(time.Millisecond), s[len(s)-1].Round(time.Millisecond))
+}
+
+// passes tells what held the balancer back, and how often, as passes.log has it.
+func (b *bench) refused() (out []string) {
+	for _, m := range b.journal(b.began) {
+		if m.End.IsZero() || m.Outcome != balance.OutcomeMoved {
+			out = append(out, fmt.Sprintf("%s %s -> %s by %s: %s %s", m.VM, m.From, m.To, m.By, m.Outcome, m.Why))
+		}
+	}
+	return out
+}
