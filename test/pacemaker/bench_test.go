@@ -105,7 +105,7 @@ func (b *bench) install() {
 		b.t.Fatalf("%v: %s", err, out)
 	}
 	b.must(errors.Join(os.MkdirAll(filepath.Join(b.dir, "stage/usr/local/sbin"), 0o755),
-		os.WriteFile(filepath.Join(b.dir, "stage/usr/local/sbin/vm-tasks"), []byte(vmTasks), 0o755)))
+		os.WriteFile(filepath.Join(b.dir, "stage/usr/local/sbin/vm-blocked"), []byte(vmBlocked), 0o755)))
 }
 
 func (b *bench) build(top, to, from string) {
@@ -131,7 +131,7 @@ func (b *bench) say(format string, args ...any) {
 }
 
 // patience is how long an event is waited for on a machine that is busy with other things.
-const patience = 3 * time.Minute
+const patience = 5 * time.Minute
 
 // until looks until a condition holds, and says how long it took.
 func (b *bench) until(what string, holds func() bool) time.Duration {

@@ -6,31 +6,31 @@ import (
 	"strings"
 )
 
-// A node's load is how many of its tasks run, want to, or wait for a disk: what makes up the load average, at this moment.
-// The machine's own figures in /proc are of all nodes together.
-const resourcesConf = `resource tasks {
-    cmd ps -eLo stat= | grep -c '^[RD]';
+// A node's load is how many of its tasks wait for a disk, as vmstat tells it: what its processors do the other nodes of the
+// bench do with the same processors, and the machine's own figures in /proc are of all nodes together.
+const resourcesConf = `resource blocked {
+    cmd ps -eLo stat= | awk '/^D/ { n++ } END { print n + 0 }';
 }
 
-vmresource tasks {
-    cmd /usr/local/sbin/vm-tasks;
+vmresource blocked {
+    cmd /usr/local/sbin/vm-blocked;
 }
 `
 
-// vmTasks tells the same of each guest.
-const vmTasks = `#!/bin/sh
+// vmBlocked tells the same of each guest.
+const vmBlocked = `#!/bin/sh
 for f in /run/libvirt/qemu/*.pid; do
 	[ -e "$f" ] || continue
 	vm=${f##*/}
-	echo "${vm%.pid} $(ps -L -o stat= -p "$(cat "$f")" | grep -c '^[RD]')"
+	echo "${vm%.pid} $(ps -L -o stat= -p "$(cat "$f")" | awk '/^D/ { n++ } END { print n + 0 }')"
 done
 `
 
-// hot is above what a node has by itself, also on a busy machine; heat makes far more.
+// hot is above what a node has by itself; heat makes far more.
 const (
-	hot  = 12
-	cool = 8
-	heat = 30
+	hot  = 7
+	cool = 5
+	heat = 12
 )
 
 // load makes a node hot until it is ended: tasks that wait as for a slow disk, which costs the other nodes nothing. Each is

@@ -2,9 +2,11 @@ package pacemaker
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,16 +18,16 @@ import (
 const lbvmConf = `sharedstorage /gfs;
 resources /gfs/lbresources.conf;
 logdir    /gfs/lbvm/log;
-balance   web1;
+balance   BALANCE;
 interval  5s;
 cooldown  5s fixed;
 rail      cycle-guard off;
 
 default {
-    info the node has work that waits, and another one has not;
+    info much of the node waits for its disks, and not on another one;
     algorithm {
-        my @here = res('tasks', 1);
-        my @there = res2('tasks', 1);
+        my @here = res('blocked', 1);
+        my @there = res2('blocked', 1);
         migrate() if $here[0] > HOT && $there[0] < COOL;
     }
 }
@@ -61,12 +63,36 @@ func (b *bench) locate(asked, resource string) string {
 	return found[0][1]
 }
 
+// owner waits until a guest plainly runs on one node, as Pacemaker says and the host sees.
+func (b *bench) owner(g *guest) (at string) {
+	b.t.Helper()
+	b.until(g.name+" plainly runs on a node", func() bool {
+		for _, n := range names() {
+			if b.nodes[n].up() {
+				at = b.locate(n, g.name)
+				break
+			}
+		}
+		return at != "" && slices.Equal(b.watch.on(g.name), []string{at})
+	})
+	return at
+}
+
+// balances writes lbvm.conf, by which the balancer moves that guest, or none.
+func (b *bench) balances(guest string) (conf string) {
+	b.t.Helper()
+	conf = strings.NewReplacer("HOT", strconv.Itoa(hot), "COOL", strconv.Itoa(cool), "BALANCE", guest).Replace(lbvmConf)
+	b.must(os.WriteFile(filepath.Join(b.shared, "lbvm.conf.new"), []byte(conf), 0o640))
+	b.must(os.Rename(filepath.Join(b.shared, "lbvm.conf.new"), filepath.Join(b.shared, "lbvm.conf")))
+	return conf
+}
+
 // balanced makes the node of a guest hot and waits until the balancer, by itself, has brought the guest to another one, live. One
 // move is waited for: another that fails before it ends the test.
 func (b *bench) balanced(g *guest) made {
 	b.t.Helper()
 	before := g.now()
-	from := b.locate("node1", g.name)
+	from := b.owner(g)
 	heated := time.Now()
 	cold := b.nodes[from].load()
 	var done balance.Move

@@ -267,5 +267,5 @@ func (f first) life() {
 	// Corosync has the processor before all else: as a real-time process, where that can be had.
 	start(-19, "/usr/sbin/corosync", "-f")
 	start(-5, "/bin/sh", "-c", "until corosync-cfgtool -s >/dev/null 2>&1; do sleep 0.1; done; exec /usr/sbin/pacemakerd")
-	start(0, "/bin/sh", "-c", "while sleep "+f.seconds+"; do [ ! -e /etc/cluster/lbvm.id ] || /usr/share/lbvm/lblog; done")
+	start(0, "/bin/sh", "-c", "while sleep "+f.seconds+"; do [ ! -e /etc/cluster/lbvm.id ] || /usr/share/lbvm/lblog & done")
 }

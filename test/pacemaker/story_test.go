@@ -1,8 +1,10 @@
 package pacemaker
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -87,10 +89,8 @@ func (b *bench) setUp() {
 	b.shows("node1", "crm_attribute --type rsc_defaults --name resource-stickiness --update 100")
 	// Instead of once a minute. On a machine that does much else an answer may take longer than ten seconds.
 	b.nodes["node1"].does("cibadmin", "--modify", "--xml-text", `<op id="lbvm1-monitor" name="monitor" interval="5s" timeout="60s"/>`)
-	conf := strings.NewReplacer("HOT", strconv.Itoa(hot), "COOL", strconv.Itoa(cool)).Replace(lbvmConf)
-	b.must(os.WriteFile(filepath.Join(b.shared, "lbvm.conf"), []byte(conf), 0o640))
+	b.balances("") // nothing yet
 	b.must(os.WriteFile(filepath.Join(b.shared, "lbresources.conf"), []byte(resourcesConf), 0o640))
-	b.say("lbvm.conf:\n%s", conf)
 }
 
 // join waits until a node is a member again.
@@ -151,23 +151,30 @@ func (b *bench) byHand(web *guest) {
 	})
 	b.shows("node1", "crm_attribute --name migration-limit --update 1")
 	if b.locate("node1", "web1") == "node2" {
-		b.nodes["node1"].does("lbm", "migrate", "web1", "node1")
-		b.nodes["node1"].does("sleep", "6") // lblog tells that it has gone
+		b.nodes["node1"].does("crm_resource", "--resource", "web1", "--ban", "--node", "node2")
+		b.until("web1 has left node2", func() bool { at := b.locate("node1", "web1"); return at != "" && at != "node2" })
+		b.nodes["node1"].does("crm_resource", "--resource", "web1", "--clear", "--node", "node2")
 	}
-	b.until("the dry run has nothing against it", func() bool {
-		_, err := b.nodes["node1"].try("lbm", "migrate", "--dry-run", "web1", "node2")
-		return err == nil
-	})
-	b.shows("node1", "lbm migrate --dry-run web1 node2")
-	b.say("by hand: %s", b.shows("node1", "lbm migrate web1 node2"))
+	// Refused, and nothing changed: on a machine that does much else lblog may be late on a node.
+	refusals := 0
+	for _, c := range []string{"lbm migrate --dry-run web1 node2", "lbm migrate web1 node2"} {
+		b.until(c, func() bool {
+			out, err := b.showsTried("node1", c)
+			var exit *exec.ExitError
+			if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 3) {
+				b.t.Fatalf("%s: %v: %s", c, err, out)
+			}
+			if err != nil {
+				refusals++
+				return false
+			}
+			b.say("by hand, after %d refusals: %s:\n%s", refusals, c, out)
+			return true
+		})
+	}
 	b.counts(web, 1)
 	b.shows("node1", "lbm history web1")
-	// All that is wrong is what is: a folder of one machine is no file system that nodes share.
-	if out, err := b.showsTried("node1", "lbm check"); err == nil || strings.Count(out, "error:") != 1 || !strings.Contains(out, "which no other node sees") {
-		b.t.Fatalf("lbm check: %v: %s", err, out)
-	}
-	b.shows("node1", "/usr/libexec/lbvm/lbmonitor --dry-run")
-	b.shows("node1", "lbm explain web1")
+	b.shows("node1", "lbm check")
 	b.shows("node1", "crm_resource --resource web1 --ban --node node3")
 	if out, err := b.nodes["node1"].try("lbm", "migrate", "--dry-run", "web1", "node3"); err == nil {
 		b.t.Fatalf("a node that a constraint forbids is offered: %s", out)
@@ -177,12 +184,16 @@ func (b *bench) byHand(web *guest) {
 	b.until("web1 has left the node in standby", func() bool { at := b.locate("node1", "web1"); return at != "" && at != "node2" })
 	b.shows("node1", "crm_standby --node node2 --delete")
 	b.counts(web, 1)
-	b.say("standby of node2: web1 went to %s live", b.locate("node1", "web1"))
+	b.say("standby of node2: web1 went to %s live", b.owner(web))
 }
 
 // moves lets the balancer move the guest that many times.
 func (b *bench) moves(web *guest, n int) {
 	b.t.Helper()
+	b.say("lbvm.conf:\n%s", b.balances("web1"))
+	defer b.balances("") // what follows is the cluster's alone
+	b.shows("node1", "/usr/libexec/lbvm/lbmonitor --dry-run")
+	b.say("before: %s", b.shows("node1", "lbm explain web1"))
 	began, first := time.Now(), web.now()
 	var all []made
 	for i := range n {
@@ -190,7 +201,7 @@ func (b *bench) moves(web *guest, n int) {
 		b.say("move %d of %d: %s", i+1, n, m)
 		if i == 0 {
 			b.say("why: %s", m.Why)
-			b.say("lblog's samples of %s: %s", m.From, b.nodes["node1"].does("sh", "-c", "tail -n 4 /gfs/lbvm/log/"+m.From+"-tasks | tr '\\n' ' '"))
+			b.say("lblog's samples of %s: %s", m.From, b.nodes["node1"].does("sh", "-c", "tail -n 4 /gfs/lbvm/log/"+m.From+"-blocked | tr '\\n' ' '"))
 			b.say("Pacemaker on %s: %s", m.From, b.nodes[m.From].does("sh", "-c", "grep -h 'Result of migrate_to operation for web1' /var/log/pacemaker/pacemaker.log | tail -n 1"))
 			b.say("Pacemaker on %s: %s", m.To, b.nodes[m.To].does("sh", "-c", "grep -h 'Result of migrate_from operation for web1' /var/log/pacemaker/pacemaker.log | tail -n 1"))
 		}
@@ -215,7 +226,7 @@ func (b *bench) moves(web *guest, n int) {
 // nodeDies takes the power of the guest's node away.
 func (b *bench) nodeDies(web *guest) {
 	b.t.Helper()
-	victim := b.locate("node1", "web1")
+	victim := b.owner(web)
 	ask := other(victim)
 	before, fenced := web.now(), len(b.device.fencings())
 	died := time.Now()
@@ -229,7 +240,7 @@ func (b *bench) nodeDies(web *guest) {
 // partition pulls the cable of the guest's node, on which the guest runs on until the node is fenced.
 func (b *bench) partition(web *guest) {
 	b.t.Helper()
-	victim := b.locate("node1", "web1")
+	victim := b.owner(web)
 	ask := other(victim)
 	before, fenced := web.now(), len(b.device.fencings())
 	cut := time.Now()
