@@ -20,7 +20,7 @@ var forbidden = []struct {
 	{"time", "Since", []string{"internal/clock", "internal/run", "internal/lab"}},
 	{"time", "Sleep", []string{"internal/clock"}},
 	{"time", "After", []string{"internal/clock", "internal/lab"}},
-	{"os/exec", "Command", []string{"internal/run", "internal/lab"}},
+	{"os/exec", "Command", []string{"internal/run", "internal/lab", "internal/real"}},
 	{"os/exec", "CommandContext", []string{"internal/run", "internal/lab"}},
 	{"os/exec", "LookPath", []string{"internal/real"}},
 	{"os", "Getenv", []string{"internal/host"}},

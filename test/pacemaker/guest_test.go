@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -92,8 +93,11 @@ func (g *guest) look(now time.Time) error {
 	defer f.Close()
 	buf := make([]byte, 64<<10)
 	k, err := f.ReadAt(buf, g.read)
-	if k == 0 {
-		return nil // err is the file's end
+	if k == 0 && errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
 	g.read += int64(k)
 	g.hear(string(buf[:k]), now)
