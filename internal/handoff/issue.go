@@ -189,8 +189,8 @@ func (d *Dir) desk() (*lockfile.Lock, error) {
 
 // lockedByOther asks for the lock of an open file without taking EX: two who ask at once do not deceive each other.
 func lockedByOther(f *os.File) (bool, error) {
-	err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	err := lockfile.Shared(f)
+	if errors.Is(err, lockfile.ErrHeld) {
 		return true, nil
 	}
 	return false, err

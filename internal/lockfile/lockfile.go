@@ -91,14 +91,24 @@ func Held(path string) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	err = flock(f, syscall.LOCK_SH|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	err = Shared(f)
+	if errors.Is(err, ErrHeld) {
 		return true, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("asking for the lock of %s: %w", path, err)
 	}
 	return false, nil
+}
+
+// Shared takes the lock of an open file together with others, or gives ErrHeld at once where one holds it alone. It lasts as
+// long as f.
+func Shared(f *os.File) error {
+	err := flock(f, syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return ErrHeld
+	}
+	return err
 }
 
 // File is the descriptor that bears the lock; a child that inherits it holds the lock too.
@@ -127,6 +137,9 @@ func heldBy(f *os.File) string {
 }
 
 func flock(f *os.File, how int) error {
+	if heldHere(f, how) {
+		return syscall.EWOULDBLOCK
+	}
 	for {
 		err := syscall.Flock(int(f.Fd()), how)
 		if !errors.Is(err, syscall.EINTR) {
