@@ -122,6 +122,12 @@ func (m *pacemaker) Move(ctx context.Context, service, target string, live bool)
 	case err != nil:
 	case x.Owner == target:
 		err = ErrAlreadyThere
+	case x.State == Failed:
+		err = fmt.Errorf("%w: it has failed, and stays where it is until that is forgotten (crm_resource --resource %s --cleanup)", ErrInvalid, resource(service))
+	case x.State == Unknown:
+		err = fmt.Errorf("%w: it is not known where it is", ErrTemporary)
+	case !still(x):
+		err = fmt.Errorf("%w: it is %s", ErrTemporary, x.State)
 	case live && !x.Live:
 		err = fmt.Errorf(`%w: %s has no allow-migrate="true"`, ErrInvalid, service)
 	}

@@ -189,7 +189,8 @@ func TestPacemakerMove(t *testing.T) {
 	after := strings.Replace(before, `nodes_running_on="1">
       <node name="n1" id="1" cached="true"/>`, `nodes_running_on="1">
       <node name="n2" id="2" cached="true"/>`, 1)
-	if before == after {
+	noDC := strings.Replace(before, `<current_dc present="true"`, `<current_dc present="false"`, 1)
+	if before == after || before == noDC {
 		t.Fatal("the text does not fit")
 	}
 	for _, x := range []struct {
@@ -204,6 +205,12 @@ func TestPacemakerMove(t *testing.T) {
 	}{
 		{"done", "primitive:win1", "n2", true, []string{before, before, captured(t, "crm_mon-2.1.5-migrating.xml"), after}, 0, nil, []string{lay, clear}},
 		{"not by request but by allow-migrate", "primitive:win1", "n2", false, []string{before, after}, 0, nil, []string{lay, clear}},
+		{"a DC is elected meanwhile", "primitive:win1", "n2", true, []string{before, noDC, noDC, captured(t, "crm_mon-2.1.5-inquorate.xml"), after}, 0, nil, []string{lay, clear}},
+		{"no DC", "primitive:win1", "n2", true, []string{noDC}, 0, ErrNoQuorum, nil},
+		{"it has failed", "primitive:win4", "n1", false, []string{captured(t, "crm_mon-2.1.5-stop-failed.xml")}, 0, ErrInvalid, nil},
+		{"it is being moved", "primitive:win1", "n2", true, []string{captured(t, "crm_mon-2.1.5-migrating.xml")}, 0, ErrTemporary, nil},
+		{"the target is lost", "primitive:win1", "n2", true, []string{captured(t, "crm_mon-2.1.5-node-lost.xml")}, 0, ErrNotMember, nil},
+		{"maintenance", "primitive:win1", "n3", true, []string{captured(t, "crm_mon-2.1.5-maintenance.xml")}, 0, ErrFrozen, nil},
 		{"nothing happens", "primitive:win1", "n2", true, []string{before}, 0, ErrFailed, []string{lay, wait, clear}},
 		{"it fails", "primitive:win4", "n1", false, []string{before, captured(t, "crm_mon-2.1.5-stop-failed.xml")}, 0, ErrAborted,
 			[]string{"crm_resource --resource win4 --move --node n1 --lifetime PT30M", "crm_resource --resource win4 --clear --node n1"}},
@@ -242,6 +249,27 @@ func TestPacemakerMove(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A crm_resource that hangs is ended; whether it laid the constraint nobody knows, so it is looked for what comes of it.
+func TestPacemakerHangs(t *testing.T) {
+	w := newPacemaker(t, "started")
+	w.errs["crm_resource"] = run.ErrDeadline
+	ctx, cancel := context.WithCancel(context.Background())
+	err := w.pacemaker(func(n int) {
+		if n == 3*idleLooks {
+			cancel()
+		}
+	}).Move(ctx, "primitive:win1", "n2", true)
+	if !errors.Is(err, run.ErrDeadline) || !strings.Contains(err.Error(), "unknown: check with crm_mon") || w.asked("--clear --node n2") != 0 {
+		t.Errorf("%v: %q", err, w.calls)
+	}
+	// One that looks only, too: nothing is asked for then.
+	w = newPacemaker(t, "started")
+	w.errs["crm_simulate"] = run.ErrDeadline
+	if err := w.pacemaker(nil).Move(context.Background(), "primitive:win1", "n2", true); err == nil || !strings.Contains(err.Error(), "nothing was changed") || w.asked("PT30M") != 0 {
+		t.Errorf("%v: %q", err, w.calls)
 	}
 }
 

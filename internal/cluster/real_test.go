@@ -1,0 +1,275 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/real"
+	"github.com/lbvm/lbvm/internal/run"
+)
+
+// apiSchemas is where Pacemaker puts the schemas of what its tools print.
+const apiSchemas = "/usr/share/pacemaker/api"
+
+// What the parser is tested on is what Pacemaker promises to print.
+func TestCapturedAnswersFitTheSchema(t *testing.T) {
+	xmllint := real.Need(t, "xmllint")
+	real.NeedFile(t, filepath.Join(apiSchemas, "api-result.rng"))
+	fits := func(path string) error {
+		cmd := exec.Command(xmllint, "--noout", "--relaxng", "api-result.rng", path)
+		cmd.Dir = apiSchemas // whose parts it names without a folder
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return errors.New(string(out))
+		}
+		return nil
+	}
+	files, err := filepath.Glob("testdata/captured/crm_mon-*.xml")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, f := range files {
+		path, err := filepath.Abs(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := fits(path); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+	bad := filepath.Join(t.TempDir(), "bad.xml")
+	text := strings.Replace(captured(t, "crm_mon-2.1.5-started.xml"), ` online="true"`, ` online="perhaps"`, 1)
+	if err := os.WriteFile(bad, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if fits(bad) == nil {
+		t.Error("a node that is online perhaps fits, too")
+	}
+}
+
+// realCIB is a configuration with its state in a file, which Pacemaker's own tools ask and edit as they do a cluster's.
+type realCIB struct {
+	t    *testing.T
+	h    host.Host
+	path string
+}
+
+func newRealCIB(t *testing.T) *realCIB {
+	t.Helper()
+	c := &realCIB{t: t, path: filepath.Join(t.TempDir(), "cib.xml")}
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "usr/sbin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{"crm_mon", "cibadmin", "crm_simulate", "crm_resource", "crm_verify", "crm_attribute"} {
+		if err := os.Symlink(real.Need(t, p), filepath.Join(root, "usr/sbin", p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	if c.h, err = host.New(root); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(c.path, []byte(captured(t, "cibadmin-2.1.5-query.xml")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *realCIB) Run(ctx context.Context, x run.Command) (run.Result, error) {
+	x.Env = append(slices.Clone(x.Env), "CIB_file="+c.path)
+	return run.System{}.Run(ctx, x)
+}
+
+func (c *realCIB) manager() *pacemaker { return &pacemaker{c.h, c, clock.System()} }
+
+// do runs one of Pacemaker's tools, as an administrator does.
+func (c *realCIB) do(args ...string) string {
+	c.t.Helper()
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "CIB_file="+c.path)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("%q: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+func (c *realCIB) create(section, markup string) {
+	c.t.Helper()
+	c.do("cibadmin", "--create", "--scope", section, "--xml-text", markup)
+}
+
+// inject lets an operation have a result, as crm_simulate can.
+func (c *realCIB) inject(op string) {
+	c.t.Helper()
+	c.do("crm_simulate", "--xml-file", c.path, "--op-inject", op, "--save-output", c.path)
+}
+
+func (c *realCIB) service(vm string) Service {
+	c.t.Helper()
+	st, err := c.manager().Status(context.Background())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, s := range st.Services {
+		if s.VM == vm {
+			return s
+		}
+	}
+	return Service{}
+}
+
+func (s Service) nodes() string {
+	var out []string
+	for _, p := range s.MayRun {
+		out = append(out, p.Node)
+	}
+	return strings.Join(out, " ")
+}
+
+// constraints are those of the configuration, one in a line.
+func (c *realCIB) constraints() string {
+	return regexp.MustCompile(`>\s+<`).ReplaceAllString(strings.TrimSpace(c.do("cibadmin", "--query", "--scope", "constraints")), ">\n<")
+}
+
+// What Pacemaker's own scheduler makes of constraints, states and faults, and what of that becomes MayRun.
+func TestRealLimits(t *testing.T) {
+	const vm2 = `<primitive id="vm2" class="ocf" provider="lbvm" type="kvm"><instance_attributes id="vm2-p"><nvpair id="vm2-n" name="name" value="vm2"/></instance_attributes></primitive>`
+	for name, x := range map[string]struct {
+		do     func(c *realCIB)
+		vm     string
+		nodes  string
+		state  State
+		frozen bool
+		absent bool
+	}{
+		"as it is":                    {vm: "win1", nodes: "n1 n2 n3", state: Started},
+		"a ban of an administrator's": {func(c *realCIB) { c.do("crm_resource", "--resource", "win1", "--ban", "--node", "n2") }, "win1", "n1 n3", Started, false, false},
+		"a move of an administrator's, without an end": {func(c *realCIB) {
+			c.create("constraints", `<rsc_location id="cli-prefer-win1" rsc="win1" node="n1" score="INFINITY"/>`)
+		}, "win1", "n1", Started, false, false},
+		"a move of ours, with its end": {func(c *realCIB) {
+			c.do("crm_resource", "--resource", "win1", "--move", "--node", "n2", "--lifetime", lifetime)
+		}, "win1", "n1 n2 n3", Started, false, false},
+		"a rule": {func(c *realCIB) {
+			c.create("constraints", `<rsc_location id="r" rsc="win1"><rule id="r-r" score="-INFINITY"><expression id="r-e" attribute="#uname" operation="eq" value="n3"/></rule></rsc_location>`)
+		}, "win1", "n1 n2", Started, false, false},
+		"with another": {func(c *realCIB) {
+			c.create("constraints", `<rsc_colocation id="k" rsc="win1" with-rsc="win4" score="INFINITY"/>`)
+		}, "win1", "n1", Started, false, false}, // win4 is to come to it
+		"apart from another": {func(c *realCIB) {
+			c.create("constraints", `<rsc_colocation id="k" rsc="win1" with-rsc="win4" score="-INFINITY"/>`)
+		}, "win1", "n1 n2", Started, false, false},
+		"a node in standby": {func(c *realCIB) {
+			c.do("crm_attribute", "--node", "n2", "--name", "standby", "--update", "on")
+		}, "win1", "n1 n3", Started, false, false},
+		"a node in maintenance": {func(c *realCIB) {
+			c.do("crm_attribute", "--node", "n2", "--name", "maintenance", "--update", "true")
+		}, "win1", "n1 n3", Started, false, false},
+		"its node in maintenance": {func(c *realCIB) {
+			c.do("crm_attribute", "--node", "n1", "--name", "maintenance", "--update", "true")
+		}, "win1", "n1", Started, true, false},
+		"the cluster in maintenance": {func(c *realCIB) {
+			c.do("crm_attribute", "--type", "crm_config", "--name", "maintenance-mode", "--update", "true")
+		}, "win1", "n1", Started, true, false},
+		"not managed": {vm: "win3", nodes: "n1 n2 n3", state: Stopped, frozen: true},
+		"it failed on its node, and is to be recovered": {func(c *realCIB) { c.inject("win1_monitor_10000@n1=1") }, "win1", "n1 n2 n3", Recovering, false, false},
+		"it could not start on a node": {func(c *realCIB) {
+			c.inject("win1_start_0@n2=1")
+			c.do("crm_attribute", "--node", "n2", "--name", "fail-count-win1#start_0", "--lifetime", "reboot", "--update", "INFINITY")
+		}, "win1", "n1 n3", Unknown, false, false},
+		"a stop failed: nobody knows, and nobody touches it": {func(c *realCIB) { c.inject("win1_stop_0@n1=1") }, "win1", "n2 n3", Failed, false, false},
+		"in a clone": {func(c *realCIB) { c.create("resources", `<clone id="c">`+vm2+`</clone>`) }, "vm2", "", Unknown, false, true},
+		"in a bundle": {func(c *realCIB) {
+			c.create("resources", `<bundle id="bu"><docker image="x" replicas="1"/><network control-port="3121"/>`+vm2+`</bundle>`)
+		}, "vm2", "", Unknown, false, true},
+		"beside a clone": {func(c *realCIB) {
+			c.create("resources", `<clone id="c"><primitive id="d" class="ocf" provider="pacemaker" type="Dummy"/></clone>`)
+		}, "win1", "n1 n2 n3", Started, false, false},
+		"beside a bundle": {func(c *realCIB) {
+			c.create("resources", `<bundle id="bu"><docker image="x" replicas="1"/><network control-port="3121"/><primitive id="d" class="ocf" provider="pacemaker" type="Dummy"/></bundle>`)
+		}, "win1", "n1 n2 n3", Started, false, false},
+		"in a group": {vm: "101", nodes: "n1 n2", state: Started},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newRealCIB(t)
+			if x.do != nil {
+				x.do(c)
+			}
+			s := c.service(x.vm)
+			if x.absent {
+				if s.ID != "" {
+					t.Errorf("%+v", s)
+				}
+				if err := c.manager().Move(context.Background(), "primitive:"+x.vm, "n2", false); !errors.Is(err, ErrNoService) {
+					t.Errorf("%v", err)
+				}
+				return
+			}
+			if got := s.nodes(); got != x.nodes || s.State != x.state || s.Frozen != x.frozen {
+				t.Errorf("%s %v, frozen %v; want %s %v, %v", got, s.State, s.Frozen, x.nodes, x.state, x.frozen)
+			}
+			if x.frozen || x.state != Started { // not even asked
+				before := c.constraints()
+				target := "n2"
+				if err := c.manager().Move(context.Background(), s.ID, target, false); err == nil || !strings.Contains(err.Error(), "nothing was changed") || c.constraints() != before {
+					t.Errorf("%v", err)
+				}
+			}
+		})
+	}
+}
+
+// What a move lays goes again, and nothing else: an administrator's ban and preferences stay. Pacemaker then wants to do
+// nothing that it did not want before.
+func TestRealMoveLeavesNothing(t *testing.T) {
+	c := newRealCIB(t)
+	c.do("crm_resource", "--resource", "win1", "--ban", "--node", "n3")
+	before, plan := c.constraints(), c.plan()
+	m := c.manager()
+	ctx := context.Background()
+	if err := m.change(ctx, "test", "--resource", "win1", "--move", "--node", "n2", "--lifetime", lifetime); err != nil {
+		t.Fatal(err)
+	}
+	laid := c.constraints()
+	if laid == before || !strings.Contains(c.plan(), "Migrate    win1") {
+		t.Errorf("Pacemaker does not want to move it:\n%s\n%s", laid, c.plan())
+	}
+	end := regexp.MustCompile(`end="([^"]*)"`).FindStringSubmatch(laid)
+	if end == nil {
+		t.Fatalf("it has no end: %s", laid)
+	}
+	at, err := time.Parse("2006-01-02 15:04:05Z07:00", end[1])
+	if left := at.Sub(clock.System().Now()); err != nil || left < 28*time.Minute || left > lifetimeMinutes*time.Minute {
+		t.Errorf("it ends in %s, %v", left, err)
+	}
+	m.forget(ctx, "test", "primitive:win1", "n2")
+	if after := c.constraints(); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	if after := c.plan(); after != plan {
+		t.Errorf("Pacemaker wanted\n%s\nand wants\n%s", plan, after)
+	}
+	if s := c.service("win1"); s.nodes() != "n1 n2" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// plan is what Pacemaker would do now.
+func (c *realCIB) plan() string {
+	out := c.do("crm_simulate", "--xml-file", c.path, "--simulate")
+	_, plan, _ := strings.Cut(out, "Transition Summary:")
+	plan, _, _ = strings.Cut(plan, "Executing Cluster Transition:")
+	return strings.TrimSpace(plan)
+}
