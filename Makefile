@@ -21,6 +21,8 @@ LIBEXEC    := $(PREFIX)/libexec/lbvm
 RPMVERSION := $(shell sed -n 's/^Version: *//p' packaging/rpm/lbvm.spec)
 RPMDEFINES := --define '_topdir $(DIST)' --define '_sourcedir $(DIST)' --define '_rpmdir $(DIST)' --define '_srcrpmdir $(DIST)'
 OCFDIR     := $(PREFIX)/lib/ocf/resource.d/lbvm
+# What install takes; `make -o build install BIN=DIR` lays down programs that were built elsewhere.
+BIN        := bin
 
 .PHONY: build test test-pacemaker lint bench bench-balance bench-seeds fuzz differential model campaign campaign-exhaustive campaign-random campaign-real campaign-mutants adopt-kills demo clean install install-files generate rpm dist
 
@@ -132,14 +134,14 @@ demo: build
 # Everything but the agents in rgmanager's folder, which are put there when they have answered on the node.
 install-files:
 	install -d $(PREFIX)/sbin $(PREFIX)/bin $(LIBEXEC)/agents $(PREFIX)/share/lbvm $(OCFDIR) $(DESTDIR)/etc/cluster
-	install -m 0755 bin/lbm $(PREFIX)/sbin/lbm
-	install -m 0755 bin/lblog bin/lbmonitor bin/lbvm-lab packaging/activate $(LIBEXEC)/
+	install -m 0755 $(BIN)/lbm $(PREFIX)/sbin/lbm
+	install -m 0755 $(BIN)/lblog $(BIN)/lbmonitor $(BIN)/lbvm-lab packaging/activate $(LIBEXEC)/
 	ln -sf ../../sbin/lbm $(LIBEXEC)/lbm
 	ln -sf ../libexec/lbvm/lbvm-lab $(PREFIX)/bin/lbvm-lab
 	ln -sf ../../libexec/lbvm/lblog $(PREFIX)/share/lbvm/lblog
-	for a in $(AGENTS); do install -m 0755 bin/agents/$$a.sh $(LIBEXEC)/agents/$$a.sh || exit 1; done
+	for a in $(AGENTS); do install -m 0755 $(BIN)/agents/$$a.sh $(LIBEXEC)/agents/$$a.sh || exit 1; done
 	@# The same programs for Pacemaker, which tells them apart by their place.
-	for a in $(AGENTS); do install -m 0755 bin/agents/$$a.sh $(OCFDIR)/.$$a.new && mv -f $(OCFDIR)/.$$a.new $(OCFDIR)/$$a || exit 1; done
+	for a in $(AGENTS); do install -m 0755 $(BIN)/agents/$$a.sh $(OCFDIR)/.$$a.new && mv -f $(OCFDIR)/.$$a.new $(OCFDIR)/$$a || exit 1; done
 	for n in 5 7 8; do install -d $(PREFIX)/share/man/man$$n && install -m 0644 docs/man/*.$$n $(PREFIX)/share/man/man$$n/ || exit 1; done
 	@# The pages lie as they do here, so that their links hold.
 	install -d $(DOCDIR)/docs && install -m 0644 README.md CHANGELOG.md LICENSE $(DOCDIR)/ && install -m 0644 docs/*.md $(DOCDIR)/docs/

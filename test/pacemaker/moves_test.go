@@ -1,7 +1,9 @@
 package pacemaker
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -142,12 +144,45 @@ func spread(list []time.Duration) string {
 	return fmt.Sprintf("median %s, 90 %% %s, longest %s", at(0.5).Round(time.Millisecond), at(0.9).Round(time.Millisecond), s[len(s)-1].Round(time.Millisecond))
 }
 
-// passes tells what held the balancer back, and how often, as passes.log has it.
-func (b *bench) refused() (out []string) {
+// failed are the moves of the journal that did not succeed, whoever made them.
+func (b *bench) failed() (out []string) {
 	for _, m := range b.journal(b.began) {
 		if m.End.IsZero() || m.Outcome != balance.OutcomeMoved {
 			out = append(out, fmt.Sprintf("%s %s -> %s by %s: %s %s", m.VM, m.From, m.To, m.By, m.Outcome, m.Why))
 		}
 	}
 	return out
+}
+
+// passes tells of the balancer's passes since a time: how many, how often each rail held a move back, and what the mover refused.
+func (b *bench) passes(since time.Time) string {
+	b.t.Helper()
+	text, err := os.ReadFile(filepath.Join(b.shared, "lbvm/log", balance.PassesName))
+	b.must(err)
+	n, rails, refused := 0, map[string]int{}, 0
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		var p struct {
+			At      time.Time
+			Rails   map[string]int
+			Refused []struct{ Why string }
+		}
+		if err := json.Unmarshal([]byte(line), &p); err != nil {
+			b.t.Fatalf("%s: %v", line, err)
+		}
+		if p.At.Before(since) {
+			continue
+		}
+		n++
+		refused += len(p.Refused)
+		for name, count := range p.Rails {
+			if count > 0 {
+				rails[name] += count
+			}
+		}
+	}
+	var held []string
+	for _, name := range slices.Sorted(maps.Keys(rails)) {
+		held = append(held, fmt.Sprintf("%s %d", name, rails[name]))
+	}
+	return fmt.Sprintf("%d passes; rails said no (to a node each): %s; refused by the mover before anything was changed: %d", n, strings.Join(held, ", "), refused)
 }
