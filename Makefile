@@ -24,7 +24,7 @@ OCFDIR     := $(PREFIX)/lib/ocf/resource.d/lbvm
 # What install takes; `make -o build install BIN=DIR` lays down programs that were built elsewhere.
 BIN        := bin
 
-.PHONY: build test test-pacemaker lint bench bench-balance bench-seeds fuzz differential model campaign campaign-exhaustive campaign-random campaign-real campaign-mutants adopt-kills demo clean install install-files generate rpm dist
+.PHONY: build test test-pacemaker lint bench bench-balance bench-seeds fuzz differential model campaign campaign-exhaustive campaign-random campaign-real campaign-mutants adopt-kills evacuations demo clean install install-files generate rpm dist
 
 build:
 	@mkdir -p bin/agents
@@ -123,6 +123,12 @@ campaign-real:
 
 campaign-mutants:
 	LBVM_MUTANTS="$(MUTANTS)" go test -v -count=1 -timeout 120m -run '^TestMutants$$' ./internal/lab/campaign
+
+# A node of a cluster with 30 VMs is emptied, filled, and shut down with time enough and with too little, ROUNDS times, while others move
+# VMs too (docs/moving.md): a minute or two each.
+ROUNDS ?= 3
+evacuations: build
+	@LBVM_EVACUATIONS=$(ROUNDS) LBVM_BIN=$(CURDIR)/bin go test -v -count=1 -timeout 120m -run '^TestEvacuations$$' ./test/story
 
 # What is derived and kept in the repository: metadata/pacemaker, internal/parsed, the tables of docs/handoff.md. A test fails where it is stale.
 generate:

@@ -127,6 +127,27 @@ func TestWatchingEnds(t *testing.T) {
 	}
 }
 
+// A request that hangs is ended, with time left to look what came of it.
+func TestARequestThatHangsIsEnded(t *testing.T) {
+	w := newWorld(t)
+	start := w.clock.Now()
+	w.mgr.move = func(ctx context.Context, _, _ string) error {
+		for ctx.Err() == nil && w.clock.Now().Sub(start) < 2*requestLimit {
+			if err := w.clock.Sleep(context.Background(), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return ctx.Err()
+	}
+	rec, err := w.mover.Move(context.Background(), request("openvz", "101", "node2"))
+	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "it still runs on node1 (the manager said: nothing, for as long as it was waited for)") {
+		t.Errorf("%+v, %v", rec, err)
+	}
+	if took := w.clock.Now().Sub(start); took < requestLimit || took > requestLimit+2*time.Minute {
+		t.Errorf("it was ended after %s", took)
+	}
+}
+
 // While the manager does not answer, what is waited for is told all the same.
 func TestWaitingIsToldWhileTheManagerIsAsked(t *testing.T) {
 	w := newWorld(t)

@@ -34,37 +34,7 @@ func TestEvacuation(t *testing.T) {
 			t.Fatalf("%s=%s is not a number of 6 or more", vmsVariable, text)
 		}
 	}
-	nodes := []string{"node1", "node2", "node3"}
-	o := lab.Options{Scale: 20, Nodes: nodes}
-	var all []service
-	for i := range n {
-		vm := lab.VM{Type: "openvz", Name: strconv.Itoa(201 + i), Node: nodes[i/2%3]}
-		if i%2 == 1 {
-			vm.Type, vm.Name = "xen", fmt.Sprintf("vm%d", 201+i)
-		}
-		vm.Service = "s" + vm.Name
-		o.VMs = append(o.VMs, vm)
-		all = append(all, service{vm.Service, vm.Type, vm.Name})
-	}
-	w := newWorld(t, o)
-	w.setUp(nodes...)
-	w.configure("sharedstorage /shared;\nresources /shared/lbresources.conf;\nlogdir /shared/lbvm/log;\nbalance 201;\napart 201, vm204;\n")
-	for i, s := range all {
-		w.must("load", s.guest(), fmt.Sprintf("%.2f", 0.9/float64(n)*float64(1+i%3)))
-	}
-	for _, s := range all {
-		w.awaitTick(s.guest(), "")
-	}
-	w.until("lblog has measured all", limit, func() bool {
-		for _, x := range nodes {
-			f, err := host.ReadFacts(w.l.Shared(), x)
-			if err != nil || len(f.Guests) != len(w.status().Guests[x]) {
-				return false
-			}
-		}
-		return true
-	})
-	e := &evacuation{w, all}
+	e := newEvacuation(t, 20, n, "openvz", "xen")
 
 	t.Run("a node is emptied and filled", func(t *testing.T) {
 		e := e.with(t)
@@ -187,6 +157,50 @@ func TestEvacuation(t *testing.T) {
 			t.Errorf("exit %d: %s", code, out)
 		}
 		e.whole()
+	})
+}
+
+// newEvacuation is a lab of so many VMs on three nodes, two on each in turn, all measured. Each node has all the technologies.
+func newEvacuation(t *testing.T, scale float64, n int, technologies ...string) *evacuation {
+	t.Helper()
+	nodes := []string{"node1", "node2", "node3"}
+	o := lab.Options{Scale: scale, Nodes: nodes}
+	var all []service
+	for i := range n {
+		vm := lab.VM{Type: technologies[(i+i/6)%len(technologies)], Name: strconv.Itoa(201 + i), Node: nodes[i/2%3]}
+		if vm.Type != "openvz" {
+			vm.Name = "vm" + vm.Name
+		}
+		vm.Service = "s" + vm.Name
+		o.VMs = append(o.VMs, vm)
+		all = append(all, service{vm.Service, vm.Type, vm.Name})
+	}
+	w := newWorld(t, o)
+	w.setUp(nodes...)
+	w.configure(fmt.Sprintf("sharedstorage /shared;\nresources /shared/lbresources.conf;\nlogdir /shared/lbvm/log;\ninterval 4m;\nbalance 201;\napart 201, %s;\n", all[3].vm))
+	for i, s := range all {
+		w.must("load", s.guest(), fmt.Sprintf("%.2f", 0.9/float64(n)*float64(1+i%3)))
+	}
+	for _, s := range all {
+		w.awaitTick(s.guest(), "")
+	}
+	e := &evacuation{w, all}
+	e.measured()
+	return e
+}
+
+// measured waits until lblog has measured each guest where it is.
+func (e *evacuation) measured() {
+	e.w.t.Helper()
+	e.w.until("lblog has measured all", limit, func() bool {
+		st := e.w.status()
+		for _, x := range []string{"node1", "node2", "node3"} {
+			f, err := host.ReadFacts(e.w.l.Shared(), x)
+			if err != nil || len(f.Guests) != len(st.Guests[x]) {
+				return false
+			}
+		}
+		return true
 	})
 }
 
@@ -320,7 +334,8 @@ func (e *evacuation) initScript(node, action, settings string) string {
 		}
 		script = strings.ReplaceAll(script, path, root+path)
 	}
-	for name, text := range map[string]string{"etc/sysconfig/lbvm": settings + "\n", "var/lock/subsys/.keep": "", "var/run/.keep": "", "evacuate.sh": script} {
+	for name, text := range map[string]string{"etc/sysconfig/lbvm": settings + "\n", "var/lock/subsys/.keep": "", "var/run/.keep": "", "evacuate.sh": script,
+		"usr/bin/logger": "#!/bin/sh\nprintf '%s\\n' \"$4\" >>" + root + "/var/log/evacuate\n"} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			e.w.t.Fatal(err)

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/lab"
 	"github.com/lbvm/lbvm/internal/lbvmagent"
 	"github.com/lbvm/lbvm/pkg/balance"
@@ -58,7 +60,7 @@ func TestTheBalancerChangesNodes(t *testing.T) {
 	} {
 		if !t.Run(c.name, func(t *testing.T) {
 			h := &handover{h.world.with(t), h.gate}
-			mark := h.begin(c.on)
+			mark, since := h.begin(c.on)
 			first := h.monitorOn(c.on)
 			if c.happens != nil {
 				c.happens(h)
@@ -81,6 +83,7 @@ func TestTheBalancerChangesNodes(t *testing.T) {
 				t.Errorf("the move has ended so: %v", end)
 			}
 			h.once(now, mark, end, c.left)
+			h.again(now, since)
 			if c.dead != "node1" { // there is no story after it
 				h.back(c.dead)
 			}
@@ -133,8 +136,8 @@ func newHandover(t *testing.T) *handover {
 }
 
 // begin puts all where a story begins, and waits until the balancer's move of 101 to node2 is held on node1. It gives how long the
-// journal was before.
-func (h *handover) begin(balancer string) (mark int) {
+// journal was before, and since when the rule holds.
+func (h *handover) begin(balancer string) (mark int, since time.Time) {
 	h.t.Helper()
 	h.configure(handedOver)
 	for _, s := range []string{"centos1", "centos2"} {
@@ -155,6 +158,11 @@ func (h *handover) begin(balancer string) (mark int) {
 			}
 		}
 	})
+	now, err := clock.FromRoot(h.l.Root("node1"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	since = now.Now()
 	h.configure(handedOver + hotAndCool)
 	h.until("a move is in flight", limit, func() bool {
 		_, err := os.Stat(h.note("held"))
@@ -163,7 +171,7 @@ func (h *handover) begin(balancer string) (mark int) {
 	if j := h.journal()[mark:]; len(j) != 1 || j[0].Get("vm") != "openvz:101" || j[0].Get("to") != "node2" || j[0].Get("by") != "lbmonitor" {
 		h.t.Fatalf("what was begun: %v", j)
 	}
-	return mark
+	return mark, since
 }
 
 // sent brings a service to a node.

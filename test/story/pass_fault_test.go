@@ -133,8 +133,13 @@ func TestFaultsInAPass(t *testing.T) {
 
 	w.configure(unrailed)
 	w.heat()
+	told := w.on("node3", "lbm", "explain", "101") // what a pass would decide now, anywhere
+	mark := len(w.journal())
 	if out, code := w.tryOn("node1", lbmonitor); code != 0 || !strings.Contains(out, "it runs on node2") {
 		t.Errorf("when nothing is wrong: exit %d: %s", code, out)
+	}
+	if j := w.journal()[mark:]; len(j) == 0 || !strings.Contains(told, ": migrate to "+j[0].Get("to")) || !strings.Contains(told, "why:     "+j[0].Get("why")+"\n") {
+		t.Errorf("lbmonitor did %v, and lbm explain had said: %s", j, told)
 	}
 	w.awaitTick(guest.guest(), "node2")
 	if n := incarnations(w.witness(guest.guest())); n != 1 {
