@@ -107,7 +107,7 @@ func TestAnswers(t *testing.T) {
 	for _, a := range d.Answers() {
 		names = append(names, fmt.Sprintf("%s %v %v", a.Rail, a.Off, a.Text != ""))
 	}
-	want := []string{"stale-data false false", "not-started false false", "settling true false", "cool-down false false", "one-in-one-out false false", "moves-per-pass false false", "no-quorum false true"}
+	want := []string{"stale-data false false", "not-started false false", "settling true false", "cool-down false false", "one-in-one-out false false", "in-balance false false", "moves-per-pass false false", "no-quorum false true"}
 	if !reflect.DeepEqual(names, want) {
 		t.Errorf("%v, want %v", names, want)
 	}

@@ -105,10 +105,10 @@ func (d *Decision) RailsText() string {
 }
 
 // switchedOff are the rails that may not stand in the way of the VM at hand.
-func (r *round) switchedOff() []string {
+func (r *round) switchedOff(vm *VM) []string {
 	var out []string
 	for _, rail := range r.rails {
-		if !r.on(rail.Name) {
+		if r.isOff(rail, vm) {
 			out = append(out, rail.Name)
 		}
 	}

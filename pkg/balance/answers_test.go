@@ -8,7 +8,7 @@ import (
 
 // The journals tell in one line what the rails said of a decision: nothing that was not asked, nothing that is left out.
 func TestRailsText(t *testing.T) {
-	full := "pass stale-data not-started settling cool-down cycle-guard back-off one-in-one-out preflight evacuated keep-apart projected-load memory-headroom moves-per-pass no-quorum"
+	full := "pass stale-data not-started settling cool-down cycle-guard back-off one-in-one-out preflight evacuated in-balance keep-apart projected-load memory-headroom moves-per-pass no-quorum"
 	for _, c := range []struct {
 		name   string
 		change func(*Input)
@@ -21,7 +21,7 @@ func TestRailsText(t *testing.T) {
 		{"another node was refused", func(in *Input) { in.Refused = []Refusal{{"openvz:101", "n3", "too small"}} }, "openvz:101",
 			full + "; cpu of n2 would be 0.75; n3 no preflight: too small"},
 		{"held back", func(in *Input) { in.View.Quorate = false }, "openvz:101",
-			"pass stale-data not-started settling cool-down one-in-one-out moves-per-pass; no no-quorum: the cluster has no quorum"}, // no node is chosen
+			"pass stale-data not-started settling cool-down one-in-one-out in-balance moves-per-pass; no no-quorum: the cluster has no quorum"}, // no node is chosen
 		{"a report", func(in *Input) {
 			in.Config.Default = rule(func(e *evaluation) error { e.say(SaidReport, 0, saidAt); return nil })
 		}, "openvz:101", "none was asked: a report moves nothing"},

@@ -221,7 +221,7 @@ func (r *round) byRule(ctx context.Context, b *balanced) (ask, Decision) {
 	r.rule = rule
 	owner := r.owners[b.at]
 	if vm.State != Started || owner == nil || !owner.Online {
-		d.Vetoes, d.asked, d.off = r.vetoes(vm), true, r.switchedOff()
+		d.Vetoes, d.asked, d.off = r.vetoes(vm), true, r.switchedOff(vm)
 		d.Why = "its rule was not asked: it is " + vm.State.String() + " on " + orNone(vm.Owner)
 		return ask{}, d
 	}
@@ -255,12 +255,12 @@ func (r *round) settle(ctx context.Context, a ask, d *Decision) {
 
 // conclude puts the rails between the candidates that are wanted and a move.
 func (r *round) conclude(vm *VM, d *Decision, wanted []int) {
-	d.Vetoes, d.asked, d.off = r.vetoes(vm), true, r.switchedOff()
+	d.Vetoes, d.asked, d.off = r.vetoes(vm), true, r.switchedOff(vm)
 	free := make([]int, 0, len(wanted))
 	for _, i := range wanted {
 		c := &d.Candidates[i]
 		for _, rail := range r.rails {
-			if rail.target == nil || !r.on(rail.Name) {
+			if rail.target == nil || !rail.asked && !r.on(rail.Name) {
 				continue
 			}
 			if text := rail.target(r, vm, c); text != "" {
@@ -297,7 +297,7 @@ func (r *round) conclude(vm *VM, d *Decision, wanted []int) {
 func (r *round) vetoes(vm *VM) []Veto {
 	var out []Veto
 	for _, rail := range r.rails {
-		if rail.vm == nil || !r.on(rail.Name) {
+		if rail.vm == nil || !rail.asked && !r.on(rail.Name) {
 			continue
 		}
 		if text := rail.vm(r, vm); text != "" {

@@ -5,14 +5,36 @@ import (
 	"slices"
 )
 
-// neighbours keeps guests apart or together, as lbvm.conf says. The VMs of one service go together: one that is not in
-// balance holds them all.
-func neighbours(r *round, vm *VM, c *Candidate) string {
+// keepApart is the rail that each VM of a service has for itself.
+const keepApart = "keep-apart"
+
+// unbalanced: the VMs of one service go together, and nobody has given those away that are not in balance.
+func unbalanced(r *round, vm *VM) string {
 	for _, other := range r.along(vm) {
 		if !r.isBalanced(other) {
 			return other.ID() + " of its service would go as well, and is not in balance"
 		}
 	}
+	return ""
+}
+
+// keeps tells whether a VM keeps to apart and together, by its own switch.
+func (r *round) keeps(vm *VM) bool {
+	if rule := r.in.Config.uncompiled(vm, vm.Name); rule != nil {
+		if on, switched := rule.Rails[keepApart]; switched {
+			return on
+		}
+	}
+	return !slices.Contains(r.set.Off, keepApart)
+}
+
+// isOff tells whether a rail cannot stand in the way of the VM at hand. keep-apart can as long as one VM of its service keeps to it.
+func (r *round) isOff(rail Rail, vm *VM) bool {
+	return !r.on(rail.Name) && !(rail.Name == keepApart && slices.ContainsFunc(r.along(vm), r.keeps))
+}
+
+// neighbours keeps guests apart or together, as lbvm.conf says. It looks itself whose switch is off.
+func neighbours(r *round, vm *VM, c *Candidate) string {
 	for _, group := range r.in.Config.Apart {
 		for _, other := range r.others(group, vm) {
 			if other.Owner == c.Node || r.comes(other, c.Node) {
@@ -30,7 +52,7 @@ func neighbours(r *round, vm *VM, c *Candidate) string {
 	return ""
 }
 
-// others are the VMs of a list besides vm and those of its service, if one of these is in the list.
+// others are the VMs of a list besides vm and those of its service, if one of these is in the list that keeps to it.
 func (r *round) others(names []string, vm *VM) []*VM {
 	var out []*VM
 	in := false
@@ -39,7 +61,7 @@ func (r *round) others(names []string, vm *VM) []*VM {
 		switch {
 		case err != nil: // there is no such VM: nothing to stay away from
 		case r.group(x) == r.group(vm):
-			in = true
+			in = in || r.keeps(x)
 		default:
 			out = append(out, x)
 		}

@@ -13,6 +13,7 @@ type Rail struct {
 	Doc     string
 	Default string
 	wish    bool                                 // it holds for the wish of a person (Grant), too
+	asked   bool                                 // also where it is off for the VM at hand: it knows itself whose switch counts
 	vm      func(*round, *VM) string             // wherever the VM would go; may be nil
 	target  func(*round, *VM, *Candidate) string // for one node; may be nil
 }
@@ -72,8 +73,13 @@ func Rails() []Rail {
 			target: func(r *round, _ *VM, c *Candidate) string { return r.nodes[c.Node].Closed },
 		},
 		{
-			Name: "keep-apart", Default: "on", wish: true,
-			Doc:    "Guests that apart names stay on different nodes, those that together names on one; moves under way count. A service of several VMs goes only if all of them are in balance.",
+			Name: "in-balance", Default: "on",
+			Doc: "A service of several VMs goes only if all of them are in balance.",
+			vm:  unbalanced,
+		},
+		{
+			Name: keepApart, Default: "on", wish: true, asked: true,
+			Doc:    "Guests that apart names stay on different nodes, those that together names on one; moves under way count. Each VM of a service has its own switch.",
 			target: neighbours,
 		},
 		{

@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func TestServiceOfSeveralVMs(t *testing.T) {
 		{"the second alone asks", func(in *Input) {
 			in.Config.Rules = map[string]*Rule{"101": rule(func(*evaluation) error { return nil })}
 		}, []string{"openvz:102 n1->n3"}, "its rule said nothing"},
-		{"one is not in balance", func(in *Input) { in.Config.Balance = []string{"101", "web"} }, nil, "keep-apart: openvz:102 of its service would go as well, and is not in balance"},
+		{"one is not in balance", func(in *Input) { in.Config.Balance = []string{"101", "web"} }, nil, "in-balance: openvz:102 of its service would go as well, and is not in balance"},
 		{"one is named by another word", func(in *Input) { in.Config.Balance = []string{"101", "openvz:102"} }, []string{"openvz:101 n1->n3"}, ""},
 		{"the memory of both", func(in *Input) {
 			in.View.VMs[0].Mem, in.View.VMs[1].Mem = 400<<20, 500<<20
@@ -117,5 +118,84 @@ func TestRestartInPlaceIsNoMove(t *testing.T) {
 	in.Recent[0].From = "n9"
 	if got := moves(mustDecide(t, in)); len(got) != 0 {
 		t.Errorf("behind a move: %q", got)
+	}
+}
+
+// Each VM of a service has its own switch: what one has switched off gives no other one away.
+func TestKeepApartIsEachVMsOwn(t *testing.T) {
+	off := func(of ...string) map[string]*Rule {
+		rules := map[string]*Rule{}
+		for _, name := range of {
+			r := hot()
+			r.Name, r.Rails = name, map[string]bool{keepApart: false}
+			rules[name] = r
+		}
+		return rules
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Input)
+		want   []string
+	}{
+		{"switched off, with a companion that is not in balance", func(in *Input) {
+			in.Config.Rules, in.Config.Balance = off("101"), []string{"101", "web"}
+		}, nil},
+		{"switched off for all, with a companion that is not in balance", func(in *Input) {
+			in.Config.Rails.Off, in.Config.Balance = []string{keepApart}, []string{"101", "web"}
+		}, nil},
+		{"its own neighbour, switched off", func(in *Input) {
+			in.Config.Rules, in.Config.Apart = off("101"), [][]string{{"101", "web"}}
+		}, []string{"openvz:101 n1->n3"}},
+		{"the companion's neighbour, which did not", func(in *Input) {
+			in.Config.Rules, in.Config.Apart = off("101"), [][]string{{"102", "web"}}
+		}, []string{"openvz:101 n1->n2"}},
+		{"the neighbour of both", func(in *Input) {
+			in.Config.Rules, in.Config.Apart = off("101"), [][]string{{"101", "102", "web"}}
+		}, []string{"openvz:101 n1->n2"}},
+		{"both have switched it off", func(in *Input) {
+			in.Config.Rules, in.Config.Apart = off("101", "102"), [][]string{{"101", "102", "web"}}
+		}, []string{"openvz:101 n1->n3"}},
+		{"the neighbour has switched it off, and is no mover", func(in *Input) {
+			in.Config.Rules, in.Config.Apart = off("web"), [][]string{{"101", "web"}}
+		}, []string{"openvz:101 n1->n2"}},
+		{"a neighbour that is not in balance", func(in *Input) {
+			in.Config.Apart, in.Config.Balance = [][]string{{"102", "web"}}, []string{"101", "102"}
+		}, []string{"openvz:101 n1->n2"}},
+		{"together with one elsewhere, which the companion keeps to", func(in *Input) {
+			in.Config.Rules, in.Config.Together = off("101"), [][]string{{"102", "web"}}
+			in.View.VMs[2].Owner = "n2"
+		}, []string{"openvz:101 n1->n2"}},
+	} {
+		in := twins()
+		in.View.VMs[2].Owner = "n3"
+		c.change(&in)
+		p := mustDecide(t, in)
+		if got := moves(p); !slices.Equal(got, append([]string{}, c.want...)) {
+			t.Errorf("%s: moves %q, want %q: %s", c.name, got, c.want, decisionOf(t, p, "openvz:101").Why)
+		}
+		if c.want == nil && (p.Rails["in-balance"] == 0 || p.Rails[keepApart] > 0) {
+			t.Errorf("%s: it is counted as %v", c.name, p.Rails)
+		}
+	}
+}
+
+// So it is with what a person wishes: of a unit each is held by its own neighbours.
+func TestKeepApartOfAWish(t *testing.T) {
+	for _, c := range []struct {
+		off  string
+		want string
+	}{{"", "n2"}, {"101", "n3"}, {"102", "n2"}} {
+		in := twins()
+		in.View.VMs[2].Owner = "n3"
+		in.Config.Apart = [][]string{{"101", "web"}}
+		if c.off != "" {
+			r := hot()
+			r.Rails = map[string]bool{keepApart: false}
+			in.Config.Rules = map[string]*Rule{c.off: r}
+		}
+		list, err := Grant(context.Background(), in, Wish{VMs: []string{"101", "102"}, Prefer: map[string]string{"openvz:101": "n3", "openvz:102": "n3"}})
+		if err != nil || len(list) != 2 || list[0].Target != c.want || list[1].Target != c.want {
+			t.Errorf("off for %q: %+v, %v; want %s", c.off, list, err, c.want)
+		}
 	}
 }

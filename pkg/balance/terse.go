@@ -13,7 +13,7 @@ func (r *round) rowsOf() []row {
 	}
 	list := make([]row, 0, len(r.rails))
 	for i := range r.rails {
-		if r.on(r.rails[i].Name) {
+		if r.rails[i].asked || r.on(r.rails[i].Name) {
 			list = append(list, row{&r.rails[i], 1 << i})
 		}
 	}

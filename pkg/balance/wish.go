@@ -72,13 +72,10 @@ func (r *round) units(vms []*VM) [][]*VM {
 		}
 	}
 	for _, names := range r.in.Config.Together {
-		if !r.on("keep-apart") {
-			break
-		}
 		var first *VM
 		for _, name := range names {
 			vm, err := r.index.find(name)
-			if _, in := unit[vm]; err != nil || !in {
+			if _, in := unit[vm]; err != nil || !in || !r.keeps(vm) {
 				continue
 			}
 			if first != nil {
@@ -120,7 +117,7 @@ func (r *round) grant(unit []*VM, w Wish) []Decision {
 		d := &out[i]
 		*d = Decision{VM: vm.ID(), Service: vm.Service, Owner: vm.Owner}
 		r.rule = r.in.Config.rule(vm, vm.Name)
-		d.Vetoes, d.asked, d.wish, d.off = r.vetoes(vm), true, true, r.switchedOff()
+		d.Vetoes, d.asked, d.wish, d.off = r.vetoes(vm), true, true, r.switchedOff(vm)
 		if len(d.Vetoes) > 0 && stays == "" {
 			stays = vm.ID()
 		}
@@ -188,7 +185,7 @@ func (r *round) common(unit []*VM, out []Decision) string {
 			c := &out[j].Candidates[k]
 			r.rule = r.in.Config.rule(vm, vm.Name)
 			for _, rail := range r.rails {
-				if rail.target == nil || !r.on(rail.Name) {
+				if rail.target == nil || !rail.asked && !r.on(rail.Name) {
 					continue
 				}
 				if text := rail.target(r, vm, c); text != "" {

@@ -200,7 +200,7 @@ func Rails() []string {
 
 // FixedRails are the rails that cannot be switched off.
 func FixedRails() []string {
-	return []string{"stale-data", "not-started", "preflight", "evacuated", "no-quorum"}
+	return []string{"stale-data", "not-started", "preflight", "evacuated", "in-balance", "no-quorum"}
 }
 
 // VMBuiltins are the names that `builtin` takes in a vmresource.
