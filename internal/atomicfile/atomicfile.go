@@ -171,23 +171,6 @@ func FsyncDir(dir string) error {
 	return nil
 }
 
-// Append adds line to path by one O_APPEND write, so that writers on one file do not mix, and makes it durable if sync is set.
-func Append(path string, line []byte, mode fs.FileMode, sync bool) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, mode)
-	if err != nil {
-		return err
-	}
-	if _, err := f.Write(line); err != nil {
-		return errors.Join(fmt.Errorf("appending to %s: %w", path, err), f.Close())
-	}
-	if sync {
-		if err := f.Sync(); err != nil {
-			return errors.Join(fmt.Errorf("appending to %s: %w", path, err), f.Close())
-		}
-	}
-	return f.Close()
-}
-
 // resolve follows symbolic links, so that what they lead to is replaced; a link to nothing leads to a new file.
 func resolve(path string) (string, error) {
 	for i := 0; i < 40; i++ {

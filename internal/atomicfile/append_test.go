@@ -1,0 +1,43 @@
+package atomicfile
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// test/real/machine plays writers of two nodes on a real GFS2; here is what can be seen of it on one.
+func TestAppendTakesTurns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	open := func() *os.File {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	mine, other := open(), open()
+	if turn, err := takesTurns(mine); turn || err != nil {
+		t.Errorf("a file of this node alone: %v, %v", turn, err)
+	}
+	if err := lock(mine); err != nil {
+		t.Fatal(err)
+	}
+	if err := flock(other, syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
+		t.Errorf("another writer while it is locked: %v", err)
+	}
+	if err := flock(mine, syscall.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock(other); err != nil {
+		t.Error(err)
+	}
+	// On a file system of this node nobody waits for whoever holds the lock.
+	if err := Append(path, []byte("line\n"), 0o600, true); err != nil {
+		t.Error(err)
+	}
+}
