@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/move"
 	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance"
@@ -22,6 +23,8 @@ func (w world) migrateCommand() *cli.Command {
 			"Without NODE the best node is taken: of those that the failover domain, memory, and apart and together of\n" +
 			"lbvm.conf allow, the one with the best priority, and of these the least loaded. Where the checks refuse\n" +
 			"it, the next best is.\n\n" +
+			"A VM whose memory no move keeps (on_stop=\"shutdown\", a technology that cannot) is shut down and boots on the\n" +
+			"other node: that is asked first, unless --yes is given or the answer is JSON.\n\n" +
 			"--method says how the manager is asked. `ticket` relocates (clusvcadm -r) and tells the stop on the\n" +
 			"source how the memory shall pass; it works for every VM. `manager` is the manager's own live migration\n" +
 			"(clusvcadm -M) of a VM that stands directly below <rm>. `auto` takes ticket, and manager only where the\n" +
@@ -32,6 +35,7 @@ func (w world) migrateCommand() *cli.Command {
 			"Exit codes: 0 it runs on NODE, 1 failed, 2 usage, 3 refused and nothing changed, 4 not verified,\n5 it runs elsewhere, 130 interrupted before anything was begun.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check only, and show every check"},
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a move that shuts the VM down"},
 			&cli.StringFlag{Name: "method", Value: "auto", Usage: "`HOW`: auto, ticket or manager"},
 			outputFlag(),
 		},
@@ -90,6 +94,11 @@ func (w world) migrate(c *cli.Context, vm, target string, method move.Method, as
 	if err := g.mover.Check(c.Context, r); err != nil {
 		return ended(err)
 	}
+	if g.mover.Kind(g.svc) == coldKind && !asJSON && !c.Bool("yes") {
+		if err := w.confirm(c.Context, fmt.Sprintf("%s is shut down on %s, and boots anew on %s: no move keeps its memory.", g.ref(), g.svc.Owner, target), g.svc.VM); err != nil {
+			return err
+		}
+	}
 	if !asJSON {
 		fmt.Fprintf(w.stdout, "moving %s from %s to %s ...\n", g.ref(), g.svc.Owner, target)
 	}
@@ -98,6 +107,9 @@ func (w world) migrate(c *cli.Context, vm, target string, method move.Method, as
 	told()
 	return w.tellMove(rec, err, asJSON, "runs on "+rec.Owner)
 }
+
+// coldKind is what a Mover calls a move that keeps no memory.
+const coldKind = string(handoff.Cold)
 
 // preflightRow is a line of a dry run.
 type preflightRow struct {

@@ -15,10 +15,12 @@ func (w world) restartCommand() *cli.Command {
 		Name: "restart", Usage: "shut a VM down and boot it anew, where it is", ArgsUsage: "VM",
 		Description: "Restarts the VM's service in place (clusvcadm -R), with the instruction that its memory is not to be\n" +
 			"kept: an ordinary stop and start would bring it back where it stood. Other VMs of the same service are\n" +
-			"stopped and started as well, with their memory. It is done when the guest has booted anew.\n\n" +
-			"   lbm restart 101\n   lbm restart --dry-run xen:web1\n\n" +
+			"stopped and started as well, with their memory. It is done when the guest has booted anew.\n" +
+			"It asks first, unless --yes is given or the answer is JSON.\n\n" +
+			"   lbm restart 101\n   lbm restart --yes 101\n   lbm restart --dry-run xen:web1\n\n" +
 			"Exit codes: 0 it was restarted, 1 failed, 2 usage, 3 refused and nothing changed, 4 not verified,\n5 it was started on another node, 130 interrupted before anything was begun.",
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check only"}, outputFlag()},
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check only"},
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}, outputFlag()},
 		Action: func(c *cli.Context) error {
 			return w.onVM(c, func(g ground, asJSON bool) error { return w.restart(c, g, asJSON) })
 		},
@@ -42,6 +44,11 @@ func (w world) restart(c *cli.Context, g ground, asJSON bool) error {
 		}
 		fmt.Fprintf(w.stdout, "%s would be shut down and booted on %s, with %s; nothing was changed\n", g.ref(), node, g.svc.ID)
 		return nil
+	}
+	if !asJSON && !c.Bool("yes") {
+		if err := w.confirm(c.Context, fmt.Sprintf("%s is shut down on %s, and booted there anew.", g.ref(), node), g.svc.VM); err != nil {
+			return err
+		}
 	}
 	if !asJSON {
 		fmt.Fprintf(w.stdout, "restarting %s on %s ...\n", g.ref(), node)

@@ -64,8 +64,9 @@ func script(t *testing.T, path string) {
 			b.stdin = strings.NewReader(string(text))
 		}
 		code := b.lbm(words(t, command)...)
-		fmt.Fprintf(&now, "%s\n%s", line, b.out.String())
-		for _, e := range strings.SplitAfter(b.errors.String(), "\n") {
+		own := strings.NewReplacer(b.root, "") // paths as on a node
+		fmt.Fprintf(&now, "%s\n%s", line, own.Replace(b.out.String()))
+		for _, e := range strings.SplitAfter(own.Replace(b.errors.String()), "\n") {
 			if e != "" {
 				now.WriteString("! " + e)
 			}

@@ -56,7 +56,7 @@ func (w *world) lbmMigrate(vm, target string, nodes ...string) string {
 	var out string
 	var code int
 	ok := poll(limit, func() bool {
-		out, code = w.tryOn("node1", "lbm", "migrate", vm, target)
+		out, code = w.tryOn("node1", "lbm", "migrate", "--yes", vm, target)
 		if code != 3 || !strings.Contains(out, "run lblog there") {
 			return true
 		}
@@ -105,7 +105,7 @@ func TestOwnTechnology(t *testing.T) {
 	moved := func(by, to string) {
 		t.Helper()
 		w.measure("node1", "node2")
-		out := w.on("node1", "lbm", "migrate", "web1", to)
+		out := w.on("node1", "lbm", "migrate", "--yes", "web1", to)
 		if !strings.Contains(out, "memory kept") {
 			t.Errorf("moved %s: %s", by, out)
 		}

@@ -164,7 +164,7 @@ func TestAdministrator(t *testing.T) {
 
 	t.Run("restart boots anew in place", func(t *testing.T) {
 		w := w.with(t)
-		out := w.on("node2", "lbm", "restart", "101")
+		out := w.on("node2", "lbm", "restart", "--yes", "101")
 		if !strings.Contains(out, "openvz:101 was restarted on node1") || !strings.Contains(out, "booted anew") {
 			t.Errorf("lbm said %s", out)
 		}

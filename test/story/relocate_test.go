@@ -158,7 +158,7 @@ func (w *world) backAndForth(s service, node string, n int, r *rand.Rand) (done 
 func (w *world) migrate(s service, from, target string) (out string, code int, asked time.Time) {
 	poll(limit, func() bool {
 		asked = time.Now()
-		out, code = w.tryOn(from, "lbm", "migrate", s.guest(), target)
+		out, code = w.tryOn(from, "lbm", "migrate", "--yes", s.guest(), target)
 		return code != refused
 	})
 	return out, code, asked

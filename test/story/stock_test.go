@@ -53,7 +53,7 @@ func TestStockVM(t *testing.T) {
 		t.Errorf("lbm migrate --dry-run: %s", out)
 	}
 	for i, target := range []string{"node2", "node1"} {
-		t.Log(w.on("node1", "lbm", "migrate", "web1", target))
+		t.Log(w.on("node1", "lbm", "migrate", "--yes", "web1", target))
 		w.awaitTick(web, target)
 		if n := count(w.manager(), "resource", "vm:web1", "action", "migrate", "target", target, "code", "0"); n != 1 {
 			t.Errorf("migrated to %s %d times", target, n)
@@ -84,7 +84,7 @@ func TestStockVM(t *testing.T) {
 	if out := w.on("node1", "lbm", "migrate", "--dry-run", "db1", "node2"); !strings.Contains(out, "its memory is lost") {
 		t.Errorf("lbm migrate --dry-run: %s", out)
 	}
-	w.on("node1", "lbm", "migrate", "db1", "node2")
+	w.on("node1", "lbm", "migrate", "--yes", "db1", "node2")
 	w.awaitTick(db, "node2")
 	if n := incarnations(w.witness(db)); n != 2 {
 		t.Errorf("it booted %d times", n)

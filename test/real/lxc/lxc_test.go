@@ -47,7 +47,7 @@ func TestContainer(t *testing.T) {
 		b.measure(n)
 	}
 	first := b.pid("node1")
-	if out := b.lab("run", "node1", "lbm", "migrate", vm, "node2"); !strings.Contains(out, "node2") {
+	if out := b.lab("run", "node1", "lbm", "migrate", "--yes", vm, "node2"); !strings.Contains(out, "node2") {
 		t.Errorf("lbm migrate: %s", out)
 	}
 	b.where("node2")
