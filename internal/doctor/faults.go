@@ -82,7 +82,7 @@ func guestFaults() []Fault {
 		{"kvm.kernel", Error, "/dev/kvm is not there: guests do not start, or are emulated", "modprobe kvm_intel or kvm_amd; switch virtualization on in the firmware"},
 		{"kvm.libvirt", Error, "libvirtd does not answer: the agents can do nothing with their guests", "service libvirtd start"},
 		{"ssh.key", Error, "root does not reach another node by ssh without a password: live moves to it fail (xl, and virsh with migration_transport ssh)", "ssh-copy-id root@NODE; ssh root@NODE once, to accept its key; no passphrase"},
-		{"bridges.differ", Warning, "a network bridge is not on all nodes: a VM that names it starts on some of them only", "make the bridge on every node, or give the VM's configuration a copy for the node (CONFIG.NODE)"},
+		{"bridges.differ", Warning, "a network bridge is not on all nodes: a VM that names it starts on some of them only", "make the bridge on every node: a VM has one configuration for all of them"},
 		{"cpu.differ", Warning, "the processors of the nodes cannot do the same: a running guest may not move to the weaker ones", "mask what not all have (Xen: cpuid or cpuid_mask; KVM: a <cpu> model by name), or restrict by failover domains"},
 	}
 }
