@@ -136,3 +136,25 @@ func TestMannersOfCommands(t *testing.T) {
 		}
 	}
 }
+
+// The help of every command shows an example of it and tells its exit codes, or stands below a group that does.
+func TestHelpOfCommands(t *testing.T) {
+	app := newBench(t, nil).app()
+	groups := map[string]string{}
+	for _, c := range app.Commands {
+		groups[c.Name] = c.Description
+	}
+	for name, c := range leaves(app.Commands) {
+		if c.Hidden {
+			continue
+		}
+		group, _, _ := strings.Cut(name, " ")
+		text := c.Description + groups[group]
+		if !strings.Contains(text, "   lbm "+name) {
+			t.Errorf("lbm %s --help shows no example of it", name)
+		}
+		if !strings.Contains(text, "Exit codes: 0") {
+			t.Errorf("lbm %s --help does not tell its exit codes", name)
+		}
+	}
+}

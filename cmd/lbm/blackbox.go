@@ -29,7 +29,8 @@ func (w world) blackboxCommand() *cli.Command {
 			"a parameter of the resource was changed. TOOLS are programs with exit code and time; `?` has not ended or\n" +
 			"nobody waited for it, `!` was ended from outside or could not be run. Times are this node's clock.\n\n" +
 			"   lbm blackbox\n   lbm blackbox --failed\n   lbm blackbox --all --vm 101 -n 20\n   lbm blackbox --vm openvz:101 -o json\n" +
-			"   lbm blackbox --file /tmp/blackbox.of.node2",
+			"   lbm blackbox --file /tmp/blackbox.of.node2\n\n" +
+			"Exit codes: 0 shown, 1 there is none, or it cannot be read, 2 usage.",
 		Flags: []cli.Flag{outputFlag(),
 			&cli.BoolFlag{Name: "all", Usage: "ordinary status checks as well"},
 			&cli.StringFlag{Name: "vm", Usage: "only this `VM`: its name, TYPE:NAME, or what the cluster manager calls it"},

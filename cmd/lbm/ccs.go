@@ -30,7 +30,9 @@ func (w world) ccsCommand() *cli.Command {
 			"   lbm ccs validate\n" +
 			"   lbm ccs set --dry-run \"//service[@name='web']\" recovery relocate\n" +
 			"   lbm ccs addnode node4 --fence apc1,port=4 --update\n" +
-			"   lbm ccs update",
+			"   lbm ccs update\n\n" +
+			"Exit codes: 0 done, 1 failed, errors found or nothing found, 2 usage, 3 refused and nothing changed, 4 published and\n" +
+			"not verified on every member, 6 only warnings.",
 		Subcommands: []*cli.Command{
 			w.ccsShow(), w.ccsValidate(), w.ccsGet(), w.ccsSet(), w.ccsUnset(), w.ccsInsert(), w.ccsDelete(), w.ccsRename(), w.ccsBump(),
 			w.ccsLsnode(), w.ccsAddnode(), w.ccsDelnode(), w.ccsAdddomain(), w.ccsInterval(), w.ccsDiff(), w.ccsUpdate(),

@@ -22,7 +22,8 @@ func (w world) historyCommand() *cli.Command {
 			"balancer would have moved, and what agents had to say out loud. Times are this machine's; in a lab they are the lab's.\n" +
 			"What the rails said of a move is in -o json.\n\n" +
 			"   lbm history\n   lbm history 101 web1\n   lbm history --since 24h --node node2 --kind moves\n" +
-			"   lbm history --outcome failed --outcome elsewhere --limit 20 -o json\n   lbm history --since '2026-11-21 22:00' --until '2026-11-22 06:00'",
+			"   lbm history --outcome failed --outcome elsewhere --limit 20 -o json\n   lbm history --since '2026-11-21 22:00' --until '2026-11-22 06:00'\n\n" +
+			"Exit codes: 0 shown, 1 failed, 2 usage, 4 the shared storage, where the journals are, does not answer.",
 		Flags: []cli.Flag{outputFlag(),
 			&cli.StringSliceFlag{Name: "vm", Usage: "only this `VM`, as VM or TYPE:VM; may be repeated"},
 			&cli.StringSliceFlag{Name: "node", Usage: "only what came from this `NODE`, went to it, or ended there; may be repeated"},

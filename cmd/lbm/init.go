@@ -22,7 +22,8 @@ func (w world) initCommand() *cli.Command {
 			"   lbm init --shared /gfs --dry-run\n" +
 			"   lbm init --shared /gfs\n" +
 			"   lbm init --shared /gfs --join      (on every other node)\n" +
-			"   lbm init --no-shared               (on every node of a cluster without a shared file system)",
+			"   lbm init --no-shared               (on every node of a cluster without a shared file system)\n\n" +
+			"Exit codes: 0 done, 1 failed: told is what was changed, 2 usage, 3 refused and nothing changed.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "shared", Usage: "where the shared storage is mounted: `DIR`"},
 			&cli.BoolFlag{Name: "no-shared", Usage: "the cluster has no shared file system (pairs on DRBD, CLVM): see docs/no-shared.md for what is lost"},
