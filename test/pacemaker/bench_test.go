@@ -160,6 +160,10 @@ func (b *bench) tell() {
 			b.t.Logf("%s: %s: %v\n%s", name, ask, err, out)
 		}
 	}
+	for name, g := range b.guests { // what a guest says that is no number
+		out, err := exec.Command("sh", "-c", `grep -v "^tick [0-9]*.$" "$0" | tail -n 60`, g.path).CombinedOutput()
+		b.t.Logf("%s: %v\n%s", name, err, out)
+	}
 	for _, name := range names() {
 		text, err := os.ReadFile(filepath.Join(b.dir, name+".log"))
 		b.t.Logf("%s said: %v\n%s", name, err, tail(text, 4000))

@@ -195,6 +195,7 @@ listen_addr = "ADDRESS"
 auth_tcp = "none"
 auth_unix_rw = "none"
 auth_unix_ro = "none"
+log_level = 4
 host_uuid = "00000000-0000-4000-8000-00000000000NUMBER"
 `
 
@@ -262,10 +263,12 @@ func (f first) life() {
 			fmt.Fprintln(os.Stderr, f.name(), argv, err)
 		}
 	}
-	start(0, "/usr/sbin/virtlogd", "-d")
-	start(0, "/usr/sbin/libvirtd", "--listen")
-	// Corosync has the processor before all else: as a real-time process, where that can be had.
+	// The nodes are before whatever else the machine does, as if they had processors of their own; and corosync, which elsewhere
+	// is a real-time process, is before all.
+	const ahead = -10
 	start(-19, "/usr/sbin/corosync", "-f")
-	start(-5, "/bin/sh", "-c", "until corosync-cfgtool -s >/dev/null 2>&1; do sleep 0.1; done; exec /usr/sbin/pacemakerd")
-	start(0, "/bin/sh", "-c", "while sleep "+f.seconds+"; do [ ! -e /etc/cluster/lbvm.id ] || /usr/share/lbvm/lblog & done")
+	start(ahead, "/usr/sbin/virtlogd", "-d")
+	start(ahead, "/usr/sbin/libvirtd", "--listen")
+	start(ahead, "/bin/sh", "-c", "until corosync-cfgtool -s >/dev/null 2>&1; do sleep 0.1; done; exec /usr/sbin/pacemakerd")
+	start(ahead, "/bin/sh", "-c", "while sleep "+f.seconds+"; do [ ! -e /etc/cluster/lbvm.id ] || /usr/share/lbvm/lblog & done")
 }
