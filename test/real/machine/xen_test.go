@@ -62,7 +62,13 @@ func playXen(c *cluster) {
 	c.record(b, typ, vm, "running node1")
 	x.counts(a, vm, 3)
 	c.wants(a, 0, typ, vm, "status")
-	c.wants(a, 0, typ, vm, "monitor")
+	for i, want := range []int{0, 7} { // as Pacemaker asks
+		m := c.nodes[i]
+		got, err := m.ask(request{Argv: []string{ocfAgent, "monitor"}, Env: []string{"OCF_RESKEY_name=" + vm, "OCF_ROOT=/usr/lib/ocf", "OCF_RA_VERSION_MAJOR=1", "OCF_RA_VERSION_MINOR=1",
+			"OCF_RESOURCE_INSTANCE=" + vm, "OCF_RESOURCE_TYPE=xen", "OCF_RESOURCE_PROVIDER=lbvm", "OCF_RESKEY_CRM_meta_timeout=60000", "OCF_RESKEY_CRM_meta_on_node=" + m.name}})
+		must(c.t, err)
+		r.check(got.Code == want, "%s: %s monitor: exit %d after %.1f s", m.name, ocfAgent, got.Code, got.Took.Seconds())
+	}
 	c.wants(b, 7, typ, vm, "status")
 	c.wants(b, 1, typ, vm, "start")
 	c.wants(b, 0, typ, vm, "stop")
@@ -141,12 +147,15 @@ func playXen(c *cluster) {
 	x.runsOn(vm, nil)
 }
 
+// ocfAgent is our agent where Pacemaker has it.
+const ocfAgent = "/usr/lib/ocf/resource.d/lbvm/xen"
+
 type xenWorld struct{ *cluster }
 
 // setUp makes both machines nodes with Xen, and lets root go from one to the other.
 func (x *xenWorld) setUp() {
 	x.both(func(m *machine) {
-		m.sh(xenUp)
+		m.sh(xenUp + "mkdir -p /usr/lib/ocf/resource.d/lbvm; cp /lbvm/xen.sh " + ocfAgent)
 		for name, more := range map[string]string{"vm1": "", "deaf": "deaf"} {
 			m.put("/etc/xen/"+name, strings.NewReplacer("NAME", name, "MORE", more).Replace(domain), "644")
 		}
