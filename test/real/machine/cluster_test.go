@@ -77,6 +77,7 @@ case "${0##*/} $1" in
   for n in 1 2; do
     if member $n; then echo "   $n   M     12   2008-01-10 12:00:01  node$n"; else echo "   $n   X     16                        node$n"; fi
   done ;;
+"cman_tool version") echo '6.2.0 config 1' ;;
 *) exit 1 ;;
 esac
 `

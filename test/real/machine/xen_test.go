@@ -262,7 +262,13 @@ func (x *xenWorld) samples() {
 		out, code := a.run("/lbvm/lblog")
 		r.note("lblog: exit %d %s", code, strings.TrimSpace(out))
 	}
-	logs := a.sh("cd /gfs/lbvm/log; for f in *; do echo \"$f: $(tail -n 1 $f)\"; done; cat /gfs/lbvm/nodes/node1")
-	r.quote("node1# what lblog wrote\n" + logs)
-	r.check(strings.Contains(logs, "vm1"), "lblog's facts know the guest %s", fmt.Sprint(firstLine(logs, "vm1")))
+	r.quote("node1# what lblog wrote\n" + a.sh(`cd /gfs/lbvm/log; for f in node1-*; do echo "$f: $(tail -n 1 $f)"; done`))
+	facts := a.sh("cat /gfs/lbvm/nodes/node1")
+	guest := firstLine(facts, "guest=xen:vm1")
+	r.check(strings.HasPrefix(guest, "guest=xen:vm1 running 134217728 "), "lblog's facts of the guest: %s", guest)
+	total := strings.Fields(firstLine(a.sh("xl info"), "total_memory"))
+	mib, err := strconv.ParseInt(total[len(total)-1], 10, 64)
+	must(x.t, err)
+	got := firstLine(facts, "mem_total_bytes")
+	r.check(got == fmt.Sprintf("mem_total_bytes=%d", mib<<20), "lblog's facts of the machine, which xl info gives %d MiB: %s, %s", mib, got, firstLine(facts, "cores="))
 }
