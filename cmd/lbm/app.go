@@ -152,13 +152,18 @@ func (w world) main(ctx context.Context, args []string) int {
 		return 0
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(w.stderr, "lbm:", text)
+		fmt.Fprintln(w.stderr, "lbm:", w.inItsWords(text))
 	}
 	var exit cli.ExitCoder
 	if errors.As(err, &exit) {
 		return exit.ExitCode()
 	}
 	return exitFailed
+}
+
+// inItsWords is a text in the words of this node's cluster manager.
+func (w world) inItsWords(text string) string {
+	return cluster.InWordsOf(cluster.Kind(w.host, ""), text)
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {

@@ -37,6 +37,13 @@ func (w world) ccsCommand() *cli.Command {
 			w.ccsShow(), w.ccsValidate(), w.ccsGet(), w.ccsSet(), w.ccsUnset(), w.ccsInsert(), w.ccsDelete(), w.ccsRename(), w.ccsBump(),
 			w.ccsLsnode(), w.ccsAddnode(), w.ccsDelnode(), w.ccsAdddomain(), w.ccsInterval(), w.ccsDiff(), w.ccsUpdate(),
 		},
+		Before: func(c *cli.Context) error {
+			// Another FILE, and help, are for whoever asks.
+			if _, err := os.Lstat(w.host.Path(host.ClusterXML)); os.IsNotExist(err) && c.NArg() == 1 && cluster.Kind(w.host, "") == cluster.NamePacemaker {
+				return cli.Exit("this cluster is Pacemaker's: there is no cluster.conf; cibadmin --query, crm_verify -L; nothing was changed", exitRefused)
+			}
+			return nil
+		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return cli.Exit(fmt.Sprintf("there is no command %q; see lbm ccs --help", c.Args().First()), exitUsage)

@@ -140,7 +140,7 @@ func (w world) outlook(ctx context.Context, id host.Identity, shared, typ, vm, s
 			o.Record.Whole = &whole
 		}
 	}
-	members := membership.CMAN(w.host, w.run)
+	members := membership.Of(w.host, w.run)
 	all, err := members.Members(ctx)
 	if err != nil {
 		o.Doubts = append(o.Doubts, fmt.Sprintf("the cluster's members are not known: %v", err))

@@ -130,8 +130,9 @@ func (w world) showChecks(c *cli.Context, g ground, r move.Request, asJSON bool)
 		case !x.OK:
 			outcome = "refused"
 		}
-		rows = append(rows, preflightRow{x.Name, outcome, x.Text})
-		cells = append(cells, []string{x.Name, outcome, x.Text})
+		text := w.inItsWords(x.Text)
+		rows = append(rows, preflightRow{x.Name, outcome, text})
+		cells = append(cells, []string{x.Name, outcome, text})
 	}
 	if asJSON {
 		if jerr := term.JSON(w.stdout, struct {

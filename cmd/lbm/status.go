@@ -115,6 +115,9 @@ func (w world) status(ctx context.Context, asJSON bool) error {
 		}
 		g.Problems = append(g.Problems, p)
 	}
+	for i, p := range g.Problems {
+		g.Problems[i].Text, g.Problems[i].Next = w.inItsWords(p.Text), w.inItsWords(p.Next)
+	}
 	slices.SortStableFunc(g.Problems, func(a, b problem) int { return strings.Compare(a.Severity, b.Severity) })
 	if asJSON {
 		err = term.JSON(w.stdout, g)
