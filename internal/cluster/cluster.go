@@ -6,6 +6,18 @@
 // never happened, so whoever moves a VM looks at Status afterwards. A Publisher makes a
 // new cluster.conf the cluster's.
 //
+// What Move means. With rgmanager live is `clusvcadm -M`: the manager calls the agent's migrate. Not live is `-r`: a stop
+// on the owner and a start on the target, and a ticket may tell that stop to pass the memory itself. With Pacemaker both
+// are the same request, a location constraint with an end, and the resource's allow-migrate decides: with it Pacemaker calls
+// migrate_to and migrate_from, without it stop and start. Service.LiveOnly says that it is so; live of a service that
+// would be stopped is refused.
+//
+// How constraints become MayRun. With rgmanager: the failover domain as rgmanager scores it, members that run the manager,
+// and exclusive services. With Pacemaker: crm_simulate's scores of the configuration as it would be if no VM were stopped
+// on purpose and no move of ours under way. A score of -INFINITY is no candidate, nor is a node in standby, in maintenance or
+// on its way in or out, nor one from which Pacemaker would take the VM back once the move's constraint is gone. Without
+// quorum or a DC there is none.
+//
 // Agents never use this package: the manager may be waiting for them.
 package cluster
 

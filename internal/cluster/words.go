@@ -31,6 +31,7 @@ func pacemakerWords() []phrase {
 		{`clusvcadm -d ` + id, role("Stopped")},
 		{`clusvcadm -e ` + id, role("Started")},
 		{`clusvcadm -R ` + id, "crm_resource --resource $1 --restart"},
+		{`\(clusvcadm -U \S+ lets it go\)`, "(not managed, or the cluster or its node in maintenance: crm_mon -1 tells)"},
 		{`clusvcadm -U ` + id, "crm_resource --resource $1 --meta --delete-parameter is-managed"},
 		{` \(clusvcadm -M\)`, " (allow-migrate)"},
 		{`\bclustat\b`, "crm_mon -1rf"},
@@ -39,6 +40,8 @@ func pacemakerWords() []phrase {
 		{`\bcman_tool status\b`, "corosync-quorumtool"},
 		{`service cman start; service rgmanager start`, "systemctl start pacemaker"},
 		{`service rgmanager start`, "crm_mon -1: standby, maintenance or pending?"},
+		{`does not run the cluster manager`, "takes no VMs now: it is in standby, in maintenance, or on its way in or out"},
+		{`the failover domain of (\S+) does not allow`, "the constraints of $1 do not allow"},
 		{`\bits failover domain allows\b`, "the constraints allow"},
 		{`\bin cluster\.conf\b`, "in Pacemaker's configuration"},
 	} {
