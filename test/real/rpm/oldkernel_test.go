@@ -130,6 +130,7 @@ func oldCalls(t *testing.T, dist string) {
 	}
 	for _, arch := range []string{"x86_64", "i386"} {
 		t.Run(arch, func(t *testing.T) {
+			t.Parallel()
 			r := newRoot(t)
 			r.rpm(append([]string{"-i", "--ignorearch", "--noscripts"}, packages(t, dist, arch)...)...)
 			lab := r.path("usr/bin/lbvm-lab")

@@ -104,6 +104,8 @@ func TestPackages(t *testing.T) {
 	t.Run("install", func(t *testing.T) { install(t, dist) })
 	t.Run("upgrade from 1.0", func(t *testing.T) { upgradeFromOld(t, dist) })
 	t.Run("upgrade, downgrade, erase", func(t *testing.T) { lifecycle(t, dist) })
+	t.Run("upgrade in a cluster at work", func(t *testing.T) { upgradeAtWork(t, dist) })
+	t.Run("make install", func(t *testing.T) { makeInstall(t, dist) })
 	t.Run("an agent that does not answer", func(t *testing.T) { badAgent(t, dist) })
 	t.Run("an old kernel", func(t *testing.T) { oldKernel(t, dist) })
 	t.Run("the installed tree runs the demo, with the system calls of Linux 2.6.32", func(t *testing.T) { oldCalls(t, dist) })

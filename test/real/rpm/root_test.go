@@ -3,12 +3,10 @@ package rpm
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sort"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,8 +23,16 @@ type root struct {
 
 func newRoot(t *testing.T) root {
 	t.Helper()
-	busybox := real.Need(t, "busybox")
 	r := root{t, t.TempDir()}
+	r.furnish()
+	return r
+}
+
+// furnish puts into the root what packages find on every node.
+func (r root) furnish() {
+	t := r.t
+	t.Helper()
+	busybox := real.Need(t, "busybox")
 	r.write("bin/sh", read(t, real.Need(t, "bash-static")), 0o755) // CentOS's shell; busybox's would not look at PATH
 	r.write("bin/busybox", read(t, busybox), 0o755)
 	out, err := exec.Command(busybox, "--list").Output()
@@ -47,7 +53,6 @@ func newRoot(t *testing.T) root {
 		t.Fatal(err)
 	}
 	r.rpm("--initdb")
-	return r
 }
 
 func (r root) path(name string) string { return filepath.Join(r.dir, name) }
@@ -106,31 +111,6 @@ func (r root) rpm(args ...string) {
 func (r root) in(argv ...string) (string, error) {
 	r.t.Helper()
 	return run(r.t, "", "chroot", append([]string{r.dir, "/bin/env", "-i"}, argv...)...)
-}
-
-// files are what the packages brought: mode, owner, name, target of a link.
-func (r root) files(packages ...string) []string {
-	r.t.Helper()
-	out, err := r.try(append([]string{"-ql"}, packages...)...)
-	if err != nil {
-		r.t.Fatal(out, err)
-	}
-	var list []string
-	for _, name := range strings.Split(out, "\n") {
-		fi, err := os.Lstat(r.path(name))
-		if err != nil {
-			list = append(list, "missing "+name)
-			continue
-		}
-		st := fi.Sys().(*syscall.Stat_t)
-		line := fmt.Sprintf("%v %d:%d %s", fi.Mode(), st.Uid, st.Gid, name)
-		if to, err := os.Readlink(r.path(name)); err == nil {
-			line += " -> " + to
-		}
-		list = append(list, line)
-	}
-	sort.Strings(list)
-	return list
 }
 
 func read(t *testing.T, name string) string {
