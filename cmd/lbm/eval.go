@@ -24,7 +24,8 @@ func (w world) evalCommand() *cli.Command {
 		Description: "Runs CODE (or that of --file, of standard input with -, or else the VM's own rule) as the balancer would,\n" +
 			"over the recorded logs, and prints its value, what it printed, and which of migrate and report it called.\n" +
 			"res reads the node that --vm is on (at --at, as far as the journal tells), or --node, or this node; res2\n" +
-			"reads --target. With --vm and no --target the code is run for each node that the VM could go to.\n\n" +
+			"reads --target. With --vm and no --target it is run for each node that the VM could go to, if it\n" +
+			"reads res2, else once.\n\n" +
 			"   lbm eval \"average(res('cpu', 5)) > 0.70\" --trace\n" +
 			"   lbm eval --vm 101 --target node2 --at '2008-01-10 14:00' --trace\n" +
 			"   lbm eval --vm 101 --file new-rule\n" +

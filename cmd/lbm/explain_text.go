@@ -135,9 +135,9 @@ func more(n int) string {
 
 func readText(r *balance.Read) string {
 	if r.Err != "" {
-		return fmt.Sprintf("%s of %s, %d minutes: %s", r.Resource, r.Node, r.Minutes, r.Err)
+		return fmt.Sprintf("%s of %s, %s: %s", r.Resource, r.Node, plural(r.Minutes, "minute"), r.Err)
 	}
-	return fmt.Sprintf("%s of %s, %d values in %d minutes: newest %.4g, least %.4g, most %.4g, mean %.4g", r.Resource, r.Node, r.Count, r.Minutes, r.Newest, r.Min, r.Max, r.Average)
+	return fmt.Sprintf("%s of %s, %s in %s: newest %.4g, least %.4g, most %.4g, mean %.4g", r.Resource, r.Node, plural(r.Count, "value"), plural(r.Minutes, "minute"), r.Newest, r.Min, r.Max, r.Average)
 }
 
 func rankText(c balance.Candidate) string {

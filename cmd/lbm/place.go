@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -156,6 +157,7 @@ func candidateRows(d balance.Decision) []candidateRow {
 func chosen(d balance.Decision) string {
 	var this string
 	var others []string
+	measured := slices.ContainsFunc(d.Candidates, func(c balance.Candidate) bool { return c.Projected != nil })
 	for _, c := range d.Candidates {
 		text := fmt.Sprintf("%d guests", c.Guests)
 		if c.Guests == 1 {
@@ -163,6 +165,8 @@ func chosen(d balance.Decision) string {
 		}
 		if c.Measured != nil && c.Projected != nil {
 			text = fmt.Sprintf("%s would be %.2f, %s", c.Measured.Resource, *c.Projected, text)
+		} else if measured {
+			text += ", no fresh samples of it"
 		}
 		switch {
 		case c.Node == d.Target:

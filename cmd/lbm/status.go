@@ -213,8 +213,8 @@ func (s *scene) ofVMs() (out []problem) {
 		if v.Partial {
 			add(severe, "a part of "+v.ID+" is stopped, maybe the VM", "lbm why-down "+v.VM)
 		}
-		if v.Owner != "" && !slices.ContainsFunc(s.st.Members, func(m cluster.Member) bool { return m.Name == v.Owner && m.Online }) {
-			add(severe, v.ID+" is on "+v.Owner+", which is away", "lbm handoff "+v.VM)
+		if s.away(v.Owner) {
+			add(severe, v.ID+" is on "+v.Owner+", which is away", "lbm why-down "+v.VM)
 		}
 		st, has, err := s.record(v)
 		switch {
@@ -227,6 +227,25 @@ func (s *scene) ofVMs() (out []problem) {
 		}
 	}
 	return out
+}
+
+// away tells whether a service's owner is no member: then the manager's word on the service is an old one.
+func (s *scene) away(owner string) bool {
+	return owner != "" && !slices.ContainsFunc(s.st.Members, func(m cluster.Member) bool { return m.Name == owner && m.Online })
+}
+
+// lost says how many of the VMs that are counted are on nodes that are away.
+func (s *scene) lost() string {
+	n := 0
+	for _, v := range s.st.Services {
+		if v.VM != "" && s.away(v.Owner) {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of them on nodes that are away", n)
 }
 
 // recently is how long a failed move is told of.
@@ -289,7 +308,7 @@ func (w world) writeGlance(s *scene, g glance) error {
 	}
 	fmt.Fprintf(w.stdout, "cluster %s %s: %d of %d nodes up, %s", g.Cluster, quorum, online, len(g.Nodes), vms(total))
 	if total > 0 {
-		fmt.Fprintf(w.stdout, " (%s)", strings.Join(states, ", "))
+		fmt.Fprintf(w.stdout, " (%s%s)", strings.Join(states, ", "), s.lost())
 	}
 	fmt.Fprintln(w.stdout)
 	for _, m := range g.Flying {

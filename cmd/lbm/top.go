@@ -31,6 +31,8 @@ func (w world) topCommand() *cli.Command {
 			"decision about each, and the moves of the day. It reads what lblog and lbmonitor have written and asks nobody else.\n" +
 			"Where the shared storage is away it shows what it read last, and how old that is. Without a terminal, and with\n" +
 			"--once, it prints one picture.\n\n" +
+			"A full bar of cpu and psi is 1, a busy node; of MEMORY a node whose memory is taken; of all other resources the\n" +
+			"highest value that is shown. ram is what is free: its bar is long where much is free.\n\n" +
 			"Keys: arrows select a VM, Enter explains its decision, s sorts the VMs by decision, name, node, processors or\n" +
 			"memory, n sorts the nodes by load, < and > choose the resources, q quits.\n\n" +
 			"   lbm top\n   lbm top --once | less\n   lbm top -o json\n\n" +

@@ -22,6 +22,8 @@ vzctl, xm and the rest), then on this machine. It runs with LBVM_ROOT set to the
 the node. Of this shell's environment it gets TERM, TZ, LBVM_DIALECT and what begins with OCF_. A program's
 path may be the node's; a file that is an argument is one of this machine: DIR/nodes/node1/etc/...
 
+date tells this machine's time; the lab's, which --at, --from and history mean, is in lbvm-lab status.
+
    lbvm-lab run node1 clustat
    lbvm-lab run node2 vzlist -a
    lbvm-lab run node1 lbm -l

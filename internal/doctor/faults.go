@@ -95,6 +95,7 @@ func logFaults() []Fault {
 		{"lbvm-conf.invalid", Error, "lbvm.conf or lbresources.conf has an error: a rule, or the whole balancer, does not work", "lbm check shows the line and what to write instead"},
 		{"lbvm-conf.doubtful", Warning, "lbvm.conf holds what is hardly meant", "lbm check shows the line and what to write instead"},
 		{"samples.cron", Error, "nothing runs lblog on this node: the balancer knows nothing of it, and moves nothing here", "echo '* * * * * root /usr/share/lbvm/lblog' > /etc/cron.d/lbvm"},
+		{"samples.program", Error, "lblog is not on this node, or cannot be run: nothing measures it, and nothing moves here", "rpm -V lbvm tells what is missing; install the package lbvm again"},
 		{"samples.old", Error, "lblog has not measured this node lately, though cron names it", "service crond status; lblog --dry-run says what fails"},
 		{"samples.others", Warning, "another member's samples are old: the balancer does not move anything from or to it", "lbm doctor on NODE"},
 		{"clock.ahead", Error, "another node's clock is ahead: its samples are from the future", "start ntpd or chronyd on every node, with the same servers"},

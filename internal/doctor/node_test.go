@@ -203,6 +203,7 @@ func sound(t *testing.T) *stage {
 			s.program("usr/libexec/lbvm/agents/" + name + ".sh")
 		}
 	}
+	s.program("usr/libexec/lbvm/lblog")
 	for _, m := range []string{"node1", "node2", "node3"} {
 		s.facts(m, nil)
 	}

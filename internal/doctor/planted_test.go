@@ -175,7 +175,11 @@ func all() []planted {
 			s.edit("etc/cron.d/lbvm", "* * *", "#* * *")
 			s.facts("node1", func(f *host.Facts) { f.At = f.At.Add(-time.Hour) })
 		}, text: "1h0m20s old", cure: "/usr/share/lbvm/lblog"},
-		{fault: "samples.old", plant: func(s *stage) { s.facts("node1", func(f *host.Facts) { f.At = time.Time{} }) }, text: "published none", cure: "lblog --dry-run",
+		{fault: "samples.program", plant: func(s *stage) {
+			s.gone("usr/libexec/lbvm/lblog")
+			s.facts("node1", func(f *host.Facts) { f.At = f.At.Add(-time.Hour) })
+		}, text: "this node: its last samples are 1h0m20s old", cure: "rpm -V lbvm"},
+		{fault: "samples.old", plant: func(s *stage) { s.facts("node1", func(f *host.Facts) { f.At = time.Time{} }) }, text: "published no samples", cure: "lblog --dry-run",
 			vague: []string{"alike"}},
 		{fault: "samples.others", plant: func(s *stage) { s.facts("node2", func(f *host.Facts) { f.At = f.At.Add(-time.Hour) }) }, text: "node2", cure: "lbm doctor on node2"},
 		{fault: "clock.ahead", plant: func(s *stage) { s.facts("node2", func(f *host.Facts) { f.At = f.At.Add(time.Minute) }) }, text: "node2"},

@@ -80,10 +80,13 @@ func (n *node) old(f host.Facts) bool { return f.At.IsZero() || n.d.Clock.Now().
 // age is how old samples are, in words.
 func (n *node) age(f host.Facts) string {
 	if f.At.IsZero() {
-		return "it has published none"
+		return "it has published no samples"
 	}
-	return "its last ones are " + n.d.Clock.Now().Sub(f.At).Round(time.Second).String() + " old"
+	return "its last samples are " + n.d.Clock.Now().Sub(f.At).Round(time.Second).String() + " old"
 }
+
+// lblog is what cron runs; /usr/share/lbvm/lblog is a link to it.
+const lblog = host.LibexecDir + "/lblog"
 
 func checkSamples(_ context.Context, n *node) {
 	if n.shErr != nil {
@@ -92,12 +95,17 @@ func checkSamples(_ context.Context, n *node) {
 	}
 	if mine := n.facts[n.name]; n.old(mine) {
 		fault := "samples.cron"
-		if cron, err := n.cronNames("lblog"); err != nil {
+		cron, err := n.cronNames("lblog")
+		program, perr := os.Stat(n.h.Path(lblog))
+		switch {
+		case errors.Is(perr, fs.ErrNotExist) || perr == nil && program.Mode()&0o111 == 0:
+			fault = "samples.program"
+		case err != nil:
 			n.unknown("%v", err)
-		} else if cron {
+		case cron:
 			fault = "samples.old"
 		}
-		n.say(fault, nil, "%s", n.age(mine))
+		n.say(fault, nil, "this node: %s", n.age(mine))
 	}
 	for _, name := range n.others() {
 		if f := n.facts[name]; n.online(name) && n.old(f) {
