@@ -102,9 +102,9 @@ func idle(node int) string { return [...]string{"0.05", "0.04", "0.07"}[node%3] 
 
 const demoRule = `
 default {
-    info the node is hot and another one is cool;
+    info the node is hot and another one has been cool for ten minutes;
     algorithm {
-        migrate() if average(res('cpu', 3)) > 0.70 && average(res2('cpu', 2)) < 0.40;
+        migrate() if min(res('cpu', 3)) > 0.60 && average(res('cpu', 5)) > 0.70 && average(res2('cpu', 10)) < 0.40;
     }
 }
 `

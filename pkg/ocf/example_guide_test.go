@@ -41,6 +41,10 @@ func TestGuide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, agent, _ := strings.Cut(block(t, guide, "go", "package main"), "\ntype unit")
+	if n := len(strings.FieldsFunc("type unit"+agent, func(r rune) bool { return r == '\n' })); n != 20 || !strings.Contains(guide, "is 20 lines") {
+		t.Errorf("the guide's agent has %d lines", n)
+	}
 	dir := t.TempDir()
 	metadata := block(t, guide, "xml", "<resource-agent")
 	for name, content := range map[string]string{
