@@ -124,6 +124,67 @@ campaign-real:
 campaign-mutants:
 	LBVM_MUTANTS="$(MUTANTS)" go test -v -count=1 -timeout 120m -run '^TestMutants$$' ./internal/lab/campaign
 
+# A node of a cluster with 30 VMs is emptied, filled, and shut down with time enough and with too little, ROUNDS times, while others move
+# VMs too (docs/moving.md): a minute or two each.
+ROUNDS ?= 3
+evacuations: build
+	@LBVM_EVACUATIONS=$(ROUNDS) LBVM_BIN=$(CURDIR)/bin go test -v -count=1 -timeout 120m -run '^TestEvacuations$$' ./test/story
+
+# What is derived and kept in the repository: metadata/pacemaker, internal/parsed, the tables of docs/handoff.md. A test fails where it is stale.
+generate:
+	go generate ./...
+
+demo: build
+	@bin/lbvm-lab demo
+
+# Everything but the agents in rgmanager's folder, which are put there when they have answered on the node.
+install-files:
+	install -d $(PREFIX)/sbin $(PREFIX)/bin $(LIBEXEC)/agents $(PREFIX)/share/lbvm $(OCFDIR) $(DESTDIR)/etc/cluster
+	install -m 0755 $(BIN)/lbm $(PREFIX)/sbin/lbm
+	install -m 0755 $(BIN)/lblog $(BIN)/lbmonitor $(BIN)/lbvm-lab packaging/activate $(LIBEXEC)/
+	ln -sf ../../sbin/lbm $(LIBEXEC)/lbm
+	ln -sf ../libexec/lbvm/lbvm-lab $(PREFIX)/bin/lbvm-lab
+	ln -sf ../../libexec/lbvm/lblog $(PREFIX)/share/lbvm/lblog
+	for a in $(AGENTS); do install -m 0755 $(BIN)/agents/$$a.sh $(LIBEXEC)/agents/$$a.sh || exit 1; done
+	@# The same programs for Pacemaker, which tells them apart by their place.
+	for a in $(AGENTS); do install -m 0755 $(BIN)/agents/$$a.sh $(OCFDIR)/.$$a.new && mv -f $(OCFDIR)/.$$a.new $(OCFDIR)/$$a || exit 1; done
+	for n in 5 7 8; do install -d $(PREFIX)/share/man/man$$n && install -m 0644 docs/man/*.$$n $(PREFIX)/share/man/man$$n/ || exit 1; done
+	@# The pages lie as they do here, so that their links hold.
+	install -d $(DOCDIR)/docs && install -m 0644 README.md CHANGELOG.md LICENSE $(DOCDIR)/ && install -m 0644 docs/*.md $(DOCDIR)/docs/
+	install -d $(LIBEXEC)/guard && install -m 0755 packaging/guard/vps.premount packaging/guard/qemu $(LIBEXEC)/guard/
+	install -d $(DESTDIR)/etc/cron.d $(DESTDIR)/etc/logrotate.d $(DESTDIR)/etc/bash_completion.d $(DESTDIR)/etc/rc.d/init.d $(DESTDIR)/etc/sysconfig $(PREFIX)/lib/systemd/system
+	install -m 0644 packaging/cron/lbvm $(DESTDIR)/etc/cron.d/lbvm
+	install -m 0644 packaging/logrotate/lbvm $(DESTDIR)/etc/logrotate.d/lbvm
+	install -m 0644 packaging/completion/lbm $(DESTDIR)/etc/bash_completion.d/lbm
+	install -m 0755 packaging/init/lbvm packaging/init/lbvm-evacuate $(DESTDIR)/etc/rc.d/init.d/
+	[ -e $(DESTDIR)/etc/sysconfig/lbvm ] || install -m 0644 packaging/sysconfig/lbvm $(DESTDIR)/etc/sysconfig/lbvm
+	install -m 0644 packaging/systemd/lbvm.service packaging/systemd/lbvm-evacuate.service $(PREFIX)/lib/systemd/system/
+	sed "s|@SHARED@|/gfs|g; s|@LOGDIR@|/gfs/lbvm/log|g" internal/setup/samples/lbvm.conf.tmpl >$(DESTDIR)/etc/cluster/lbvm.conf.sample
+	install -m 0644 internal/setup/samples/lbresources.conf $(DESTDIR)/etc/cluster/lbresources.conf.sample
+	install -d $(DESTDIR)/etc/cluster/lbvm.d
+	install -m 0644 packaging/lbvm.d/*.sample $(DESTDIR)/etc/cluster/lbvm.d/
+
+install: build install-files
+	install -d $(PREFIX)/share/cluster
+	LBVM_DESTDIR=$(DESTDIR) packaging/activate $(AGENTS)
+
+# Packages into dist: binary ones for x86_64 and i386, and a source package that builds without a network.
+rpm: dist
+	for arch in x86_64 i386; do rpmbuild -bb --quiet --target $$arch-redhat-linux $(RPMDEFINES) packaging/rpm/lbvm.spec || exit 1; done
+	rpmbuild -bs --quiet $(RPMDEFINES) packaging/rpm/lbvm.spec
+	@find $(DIST) -name '*.rpm'
+
+# The sources of the commit, with the Go modules that they need.
+dist:
+	rm -rf $(DIST)/lbvm-$(RPMVERSION)
+	mkdir -p $(DIST)/lbvm-$(RPMVERSION)
+	git archive HEAD | tar x -C $(DIST)/lbvm-$(RPMVERSION)
+	cd $(DIST)/lbvm-$(RPMVERSION) && go mod vendor
+	tar c -C $(DIST) --owner=0 --group=0 lbvm-$(RPMVERSION) | gzip -9n >$(DIST)/lbvm-$(RPMVERSION).tar.gz
+	rm -rf $(DIST)/lbvm-$(RPMVERSION)
+
+clean:
+	rm -rf bin dist
 
 # On emulated machines, half an hour each: the xen agent with the real xl between two dom0s; files, locks and a hand-over on GFS2
 # with DLM. As root, with qemu-system-x86 seabios mmdebstrap e2fsprogs cpio. What each step did is written down in LOG.
