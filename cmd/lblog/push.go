@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -63,8 +64,12 @@ func (w world) tellPushed(log logrus.FieldLogger, failed map[string]error) error
 	before := strings.Fields(string(b))
 	now := slices.Sorted(maps.Keys(failed))
 	for _, peer := range now {
-		if !slices.Contains(before, peer) {
-			log.WithField("member", peer).WithError(failed[peer]).Error("what was measured could not be sent: root must reach it by ssh without a question")
+		switch log := log.WithField("member", peer); {
+		case slices.Contains(before, peer):
+		case errors.Is(failed[peer], sample.ErrSeen):
+			log.Warn("logs push; is not needed: this member sees the same logdir, and drops what is sent; take it out of lbvm.conf")
+		default:
+			log.WithError(failed[peer]).Error("what was measured could not be sent: root must reach it by ssh without a question")
 		}
 	}
 	for _, peer := range before {
@@ -100,9 +105,9 @@ func (w world) receive(ctx context.Context, config string) error {
 	if err != nil {
 		return err
 	}
-	text, err := io.ReadAll(io.LimitReader(w.stdin, sample.MaxPacket+1))
+	text, err := w.sent(ctx)
 	if err != nil {
-		return fmt.Errorf("reading what is sent: %w", err)
+		return fmt.Errorf("reading what is sent: %w; nothing was written", err)
 	}
 	var logs []string
 	for _, r := range set.resources {
@@ -125,5 +130,33 @@ func (w world) receive(ctx context.Context, config string) error {
 			return err
 		}
 	}
-	return p.Take(w.host.Path(set.logDir), facts)
+	seen, err := p.Take(w.host.Path(set.logDir), facts)
+	if err == nil && seen {
+		fmt.Fprintln(w.stdout, sample.Seen)
+	}
+	return err
+}
+
+// receiveLimit is how long a sender may take: no sender waits longer.
+const receiveLimit = 20 * time.Second
+
+// sent is what another member sends. One that sends nothing, and does not hang up, is not waited for.
+func (w world) sent(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, receiveLimit, fmt.Errorf("nothing came to an end within %s", receiveLimit))
+	defer cancel()
+	type answer struct {
+		text []byte
+		err  error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(w.stdin, sample.MaxPacket+1))
+		done <- answer{text, err}
+	}()
+	select {
+	case a := <-done:
+		return a.text, a.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }

@@ -3,10 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/run"
@@ -28,11 +32,11 @@ func (r *reach) Run(ctx context.Context, c run.Command) (run.Result, error) {
 	if peer == nil || r.down[c.Argv[n-3]] {
 		return run.Result{Code: 255, Stderr: []byte("ssh: connect to host: No route to host\n")}, nil
 	}
-	var errs bytes.Buffer
+	var out, errs bytes.Buffer
 	w := *peer
-	w.stdin, w.stderr = bytes.NewReader(c.Stdin), &errs
+	w.stdin, w.stdout, w.stderr = bytes.NewReader(c.Stdin), &out, &errs
 	code := w.main(append([]string{"lblog"}, c.Argv[n-1:]...))
-	return run.Result{Code: code, Stderr: errs.Bytes()}, nil
+	return run.Result{Code: code, Stdout: out.Bytes(), Stderr: errs.Bytes()}, nil
 }
 
 // pair are two nodes that share nothing, and a third one of their cluster that is down.
@@ -99,12 +103,12 @@ func TestPush(t *testing.T) {
 		t.Errorf("told: %s", errs)
 	}
 	errs.Reset()
-	r.down["node2"] = true
+	r.down["node2"], a.clock = true, still{a.clock.Now().Add(time.Minute)}
 	if code := a.main([]string{"lblog"}); code != 0 || !strings.Contains(errs.String(), "member=node2") || strings.Contains(errs.String(), "member=node3") {
 		t.Errorf("code %d, told: %s", code, errs)
 	}
 	errs.Reset()
-	r.down["node2"] = false
+	r.down["node2"], a.clock = false, still{a.clock.Now().Add(time.Minute)}
 	if code := a.main([]string{"lblog"}); code != 0 || !strings.Contains(errs.String(), "what is measured is sent again") || strings.Contains(errs.String(), "node3") {
 		t.Errorf("code %d, told: %s", code, errs)
 	}
@@ -137,5 +141,63 @@ func TestReceiveRefuses(t *testing.T) {
 		if left, err := os.ReadDir(w.host.Path("/log")); err != nil || len(left) > 0 {
 			t.Errorf("%s: it wrote %v", c.name, left)
 		}
+	}
+}
+
+// Where the other sees the same folder its receiver writes no value a second time, and the sender says so, once.
+func TestPushIntoACommonFolder(t *testing.T) {
+	r, errs := pair(t, "logs push;\n")
+	a, b := r.nodes["node1"], r.nodes["node2"]
+	if err := os.Remove(b.host.Path("/log")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(a.host.Path("/log"), b.host.Path("/log")); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		a.clock = still{a.clock.Now().Add(time.Minute)}
+		errs.Reset()
+		if code := a.main([]string{"lblog"}); code != 0 || strings.Contains(errs.String(), "is not needed: this member sees the same logdir") != (i == 0) {
+			t.Errorf("run %d: code %d, told: %s", i, code, errs)
+		}
+		for _, log := range []string{"ram", "people"} {
+			if n := strings.Count(read(t, a, "/log/node1-"+log), "\n"); n != i+1 {
+				t.Errorf("run %d: %d values in %s", i, n, log)
+			}
+		}
+	}
+}
+
+// endless sends a little and never hangs up.
+type endless struct {
+	began, stop chan struct{}
+	once        sync.Once
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	first := false
+	e.once.Do(func() { first = true })
+	if first {
+		return copy(b, "lbvm-push 1 node1\n"), nil
+	}
+	close(e.began)
+	<-e.stop
+	return 0, io.EOF
+}
+
+// A sender that never ends is not waited for, and nothing of it is written.
+func TestReceiveHasADeadline(t *testing.T) {
+	r, _ := pair(t, "logs push;\n")
+	w := r.nodes["node2"]
+	e := &endless{began: make(chan struct{}), stop: make(chan struct{})}
+	defer close(e.stop)
+	w.stdin = e
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() { <-e.began; cancel(errors.New("the time is over")) }()
+	if err := w.receive(ctx, host.ConfFile); err == nil || !strings.Contains(err.Error(), "nothing was written") {
+		t.Errorf("%v", err)
+	}
+	if left, err := os.ReadDir(w.host.Path("/log")); err != nil || len(left) > 0 {
+		t.Errorf("it wrote %v", left)
 	}
 }

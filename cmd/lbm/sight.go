@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"github.com/lbvm/lbvm/internal/check"
@@ -39,6 +40,10 @@ func (w world) sight(ctx context.Context) *check.Sight {
 	case err != nil:
 		s.Shared = err
 	default:
+		s.Common = func(dir string) bool {
+			rel, err := filepath.Rel(shared, w.host.Path(dir))
+			return err == nil && filepath.IsLocal(rel)
+		}
 		s.Facts = func(member string) (time.Time, bool) {
 			f, err := host.ReadFacts(shared, member)
 			return f.At, err == nil && !f.At.IsZero()

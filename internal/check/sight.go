@@ -14,6 +14,7 @@ import (
 type Sight struct {
 	Dir    func(logdir string) string            // where a folder of the node lies
 	Type   func(logdir string) string            // of the file system that holds it: "ext4"; "" is not known
+	Common func(logdir string) bool              // whether it lies on the cluster's shared storage; may be nil
 	Shared error                                 // why the shared storage cannot be seen; nil: it can, or there is none
 	Nodes  int                                   // of the cluster's configuration
 	Peers  []string                              // the other members that are up; nil: nobody knows
@@ -24,6 +25,11 @@ type Sight struct {
 // local are file systems that one node alone sees.
 func local() []string {
 	return []string{"btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "reiserfs", "rootfs", "tmpfs", "xfs", "zfs"}
+}
+
+// common are file systems that several nodes see at once.
+func common() []string {
+	return []string{"beegfs", "ceph", "cifs", "fuse.glusterfs", "gfs", "gfs2", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "ocfs2"}
 }
 
 // sight looks whether all nodes see one folder of logs.
@@ -47,6 +53,10 @@ func (in Input) sight(f *conf.File, r *conf.Resources) []conf.Diagnostic {
 			"logdir %s lies on %s, which no other node sees: the balancer on another node would find none of this node's values", dir, typ)}
 	}
 	var out []conf.Diagnostic
+	if typ := s.Type(dir); f.Push && (slices.Contains(common(), typ) || s.Common != nil && s.Common(dir) && !slices.Contains(local(), typ)) {
+		out = append(out, at(f, "logs", conf.Warning, "take logs push; out, or write a logdir of each node's own",
+			"logs push; sends what all nodes see already: logdir %s is shared", dir))
+	}
 	for _, peer := range s.Peers {
 		if why := s.unseen(f, r, peer); why != "" {
 			hint := "look whether cron runs lblog there, and whether it sees this folder; else " + cure + ", or logs push;"

@@ -1,9 +1,13 @@
 package sample
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -129,20 +133,61 @@ func ParsePacket(b []byte, members, logs []string) (Packet, error) {
 	return p, nil
 }
 
-// Take writes a packet that was read: a line to each log in logDir, and the facts below dir.
-func (p Packet) Take(logDir, dir string) error {
+// Take writes a packet that was read: a line to each log in logDir, and the facts below dir. A value whose stamp stands in the log
+// already is not written again; seen tells whether all were there: the sender writes into the same folder.
+func (p Packet) Take(logDir, dir string) (seen bool, err error) {
 	var errs []error
+	there := 0
 	for _, l := range p.Lines {
-		line := strconv.FormatInt(l.At.Unix(), 10) + " " + l.Value + "\n"
-		if err := atomicfile.Append(filepath.Join(logDir, p.Member+"-"+l.Log), []byte(line), 0o640, false); err != nil {
+		file, stamp := filepath.Join(logDir, p.Member+"-"+l.Log), strconv.FormatInt(l.At.Unix(), 10)
+		if has, err := hasStamp(file, stamp); err != nil || has {
+			if has {
+				there++
+			}
+			errs = append(errs, err)
+			continue
+		}
+		if err := atomicfile.Append(file, []byte(stamp+" "+l.Value+"\n"), 0o640, false); err != nil {
 			errs = append(errs, fmt.Errorf("recording what %s has measured: %w", p.Member, err))
 		}
 	}
 	if p.Facts != nil {
 		errs = append(errs, host.WriteFacts(dir, *p.Facts))
 	}
-	return errors.Join(errs...)
+	return there > 0 && there == len(p.Lines), errors.Join(errs...)
 }
+
+// stampBack is how far back a log is searched for a stamp: what it could repeat is its last line.
+const stampBack = 4 << 10
+
+// hasStamp tells whether a value with that stamp is among the last of a log.
+func hasStamp(file, stamp string) (bool, error) {
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return false, err
+	}
+	b := make([]byte, min(size, stampBack))
+	if n, err := f.ReadAt(b, size-int64(len(b))); err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	} else {
+		b = b[:n]
+	}
+	return bytes.HasPrefix(b, []byte(stamp+" ")) || bytes.Contains(b, []byte("\n"+stamp+" ")), nil
+}
+
+// Seen is what `lblog --receive` prints where all values of a packet were in its logs already.
+const Seen = "seen"
+
+// ErrSeen says that a peer sees the same folder of logs: nothing need be sent to it.
+var ErrSeen = errors.New("it sees the same logdir")
 
 // Limits of pushing. All of it has pushLimit, so that a peer that is down, or hangs, costs no more.
 const (
@@ -151,7 +196,7 @@ const (
 	pushAtOnce  = 16
 )
 
-// Push sends a packet to peers, some at once, and tells of each to whom it did not get. It asks ssh, which must not ask a
+// Push sends a packet to peers, some at once, and tells of each to whom it did not get, or need not (ErrSeen). It asks ssh, which must not ask a
 // person; the command is the same for all and names nothing.
 func (s Sampler) Push(ctx context.Context, p Packet, peers []string) map[string]error {
 	ctx, cancel := context.WithTimeout(ctx, pushLimit)
@@ -204,6 +249,9 @@ func (s Sampler) pushTo(ctx context.Context, peer string, text []byte) error {
 	}
 	if res.Code != 0 {
 		return fmt.Errorf("exit code %d: %s", res.Code, firstLine(res.Stderr))
+	}
+	if firstLine(res.Stdout) == Seen {
+		return ErrSeen
 	}
 	return nil
 }

@@ -72,14 +72,30 @@ func TestPacket(t *testing.T) {
 func TestTakeAppends(t *testing.T) {
 	dir := t.TempDir()
 	p := packet()
-	for range 2 {
-		if err := p.Take(dir, ""); err != nil {
-			t.Fatal(err)
+	for i, want := range []string{"1195668541 512\n", "1195668541 512\n1195668601 512\n"} {
+		for again := range 2 { // a value that is there is not written twice
+			if seen, err := p.Take(dir, ""); err != nil || seen != (again == 1) {
+				t.Errorf("%d: seen %v, %v", i, seen, err)
+			}
+		}
+		if b, err := os.ReadFile(filepath.Join(dir, "node1-free")); err != nil || string(b) != want {
+			t.Errorf("%d: %q %v", i, b, err)
+		}
+		for j := range p.Lines {
+			p.Lines[j].At = p.Lines[j].At.Add(time.Minute)
 		}
 	}
-	b, err := os.ReadFile(filepath.Join(dir, "node1-free"))
-	if err != nil || string(b) != "1195668541 512\n1195668541 512\n" {
+	// The stamp alone counts, not a part of another one, and not the value.
+	write(t, dir, "node1-cpu", "11195668661 1\n1 1195668661\n")
+	write(t, dir, "node1-free", strings.Repeat("1 1\n", 5000)+"1195668661 7\n")
+	if seen, err := p.Take(dir, ""); err != nil || seen {
+		t.Errorf("seen %v, %v", seen, err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "node1-cpu")); err != nil || !strings.HasSuffix(string(b), "\n1195668661 0.25\n") {
 		t.Errorf("%q %v", b, err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "node1-free")); err != nil || !strings.HasSuffix(string(b), "\n1195668661 7\n") {
+		t.Errorf("%q %v", b[len(b)-40:], err)
 	}
 }
 
@@ -107,7 +123,7 @@ func TestPush(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var told sync.WaitGroup
-	told.Add(3)
+	told.Add(4)
 	fake := &ssh{play: func(ctx context.Context, peer string) (run.Result, error) {
 		switch peer {
 		case "hangs":
@@ -119,16 +135,19 @@ func TestPush(t *testing.T) {
 			return run.Result{Code: 255, Stderr: []byte("Permission denied (publickey).\nmore")}, nil
 		}
 		told.Done()
+		if peer == "shares" {
+			return run.Result{Stdout: []byte(Seen + "\n")}, nil
+		}
 		return run.Result{}, nil
 	}}
 	s.Run = fake
 	go func() { told.Wait(); cancel() }() // the others were served while one hangs
-	failed := s.Push(ctx, packet(), []string{"hangs", "refuses", "node2", "-oProxyCommand=x"})
-	if len(failed) != 3 || !errors.Is(failed["hangs"], context.Canceled) || fmt.Sprint(failed["refuses"]) != "exit code 255: Permission denied (publickey)." || !errors.Is(failed["-oProxyCommand=x"], host.ErrName) {
+	failed := s.Push(ctx, packet(), []string{"hangs", "refuses", "node2", "shares", "-oProxyCommand=x"})
+	if len(failed) != 4 || !errors.Is(failed["shares"], ErrSeen) || !errors.Is(failed["hangs"], context.Canceled) || fmt.Sprint(failed["refuses"]) != "exit code 255: Permission denied (publickey)." || !errors.Is(failed["-oProxyCommand=x"], host.ErrName) {
 		t.Errorf("%v", failed)
 	}
 	want := fmt.Sprintf("-T -oBatchMode=yes -oConnectTimeout=5 -- node2 /usr/libexec/lbvm/lblog --receive < %d bytes", len(packet().Format()))
-	if len(fake.calls) != 3 || !slices.Contains(fake.calls, want) {
+	if len(fake.calls) != 4 || !slices.Contains(fake.calls, want) {
 		t.Errorf("%q", fake.calls)
 	}
 }
