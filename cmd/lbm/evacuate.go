@@ -119,8 +119,7 @@ func (w world) evacuate(c *cli.Context, node string, o fleetOptions) error {
 	if err != nil {
 		return err
 	}
-	going, staying := counts(rows)
-	if done, err := w.agree(c, evacuation{Node: &node, Plan: rows}, going, staying, o); done || err != nil {
+	if done, err := w.agree(c, evacuation{Node: &node, Plan: rows}, o); done || err != nil {
 		return err
 	}
 	if err := f.close(node, plan, c.Bool("shutdown")); err != nil {
@@ -151,7 +150,8 @@ func (w world) evacuate(c *cli.Context, node string, o fleetOptions) error {
 }
 
 // agree shows the plan and asks. done says that there is nothing more to do.
-func (w world) agree(c *cli.Context, e evacuation, going, staying int, o fleetOptions) (done bool, err error) {
+func (w world) agree(c *cli.Context, e evacuation, o fleetOptions) (done bool, err error) {
+	going, staying, waiting := counts(e.Plan)
 	dry := c.Bool("dry-run")
 	if o.asJSON {
 		if !dry {
@@ -160,17 +160,13 @@ func (w world) agree(c *cli.Context, e evacuation, going, staying int, o fleetOp
 		e.DryRun, e.VMs, e.Left = true, []doneRow{}, []string{}
 		err = term.JSON(w.stdout, e)
 	} else {
-		if going+staying > 0 {
+		if len(e.Plan) > 0 {
 			err = w.showPlan(e.Plan)
 		} else {
 			fmt.Fprintf(w.stdout, "%s has no VM\n", *e.Node)
 		}
-		if going+staying > 0 && err == nil {
-			fmt.Fprintf(w.stdout, "\n%s would leave %s, %d at a time at most", vms(going), *e.Node, o.parallel)
-			if staying > 0 {
-				fmt.Fprintf(w.stdout, "; %s would stay", vms(staying))
-			}
-			fmt.Fprintln(w.stdout)
+		if len(e.Plan) > 0 && err == nil {
+			fmt.Fprintf(w.stdout, "\n%s would leave %s, %d at a time at most%s\n", vms(going), *e.Node, o.parallel, otherwise(staying, waiting))
 		}
 	}
 	switch {
@@ -180,13 +176,13 @@ func (w world) agree(c *cli.Context, e evacuation, going, staying int, o fleetOp
 		fmt.Fprintln(w.stdout, "nothing was changed")
 	}
 	switch {
-	case dry && staying > 0:
+	case dry && staying+waiting > 0:
 		return true, cli.Exit("", exitPartly)
 	case dry:
 		return true, nil
-	case going == 0 && staying > 0 && !c.Bool("shutdown"):
+	case going+waiting == 0 && staying > 0 && !c.Bool("shutdown"):
 		return true, refused(fmt.Errorf("no VM can leave %s", *e.Node))
-	case going == 0 || c.Bool("yes"):
+	case going+waiting == 0 || c.Bool("yes"):
 		return false, nil
 	}
 	return false, w.confirm(c.Context, fmt.Sprintf("The balancer sends nothing to %s then, until lbm failback %[1]s.", *e.Node), *e.Node)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,10 +170,24 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 	case code == 0:
 		return nil
 	case code == exitInterrupted:
-		return cli.Exit("interrupted: lbm failback goes on; lbm list tells what is where", code)
+		return cli.Exit("interrupted: not home: "+orNothing(strings.Join(notHome(list, home), ", "))+"; lbm failback goes on", code)
 	default:
 		return cli.Exit("not all came home: lbm failback tries again what stands above", code)
 	}
+}
+
+// notHome are the VMs that did not come home, each with the node that it was found on.
+func notHome(list []evacuate.Done, home map[string]string) []string {
+	out := []string{}
+	for _, d := range list {
+		for _, vm := range d.VMs {
+			if d.Owner != home[vm] {
+				out = append(out, fmt.Sprintf("%s (on %s)", vm, cmp.Or(d.Owner, "a node that is not known")))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // openNode takes back that nothing is sent to a node, and moves nothing.
@@ -253,7 +268,7 @@ func nodesOf(home map[string]string) []string {
 // agreeHome shows the plan and asks.
 func (w world) agreeHome(c *cli.Context, f *fleet, node string, rows []planRow, notes []host.Evacuation, o fleetOptions) (done bool, err error) {
 	dry := c.Bool("dry-run")
-	going, staying := counts(rows)
+	going, staying, waiting := counts(rows)
 	switch {
 	case o.asJSON && dry:
 		err = term.JSON(w.stdout, evacuation{Node: known(node), DryRun: true, Plan: rows, VMs: []doneRow{}, Left: []string{}})
@@ -263,11 +278,7 @@ func (w world) agreeHome(c *cli.Context, f *fleet, node string, rows []planRow, 
 		fmt.Fprintln(w.stdout, "no VM has to come home")
 	default:
 		if err = w.showPlan(rows); err == nil {
-			fmt.Fprintf(w.stdout, "\n%s would come home, %d at a time at most", vms(going), o.parallel)
-			if staying > 0 {
-				fmt.Fprintf(w.stdout, "; %s would stay", vms(staying))
-			}
-			fmt.Fprintln(w.stdout)
+			fmt.Fprintf(w.stdout, "\n%s would come home, %d at a time at most%s\n", vms(going), o.parallel, otherwise(staying, waiting))
 		}
 	}
 	if err == nil && dry && !o.asJSON {
@@ -288,13 +299,13 @@ func (w world) agreeHome(c *cli.Context, f *fleet, node string, rows []planRow, 
 	switch {
 	case err != nil:
 		return true, err
-	case dry && staying > 0:
+	case dry && staying+waiting > 0:
 		return true, cli.Exit("", exitPartly)
 	case dry:
 		return true, nil
-	case going+closed == 0 || c.Bool("yes"):
+	case going+waiting+closed == 0 || c.Bool("yes"):
 		return false, nil
-	case going == 0:
+	case going+waiting == 0:
 		return false, w.confirm(c.Context, "Shall it be so?", "yes")
 	}
 	return false, w.confirm(c.Context, "Shall they be moved?", "yes")

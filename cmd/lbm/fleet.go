@@ -178,6 +178,8 @@ type planRow struct {
 	Kind    *string `json:"kind"`
 	Mem     *int64  `json:"mem_bytes"`
 	Why     *string `json:"why"` // it stays
+
+	waits bool // it stays only while others have it on its way
 }
 
 // rows are the lines of a plan, with how each VM would pass.
@@ -189,7 +191,7 @@ func (f *fleet) rows(ctx context.Context, plan []evacuate.Trip, in balance.Input
 	out := []planRow{}
 	for _, t := range plan {
 		for _, vm := range t.VMs {
-			row := planRow{VM: vm, Service: t.Service, From: t.From, To: known(t.To), Why: known(t.Why)}
+			row := planRow{VM: vm, Service: t.Service, From: t.From, To: known(t.To), Why: known(t.Why), waits: t.Waits}
 			for _, s := range st.Services {
 				if s.VMType+":"+s.VM == vm && t.To != "" {
 					row.Kind = known(f.mover.Kind(s))
@@ -219,16 +221,31 @@ func (w world) showPlan(rows []planRow) error {
 	return term.Table(w.stdout, []string{"VM", "FROM", "TO", "HOW", "MEMORY", "WHY IT STAYS"}, cells)
 }
 
-// counts are how many VMs go and stay.
-func counts(rows []planRow) (go_, stay int) {
+// counts are how many VMs go, stay, and are waited for, since others have them on their way.
+func counts(rows []planRow) (going, staying, waiting int) {
 	for _, r := range rows {
-		if r.To != nil {
-			go_++
-		} else {
-			stay++
+		switch {
+		case r.To != nil:
+			going++
+		case r.waits:
+			waiting++
+		default:
+			staying++
 		}
 	}
-	return go_, stay
+	return going, staying, waiting
+}
+
+// otherwise tells of the VMs of a plan that do not go.
+func otherwise(staying, waiting int) string {
+	text := ""
+	if waiting > 0 {
+		text = "; " + vms(waiting) + " on the way already, and waited for"
+	}
+	if staying > 0 {
+		text += "; " + vms(staying) + " would stay"
+	}
+	return text
 }
 
 // doneRow is what became of a VM. Unknown is null.

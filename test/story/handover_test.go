@@ -146,28 +146,14 @@ func (h *handover) begin(balancer string) (mark int, since time.Time) {
 	h.sent("monitoring", balancer)
 	h.heat()
 	mark = len(h.journal())
-	undo := wrapped("vzctl", heldHere)(h.world)
-	if err := os.WriteFile(h.note("hold"), nil, 0o600); err != nil {
-		h.t.Fatal(err)
-	}
-	h.t.Cleanup(func() {
-		undo()
-		for _, n := range []string{"hold", "held"} {
-			if err := os.Remove(h.note(n)); err != nil && !os.IsNotExist(err) {
-				h.t.Fatal(err)
-			}
-		}
-	})
+	h.hold(heldHere)
 	now, err := clock.FromRoot(h.l.Root("node1"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	since = now.Now()
 	h.configure(handedOver + hotAndCool)
-	h.until("a move is in flight", limit, func() bool {
-		_, err := os.Stat(h.note("held"))
-		return err == nil
-	})
+	h.held()
 	if j := h.journal()[mark:]; len(j) != 1 || j[0].Get("vm") != "openvz:101" || j[0].Get("to") != "node2" || j[0].Get("by") != "lbmonitor" {
 		h.t.Fatalf("what was begun: %v", j)
 	}
