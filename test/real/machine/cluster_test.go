@@ -175,7 +175,7 @@ func (m *machine) act(typ, vm, action string, params ...real.Param) int {
 func (m *machine) actWithin(timeout int, typ, vm, action string, params ...real.Param) int {
 	m.t.Helper()
 	all := append([]real.Param{{Name: "name", Value: vm}}, params...)
-	a, err := m.ask(request{Argv: append([]string{"/lbvm/" + typ + ".sh"}, strings.Fields(action)...), Env: real.Env(typ, all, timeout), Limit: 10 * time.Minute})
+	a, err := m.ask(request{Argv: append([]string{"/lbvm/" + typ + ".sh"}, strings.Fields(action)...), Env: real.Env(typ, all, timeout), Limit: time.Duration(timeout)*time.Second + 4*time.Minute})
 	if err != nil {
 		m.t.Fatalf("%s: %s of %s:%s: %v", m.name, action, typ, vm, err)
 	}

@@ -25,6 +25,7 @@ func newReport(t *testing.T, title string, about ...string) *report {
 	for _, a := range about {
 		fmt.Fprintf(&r.text, "- %s\n", a)
 	}
+	r.text.WriteString("\n")
 	r.path = os.Getenv(logVariable)
 	t.Cleanup(r.close)
 	return r
@@ -61,7 +62,7 @@ func (r *report) part(title string) {
 func (r *report) note(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	r.t.Log(line)
-	fmt.Fprintf(&r.text, "       %s\n", strings.ReplaceAll(line, "\n", "\n         "))
+	fmt.Fprintf(&r.text, "           %s\n", strings.ReplaceAll(line, "\n", "\n             "))
 }
 
 // check judges.
@@ -75,7 +76,7 @@ func (r *report) check(ok bool, format string, args ...any) bool {
 	} else {
 		r.t.Logf("ok: %s", line)
 	}
-	fmt.Fprintf(&r.text, "%s %s\n", word, strings.ReplaceAll(line, "\n", "\n         "))
+	fmt.Fprintf(&r.text, "    %s %s\n", word, strings.ReplaceAll(line, "\n", "\n             "))
 	return ok
 }
 
