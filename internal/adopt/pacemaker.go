@@ -95,7 +95,7 @@ func removed(c cluster.CIB, typ, vm string) (cluster.Edit, cluster.Added, error)
 	resource, alone := strings.CutPrefix(id, "primitive:")
 	switch {
 	case !there:
-		return cluster.Edit{}, cluster.Added{}, fmt.Errorf("Pacemaker has no %s:%s", typ, vm)
+		return cluster.Edit{}, cluster.Added{}, fmt.Errorf("there is no %s:%s in Pacemaker's CIB", typ, vm)
 	case !alone:
 		return cluster.Edit{}, cluster.Added{}, fmt.Errorf("%s holds more than %s:%s: take it out of the group first", id, typ, vm)
 	}
