@@ -15,7 +15,7 @@ import (
 )
 
 // ErrCIB says that Pacemaker's configuration was not edited, and stands as it was.
-var ErrCIB = errors.New("Pacemaker's configuration stands as it was")
+var ErrCIB = errors.New("the configuration of Pacemaker stands as it was")
 
 // editTries is how often an edit is made anew, because the configuration or the state beside it has changed meanwhile: on a
 // busy cluster the state does so several times in a second.

@@ -94,7 +94,7 @@ func TestEditsThatFail(t *testing.T) {
 		"refused":                     {patch: []run.Result{{Code: 78, Stderr: []byte("does not conform to the configured schema")}}, patches: 1, says: "stands as it was"},
 		"the answer was lost":         {patch: []run.Result{{Code: 102}}, patches: 1, says: "unknown: check with cibadmin"},
 		"ended by a signal":           {patch: []run.Result{{}}, err: run.ErrDeadline, patches: 1, says: "unknown: check with cibadmin"},
-		"crm_verify has found it bad": {verify: []run.Result{{}, {Code: 78, Stderr: []byte("(unpack_it) error: bad")}}, says: "crm_verify: error: bad; Pacemaker's configuration stands as it was"},
+		"crm_verify has found it bad": {verify: []run.Result{{}, {Code: 78, Stderr: []byte("(unpack_it) error: bad")}}, says: "crm_verify: error: bad; the configuration of Pacemaker stands as it was"},
 		"it was bad before": {verify: []run.Result{{Code: 78, Stderr: []byte("(f@x:1) error: no fencing")}, {Code: 78, Stderr: []byte("(f@x:2) error: no fencing")}},
 			patch: []run.Result{{}}, patches: 1, ok: true},
 		"it was bad, and is worse": {verify: []run.Result{{Code: 78, Stderr: []byte("error: no fencing")}, {Code: 78, Stderr: []byte("error: no fencing\nerror: more")}}, says: "crm_verify: error: more"},
