@@ -150,7 +150,7 @@ install-files:
 	for a in $(AGENTS); do install -m 0755 $(BIN)/agents/$$a.sh $(OCFDIR)/.$$a.new && mv -f $(OCFDIR)/.$$a.new $(OCFDIR)/$$a || exit 1; done
 	for n in 5 7 8; do install -d $(PREFIX)/share/man/man$$n && install -m 0644 docs/man/*.$$n $(PREFIX)/share/man/man$$n/ || exit 1; done
 	@# The pages lie as they do here, so that their links hold.
-	install -d $(DOCDIR)/docs && install -m 0644 README.md CHANGELOG.md LICENSE $(DOCDIR)/ && install -m 0644 docs/*.md $(DOCDIR)/docs/
+	install -d $(DOCDIR)/docs/evidence && install -m 0644 README.md CHANGELOG.md LICENSE $(DOCDIR)/ && install -m 0644 docs/*.md $(DOCDIR)/docs/ && install -m 0644 docs/evidence/*.md $(DOCDIR)/docs/evidence/
 	install -d $(LIBEXEC)/guard && install -m 0755 packaging/guard/vps.premount packaging/guard/qemu $(LIBEXEC)/guard/
 	install -d $(DESTDIR)/etc/cron.d $(DESTDIR)/etc/logrotate.d $(DESTDIR)/etc/bash_completion.d $(DESTDIR)/etc/rc.d/init.d $(DESTDIR)/etc/sysconfig $(PREFIX)/lib/systemd/system
 	install -m 0644 packaging/cron/lbvm $(DESTDIR)/etc/cron.d/lbvm
