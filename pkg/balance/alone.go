@@ -46,7 +46,7 @@ func (r *round) alone(ctx context.Context, list []balanced) []Decision {
 		if left == 0 || ctx.Err() != nil {
 			break
 		}
-		if !asked[i] && r.moved >= r.set.MovesPerPass {
+		if !asked[i] && (r.moved >= r.set.MovesPerPass || r.stuck(b)) {
 			continue // whatever it asks for, it gets nothing
 		}
 		a, d := r.first(ctx, b)
@@ -60,6 +60,43 @@ func (r *round) alone(ctx context.Context, list []balanced) []Decision {
 		}
 	}
 	return out
+}
+
+// stuck tells that a VM stays whatever its rule says, which need not be asked then, nor compiled: it is held by a rail that does not
+// look at what the rule read, and so it is at each node that it could go to.
+func (r *round) stuck(b *balanced) bool {
+	if b.vm == nil || b.rule == nil {
+		return true
+	}
+	vm, owner := b.vm, r.owners[b.at]
+	if vm.State != Started || owner == nil || !owner.Online {
+		return true
+	}
+	r.rule, r.reads, r.brief = b.rule, nil, true
+	defer func() { r.brief = false }()
+	rows := r.rowsOf()
+	for _, x := range rows {
+		if x.vm != nil && x.vm(r, vm) != "" {
+			return true
+		}
+	}
+	for _, n := range r.placesOf(vm).nodes {
+		if n != owner && !r.shut(vm, n, rows) {
+			return false
+		}
+	}
+	return true
+}
+
+// shut tells that a rail which does not look at what a rule read holds the VM at a node. Memory, the last, is asked first.
+func (r *round) shut(vm *VM, n *node, rows []row) bool {
+	r.one = Candidate{Node: n.Name}
+	for i := len(rows) - 1; i >= 0; i-- {
+		if x := rows[i]; x.target != nil && x.target(r, vm, &r.one) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // builtins tells whether the rule of a VM is a built-in one, which may take turns.

@@ -24,6 +24,14 @@ func TestAloneIsTheSame(t *testing.T) {
 			}
 			in.Samples = s
 		}
+		if seed%5 == 0 { // where memory holds them at some nodes, or at all
+			for i := range in.View.Nodes {
+				in.View.Nodes[i].MemTotal, in.View.Nodes[i].MemFree = 64<<30, (seed/5+int64(i))%4*3<<30
+			}
+			for i := range in.View.VMs {
+				in.View.VMs[i].Mem = 4 << 30
+			}
+		}
 		switch seed % 8 / 2 { // where all rules may have a say in the turns, and where not every VM is held by the moves of a pass
 		case 1:
 			in.Config.Default = &Rule{Name: "default", Program: Relief{}, At: perl.Position{File: "lbvm.conf", Line: 3}}
