@@ -75,6 +75,28 @@ type replayedRow struct {
 	Rails        map[string]int `json:"rails"`
 	Hours        []float64      `json:"imbalance_by_hour"`
 	OverloadHour []int          `json:"overload_minutes_by_hour"`
+	Journal      []replayedMove `json:"journal"`
+}
+
+// replayedMove is a move of the model. Its end is null where the replay ended before it.
+type replayedMove struct {
+	VM    string     `json:"vm"`
+	From  string     `json:"from"`
+	To    string     `json:"to"`
+	Begin time.Time  `json:"begin"`
+	End   *time.Time `json:"end"`
+}
+
+func replayedMoves(journal []balance.Move) []replayedMove {
+	out := make([]replayedMove, 0, len(journal))
+	for _, m := range journal {
+		x := replayedMove{VM: m.VM, From: m.From, To: m.To, Begin: m.Begin}
+		if !m.End.IsZero() {
+			x.End = &m.End
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 func (w world) replay(c *cli.Context, asJSON bool) error {
@@ -156,7 +178,7 @@ func (w world) showReplay(ctx context.Context, world *replay.World, policies []r
 		}
 		rows = append(rows, append([]string{p.Name()}, s.Row()...))
 		hours, overloads := append([]float64{}, s.Hours...), append([]int{}, s.Overloads...)
-		out.Policies = append(out.Policies, replayedRow{p.Name(), s.Overload, s.Unserved, s.Moves, s.PingPongs, s.Inflow, s.Imbalance, s.Rails, hours, overloads})
+		out.Policies = append(out.Policies, replayedRow{p.Name(), s.Overload, s.Unserved, s.Moves, s.PingPongs, s.Inflow, s.Imbalance, s.Rails, hours, overloads, replayedMoves(s.Journal)})
 		fmt.Fprintf(&plots, "%-20s imbalance %s\n", p.Name(), bars(hours))
 		var o []float64
 		for _, n := range overloads {

@@ -136,7 +136,10 @@ func TestHotNodeShedsAVM(t *testing.T) {
 	})
 	passes := w.passes()
 	w.until("the balancer has made some passes more", limit, func() bool { return w.passes() >= passes+minutes })
-	t.Run("what was decided is decided again", func(t *testing.T) { w.with(t).again("node2", time.Time{}) })
+	t.Run("what was decided is decided again", func(t *testing.T) {
+		w := w.with(t)
+		w.remodelled(w.again("node2", time.Time{}))
+	})
 	for _, s := range services {
 		if n := incarnations(w.witness(s.guest())); n != 1 {
 			t.Errorf("guest %s has booted %d times", s.guest(), n)
@@ -150,7 +153,7 @@ func TestHotNodeShedsAVM(t *testing.T) {
 
 // again decides every pass since a time again, as lbm explain --at does, and wants the same of each VM. On a node lbm explain tells one of
 // each pass, and all that are more than a stay. What the balancer has done is what it had decided.
-func (w *world) again(node string, since time.Time) {
+func (w *world) again(node string, since time.Time) []*balance.Pass {
 	w.t.Helper()
 	read := func(p string) ([]byte, error) { return os.ReadFile(w.l.Path(p)) }
 	file, res, _, err := conf.Load(read, "/shared/lbvm.conf")
@@ -203,6 +206,7 @@ func (w *world) again(node string, since time.Time) {
 	if decisions == 0 || told == 0 {
 		w.t.Error("nothing was compared")
 	}
+	return passes
 }
 
 // did compares what was decided with what was begun: each move of the balancer is one that the newest pass had decided for the same
@@ -259,6 +263,79 @@ func (w *world) replayed(node string, of []*balance.Pass) {
 	out, code := w.tryOn(node, "lbm", "replay", "--from", first, "--to", last, "--decisions")
 	if want := fmt.Sprintf("%d passes, %d decisions: decided again all are the same\n", len(of), decisions); code != 0 || out != want {
 		w.t.Errorf("lbm replay --decisions: exit %d, %q, want %q", code, out, want)
+	}
+}
+
+// modelNear is how far from the real move its model may begin: a pass a minute on either side, and the first minute, of which the
+// model has to see a sample. Each minute in which a busy machine has kept lblog from measuring comes to it.
+const modelNear = 3 * time.Minute
+
+// remodelled compares what lbm replay models with what lbmonitor really did in that time: the same VMs go, in the same order, from the
+// same nodes, and at about the same time.
+func (w *world) remodelled(passes []*balance.Pass) {
+	w.t.Helper()
+	first, last := passes[0].At.Format(time.RFC3339Nano), passes[len(passes)-1].At.Format(time.RFC3339Nano)
+	real := balance.OpenJournal(w.l.Path("shared/lbvm/log", balance.JournalName))
+	begin, err := time.Parse(time.RFC3339Nano, first)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	moves, err := real.Since(begin.Add(-time.Second))
+	if err != nil || len(moves) == 0 {
+		w.t.Fatalf("%d real moves: %v", len(moves), err)
+	}
+	out, code := w.tryOn("node2", "lbm", "replay", "--from", first, "--to", last, "-o", "json")
+	var told struct {
+		Policies []struct {
+			Policy  string
+			Journal []struct {
+				VM, From, To string
+				Begin        time.Time
+				End          *time.Time
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &told); code != 0 || err != nil || len(told.Policies) != 2 {
+		w.t.Fatalf("lbm replay: exit %d, %v:\n%s", code, err, out)
+	}
+	model := told.Policies[1].Journal
+	end, err := time.Parse(time.RFC3339Nano, last)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if len(model) == 0 {
+		w.t.Fatalf("%d moves were made, the model makes none:\n%s", len(moves), out)
+	}
+	near := modelNear
+	log, err := os.ReadFile(w.l.Path("shared/lbvm/log", model[0].From+"-cpu"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for at := begin.Truncate(time.Minute); at.Before(end); at = at.Add(time.Minute) {
+		measured := false
+		for _, line := range strings.Split(string(log), "\n") {
+			stamp, _, _ := strings.Cut(line, " ")
+			n, err := strconv.ParseInt(stamp, 10, 64)
+			measured = measured || err == nil && n > at.Unix() && n <= at.Unix()+60
+		}
+		if !measured {
+			near += time.Minute
+		}
+	}
+	if len(model) != len(moves) {
+		w.t.Fatalf("%d moves were made, the model makes %d:\n%s", len(moves), len(model), out)
+	}
+	for i, m := range moves {
+		x := model[i]
+		took := "no end"
+		if x.End != nil {
+			took = x.End.Sub(x.Begin).Round(time.Second).String()
+		}
+		late := x.Begin.Sub(m.Begin)
+		w.t.Logf("%s really went from %s to %s in %s; in the model to %s in %s, begun %s later (at most %s)", m.VM, m.From, m.To, m.End.Sub(m.Begin).Round(time.Second), x.To, took, late.Round(time.Second), near)
+		if x.VM != m.VM || x.From != m.From || late.Abs() > near {
+			w.t.Errorf("move %d was that of %s from %s at %s, in the model that of %s from %s at %s", i+1, m.VM, m.From, m.Begin, x.VM, x.From, x.Begin)
+		}
 	}
 }
 

@@ -20,8 +20,8 @@ type Recording struct {
 const looks = 1500
 
 // World is what was recorded between two instants. A node's load is its log's; what of it is whose, the passes tell: a VM's
-// own measured use, or an even share of the node's. What is left is the node's own, and does not move. Minutes without a
-// sample count as idle. A VM that the first pass does not show on a node is left out.
+// own measured use, or an even share of the node's. What is left is the node's own, and does not move. Where samples are
+// missing the last one holds for two minutes; then the node counts as idle. A VM that the first pass does not show on a node is left out.
 func (r Recording) World(from, to time.Time) (*World, error) {
 	w := &World{Name: "recorded", Start: from.Truncate(Tick), Ticks: int(to.Sub(from) / Tick)}
 	name := ""
@@ -91,9 +91,12 @@ func (r Recording) first(from, to time.Time) (*balance.Pass, error) {
 	return nil, balance.ErrNoPass
 }
 
-// loads are a node's loads by minute; 0 where there is no sample.
+// fresh is for how many minutes behind a sample its value holds where others are missing.
+const fresh = 2
+
+// loads are a node's loads by minute; where there is no sample that of the last one while it is fresh, then 0.
 func (r Recording) loads(w *World, node, resource string) []float64 {
-	out := make([]float64, w.Ticks)
+	out, measured := make([]float64, w.Ticks), make([]bool, w.Ticks)
 	for end := w.Ticks; end > 0; end -= 60 { // hour by hour: a silent one does not hide the others
 		begin := max(0, end-60)
 		list, err := r.Samples.Window(node, resource, w.Start.Add(time.Duration(begin)*Tick), w.Start.Add(time.Duration(end)*Tick))
@@ -102,8 +105,19 @@ func (r Recording) loads(w *World, node, resource string) []float64 {
 		}
 		for _, s := range list {
 			if m := int((s.At.Sub(w.Start) - 1) / Tick); m >= begin && m < end {
-				out[m] = s.Value
+				out[m], measured[m] = s.Value, true
 			}
+		}
+	}
+	last, since := 0.0, fresh
+	if list, err := r.Samples.Window(node, resource, w.Start.Add(-fresh*Tick), w.Start); err == nil {
+		last, since = list[0].Value, int(w.Start.Sub(list[0].At)/Tick)
+	}
+	for m := range out {
+		if since++; measured[m] {
+			last, since = out[m], 0
+		} else if since <= fresh {
+			out[m] = last
 		}
 	}
 	return out
