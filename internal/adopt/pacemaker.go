@@ -85,6 +85,9 @@ func (m pacemaker) remove(ctx context.Context, typ, vm string) error {
 			return cluster.Edit{}, nil
 		}
 		e, _, err := removed(c, typ, vm)
+		if err == nil && !c.Stopped(typ, vm) { // somebody has enabled it since it was looked at: it may be starting
+			return cluster.Edit{}, fmt.Errorf("%s:%s is not stopped on purpose any more, and may run: set its target-role to Stopped and see it down first", typ, vm)
+		}
 		return e, err
 	})
 	return err

@@ -253,3 +253,54 @@ func TestPacemakerRemovalAndConstraints(t *testing.T) {
 		}
 	}
 }
+
+// A resource that somebody enables while it is to be removed may be starting: it stays, and so does all else.
+func TestPacemakerRemovalOfWhatIsEnabled(t *testing.T) {
+	for name, start := range map[string]func(Adopter, Plan) (func() error, error){
+		"removed": func(a Adopter, p Plan) (func() error, error) {
+			if err := a.Add(context.Background(), p); err != nil {
+				return nil, err
+			}
+			gone, err := a.LookRemoval(context.Background(), p.Type, p.VM)
+			return func() error { return a.Remove(context.Background(), gone) }, err
+		},
+		"undone": func(a Adopter, p Plan) (func() error, error) {
+			cut := a
+			cut.At = func(point string) error {
+				if point == "finish" {
+					return errKilled
+				}
+				return nil
+			}
+			if err := cut.Add(context.Background(), p); !errors.Is(err, errKilled) {
+				return nil, err
+			}
+			return func() error { return a.Undo(context.Background(), p) }, nil
+		},
+	} {
+		b := newBench(t, xenKind())
+		a, c := b.withCIB(t)
+		p, err := a.Look(context.Background(), b.request())
+		must(t, err)
+		remove, err := start(a, p)
+		must(t, err)
+		c.runs = map[string]int{}
+		c.at = func(program string, try int) {
+			if program != "cibadmin --patch" || try > 1 {
+				return
+			}
+			text, err := os.ReadFile(c.path)
+			must(t, err)
+			id := regexp.MustCompile(`id="([^"]*)" name="target-role"`).FindSubmatch(text)
+			if out, err := exec.Command("env", "CIB_file="+c.path, "cibadmin", "--modify", "--xml-text", `<nvpair id="`+string(id[1])+`" name="target-role" value="Started"/>`, "--scope", "resources").CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		}
+		if err := remove(); err == nil || !strings.Contains(err.Error(), "not stopped on purpose any more") || c.runs["cibadmin --patch"] != 1 {
+			t.Errorf("%s: %v after %v", name, err, c.runs)
+		}
+		if now := c.sections(t); !strings.Contains(now, `<primitive id="web1"`) || !strings.Contains(now, `name="target-role" value="Started"`) {
+			t.Errorf("%s: %s", name, now)
+		}
+	}
+}

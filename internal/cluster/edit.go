@@ -77,6 +77,11 @@ func (c CIB) Machine(typ, vm string) (service string, ok bool) {
 	return "", false
 }
 
+// Stopped tells whether a VM's resource is stopped on purpose, by its target-role.
+func (c CIB) Stopped(typ, vm string) bool {
+	return slices.ContainsFunc(c.read.machines(), func(m machine) bool { return m.typ == typ && m.name == vm && m.disabled })
+}
+
 // Names tells whether a VM of another type bears the name.
 func (c CIB) Names(vm string) bool {
 	return slices.ContainsFunc(c.read.machines(), func(m machine) bool { return m.name == vm })
