@@ -103,16 +103,18 @@ func TestPlaceStock(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(*host.Facts)
+		state  cluster.State
 		text   string
 	}{
-		{"nothing of that name is there", func(*host.Facts) {}, ""},
-		{"by Xen", func(f *host.Facts) { f.Guests = []host.GuestFact{{Type: "xen", Name: "web1", State: "running"}} }, "it has a xen:web1"},
-		{"the node does not tell", func(f *host.Facts) { f.Lists = []string{"openvz"} }, "which xen or kvm guests it has"},
+		{"nothing of that name is there", func(*host.Facts) {}, cluster.Stopped, ""},
+		{"by Xen", func(f *host.Facts) { f.Guests = []host.GuestFact{{Type: "xen", Name: "web1", State: "running"}} }, cluster.Stopped, "it has a xen:web1"},
+		{"the node does not tell", func(f *host.Facts) { f.Lists = []string{"openvz"} }, cluster.Stopped, "which xen or kvm guests it has"},
+		{"disabled, and nobody has looked since", func(*host.Facts) {}, cluster.Disabled, "still runs on node1 is not known (lblog has not run there since)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
 			s := w.service("web1")
-			s.ID, s.VMType, s.State, s.Owner = "vm:web1", "vm", cluster.Disabled, ""
+			s.ID, s.VMType, s.State, s.Owner = "vm:web1", "vm", test.state, ""
 			s.Since = w.clock.Now() // the facts are older: repair does not go by them
 			w.facts("node2", test.change)
 			err := w.mover.CheckPlace(context.Background(), Request{Type: "vm", VM: "web1", Target: "node2"})

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sirupsen/logrus"
 
@@ -245,6 +247,7 @@ func (m Mover) seenNowhere(ctx context.Context, st cluster.Status, svc cluster.S
 	if m.Shared == "" {
 		return doubt("every node", "without shared storage no node tells")
 	}
+	lists, tools := map[string][]string{}, map[string]bool{}
 	for _, x := range st.Members {
 		if !x.Online {
 			continue
@@ -257,6 +260,22 @@ func (m Mover) seenNowhere(ctx context.Context, st cluster.Status, svc cluster.S
 			return doubt(x.Name, "lblog has not run there since")
 		case m.tooOld(f.At) != "":
 			return doubt(x.Name, "the facts of "+x.Name+" "+m.tooOld(f.At))
+		}
+		lists[x.Name] = f.Lists
+		for _, typ := range f.Lists {
+			tools[typ] = true
+		}
+	}
+	// A node whose tool does not answer lists nothing, and that may be why the stop failed. What its tools are the others tell.
+	asked := slices.DeleteFunc(guestTypes(r.Type), func(typ string) bool { return !tools[typ] })
+	if len(asked) == 0 {
+		return doubt("every node", "none says which "+strings.Join(guestTypes(r.Type), " or ")+" guests it has")
+	}
+	for _, node := range slices.Sorted(maps.Keys(lists)) {
+		for _, typ := range asked {
+			if !slices.Contains(lists[node], typ) {
+				return doubt(node, unsaid(node, "which "+typ+" guests it has").Error())
+			}
 		}
 	}
 	last := lastOwner(svc)

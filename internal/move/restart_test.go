@@ -113,6 +113,20 @@ func TestRepairWithoutRecord(t *testing.T) {
 			w.facts("node1", func(f *host.Facts) { f.Guests = nil })
 			w.facts("node3", func(f *host.Facts) { f.At = w.clock.Now().Add(-time.Hour) })
 		}, "", []string{"still runs on node3 is not known (the facts of node3 are 1h0m0s old"}},
+		{"disabled, and a node's tool does not answer", "vm", "vm:web1", func(w *world) {
+			w.facts("node1", func(f *host.Facts) { f.Guests, f.Lists = nil, []string{"openvz"} })
+		}, "", []string{"still runs on node1 is not known (node node1 does not say which xen guests it has", "virsh list, xm list"}},
+		{"disabled, and one tool of a node's two does not answer", "vm", "vm:web1", func(w *world) {
+			for _, n := range []string{"node1", "node2", "node3"} {
+				w.facts(n, func(f *host.Facts) { f.Guests, f.Lists = nil, []string{"kvm", "xen"} })
+			}
+			w.facts("node3", func(f *host.Facts) { f.Lists = []string{"kvm"} })
+		}, "", []string{"still runs on node3 is not known (node node3 does not say which xen guests it has"}},
+		{"disabled, and no tool answers", "vm", "vm:web1", func(w *world) {
+			for _, n := range []string{"node1", "node2", "node3"} {
+				w.facts(n, func(f *host.Facts) { f.Guests, f.Lists = nil, []string{"openvz"} })
+			}
+		}, "", []string{"still runs on every node is not known (none says which xen or kvm guests it has)"}},
 		{"disabled, and its last owner is away", "vm", "vm:web1", func(w *world) {
 			w.facts("node1", func(f *host.Facts) { f.Guests = nil })
 			w.mgr.status.Members[1].Online = false
