@@ -436,3 +436,17 @@ func TestDiskOfTwo(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A guest that vm.sh has already would get a second service, and a cluster that comes up starts each of them.
+func TestLookRefusesAStockVM(t *testing.T) {
+	for _, k := range []kind{xenKind(), kvmKind()} {
+		for _, name := range []string{k.vm, filepath.Base(k.config)} {
+			b := newBench(t, k)
+			put(t, filepath.Join(b.dir, "node1/etc/cluster/cluster.conf"), strings.Replace(clusterConf, "  </rm>", `    <vm name="`+name+`" autostart="0"/>`+"\n  </rm>", 1))
+			_, err := b.adopter("node1").Look(context.Background(), b.request())
+			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "vm:"+name+" of the cluster has it by an agent that is not LBVM's") {
+				t.Errorf("%s, <vm name=%q>: %v", k.name, name, err)
+			}
+		}
+	}
+}

@@ -37,6 +37,12 @@ func (m pacemaker) holder(ctx context.Context, typ, vm string) (service string, 
 	return service, c.Names(vm), nil
 }
 
+func (m pacemaker) stock(ctx context.Context, p Plan) (string, error) {
+	c, err := m.read(ctx)
+	service, _ := c.Stock(p.VM, p.Config)
+	return service, err
+}
+
 func (m pacemaker) folders(ctx context.Context) ([]string, error) {
 	c, err := m.read(ctx)
 	return c.Params("path"), err

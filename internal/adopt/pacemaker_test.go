@@ -184,11 +184,13 @@ func TestPacemakerRefuses(t *testing.T) {
 		domain string
 		says   string
 	}{
-		"a node that is none":      {domain: "node1,node9", says: `Pacemaker has no node "node9"`},
-		"a score that is none":     {domain: "node1:much", says: "no NODE or NODE:SCORE"},
-		"the id is taken":          {edit: [2]string{`id="web"`, `id="web1"`}, says: "crm_verify"},
-		"the VM is there":          {edit: [2]string{"<resources>", `<resources><group id="g"><primitive id="x" class="ocf" provider="lbvm" type="xen"><instance_attributes id="x-p"><nvpair id="x-n" name="name" value="web1"/></instance_attributes></primitive></group>`}, says: "group:g of the cluster has xen:web1 already"},
-		"a cluster that is no CIB": {edit: [2]string{"<cib ", "<xib "}, says: "not understood"},
+		"a node that is none":        {domain: "node1,node9", says: `Pacemaker has no node "node9"`},
+		"a score that is none":       {domain: "node1:much", says: "no NODE or NODE:SCORE"},
+		"the id is taken":            {edit: [2]string{`id="web"`, `id="web1"`}, says: "crm_verify"},
+		"the VM is there":            {edit: [2]string{"<resources>", `<resources><group id="g"><primitive id="x" class="ocf" provider="lbvm" type="xen"><instance_attributes id="x-p"><nvpair id="x-n" name="name" value="web1"/></instance_attributes></primitive></group>`}, says: "group:g of the cluster has xen:web1 already"},
+		"a stock agent has its file": {edit: [2]string{"<resources>", `<resources><primitive id="x" class="ocf" provider="heartbeat" type="Xen"><instance_attributes id="x-p"><nvpair id="x-n" name="xmfile" value="/etc/xen/web1-domU"/></instance_attributes></primitive>`}, says: "primitive:x of the cluster has it by an agent that is not LBVM's"},
+		"a stock agent has its name": {edit: [2]string{`id="web" class="ocf" provider="pacemaker" type="Dummy"`, `id="web1" class="ocf" provider="heartbeat" type="Xen"`}, says: "primitive:web1 of the cluster has it by"},
+		"a cluster that is no CIB":   {edit: [2]string{"<cib ", "<xib "}, says: "not understood"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, xenKind())

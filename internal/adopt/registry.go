@@ -17,6 +17,8 @@ type registry interface {
 	nodes(ctx context.Context) ([]string, error)
 	// holder is the service that has the VM, "" if there is none; alike tells whether a VM of any type has that name.
 	holder(ctx context.Context, typ, vm string) (service string, alike bool, err error)
+	// stock is the service that has the plan's guest by an agent which is not ours and knows no record: vm.sh, VirtualDomain, Xen.
+	stock(ctx context.Context, p Plan) (service string, err error)
 	// folders are where the VMs of the cluster have their configurations, as their parameter path names them.
 	folders(ctx context.Context) ([]string, error)
 	// service is the name of the service that a VM gets.
@@ -70,6 +72,19 @@ func (c rgmanager) holder(_ context.Context, typ, vm string) (service string, al
 		service = s.ID()
 	}
 	return service, alike, nil
+}
+
+func (c rgmanager) stock(_ context.Context, p Plan) (string, error) {
+	d, err := c.load()
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{p.VM, filepath.Base(p.Config)} {
+		if s, there := group(d, "vm", name); there {
+			return s.ID(), nil
+		}
+	}
+	return "", nil
 }
 
 func (c rgmanager) folders(context.Context) (out []string, err error) {

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,6 +81,24 @@ func (c CIB) Machine(typ, vm string) (service string, ok bool) {
 // Stopped tells whether a VM's resource is stopped on purpose, by its target-role.
 func (c CIB) Stopped(typ, vm string) bool {
 	return slices.ContainsFunc(c.read.machines(), func(m machine) bool { return m.typ == typ && m.name == vm && m.disabled })
+}
+
+// Stock finds the resource by which resource-agents' VirtualDomain or Xen runs a guest: by its name, or by the file that it is started from.
+func (c CIB) Stock(vm, config string) (service string, ok bool) {
+	for _, m := range c.read.machines() {
+		if m.typ != "vm" {
+			continue
+		}
+		for _, file := range []string{m.params["config"], m.params["xmfile"]} {
+			if file != "" && (file == config || strings.TrimSuffix(filepath.Base(file), ".xml") == vm) {
+				return m.service, true
+			}
+		}
+		if m.name == vm || m.params["name"] == vm {
+			return m.service, true
+		}
+	}
+	return "", false
 }
 
 // Names tells whether a VM of another type bears the name.
