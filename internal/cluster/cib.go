@@ -27,6 +27,8 @@ type cib struct {
 		Meta       []nvpairs   `xml:"meta_attributes"`
 		Primitives []primitive `xml:"primitive"`
 	} `xml:"configuration>resources>group"`
+
+	started []byte // the text, as asIfStarted gives it
 }
 
 type primitive struct {
@@ -202,4 +204,10 @@ func asIfStarted(text []byte, now time.Time) []byte {
 		}
 		return c
 	})
+}
+
+// held tells whether an administrator has sent the resource somewhere for longer than a move of ours lasts (crm_resource --move):
+// Pacemaker has one such constraint of a resource, and ours would take its place. started is asIfStarted's.
+func held(started []byte, resource string) bool {
+	return bytes.Contains(started, []byte(`<rsc_location id="cli-prefer-`+resource+`"`))
 }

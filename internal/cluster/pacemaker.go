@@ -65,8 +65,9 @@ func (m *pacemaker) look(ctx context.Context) (Status, cib, error) {
 	st := Status{Quorate: view.quorate, Members: view.members, Services: []Service{}}
 	var s scores
 	machines := c.machines()
+	started := asIfStarted(text, m.clock.Now())
 	if view.quorate && len(machines) > 0 { // without quorum nothing may run anywhere
-		out, err := m.answer(ctx, asIfStarted(text, m.clock.Now()), "crm_simulate", "--show-scores", "--xml-pipe")
+		out, err := m.answer(ctx, started, "crm_simulate", "--show-scores", "--xml-pipe")
 		if err != nil {
 			return Status{}, cib{}, err
 		}
@@ -79,8 +80,12 @@ func (m *pacemaker) look(ctx context.Context) (Status, cib, error) {
 		if x.Frozen = x.Frozen || view.maintenance; view.quorate {
 			x.MayRun = c.placements(p, view, s, x.Owner)
 		}
+		if x.Owner != "" && held(started, resource(x.ID)) {
+			x.MayRun = slices.DeleteFunc(x.MayRun, func(n Placement) bool { return n.Node != x.Owner })
+		}
 		st.Services = append(st.Services, x)
 	}
+	c.started = started
 	return st, c, nil
 }
 
@@ -206,7 +211,7 @@ func (m *pacemaker) movable(ctx context.Context, service, target string) (Servic
 	if err := errors.Join(checkID(service), host.CheckName(target)); err != nil {
 		return Service{}, err
 	}
-	st, _, err := m.look(ctx)
+	st, c, err := m.look(ctx)
 	if err != nil {
 		return Service{}, err
 	}
@@ -230,6 +235,8 @@ func (m *pacemaker) movable(ctx context.Context, service, target string) (Servic
 	switch {
 	case x.Frozen:
 		return x, fmt.Errorf("%w: it is not managed, or the cluster or its node is in maintenance", ErrFrozen)
+	case x.Owner != target && held(c.started, resource(service)):
+		return x, fmt.Errorf("%w: an administrator's constraint, cli-prefer-%s, holds it, and would be overwritten (crm_resource --resource %[2]s --clear takes it away)", ErrDependency, resource(service))
 	case x.Owner != target && !slices.ContainsFunc(x.MayRun, func(p Placement) bool { return p.Node == target }):
 		return x, fmt.Errorf("%w: Pacemaker would not keep it there (constraints, or resource-stickiness 0: see crm_simulate -sL)", ErrDependency)
 	}

@@ -266,6 +266,34 @@ func TestRealMoveLeavesNothing(t *testing.T) {
 	}
 }
 
+// Where an administrator has sent a VM without an end it is not moved, also while that node cannot take it: the constraint of
+// a move would take the place of his.
+func TestRealMoveOfAnAdministrators(t *testing.T) {
+	c := newRealCIB(t)
+	c.create("constraints", `<rsc_location id="cli-prefer-win1" rsc="win1" node="n2" score="INFINITY"/>`)
+	c.do("crm_attribute", "--node", "n2", "--name", "standby", "--update", "on")
+	before := c.constraints()
+	if s := c.service("win1"); s.nodes() != "n1" {
+		t.Errorf("%+v", s)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, ask := range []func() error{
+		func() error { return c.manager().Move(ctx, "primitive:win1", "n3", false) },
+		func() error { return c.manager().Enable(ctx, "primitive:win1", "n3") },
+	} {
+		if err := ask(); !errors.Is(err, ErrDependency) || !strings.Contains(err.Error(), "crm_resource --resource win1 --clear") || c.constraints() != before {
+			t.Errorf("%v\n%s", err, c.constraints())
+		}
+	}
+	// One that ends soon holds nothing, and is overwritten: it may be one of ours.
+	c.do("crm_resource", "--resource", "win1", "--clear")
+	c.do("crm_resource", "--resource", "win1", "--move", "--node", "n2", "--lifetime", lifetime)
+	if s := c.service("win1"); s.nodes() != "n1 n3" {
+		t.Errorf("%+v", s)
+	}
+}
+
 // plan is what Pacemaker would do now.
 func (c *realCIB) plan() string {
 	out := c.do("crm_simulate", "--xml-file", c.path, "--simulate")
