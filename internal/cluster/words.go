@@ -25,9 +25,10 @@ func pacemakerWords() []phrase {
 		return "crm_resource --resource $1 --meta --set-parameter target-role --parameter-value " + is
 	}
 	var out []phrase
+	// The constraint comes before the start, as in Enable: started first it would start anywhere.
 	for _, x := range [...][2]string{
-		{`clusvcadm -d, then -e -m ([A-Za-z0-9_.+-]*[A-Za-z0-9_+-])`, "target-role Stopped, then Started; crm_resource --move --node $1"},
-		{`clusvcadm -e ` + id + ` -m ([A-Za-z0-9_.+-]*[A-Za-z0-9_+-])`, role("Started") + "; crm_resource --resource $1 --move --node $2 --lifetime PT30M"},
+		{`clusvcadm -d, then -e -m ([A-Za-z0-9_.+-]*[A-Za-z0-9_+-])`, "target-role Stopped; crm_resource --move --node $1 --lifetime PT30M; target-role Started"},
+		{`clusvcadm -e ` + id + ` -m ([A-Za-z0-9_.+-]*[A-Za-z0-9_+-])`, "crm_resource --resource $1 --move --node $2 --lifetime PT30M; " + role("Started")},
 		{`clusvcadm -d ` + id, role("Stopped")},
 		{`clusvcadm -e ` + id, role("Started")},
 		{`clusvcadm -R ` + id, "crm_resource --resource $1 --restart"},

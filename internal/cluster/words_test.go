@@ -6,7 +6,8 @@ func TestInWordsOf(t *testing.T) {
 	for text, want := range map[string]string{
 		"disable it first (clusvcadm -d primitive:web1); nothing was changed": "disable it first (crm_resource --resource web1 --meta --set-parameter target-role --parameter-value Stopped); nothing was changed",
 		"stop it: clusvcadm -d primitive:web.1. If":                           "stop it: crm_resource --resource web.1 --meta --set-parameter target-role --parameter-value Stopped. If",
-		"clusvcadm -e group:g -m n2":                                          "crm_resource --resource g --meta --set-parameter target-role --parameter-value Started; crm_resource --resource g --move --node n2 --lifetime PT30M",
+		"clusvcadm -e group:g -m n2":                                          "crm_resource --resource g --move --node n2 --lifetime PT30M; crm_resource --resource g --meta --set-parameter target-role --parameter-value Started",
+		"clusvcadm -d, then -e -m n2":                                         "target-role Stopped; crm_resource --move --node n2 --lifetime PT30M; target-role Started",
 		"live migration by the cluster manager (clusvcadm -M)":                "live migration by the cluster manager (allow-migrate)",
 		"unknown: check with clustat and lbm list":                            "unknown: check with crm_mon -1rf and lbm list",
 		"have it fenced: fence_node node2; then":                              "have it fenced: stonith_admin --reboot node2; then",
