@@ -59,7 +59,9 @@ func (w world) namesOf(c *cli.Context, word string) []string {
 	}
 	if strings.Contains(word, "SERVICE") && conf.Document != nil {
 		for _, s := range conf.Document.Services() {
-			out = append(out, s.Name)
+			if !slices.Contains(out, s.Name) { // a service bears its VM's name as a rule
+				out = append(out, s.Name)
+			}
 		}
 	}
 	// bash expands what it is given: a name that is none is not given.

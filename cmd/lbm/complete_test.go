@@ -29,6 +29,9 @@ func TestCompletesNames(t *testing.T) {
 				t.Errorf("lbm %s: %q is not among %q", strings.Join(x.args, " "), want, got)
 			}
 		}
+		if slices.Sort(got); len(slices.Compact(slices.Clone(got))) != len(got) {
+			t.Errorf("lbm %s: a name twice: %q", strings.Join(x.args, " "), got)
+		}
 		if x.want == nil && slices.Contains(got, "101") {
 			t.Errorf("lbm %s: %q", strings.Join(x.args, " "), got)
 		}

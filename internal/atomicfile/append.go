@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // Append adds line to path by one O_APPEND write, so that writers on one file do not mix, and makes it durable if sync is set.
@@ -17,7 +18,7 @@ func Append(path string, line []byte, mode fs.FileMode, sync bool) error {
 	}
 	turn, err := takesTurns(f)
 	if err == nil && turn {
-		err = lock(f)
+		err = lock(f, patience)
 	}
 	if err == nil {
 		_, err = f.Write(line)
@@ -56,10 +57,32 @@ func takesTurns(f *os.File) (bool, error) {
 	return false, nil
 }
 
-// lock waits for the file's lock, which each writer has for one write. A share without locks is written to all the same: a
-// line in a journal may be lost there, and the caller's work is not.
-func lock(f *os.File) error {
-	err := flock(f, syscall.LOCK_EX)
+// patience is how long a writer waits for its turn, which each has for one write. Whoever died in his turn on another node holds it
+// until he is fenced, with NFS until he is back.
+const patience = 10 * time.Second
+
+// lock waits for the file's lock. A share without locks, or one whose lock does not come, is written to all the same: a line in a journal may be lost
+// there, and the caller's work is not.
+func lock(f *os.File, patience time.Duration) error {
+	// Of its own, since f may be closed when the lock comes. It is let go with the last of the two.
+	fd, _, errno := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_DUPFD_CLOEXEC, 0)
+	if errno != 0 {
+		return errno
+	}
+	own := os.NewFile(fd, f.Name())
+	answer := make(chan error, 1)
+	go func() {
+		err := flock(own, syscall.LOCK_EX)
+		answer <- errors.Join(err, own.Close())
+	}()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	var err error
+	select {
+	case err = <-answer:
+	case <-late.C:
+		return nil
+	}
 	if errors.Is(err, syscall.ENOLCK) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.ENOSYS) {
 		return nil
 	}

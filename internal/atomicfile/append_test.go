@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // test/real/machine plays writers of two nodes on a real GFS2; here is what can be seen of it on one.
@@ -24,7 +25,7 @@ func TestAppendTakesTurns(t *testing.T) {
 	if turn, err := takesTurns(mine); turn || err != nil {
 		t.Errorf("a file of this node alone: %v, %v", turn, err)
 	}
-	if err := lock(mine); err != nil {
+	if err := lock(mine, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if err := flock(other, syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
@@ -33,7 +34,15 @@ func TestAppendTakesTurns(t *testing.T) {
 	if err := flock(mine, syscall.LOCK_UN); err != nil {
 		t.Fatal(err)
 	}
-	if err := lock(other); err != nil {
+	if err := lock(other, time.Minute); err != nil {
+		t.Error(err)
+	}
+	// Whoever waits in vain writes all the same, and does not take the lock away from those who come later.
+	late := open()
+	if err := lock(late, time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(late.Close(), flock(other, syscall.LOCK_UN), lock(mine, time.Minute)); err != nil {
 		t.Error(err)
 	}
 	// On a file system of this node nobody waits for whoever holds the lock.
