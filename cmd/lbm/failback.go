@@ -166,13 +166,14 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 			fmt.Fprintf(w.stdout, "%s came home in %s\n", vms(t.moved), w.clock.Now().Sub(start).Round(100*time.Millisecond))
 		}
 	}
+	again := strings.TrimSpace("lbm failback " + node)
 	switch code := t.code(ctx); {
 	case code == 0:
 		return nil
 	case code == exitInterrupted:
-		return cli.Exit("interrupted: not home: "+orNothing(strings.Join(notHome(list, home), ", "))+"; lbm failback goes on", code)
+		return cli.Exit("interrupted: not home: "+orNothing(strings.Join(notHome(list, home), ", "))+"; "+again+" goes on", code)
 	default:
-		return cli.Exit("not all came home: lbm failback tries again what stands above", code)
+		return cli.Exit("not home: "+strings.Join(notHome(list, home), ", ")+"; mend what stands above and run "+again+" again", code)
 	}
 }
 

@@ -6,9 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/run"
@@ -144,4 +146,50 @@ func TestFailbackEndsWithTheNoteThatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	isClosed(t, shared, xen3, true)
+}
+
+// A failback waits for the facts of a node that are too old, says for what and how long, and ends with the command that goes on.
+func TestFailbackWaitsForFacts(t *testing.T) {
+	b, shared := evacuated(t)
+	note(t, shared, host.Evacuation{Member: xen3, VMs: []string{"openvz:101", "xen:centos1"}})
+	f, err := host.ReadFacts(shared, xen3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.At = f.At.Add(-time.Hour)
+	if err := host.WriteFacts(shared, f); err != nil {
+		t.Fatal(err)
+	}
+	b.wait = &passing{Clock: clock.System(), now: time.Unix(1290000600, 0)}
+	b.failback(t, exitPartly, "", "--yes", xen3)
+	for _, want := range []string{"openvz:101 waits, up to 3m0s: the facts of node " + xen3 + " are 1h0m20s old, and may be 2m0s: does lblog run there?\n",
+		"does lblog run there?; it was waited for 3m", "lbm: not home: openvz:101 (on xen1.01100011.com), xen:centos1 (on xen1.01100011.com); mend what stands above and run lbm failback " + xen3 + " again\n"} {
+		if all := b.out.String() + b.errors.String(); !strings.Contains(all, want) || strings.Contains(all, "nothing was changed") {
+			t.Errorf("not said: %s\n%s", want, all)
+		}
+	}
+}
+
+// passing is a clock whose short sleeps pass at once.
+type passing struct {
+	clock.Clock
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (p *passing) Now() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+func (p *passing) Sleep(ctx context.Context, d time.Duration) error {
+	if d > time.Minute {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = p.now.Add(d)
+	return ctx.Err()
 }

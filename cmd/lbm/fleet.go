@@ -113,7 +113,7 @@ func (f *fleet) carryOut(ctx context.Context, plan []evacuate.Trip, w balance.Wi
 		}
 		return f.look(ctx)
 	}
-	r := evacuate.Runner{Look: look, Wait: f.w.wait, Parallel: o.parallel, KeepGoing: o.keepGoing, Until: o.until,
+	r := evacuate.Runner{Look: look, Wait: f.w.wait, Parallel: o.parallel, KeepGoing: o.keepGoing, Until: o.until, Facts: f.factsLimit(),
 		Move: func(ctx context.Context, t evacuate.Trip) (balance.Move, error) {
 			typ, vm, _ := strings.Cut(t.VMs[0], ":")
 			return f.mover.Move(ctx, move.Request{Type: typ, VM: vm, Target: t.To, By: o.by, Why: o.why + " on " + f.id.Member, Rails: t.Rails})
@@ -122,6 +122,12 @@ func (f *fleet) carryOut(ctx context.Context, plan []evacuate.Trip, w balance.Wi
 		r.Tell = f.tell
 	}
 	return r.Run(ctx, plan, w)
+}
+
+// factsLimit is how long fresh facts are waited for: a whole interval of lblog longer than facts may be old, and never less
+// than three minutes.
+func (f *fleet) factsLimit() time.Duration {
+	return max(3*time.Minute, f.mover.Fresh*3/2)
 }
 
 // fleetOptions are what the commands on many VMs have in common.
@@ -138,8 +144,8 @@ func (f *fleet) tell(e evacuate.Event) {
 	who := strings.Join(e.Trip.VMs, " and ")
 	out := f.w.stdout
 	switch d := e.Done; {
-	case e.Waits:
-		fmt.Fprintf(out, "%s %s a while: %s\n", who, verb(e.Trip.VMs, "waits", "wait"), strings.TrimPrefix(e.Why, move.ErrRefused.Error()+": nothing was changed: "))
+	case e.Waits > 0:
+		fmt.Fprintf(out, "%s %s, up to %s: %s\n", who, verb(e.Trip.VMs, "waits", "wait"), e.Waits, e.Why)
 	case d == nil && e.Other != "":
 		fmt.Fprintf(out, "moving %s to %s, not to %s: %s ...\n", who, e.Trip.To, e.Other, e.Why)
 	case d == nil:

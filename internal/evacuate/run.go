@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lbvm/lbvm/internal/clock"
@@ -47,7 +48,7 @@ type Event struct {
 	Trip  Trip
 	Other string // the node that was planned, where it goes to another; and why in Why
 	Why   string
-	Waits bool // it is tried again: Why says for what it waits
+	Waits time.Duration // it is tried again for so long: Why says for what it waits
 	Done  *Done
 	Left  int // trips that have not ended
 	All   int
@@ -65,13 +66,14 @@ type Runner struct {
 	Parallel  int       // so many trips at a time, one to a node; 0 is 1
 	KeepGoing bool      // a trip that has failed does not keep the others from beginning
 	Until     time.Time // by Wait: then nothing is waited for, and before it nothing begins that would not end; zero is for ever
+	// Facts is how long fresh facts of a node are waited for after the last trip that ended; 0 is three minutes.
+	Facts time.Duration
 }
 
 // Limits of waiting, by Wait.
 const (
 	step     = time.Second
-	patience = 3 * time.Minute // for VMs that others have on their way
-	maxBusy  = 180             // so many steps for one that others have on its way though the manager does not show it
+	patience = 3 * time.Minute // for VMs that others have on their way, and for facts
 	lookings = 5               // so often in a row the cluster may not answer
 )
 
@@ -84,9 +86,9 @@ type state struct {
 	ended   chan Done
 	done    []Done
 	refused []balance.Refusal
-	why     map[string]string // by service: why it did not begin at the last look
-	busy    map[string]int    // by service: how often in a row another one was moving it
-	rests   map[string]bool   // by service: until the next wait
+	why     map[string]string            // by service: why it did not begin at the last look
+	waits   map[string]*wait             // by service: it is tried again
+	stale   map[string][]balance.Refusal // by service: nodes whose facts were too old at the last try
 	longest time.Duration
 	stopped string // why nothing begins any more
 	all     int
@@ -95,11 +97,12 @@ type state struct {
 // Run makes the trips that have a target, and those that wait for others. When ctx ends, or after a failure, nothing new begins; what has begun is watched
 // to its end. What became of each trip of the plan is told in the order in which they ended.
 func (r Runner) Run(ctx context.Context, plan []Trip, w balance.Wish) []Done {
-	s := &state{Runner: r, w: w, flying: map[string]Trip{}, ended: make(chan Done, len(plan)), why: map[string]string{}, busy: map[string]int{}, rests: map[string]bool{}}
+	s := &state{Runner: r, w: w, flying: map[string]Trip{}, ended: make(chan Done, len(plan)), why: map[string]string{},
+		waits: map[string]*wait{}, stale: map[string][]balance.Refusal{}}
 	s.Parallel = max(s.Parallel, 1)
 	for _, t := range plan {
 		if t.To == "" && !t.Waits {
-			s.done = append(s.done, Done{Trip: t, Outcome: Stays, Why: t.Why})
+			s.done = append(s.done, Done{Trip: t, Outcome: Stays, Owner: t.From, Why: t.Why})
 			continue
 		}
 		s.pending = append(s.pending, t)
@@ -146,7 +149,6 @@ func (s *state) over() bool { return !s.Until.IsZero() && !s.Wait.Now().Before(s
 // await waits for a trip to end, for an interrupt, or a while. Where others are waited for, or there is a time to keep, it
 // does not wait long.
 func (s *state) await(ctx context.Context, hope bool) {
-	clear(s.rests)
 	limit := time.Hour
 	if hope || len(s.flying) == 0 || !s.Until.IsZero() {
 		limit = step
@@ -191,10 +193,10 @@ func (s *state) next(ctx context.Context) (begun, hope bool) {
 		planned := s.pending[i]
 		s.why[now.Service] = now.Why
 		if now.To == "" {
-			hope = hope || now.Waits
+			hope = s.awaitsFacts(planned, now.Why) || now.Waits || hope
 			continue
 		}
-		if s.rests[now.Service] {
+		if s.rests(now.Service) {
 			hope = true
 			continue
 		}
@@ -222,6 +224,9 @@ func (s *state) look(ctx context.Context) (in balance.Input, list []Trip, err er
 		}
 	}
 	in.Refused = append(slices.Clone(in.Refused), s.refused...)
+	for _, service := range slices.Sorted(maps.Keys(s.stale)) {
+		in.Refused = append(in.Refused, s.stale[service]...)
+	}
 	in.Recent = slices.Clone(in.Recent)
 	for _, target := range slices.Sorted(maps.Keys(s.flying)) { // the journal may not have it yet
 		t := s.flying[target]
@@ -294,7 +299,7 @@ func (s *state) begin(ctx context.Context, planned, now Trip, in balance.Input) 
 	}
 	s.flying[now.To] = now
 	e.Left = len(s.pending) + len(s.flying)
-	if s.busy[now.Service] == 0 || e.Other != "" { // else it was told
+	if s.waits[now.Service] == nil || e.Other != "" { // else it was told
 		s.tell(e)
 	}
 	at := s.Wait.Now()
@@ -306,7 +311,7 @@ func (s *state) begin(ctx context.Context, planned, now Trip, in balance.Input) 
 
 // against says why a service does not go where it was planned to go.
 func (s *state) against(t Trip, node string, in balance.Input) string {
-	for _, x := range s.refused {
+	for _, x := range slices.Concat(s.refused, s.stale[t.Service]) {
 		if slices.Contains(t.VMs, x.VM) && x.Node == node {
 			return x.Why
 		}
@@ -336,6 +341,7 @@ func outcome(t Trip, rec balance.Move, err error, took time.Duration) Done {
 		d.Owner = cmp.Or(rec.Owner, t.To)
 	case errors.Is(err, move.ErrRefused):
 		d.Outcome, d.Owner = Stays, t.From
+		d.Why = strings.TrimPrefix(d.Why, move.ErrRefused.Error()+": nothing was changed: ")
 	case errors.Is(err, move.ErrElsewhere):
 		d.Outcome = Elsewhere
 	case errors.Is(err, move.ErrUnverified):
@@ -355,20 +361,20 @@ func (s *state) landed(d Done) {
 			d.Outcome, d.Why = NotBegun, "interrupted"
 			s.finished(d)
 			return
-		case (errors.Is(d.Err, handoff.ErrBusy) || errors.Is(d.Err, move.ErrLater)) && s.busy[d.Service] < maxBusy: // another one moves it, or it has just left
-			if s.busy[d.Service]++; s.busy[d.Service] == 1 {
-				s.tell(Event{Trip: d.Trip, Why: d.Why, Waits: true, Left: len(s.pending) + len(s.flying) + 1, All: s.all})
-			}
-			s.rests[d.Service] = true
+		case errors.Is(d.Err, move.ErrStale): // another node may do
+			s.stale[d.Service] = append(s.stale[d.Service], refusals(d)...)
+		case errors.Is(d.Err, handoff.ErrBusy) && s.again(d.Trip, d.Why, step, patience): // another one moves it
+		case errors.Is(d.Err, move.ErrLater) && s.again(d.Trip, d.Why, factsStep, s.factsLimit()): // it has just left
 		default:
-			for _, vm := range d.VMs {
-				s.refused = append(s.refused, balance.Refusal{VM: vm, Node: d.To, Why: d.Why})
-			}
+			s.refused = append(s.refused, refusals(d)...)
 		}
 		s.pending = slices.Insert(s.pending, 0, d.Trip)
 		return
 	}
 	s.longest = max(s.longest, d.waited)
+	if d.Outcome == Moved || d.Outcome == Elsewhere {
+		s.anew()
+	}
 	if (d.Outcome == Failed || d.Outcome == Unknown) && !s.KeepGoing && s.stopped == "" {
 		s.stopped = fmt.Sprintf("nothing more was begun after %s had not arrived", d.VMs[0])
 	}
@@ -401,7 +407,7 @@ func (s *state) end() {
 		s.pending = s.pending[1:]
 		d := Done{Trip: t, Outcome: NotBegun, Owner: t.From, Why: s.stopped}
 		if s.stopped == "" {
-			d.Outcome, d.Why = Stays, cmp.Or(s.why[t.Service], "it is not in the cluster any more")
+			d.Outcome, d.Why = Stays, cmp.Or(s.why[t.Service], "it is not in the cluster any more")+s.inVain(t.Service)
 		}
 		s.finished(d)
 	}

@@ -1,6 +1,7 @@
 package evacuate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -226,7 +227,7 @@ func TestWhatDoesNotGo(t *testing.T) {
 				return balance.Move{Owner: t.To}, nil
 			}
 		}, false, []string{"openvz:101 elsewhere node3", "openvz:102 moved node3", "openvz:103 moved node2"}},
-		{"frozen", func(w *world) { w.vm("openvz:102").Frozen = true }, false, []string{"openvz:101 moved node2", "openvz:102 stays", "openvz:103 moved node3"}},
+		{"frozen", func(w *world) { w.vm("openvz:102").Frozen = true }, false, []string{"openvz:101 moved node2", "openvz:102 stays node1", "openvz:103 moved node3"}},
 		{"frozen since it was planned", func(w *world) {
 			w.make = func(t Trip) (balance.Move, error) {
 				w.mu.Lock()
@@ -395,5 +396,95 @@ func TestHome(t *testing.T) {
 	got := Home(v, map[string]string{"x:a": "node1", "x:f": "node3", "x:g": "node1"})
 	if fmt.Sprint(got) != "map[x:a:node1 x:b:node1]" {
 		t.Errorf("%v", got)
+	}
+}
+
+// A node that has not told of itself for too long is waited for, for a time, where there is no other node to go to: it is told for what
+// and how long. Once its facts are fresh all go on.
+func TestFreshFactsAreWaitedFor(t *testing.T) {
+	old := fmt.Errorf("%w: nothing was changed: %w", move.ErrRefused, move.ErrStale)
+	left := fmt.Errorf("%w: nothing was changed: %w", move.ErrRefused, move.ErrLater)
+	for _, c := range []struct {
+		name   string
+		after  time.Duration // from then on the facts are fresh; 0 is never
+		limit  time.Duration
+		only   bool // all are to go to node2
+		err    error
+		either bool // the facts of node3 are old, too
+		want   []string
+		waits  int
+		took   time.Duration
+	}{
+		{"measured in time", 150 * time.Second, 0, true, old, false, []string{"openvz:101 moved node2", "openvz:102 moved node2", "openvz:103 moved node2"}, 3, 150 * time.Second},
+		{"measured in time, of a long interval", 8 * time.Minute, 9 * time.Minute, true, old, false, []string{"openvz:101 moved node2", "openvz:102 moved node2", "openvz:103 moved node2"}, 3, 8 * time.Minute},
+		{"measured too late", 200 * time.Second, 0, true, old, false, []string{"openvz:101 stays node1", "openvz:102 stays node1", "openvz:103 stays node1"}, 3, 3 * time.Minute},
+		{"just left, and measured in time", 150 * time.Second, 0, true, left, false, []string{"openvz:101 moved node2", "openvz:102 moved node2", "openvz:103 moved node2"}, 3, 150 * time.Second},
+		{"just left, and never measured", 0, 0, true, left, false, []string{"openvz:101 stays node1", "openvz:102 stays node1", "openvz:103 stays node1"}, 3, 3 * time.Minute},
+		{"another node will do", 0, 0, false, old, false, []string{"openvz:101 moved node3", "openvz:102 moved node3", "openvz:103 moved node3"}, 0, 0},
+		{"no other node will do", 100 * time.Second, 0, false, old, true, []string{"openvz:101 moved node2", "openvz:102 moved node3", "openvz:103 moved node2"}, 3, 100 * time.Second},
+	} {
+		w := newWorld(t, 3)
+		begun := w.wait.Now()
+		w.make = func(t Trip) (balance.Move, error) {
+			if at := w.wait.Now().Sub(begun); (t.To == "node2" || c.either) && (c.after == 0 || at < c.after) {
+				return balance.Move{}, c.err
+			}
+			return balance.Move{Owner: t.To}, nil
+		}
+		wish := everything(w)
+		if c.only {
+			wish.Only = map[string]string{"openvz:101": "node2", "openvz:102": "node2", "openvz:103": "node2"}
+		}
+		r := w.runner(1)
+		r.Facts = c.limit
+		waits := 0
+		r.Tell = func(e Event) {
+			if e.Waits == 0 {
+				return
+			}
+			waits++
+			if e.Waits != cmp.Or(c.limit, patience) || !strings.Contains(c.err.Error(), ": nothing was changed: "+strings.Split(e.Why, ";")[0]) {
+				t.Errorf("%s: %+v", c.name, e)
+			}
+		}
+		list := r.Run(context.Background(), w.plan(wish), wish)
+		took := w.wait.Now().Sub(begun)
+		if got := told(list); !slices.Equal(got, c.want) || waits != c.waits || took < c.took || took > c.took+10*time.Second {
+			t.Errorf("%s: %q after %s, told %d times that it waits; want %q after %s, %d", c.name, got, took, waits, c.want, c.took, c.waits)
+		}
+		for _, d := range list {
+			if d.Outcome == Stays && !strings.HasSuffix(c.err.Error(), ": "+strings.TrimSuffix(d.Why, "; it was waited for 3m0s")) {
+				t.Errorf("%s: it stays: %s", c.name, d.Why)
+			}
+		}
+	}
+}
+
+// Who waits for facts is interrupted at once, and keeps to its time.
+func TestWaitingForFactsEnds(t *testing.T) {
+	for _, name := range []string{"interrupted", "no time left"} {
+		w := newWorld(t, 2)
+		ctx, interrupt := context.WithCancel(context.Background())
+		defer interrupt()
+		r := w.runner(1)
+		if name != "interrupted" {
+			r.Until = w.wait.Now().Add(30 * time.Second)
+		}
+		begun := w.wait.Now()
+		w.make = func(Trip) (balance.Move, error) {
+			if r.Until.IsZero() && w.wait.Now().Sub(begun) > 20*time.Second {
+				interrupt()
+			}
+			return balance.Move{}, fmt.Errorf("%w: %w", move.ErrRefused, move.ErrStale)
+		}
+		list := r.Run(ctx, w.plan(everything(w)), everything(w))
+		for _, d := range list {
+			if d.Outcome != NotBegun && (d.Outcome != UnderWay || r.Until.IsZero()) { // the clock does not wait for who is just refused
+				t.Errorf("%s: %q", name, told(list))
+			}
+		}
+		if took := w.wait.Now().Sub(begun); took > 40*time.Second {
+			t.Errorf("%s: it took %s", name, took)
+		}
 	}
 }

@@ -41,16 +41,25 @@ func (m Mover) tooOld(at time.Time) string {
 func (m Mover) readFacts(node string) (host.Facts, error) {
 	f, err := host.ReadFacts(m.Shared, node)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, fmt.Errorf("lblog has not run on node %s yet, which tells of it: wait a minute, or see that cron runs it there", node)
+		return f, stale{fmt.Errorf("lblog has not run on node %s yet, which tells of it: wait a minute, or see that cron runs it there", node)}
 	}
 	if err != nil {
 		return f, err
 	}
 	if old := m.tooOld(f.At); old != "" {
-		return f, fmt.Errorf("the facts of node %s %s", node, old)
+		err := fmt.Errorf("the facts of node %s %s", node, old)
+		if f.At.After(m.Clock.Now()) { // of a clock that is ahead, which no further run of lblog mends
+			return f, err
+		}
+		return f, stale{err}
 	}
 	return f, nil
 }
+
+// stale is a refusal since a node has not told of itself for too long: it is ErrStale.
+type stale struct{ error }
+
+func (s stale) Is(target error) bool { return target == ErrStale }
 
 // unsaid is the refusal for a fact that a node does not tell.
 func unsaid(node, what string) error {

@@ -112,6 +112,34 @@ func TestPreflightOfFacts(t *testing.T) {
 	}
 }
 
+// The refusals that the next run of lblog may end are told from those that it does not.
+func TestStaleAndLater(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		change       func(w *world)
+		stale, later bool
+	}{
+		{"the target is silent", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = f.At.Add(-time.Hour) }) }, true, false},
+		{"the source is silent", func(w *world) { w.facts("node1", func(f *host.Facts) { f.At = f.At.Add(-time.Hour) }) }, true, false},
+		{"it has come up just now", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = time.Time{} }) }, true, false},
+		{"it has never told of itself", func(w *world) { w.remove("lbvm/nodes/node2") }, true, false},
+		{"its clock is ahead", func(w *world) { w.facts("node2", func(f *host.Facts) { f.At = f.At.Add(time.Hour) }) }, false, false},
+		{"it has the guest still", func(w *world) {
+			w.facts("node2", func(f *host.Facts) {
+				f.Guests = append(f.Guests, host.GuestFact{Type: "openvz", Name: "101", State: "running"})
+			})
+		}, false, true},
+		{"it cannot start it", func(w *world) { w.facts("node2", func(f *host.Facts) { f.VMs[0].Lacks = []string{"its disk"} }) }, false, false},
+	} {
+		w := newWorld(t)
+		c.change(w)
+		err := w.mover.Check(context.Background(), request("openvz", "101", "node2"))
+		if !errors.Is(err, ErrRefused) || errors.Is(err, ErrStale) != c.stale || errors.Is(err, ErrLater) != c.later {
+			t.Errorf("%s: %v: stale %v, later %v; want %v, %v", c.name, err, errors.Is(err, ErrStale), errors.Is(err, ErrLater), c.stale, c.later)
+		}
+	}
+}
+
 func TestChecksGoOnBehindARefusal(t *testing.T) {
 	w := newWorld(t)
 	list, err := w.mover.Checks(context.Background(), request("xen", "web1", "node2"))

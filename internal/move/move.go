@@ -81,6 +81,8 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrLater says that a refusal may pass by itself, with the next run of lblog.
 	ErrLater = errors.New("try again later")
+	// ErrStale says that a node has not told of itself for too long: a refusal that the next run of lblog there ends.
+	ErrStale = errors.New("the facts of a node are too old")
 	// ErrElsewhere says that the VM runs, but not where it was sent.
 	ErrElsewhere = errors.New("it runs elsewhere")
 	// ErrFailed says that the VM is not running after the move, or that the manager failed it.
