@@ -31,7 +31,9 @@ func (l *life) marked(name string) bool {
 	return err == nil
 }
 
-// setHere remembers that the VM is this node's. Without the mark status only looks more closely.
+// setHere remembers that the VM is this node's. Without the mark status looks more closely; and where the tool does not answer the
+// mark decides: with it a status counts the VM as running for a while, and a probe fails; without it a probe says that the VM is
+// not here if the record names another node.
 func (l *life) setHere() {
 	if l.explains != nil {
 		l.say("it notes on this node that the VM is here")

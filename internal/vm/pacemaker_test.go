@@ -59,6 +59,9 @@ func garbled(w *world) {
 	w.must(os.WriteFile(filepath.Join(w.shared, "lbvm/handoff", w.typ+"-101", "state"), []byte("node=node2 phase"), 0o600))
 }
 
+// byHand is a guest that somebody has started on node1, of which no record says a thing.
+func byHand(w *world) { isIn(hypervisor.Running)(w.nodes["node1"]) }
+
 // A probe runs on every node before anything else does. Where the VM never was it says so at once, and touches nothing
 // but the tool: not the record, not the lock, and it needs neither the shared storage nor the VM's configuration.
 func TestProbe(t *testing.T) {
@@ -84,6 +87,9 @@ func TestProbe(t *testing.T) {
 		{"the tool does not answer, nobody has it", both(named(handoff.Down, "node2", ""), fail("state")), 1},
 		{"the tool does not answer, it was here", both(named(handoff.Running, "node2", ""), func(w *world) { w.nodes["node1"].marks() }, fail("state")), 1},
 		{"the tool does not answer, the record cannot be read", both(named(handoff.Running, "node2", ""), garbled, fail("state")), 1},
+		{"the tool does not answer, another has it, and the kernel shows it here", both(named(handoff.Running, "node2", ""), byHand, fail("state")), 1},
+		{"the tool does not answer, a dead node has it, and the kernel shows it here", both(named(handoff.Running, "node2", ""), byHand, func(w *world) { w.nodes["node2"].dies() }, fail("state")), 1},
+		{"the tool does not answer, a dead node has it", both(named(handoff.Running, "node2", ""), func(w *world) { w.nodes["node2"].dies() }, fail("state")), 7},
 		{"not set up", func(w *world) { w.must(os.Remove(filepath.Join(w.nodes["node1"].root, host.IDFile))) }, 7},
 		{"the lock is held", func(w *world) { w.put(handoff.Running, "node2", ""); lockedByOther(w) }, 7},
 		{"what is left of it is mounted", func(w *world) { isIn(hypervisor.Remains)(w.nodes["node1"]) }, 1},

@@ -44,7 +44,7 @@ func (l *life) status(ctx context.Context) error {
 	switch {
 	case err != nil && known && !l.call.Probe && !errors.Is(err, hypervisor.ErrName):
 		return l.tolerate(err)
-	case err != nil && l.call.Probe && !known && errors.Is(l.elsewhere(ctx), ocf.ErrNotRunning):
+	case err != nil && l.call.Probe && !known && !l.shown() && errors.Is(l.elsewhere(ctx), ocf.ErrNotRunning):
 		// Any other answer has Pacemaker stop the guest where it runs, and fence this node, whose tool cannot stop it either.
 		l.log(ocf.LevelWarning, "the tool does not answer; the VM is another node's, and was not here since this node booted", "error", err)
 		return ocf.ErrNotRunning
@@ -102,6 +102,13 @@ func (l *life) inquire(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// shown tells that the kernel shows the guest here, whatever its tool says. Who starts one by hand, without lbm take, writes no
+// record: that the record names another node, or one that is dead, says nothing of such a guest.
+func (l *life) shown() bool {
+	x, ok := l.driver.(hypervisor.Shower)
+	return ok && x.Shown(l.vm)
 }
 
 // elsewhere is ocf.ErrNotRunning if the record says that another node has the VM, or is getting it. Every guest that an agent
