@@ -186,7 +186,7 @@ dist:
 clean:
 	rm -rf bin dist
 
-# On emulated machines, half an hour each: the xen agent with the real xl between two dom0s; files, locks and a hand-over on GFS2
+# On emulated machines, some five minutes each when nothing else runs: the xen agent with the real xl between two dom0s; files, locks and a hand-over on GFS2
 # with DLM. As root, with qemu-system-x86 seabios mmdebstrap e2fsprogs cpio. What each step did is written down in LOG.
 LOG ?= $(CURDIR)/docs/evidence/$(@:test-%=%)-$(shell date -u +%F).md
 test-xen test-gfs2: build

@@ -218,10 +218,11 @@ func (x *xenWorld) runsOn(vm string, where *machine) {
 
 var ticks = regexp.MustCompile(`(?m)^tick (\d+)\r?$`)
 
-// last is the last number on a guest's console of that node, and how often the guest has booted on it.
+// last is the last number on a guest's console of that node, and how often the guest has booted on it. xenconsoled names a log
+// after the name that the guest has when it comes, which is NAME--incoming in a live migration, and writes on into it.
 func (x *xenWorld) last(m *machine, vm string) (n, boots int) {
 	x.t.Helper()
-	out, _ := m.run("sh", "-c", "cat /var/log/xen/console/*"+vm+".log")
+	out, _ := m.run("sh", "-c", "cd /var/log/xen/console && cat /dev/null $(ls -tr | grep -E '^guest-"+vm+"(--incoming)?[.]log$')")
 	all := ticks.FindAllStringSubmatch(out, -1)
 	if len(all) > 0 {
 		n, _ = strconv.Atoi(all[len(all)-1][1]) // digits, by the expression
