@@ -72,6 +72,19 @@ func (p *pacemaker) Fenced(ctx context.Context, member string) (bool, error) {
 	return false, fmt.Errorf("%w: %q", ErrNoNode, member)
 }
 
+// Self is what Pacemaker calls this node, where it answers: crm_node -n, as its own agents ask.
+func (p *pacemaker) Self(ctx context.Context) (string, error) {
+	answer, err := p.tools.tool(ctx, "crm_node", "-n")
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimSpace(string(answer))
+	if err := host.CheckName(name); err != nil {
+		return "", fmt.Errorf("%w: crm_node -n: %s", ErrAnswer, quoteStart(string(answer)))
+	}
+	return name, nil
+}
+
 func (p *pacemaker) look(ctx context.Context) (pacemakerView, error) {
 	answer, err := p.tools.tool(ctx, "crm_mon", "-1", "--as-xml")
 	if err != nil {

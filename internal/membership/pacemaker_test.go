@@ -138,6 +138,31 @@ func TestCheckSelfThroughOf(t *testing.T) {
 	}
 }
 
+// The same with Pacemaker: the agents of a cloned node would publish its boot under the other's name, who would look gone. What
+// is no name contradicts nobody.
+func TestCheckSelfWithPacemaker(t *testing.T) {
+	for _, c := range []struct {
+		name, member string
+		says         []run.Result
+		want         error
+	}{
+		{"this node", "Node1", says([]byte("node1\n")), nil},
+		{"another node", "node2", says([]byte("node1\n")), ErrNotMe},
+		{"Pacemaker does not run", "node2", []run.Result{{Code: 102, Stderr: []byte("crm_node: Connection refused\n")}}, nil},
+		{"no name", "node2", says([]byte("node1 (1)\n")), nil},
+		{"nothing", "node2", says(nil), nil},
+	} {
+		q, _ := newTools(t, []string{"crm_mon", "crm_node"}, map[string][]run.Result{"crm_node -n": c.says})
+		if err := CheckSelf(context.Background(), Of(hostAt(t, q.root), q), c.member); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	q, _ := newTools(t, []string{"crm_mon"}, nil)
+	if err := CheckSelf(context.Background(), Of(hostAt(t, q.root), q), "node2"); err != nil {
+		t.Errorf("no crm_node: %v", err)
+	}
+}
+
 func FuzzParseCrmMon(f *testing.F) {
 	names, err := filepath.Glob("testdata/captured/crm_mon-*")
 	if err != nil || len(names) == 0 {
