@@ -24,9 +24,9 @@ type Looker interface {
 // type. A VM of which nobody knows whether it is here is noted too. What failed is told in the error; the others are
 // noted all the same.
 func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, error)) ([]Change, error) {
-	boot, err := a.Host.BootID()
+	boot, err := a.boot(ctx)
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, err
 	}
 	if !a.Dry {
 		// Who sends here says so in the record before it looks for this note.
@@ -60,6 +60,19 @@ func (a Amender) Leaving(ctx context.Context, look func(typ string) (Looker, err
 		errs = append(errs, err)
 	}
 	return out, errors.Join(errs...)
+}
+
+// boot is this node's, if the node is the one that lbvm.id names: published under another's name it would make that one look gone.
+func (a Amender) boot(ctx context.Context) (string, error) {
+	err := membership.CheckSelf(ctx, a.Members, a.ID.Member)
+	if err != nil {
+		return "", refuse("%w", err)
+	}
+	boot, err := a.Host.BootID()
+	if err != nil {
+		return "", refuse("%w", err)
+	}
+	return boot, nil
 }
 
 // comes: the VM is sent to this node.
@@ -140,9 +153,9 @@ func (a Amender) leaveWith(ctx context.Context, seen handoff.State, boot string,
 // that comes from now on is of this time. It is refused while the cluster does not call this node a member. What failed is
 // told in the error; the other notes are taken back all the same.
 func (a Amender) Returned(ctx context.Context) ([]Change, error) {
-	boot, err := a.Host.BootID()
+	boot, err := a.boot(ctx)
 	if err != nil {
-		return nil, refuse("%w", err)
+		return nil, err
 	}
 	records, err := handoff.Records(a.Shared)
 	var out []Change

@@ -280,6 +280,35 @@ func TestReturned(t *testing.T) {
 	w.unchanged(before)
 }
 
+// called is a cluster that calls this node by a name.
+type called struct {
+	*world
+	name string
+}
+
+func (c called) Self(context.Context) (string, error) { return c.name, nil }
+
+// With a copied lbvm.id nothing is noted or taken back in the other's name, and above all its boot is not published anew: it
+// would count as gone while its VMs run.
+func TestLeavingIsOfThisNodeOnly(t *testing.T) {
+	w := newWorld(t)
+	w.put(handoff.Running, "node1", "")
+	w.publish("node1", "boot-1")
+	w.boot("boot-2") // that of the node which has the copy
+	w.a.Members = called{w, "node2"}
+	before := w.all()
+	look := func(string) (Looker, error) { return guests{"101": hypervisor.Running}, nil }
+	for what, do := range map[string]func() ([]Change, error){
+		"leaving": func() ([]Change, error) { return w.a.Leaving(context.Background(), look) },
+		"back":    func() ([]Change, error) { return w.a.Returned(context.Background()) },
+	} {
+		if c, err := do(); !errors.Is(err, ErrRefused) || !errors.Is(err, membership.ErrNotMe) || len(c) > 0 {
+			t.Errorf("%s: %+v, %v", what, c, err)
+		}
+		w.unchanged(before)
+	}
+}
+
 // A note that nobody understands keeps VMs away as well: --back takes it back, as soon as the node is a member.
 func TestReturnedWithANoteThatIsNone(t *testing.T) {
 	w := newWorld(t)
