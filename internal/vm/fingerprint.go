@@ -79,6 +79,9 @@ const noFile = "absent"
 
 func fileWitness(stat func(string) (fs.FileInfo, error), path string) (string, error) {
 	fi, err := stat(path)
+	if err == nil && fi.Mode().IsRegular() && asksAnew(path) {
+		fi, err = stat(path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return noFile, nil
 	}
@@ -90,6 +93,14 @@ func fileWitness(stat func(string) (fs.FileInfo, error), path string) (string, e
 		return "", fmt.Errorf("%s has no times", path)
 	}
 	return fmt.Sprintf("%d %d %d", st.Size, syscall.TimespecToNsec(st.Mtim), syscall.TimespecToNsec(st.Ctim)), nil
+}
+
+// asksAnew opens a file, so that NFS asks its server for the times: of a file that nobody opens a node believes for up to a
+// minute what it saw last (nfs(5): acregmin, close-to-open), for instance when its lblog looked whether the disk is there. A whole image would
+// not fit its disk then, or one that is too old would. Who may not open it sees what stat says.
+func asksAnew(path string) bool {
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+	return err == nil && syscall.Close(fd) == nil
 }
 
 // treeWitness looks at a file below base without following a link; a link on the way stands for what lies behind it.

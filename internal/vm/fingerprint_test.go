@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 )
@@ -58,6 +60,29 @@ func TestFingerprintOfFiles(t *testing.T) {
 	}
 	if _, err := Fingerprint(host.Host{}, hypervisor.Guest{Name: "v"}, false); err == nil {
 		t.Error("a guest without a disk has a fingerprint")
+	}
+}
+
+// What NFS remembers of a file is asked anew only where the file is opened.
+func TestFingerprintOpensFiles(t *testing.T) {
+	dir := t.TempDir()
+	img := filepath.Join(dir, "a.img")
+	if err := os.WriteFile(img, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	events, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(events)
+	if _, err := unix.InotifyAddWatch(events, img, unix.IN_OPEN); err != nil {
+		t.Fatal(err)
+	}
+	for _, tree := range []bool{false, true} {
+		fp(t, dir, tree, hypervisor.Witness{Path: img})
+		if n, err := unix.Read(events, make([]byte, 4096)); n <= 0 { // the event is there when open returns
+			t.Errorf("tree %v: it was not opened (%v)", tree, err)
+		}
 	}
 }
 
