@@ -149,7 +149,7 @@ func (m Mover) planRepair(ctx context.Context, r Request) (Repair, handoff.State
 		}
 		return rep, state, fmt.Errorf("%s is started on %s and the record says %s: look on both nodes (lbm list, and the hypervisor's own list) before anything else", svc.ID, svc.Owner, words(state))
 	case cluster.Failed:
-		if r.Type == stockVM || m.Shared == "" {
+		if r.Type == stockVM || m.Shared == "" || state.Phase == handoff.NoRecord {
 			return rep, state, byHand(svc, r)
 		}
 		rep.Steps = append(rep.Steps, RepairStep{Disable: true})

@@ -3,6 +3,8 @@ package move
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -181,6 +183,13 @@ func TestRepair(t *testing.T) {
 		{"failed, and the stop of -d ends it", func(w *world) { w.service("101").State = cluster.Failed }, false, func(w *world) {
 			w.record("openvz", "101", handoff.State{Phase: handoff.Down})
 		}, "disable service:centos; enable service:centos ", ""},
+		{"failed, without a record, and the tool of its node hangs", func(w *world) { // which is why its stop failed
+			w.service("101").State = cluster.Failed
+			w.facts("node1", func(f *host.Facts) { f.Guests, f.Lists = nil, nil })
+			if err := os.RemoveAll(filepath.Join(w.shared, handoff.Folder, "openvz-101")); err != nil {
+				t.Fatal(err)
+			}
+		}, false, nil, "", "openvz:101 may still run"},
 		{"stopped, and it has arrived elsewhere", func(w *world) {
 			w.service("101").State, w.service("101").Since = cluster.Stopped, w.clock.Now()
 			w.record("openvz", "101", handoff.State{Phase: handoff.Sending, Node: "node1", Boot: "boot-1", To: "node3", Txn: txn}, handoff.State{Phase: handoff.Sent, To: "node3", Txn: txn})
