@@ -14,6 +14,7 @@ import (
 	"github.com/lbvm/lbvm/internal/evacuate"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance"
 )
@@ -88,6 +89,10 @@ func (w world) evacuate(c *cli.Context, node string, o fleetOptions) error {
 	}
 	if c.Bool("shutdown") {
 		node = f.id.Member
+		// Nobody is asked: with a copied lbvm.id it would empty another node, and publish this boot as that one's.
+		if err := membership.CheckSelf(ctx, membership.Of(w.host, w.run), node); err != nil {
+			return refused(err)
+		}
 	}
 	in, err := f.first(ctx)
 	if err != nil {
