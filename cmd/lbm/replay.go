@@ -9,7 +9,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/lbvm/lbvm/internal/monitor"
 	"github.com/lbvm/lbvm/internal/term"
 	"github.com/lbvm/lbvm/pkg/balance"
 	"github.com/lbvm/lbvm/pkg/balance/replay"
@@ -100,7 +99,6 @@ func replayedMoves(journal []balance.Move) []replayedMove {
 }
 
 func (w world) replay(c *cli.Context, asJSON bool) error {
-	monitor.SpareGarbage()
 	src, err := w.recordedSource(c)
 	if err != nil {
 		return err

@@ -129,7 +129,7 @@ func monthConfig(t testing.TB, dir string) *balance.Config {
 // What lbm replay may take for a month, in processor time.
 const (
 	monthOfRelief = 10 * time.Second
-	monthOfRules  = 60 * time.Second
+	monthOfRules  = 20 * time.Second
 )
 
 // TestMonth measures lbm replay of a month of 20 nodes and 400 VMs, a pass a minute: the program as it is installed, real files.
