@@ -51,7 +51,10 @@ func (r *Refusal) Error() string {
 
 // Said is the reason with the program's own words.
 func (r *Refusal) Said() string {
-	if r.Text != "" {
+	switch {
+	case r.By == "cibadmin": // an edit tells of itself
+		return r.Text
+	case r.Text != "":
 		return fmt.Sprintf("%v (%s: %q, code %d)", r.Why, cmp.Or(r.By, "clusvcadm"), r.Text, r.Code)
 	}
 	return fmt.Sprintf("%v (%s ended with code %d)", r.Why, cmp.Or(r.By, "clusvcadm"), r.Code)

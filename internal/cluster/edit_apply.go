@@ -11,37 +11,74 @@ import (
 	"github.com/lbvm/lbvm/internal/run"
 )
 
-// errOld says that the configuration has changed since it was read.
-var errOld = errors.New("it was edited meanwhile")
+// errLost says that nobody knows whether the configuration was changed.
+var errLost = errors.New("unknown: check with cibadmin --query")
 
 // EditCIB makes an edit of Pacemaker's configuration. What edit gives is looked over by crm_verify and, unless dry is set,
 // applied; where the configuration has changed since it was read edit is asked again with the newer one, so nothing that
-// somebody else has written is overwritten. An Edit without changes is done already. The patch is what is, or would be,
-// applied. An error is ErrCIB unless it is not known what came of it.
+// somebody else has written is overwritten. An Edit without changes is done already. Where no answer came it is looked what
+// is there, behind a raised version (cibadmin --bump) that the lost patch does not fit any more: then edit is asked again,
+// too. The patch is what is, or would be, applied. An error is ErrCIB unless it is not known what came of it.
 func EditCIB(ctx context.Context, h host.Host, r run.Runner, dry bool, edit func(CIB) (Edit, error)) (patch string, err error) {
-	for try := 1; ; try++ {
-		c, err := ReadCIB(ctx, h, r)
-		if err != nil {
-			return "", fmt.Errorf("%w; %w", err, ErrCIB)
-		}
+	c, err := ReadCIB(ctx, h, r)
+	if err != nil {
+		return "", fmt.Errorf("%w; %w", err, ErrCIB)
+	}
+	for try, silent := 1, 0; ; try++ {
 		e, err := edit(c)
 		if err != nil {
 			return "", fmt.Errorf("%w; %w", err, ErrCIB)
 		}
 		if len(e.changes) == 0 {
-			return "", nil
+			return patch, nil
+		}
+		switch {
+		case silent == busyTries:
+			return patch, fmt.Errorf("editing Pacemaker's configuration: no answer, and nothing was done, %d times; %w", silent, ErrCIB)
+		case try > editTries:
+			return patch, fmt.Errorf("editing Pacemaker's configuration: it was edited meanwhile, %d times in a row; %w", editTries, ErrCIB)
 		}
 		if err := verify(ctx, h, r, c, e); err != nil {
 			return "", fmt.Errorf("%w; %w", err, ErrCIB)
 		}
+		patch = e.Patch()
 		if dry {
-			return e.Patch(), nil
+			return patch, nil
 		}
-		err = apply(ctx, h, r, e)
-		if !errors.Is(err, errOld) || try == editTries {
-			return e.Patch(), err
+		if err = apply(ctx, h, r, e); err == nil || errors.Is(err, run.ErrNotFound) {
+			return patch, err
+		}
+		lost := errors.Is(err, errLost)
+		if lost {
+			silent++
+		}
+		var serr error
+		if c, serr = settle(ctx, h, r, e, lost); serr != nil || !lost && c.version == e.from { // it was refused for what it is
+			return patch, errors.Join(err, serr)
 		}
 	}
+}
+
+// settle reads the configuration behind an edit that was not made, or of which no answer came (lost): it is certain then that
+// the edit was made before, or never will be. A patch holds for one version: where that is still the one it is raised.
+func settle(ctx context.Context, h host.Host, r run.Runner, e Edit, lost bool) (CIB, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearTimeout)
+	defer cancel()
+	c, err := ReadCIB(ctx, h, r)
+	if err != nil || !lost || c.version != e.from {
+		return c, err
+	}
+	out, err := command(ctx, h, r, askTimeout, "cibadmin", "--bump")
+	if err == nil && out.Code != 0 {
+		err = fmt.Errorf("cibadmin --bump ended with code %d: %s", out.Code, flat(string(out.Stderr)+" "+string(out.Stdout)))
+	}
+	if err != nil {
+		return c, err
+	}
+	if c, err = ReadCIB(ctx, h, r); err == nil && c.version == e.from {
+		err = errors.New("cibadmin --bump has raised nothing")
+	}
+	return c, err
 }
 
 // verify is nil if crm_verify finds nothing in the new configuration that it does not find in the old one, of which many
@@ -86,21 +123,21 @@ func complaints(ctx context.Context, h host.Host, r run.Runner, text []byte) (li
 	return lines, out.Code != 0, nil
 }
 
-// apply has cibadmin patch the configuration: all of the edit or nothing, and only the version that was read.
+// apply has cibadmin patch the configuration: all of the edit or nothing, and only the version that was read. Why it was not is
+// not told by the exit code alone: what came too late ends with 103 or 1 (2.1.5), and so does a path that leads nowhere.
 func apply(ctx context.Context, h host.Host, r run.Runner, e Edit) error {
 	out, err := command(ctx, h, r, askTimeout, "cibadmin", "--patch", "--xml-text", e.Patch())
-	text := flat(string(out.Stderr) + " " + string(out.Stdout))
 	switch {
 	case errors.Is(err, run.ErrNotFound):
 		return fmt.Errorf("editing Pacemaker's configuration: %w; %w", err, ErrCIB)
 	case err != nil:
-		return fmt.Errorf("editing Pacemaker's configuration: %w; unknown: check with cibadmin --query", err)
+		return fmt.Errorf("editing Pacemaker's configuration: %w; %w", err, errLost)
 	case out.Code == 0:
 		return nil
-	case strings.Contains(text, "older than existing configuration"), strings.Contains(text, "Application of an update diff failed"), strings.Contains(text, "Application of update diff failed"):
-		return fmt.Errorf("editing Pacemaker's configuration: %w; %w (cibadmin: %s)", errOld, ErrCIB, text)
-	case out.Code == 102 || out.Code == 124 || out.Code > 128: // not connected any more, no answer in time
-		return fmt.Errorf("editing Pacemaker's configuration: cibadmin ended with code %d: %s; unknown: check with cibadmin --query", out.Code, text)
 	}
-	return fmt.Errorf("editing Pacemaker's configuration: cibadmin ended with code %d: %s; %w", out.Code, text, ErrCIB)
+	why := ErrCIB
+	if out.Code == 102 || out.Code == 124 || out.Code > 128 { // not connected any more, no answer in time
+		why = errLost
+	}
+	return fmt.Errorf("editing Pacemaker's configuration: cibadmin ended with code %d: %s; %w", out.Code, flat(string(out.Stderr)+" "+string(out.Stdout)), why)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lbvm/lbvm/internal/run"
 )
@@ -76,59 +77,74 @@ func TestEdits(t *testing.T) {
 	}
 }
 
-// What is known of an edit that cibadmin did not make is said; one that came too late is made anew, not overwritten.
+// What is known of an edit that cibadmin did not make is said; one that came too late is made anew, not overwritten; and where no
+// answer came it is found out.
 func TestEditsThatFail(t *testing.T) {
-	old := run.Result{Code: 103, Stderr: []byte("Call cib_apply_diff failed: Update was older than existing configuration")}
-	status := run.Result{Code: 1, Stderr: []byte("Call cib_apply_diff failed: Application of update diff failed")}
+	edited := func(p *patched) { p.edit(`score="50"`, `score="51"`) }
 	for name, x := range map[string]struct {
 		verify  []run.Result // the old configuration, the new one, and so on
-		patch   []run.Result
-		err     error // of the last command
+		cib     patched
+		before  func(p *patched, n int)
 		patches int
+		bumps   int
 		ok      bool
 		says    string
 	}{
-		"done":                        {patch: []run.Result{{}}, patches: 1, ok: true},
-		"edited meanwhile":            {patch: []run.Result{old, status, {}}, patches: 3, ok: true},
-		"edited again and again":      {patch: []run.Result{old}, patches: editTries, says: "stands as it was"},
-		"refused":                     {patch: []run.Result{{Code: 78, Stderr: []byte("does not conform to the configured schema")}}, patches: 1, says: "stands as it was"},
-		"the answer was lost":         {patch: []run.Result{{Code: 102}}, patches: 1, says: "unknown: check with cibadmin"},
-		"ended by a signal":           {patch: []run.Result{{}}, err: run.ErrDeadline, patches: 1, says: "unknown: check with cibadmin"},
+		"done": {patches: 1, ok: true},
+		"edited meanwhile": {before: func(p *patched, n int) {
+			if n < 3 {
+				edited(p)
+				p.text = strings.Replace(p.text, `score="51"`, `score="50"`, 1)
+			}
+		}, patches: 3, ok: true},
+		"its state has changed meanwhile": {before: func(p *patched, n int) {
+			if n < 3 {
+				p.text = strings.Replace(p.text, `num_updates="`, `num_updates="1`, 1)
+			}
+		}, patches: 3, ok: true},
+		"edited again and again": {before: func(p *patched, n int) { p.raise() }, patches: editTries, says: "stands as it was"},
+		"refused":                {cib: patched{codes: []int{78}}, patches: 1, says: "stands as it was"},
+		"refused in words of another language, by the code of an old version": {cib: patched{codes: []int{103}}, patches: 1, says: "stands as it was"},
+		"no answer, and it was not made":                                      {cib: patched{lost: 1}, patches: busyTries, bumps: busyTries, says: "stands as it was"},
+		"no answer, and it was made":                                          {cib: patched{lost: 1, arrive: true}, patches: 1, ok: true},
+		"no answer, not made, and not known":                                  {cib: patched{lost: 1, noBump: true}, patches: 1, bumps: 1, says: "unknown: check with cibadmin"},
+		"no answer, and somebody has edited it since": {cib: patched{lost: 1}, before: func(p *patched, n int) {
+			if n == 1 {
+				p.raise()
+			} else {
+				p.lost = 0
+			}
+		}, patches: 2, ok: true},
+		"not connected any more":      {cib: patched{codes: []int{102}}, patches: 2, bumps: 1, ok: true},
 		"crm_verify has found it bad": {verify: []run.Result{{}, {Code: 78, Stderr: []byte("(unpack_it) error: bad")}}, says: "crm_verify: error: bad; the configuration of Pacemaker stands as it was"},
 		"it was bad before": {verify: []run.Result{{Code: 78, Stderr: []byte("(f@x:1) error: no fencing")}, {Code: 78, Stderr: []byte("(f@x:2) error: no fencing")}},
-			patch: []run.Result{{}}, patches: 1, ok: true},
+			patches: 1, ok: true},
 		"it was bad, and is worse": {verify: []run.Result{{Code: 78, Stderr: []byte("error: no fencing")}, {Code: 78, Stderr: []byte("error: no fencing\nerror: more")}}, says: "crm_verify: error: more"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, "cibadmin", "crm_verify")
-			p := &patching{world: w, patch: x.patch, err: x.err}
+			w := newPacemaker(t, "started")
+			p := x.cib
+			p.t, p.text = t, w.cib.text
+			w.cib = &p
+			if x.before != nil {
+				p.before = func(n int) { x.before(&p, n) }
+			}
 			w.answers["crm_verify"] = append(x.verify, run.Result{})
-			_, err := EditCIB(context.Background(), w.h, p, false, func(c CIB) (Edit, error) { return c.Add(Added{Resource: `<primitive id="n"/>`}) })
-			if (err == nil) != x.ok || p.patches != x.patches || err != nil && !strings.Contains(err.Error(), x.says) || x.says != "" && errors.Is(err, ErrCIB) == strings.Contains(x.says, "unknown") {
-				t.Errorf("%v after %d patches", err, p.patches)
+			_, err := EditCIB(context.Background(), w.h, w, false, func(c CIB) (Edit, error) { return newWish("win1", "n2", time.Unix(0, 0)).lay(c, time.Unix(0, 0)) })
+			bumps := 0
+			for _, r := range w.requests() {
+				if r == "bump" {
+					bumps++
+				}
+			}
+			if (err == nil) != x.ok || p.n != x.patches || bumps != x.bumps || err != nil && !strings.Contains(err.Error(), x.says) || x.says != "" && errors.Is(err, ErrCIB) == strings.Contains(x.says, "unknown") {
+				t.Errorf("%v after %d patches, %d bumps", err, p.n, bumps)
+			}
+			if there := strings.Contains(p.text, "cli-prefer-win1"); there != x.ok {
+				t.Errorf("it is there: %v", there)
 			}
 		})
 	}
-}
-
-// patching is a cibadmin whose patches have answers of their own.
-type patching struct {
-	*world
-	patch   []run.Result
-	err     error
-	patches int
-}
-
-func (p *patching) Run(ctx context.Context, c run.Command) (run.Result, error) {
-	switch {
-	case !strings.HasSuffix(c.Argv[0], "/cibadmin"):
-		return p.world.Run(ctx, c)
-	case c.Argv[1] == "--query":
-		return run.Result{Stdout: []byte(smallCIB)}, nil
-	}
-	r := p.patch[min(p.patches, len(p.patch)-1)]
-	p.patches++
-	return r, p.err
 }
 
 func FuzzEdits(f *testing.F) {

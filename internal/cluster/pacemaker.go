@@ -28,7 +28,7 @@ type pacemaker struct {
 
 const (
 	// lifetime is for the constraint of a move whose mover is killed. It is longer than a mover waits.
-	lifetime = "PT30M"
+	lifetime = 30 * time.Minute
 	// lifetimeMinutes is the same, and one more for clocks.
 	lifetimeMinutes = 31
 	// pacemakerStep is between two looks at a move.
@@ -190,21 +190,52 @@ func (m *pacemaker) Disable(ctx context.Context, service string) error {
 	return err
 }
 
-// Restart asks crm_resource, which sets target-role, waits for stop and start, each restartWait at most, and takes it back. One
-// that was cut off takes nothing back: then the service would stay stopped, and is told to start.
+// Restart stops a service and starts it on the same node. It is stopped by a target-role that tells whose it is: who disables the
+// service meanwhile, by any other tool, has the last word, also where the restart is cut off.
 func (m *pacemaker) Restart(ctx context.Context, service string) error {
 	op := "restarting " + service
-	err := m.change(ctx, op, "--resource", resource(service), "--restart", "--timeout", restartWait)
-	if errors.Is(err, run.ErrDeadline) || errors.Is(err, run.ErrSignal) {
+	st, _, err := m.look(ctx)
+	all := of(st.Services, service)
+	if err == nil && len(all) == 0 {
+		err = ErrNoService
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; nothing was changed", op, err)
+	}
+	x := all[0]
+	if x.State != Started {
+		err = fmt.Errorf("%w: it is %s", ErrInvalid, x.State)
+	} else {
+		x, err = m.movable(ctx, service, x.Owner)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; nothing was changed", op, err)
+	}
+	role := func(ctx context.Context, to string, from func(string) bool) error {
+		return m.edit(ctx, op, func(c CIB) (Edit, error) { return c.setRole(resource(service), to, from) })
+	}
+	err = role(ctx, restarting, func(is string) bool { return !strings.EqualFold(is, "Stopped") || is == restarting })
+	var r *Refusal
+	if errors.As(err, &r) && r.Unchanged {
+		return err
+	}
+	_, werr := m.await(ctx, op, service, false, func(x Service) bool { return x.State == Disabled || x.State == Stopped })
+	again := func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearTimeout)
 		defer cancel()
-		err = errors.Join(err, m.change(ctx, op, "--resource", resource(service), "--meta", "--set-parameter", "target-role", "--parameter-value", "Started"))
+		return role(ctx, "Started", func(is string) bool { return is == restarting || is == "Started" })
+	}
+	if werr = errors.Join(err, werr); werr != nil {
+		return errors.Join(werr, again())
+	}
+	err = m.send(ctx, op, service, x.Owner, again)
+	if errors.As(err, &r) && r.Unchanged { // an administrator's constraint says where it goes
+		if err = again(); err == nil {
+			_, err = m.await(ctx, op, service, false, func(x Service) bool { return x.State == Started })
+		}
 	}
 	return err
 }
-
-// restartWait is longer than a stop or a start may take (300 s), and twice it is less than a request may.
-const restartWait = "7min"
 
 // movable finds a service and makes sure that it may be sent to a member of exactly that name.
 func (m *pacemaker) movable(ctx context.Context, service, target string) (Service, error) {
@@ -247,20 +278,21 @@ func (m *pacemaker) movable(ctx context.Context, service, target string) (Servic
 // is under way any more: without it Pacemaker would end a migration by a stop on both nodes. Where that is not certain it
 // ends with its lifetime.
 func (m *pacemaker) send(ctx context.Context, op, service, target string, then func() error) error {
-	err := m.change(ctx, op, "--resource", resource(service), "--move", "--node", target, "--lifetime", lifetime)
+	w := newWish(resource(service), target, m.clock.Now())
+	err := m.edit(ctx, op, func(c CIB) (Edit, error) { return w.lay(c, m.clock.Now()) })
 	var r *Refusal
-	if errors.Is(err, run.ErrNotFound) || errors.As(err, &r) && r.Unchanged {
+	if errors.As(err, &r) && r.Unchanged {
 		return err
 	}
 	if then != nil { // also where nobody knows whether the constraint was laid
 		if terr := then(); terr != nil {
-			m.forget(ctx, op, service, target)
+			m.forget(ctx, op, w)
 			return errors.Join(err, terr)
 		}
 	}
 	certain, werr := m.await(ctx, op, service, false, func(x Service) bool { return x.State == Started && x.Owner == target })
 	if certain {
-		m.forget(ctx, op, service, target)
+		m.forget(ctx, op, w)
 	}
 	if werr == nil {
 		return nil
@@ -268,16 +300,12 @@ func (m *pacemaker) send(ctx context.Context, op, service, target string, then f
 	return errors.Join(err, werr)
 }
 
-// forget takes the constraint of a move away, and no other: without --node an administrator's bans would go, too. What it
-// cannot take away ends with its lifetime.
-func (m *pacemaker) forget(ctx context.Context, op, service, target string) {
+// forget takes the constraint of a move away, and no other. What it cannot take away ends with its lifetime.
+func (m *pacemaker) forget(ctx context.Context, op string, w wish) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearTimeout)
 	defer cancel()
 	for range busyTries {
-		if err := m.change(ctx, op, "--resource", resource(service), "--clear", "--node", target); err == nil {
-			return
-		}
-		if m.clock.Sleep(ctx, busyPause) != nil {
+		if m.edit(ctx, op, w.takeAway) == nil || m.clock.Sleep(ctx, busyPause) != nil {
 			return
 		}
 	}
@@ -338,57 +366,4 @@ func of(all []Service, id string) (out []Service) {
 func resource(service string) string {
 	_, id, _ := strings.Cut(service, ":")
 	return id
-}
-
-// change asks crm_resource.
-func (m *pacemaker) change(ctx context.Context, op string, args ...string) error {
-	out, err := command(ctx, m.host, m.run, changeTimeout, "crm_resource", args...)
-	switch {
-	case errors.Is(err, run.ErrNotFound):
-		return fmt.Errorf("%s: %w; nothing was changed", op, err)
-	case err != nil:
-		return fmt.Errorf("%s: %w; unknown: check with crm_mon -1r", op, err)
-	case out.Code == 0:
-		return nil
-	}
-	r := &Refusal{Op: op, By: "crm_resource", Code: out.Code, Text: flat(string(out.Stderr) + " " + string(out.Stdout)), Why: ErrFailed}
-	switch out.Code { // crm_exit_t of Pacemaker 1.1.19 and later
-	case 105, 6:
-		r.Why, r.Unchanged = ErrNoService, true
-	case 108: // what is asked for is so already
-		r.Why, r.Unchanged = ErrAlreadyThere, true
-	case 4, 77:
-		r.Why, r.Unchanged = ErrPermission, true
-	case 102:
-		r.Why, r.Unchanged = ErrClient, true
-	}
-	return r
-}
-
-var errUsage = errors.New("the program does not know an option")
-
-// answer runs a program that only asks.
-func (m *pacemaker) answer(ctx context.Context, stdin []byte, program string, args ...string) ([]byte, error) {
-	path, err := m.host.Lookup(program)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", run.ErrNotFound, err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	out, err := m.run.Run(ctx, run.Command{Argv: append([]string{path}, args...), Env: m.host.Environ(), Stdin: stdin, MaxOutput: maxAnswer})
-	if err != nil {
-		return nil, fmt.Errorf("asking %s: %w", program, err)
-	}
-	said := flat(string(out.Stderr) + " " + string(out.Stdout))
-	switch {
-	case out.Code == 64 || out.Code == 1 && strings.Contains(string(out.Stderr), "output-as"):
-		return nil, fmt.Errorf("%w: %s: %s", errUsage, program, said)
-	case out.Code == 102:
-		return nil, fmt.Errorf("%w: Pacemaker does not run on this node (%s: %s)", ErrNoStates, program, said)
-	case out.Code != 0:
-		return nil, fmt.Errorf("%s ended with code %d: %s", program, out.Code, said)
-	case out.Truncated:
-		return nil, fmt.Errorf("%w: %s printed more than %d bytes", ErrAnswer, program, maxAnswer)
-	}
-	return out.Stdout, nil
 }

@@ -33,10 +33,10 @@ func (q quick) Sleep(ctx context.Context, _ time.Duration) error {
 
 // newPacemaker is a node whose Pacemaker answers what a real one did.
 func newPacemaker(t *testing.T, mon string) *world {
-	w := newWorld(t, "crm_mon", "cibadmin", "crm_simulate", "crm_resource")
+	w := newWorld(t, "crm_mon", "cibadmin", "crm_simulate", "crm_resource", "crm_verify")
+	w.cib = &patched{t: t, text: captured(t, "cibadmin-2.1.5-query.xml")}
 	w.answers = map[string][]run.Result{
 		"crm_mon":      {{Stdout: []byte(captured(t, "crm_mon-2.1.5-"+mon+".xml"))}},
-		"cibadmin":     {{Stdout: []byte(captured(t, "cibadmin-2.1.5-query.xml"))}},
 		"crm_simulate": {{Stdout: []byte(captured(t, "crm_simulate-2.1.5-scores.txt"))}},
 	}
 	return w
@@ -184,7 +184,7 @@ func TestAsIfStarted(t *testing.T) {
 
 // A move lays a constraint that ends by itself, waits for the VM and takes the constraint away.
 func TestPacemakerMove(t *testing.T) {
-	const lay, clear, wait = "crm_resource --resource win1 --move --node n2 --lifetime PT30M", "crm_resource --resource win1 --clear --node n2", "crm_resource --wait --timeout 10s"
+	const lay, clear, wait = "prefer win1 on n2", "forget cli-prefer-win1", "crm_resource --wait --timeout 10s"
 	before := captured(t, "crm_mon-2.1.5-started.xml")
 	after := strings.Replace(before, `nodes_running_on="1">
       <node name="n1" id="1" cached="true"/>`, `nodes_running_on="1">
@@ -199,7 +199,7 @@ func TestPacemakerMove(t *testing.T) {
 		target  string
 		live    bool
 		mon     []string // crm_mon's answers; the last stays
-		code    int      // of the first crm_resource
+		code    int      // of the first cibadmin --patch
 		want    error
 		calls   []string
 	}{
@@ -213,8 +213,8 @@ func TestPacemakerMove(t *testing.T) {
 		{"maintenance", "primitive:win1", "n3", true, []string{captured(t, "crm_mon-2.1.5-maintenance.xml")}, 0, ErrFrozen, nil},
 		{"nothing happens", "primitive:win1", "n2", true, []string{before}, 0, ErrFailed, []string{lay, wait, clear}},
 		{"it fails", "primitive:win4", "n1", false, []string{before, captured(t, "crm_mon-2.1.5-stop-failed.xml")}, 0, ErrAborted,
-			[]string{"crm_resource --resource win4 --move --node n1 --lifetime PT30M", "crm_resource --resource win4 --clear --node n1"}},
-		{"refused", "primitive:win1", "n2", true, []string{before}, 105, ErrNoService, []string{lay}},
+			[]string{"prefer win4 on n1", "forget cli-prefer-win4"}},
+		{"refused", "primitive:win1", "n2", true, []string{before}, 78, ErrFailed, []string{lay}},
 		{"there already", "primitive:win1", "n1", true, []string{before}, 0, ErrAlreadyThere, nil},
 		{"no member", "primitive:win1", "n22", true, []string{before}, 0, ErrNotMember, nil},
 		{"no service", "primitive:win", "n2", true, []string{before}, 0, ErrNoService, nil},
@@ -231,7 +231,7 @@ func TestPacemakerMove(t *testing.T) {
 			for _, text := range x.mon {
 				w.answers["crm_mon"] = append(w.answers["crm_mon"], run.Result{Stdout: []byte(text)})
 			}
-			w.answers["crm_resource"] = []run.Result{{Code: x.code}, {}}
+			w.cib.codes = []int{x.code}
 			err := w.pacemaker(nil).Move(context.Background(), x.service, x.target, x.live)
 			if bare := x.name == "a bare name"; x.want != nil && !errors.Is(err, x.want) || (err == nil) != (x.want == nil && !bare) {
 				t.Errorf("%v", err)
@@ -239,47 +239,47 @@ func TestPacemakerMove(t *testing.T) {
 			if err != nil && !strings.Contains(err.Error(), "nothing was changed") && !strings.Contains(err.Error(), "unknown: check with crm_mon") {
 				t.Errorf("%v: what was changed is not said", err)
 			}
-			var calls []string
-			for _, c := range w.calls {
-				if strings.HasPrefix(c, "crm_resource") {
-					calls = append(calls, c)
-				}
-			}
-			if diff := cmp.Diff(x.calls, calls); diff != "" {
+			if diff := cmp.Diff(x.calls, w.requests()); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
 }
 
-// A crm_resource that hangs is ended; whether it laid the constraint nobody knows, so it is looked for what comes of it.
+// A cibadmin that hangs is ended; where even then nobody knows whether the constraint was laid it is looked what comes of it.
 func TestPacemakerHangs(t *testing.T) {
 	w := newPacemaker(t, "started")
-	w.errs["crm_resource"] = run.ErrDeadline
+	w.cib.lost, w.cib.noBump = 1, true
 	ctx, cancel := context.WithCancel(context.Background())
 	err := w.pacemaker(func(n int) {
 		if n == 3*idleLooks {
 			cancel()
 		}
 	}).Move(ctx, "primitive:win1", "n2", true)
-	if !errors.Is(err, run.ErrDeadline) || !strings.Contains(err.Error(), "unknown: check with crm_mon") || w.asked("--clear --node n2") != 0 {
+	if !errors.Is(err, run.ErrDeadline) || !strings.Contains(err.Error(), "unknown: check with crm_mon") || slices.Contains(w.requests(), "forget cli-prefer-win1") {
 		t.Errorf("%v: %q", err, w.calls)
 	}
 	// One that looks only, too: nothing is asked for then.
 	w = newPacemaker(t, "started")
 	w.errs["crm_simulate"] = run.ErrDeadline
-	if err := w.pacemaker(nil).Move(context.Background(), "primitive:win1", "n2", true); err == nil || !strings.Contains(err.Error(), "nothing was changed") || w.asked("PT30M") != 0 {
+	if err := w.pacemaker(nil).Move(context.Background(), "primitive:win1", "n2", true); err == nil || !strings.Contains(err.Error(), "nothing was changed") || len(w.requests()) != 0 {
 		t.Errorf("%v: %q", err, w.calls)
 	}
 }
 
-func (w *world) asked(suffix string) (n int) {
+// requests are the calls that change something or wait.
+func (w *world) requests() (out []string) {
 	for _, c := range w.calls {
-		if strings.HasSuffix(c, suffix) {
-			n++
+		switch {
+		case strings.HasPrefix(c, "crm_resource"):
+			out = append(out, c)
+		case strings.HasPrefix(c, "cibadmin --patch"):
+			out = append(out, inWords(c)...)
+		case strings.HasPrefix(c, "cibadmin --bump"):
+			out = append(out, "bump")
 		}
 	}
-	return n
+	return out
 }
 
 // The constraint stays while it is not certain that nothing is under way: without it Pacemaker ends a migration by a stop on
@@ -297,14 +297,14 @@ func TestPacemakerLeavesTheConstraint(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			w := newPacemaker(t, "started")
 			w.answers["crm_mon"] = append(w.answers["crm_mon"], run.Result{Stdout: []byte(x.mon)})
-			w.answers["crm_resource"] = []run.Result{{}, {Code: x.wait}}
+			w.answers["crm_resource"] = []run.Result{{Code: x.wait}}
 			ctx, cancel := context.WithCancel(context.Background())
 			err := w.pacemaker(func(n int) {
 				if n == 10*idleLooks {
 					cancel()
 				}
 			}).Move(ctx, "primitive:win1", "n2", true)
-			if !errors.Is(err, context.Canceled) || w.asked("--move --node n2 --lifetime PT30M") != 1 || w.asked("--clear --node n2") != 0 {
+			if !errors.Is(err, context.Canceled) || !slices.Contains(w.requests(), "prefer win1 on n2") || slices.Contains(w.requests(), "forget cli-prefer-win1") || !strings.Contains(w.cib.text, "cli-prefer-win1") {
 				t.Errorf("%v: %q", err, w.calls)
 			}
 		})
@@ -314,10 +314,16 @@ func TestPacemakerLeavesTheConstraint(t *testing.T) {
 // It is tried for again to take it away, and an answer that was lost does not keep from looking.
 func TestPacemakerForgets(t *testing.T) {
 	w := newPacemaker(t, "started")
-	w.answers["crm_resource"] = []run.Result{{Code: 1, Stderr: []byte("the connection was lost")}, {}, {Code: 102}, {}}
+	w.cib.codes = []int{0, 78}
 	err := w.pacemaker(nil).Move(context.Background(), "primitive:win1", "n2", true)
-	if !errors.Is(err, ErrFailed) || w.asked("--clear --node n2") != 2 {
-		t.Errorf("%v: %q", err, w.calls)
+	var n int
+	for _, c := range w.requests() {
+		if c == "forget cli-prefer-win1" {
+			n++
+		}
+	}
+	if !errors.Is(err, ErrFailed) || n != 2 || strings.Contains(w.cib.text, "cli-prefer") {
+		t.Errorf("%v: %q", err, w.requests())
 	}
 }
 
@@ -338,12 +344,7 @@ func TestPacemakerDisablesWhatHasFailed(t *testing.T) {
 		w := newPacemaker(t, "stop-failed")
 		w.answers["crm_mon"] = []run.Result{{Stdout: []byte(failed)}, {Stdout: []byte(failed)}, {Stdout: []byte(x.then)}}
 		err := w.pacemaker(nil).Disable(context.Background(), "primitive:win4")
-		var calls []string
-		for _, c := range w.calls {
-			if strings.HasPrefix(c, "crm_resource") {
-				calls = append(calls, c)
-			}
-		}
+		calls := w.requests()
 		if !errors.Is(err, x.want) || !strings.HasSuffix(calls[len(calls)-1], x.last) {
 			t.Errorf("%v: %q", err, calls)
 		}
@@ -378,32 +379,13 @@ func TestPacemakerEnable(t *testing.T) {
 	if err := w.pacemaker(nil).Disable(context.Background(), "primitive:win2"); !errors.Is(err, ErrFailed) {
 		t.Errorf("it runs on, and that is said to be %v", err)
 	}
-	if err := w.pacemaker(nil).Restart(context.Background(), "group:web"); err != nil {
-		t.Error(err)
-	}
 	all := strings.Join(w.calls, "\n")
 	for _, want := range []string{
 		"crm_resource --resource win2 --meta --set-parameter target-role --parameter-value Started",
 		"crm_resource --resource win2 --meta --set-parameter target-role --parameter-value Stopped",
-		"crm_resource --resource web --restart --timeout 7min",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%s was not asked in:\n%s", want, all)
-		}
-	}
-}
-
-// A restart that is cut off has stopped the service, and nobody else takes that back.
-func TestPacemakerRestartCutOff(t *testing.T) {
-	for _, err := range []error{run.ErrDeadline, run.ErrSignal, run.ErrNotFound} {
-		w := newPacemaker(t, "started")
-		w.errs = map[string]error{"crm_resource": err}
-		if got := w.pacemaker(nil).Restart(context.Background(), "group:web"); !errors.Is(got, err) {
-			t.Errorf("%v", got)
-		}
-		started := strings.Contains(strings.Join(w.calls, "\n"), "crm_resource --resource web --meta --set-parameter target-role --parameter-value Started")
-		if began := !errors.Is(err, run.ErrNotFound); started != began {
-			t.Errorf("%v: it was told to start: %v", err, started)
 		}
 	}
 }
@@ -424,7 +406,10 @@ func TestPacemakerDoesNotAnswer(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			w := newPacemaker(t, "started")
-			w.answers[x.program] = []run.Result{x.answer}
+			w.answers[x.program], w.cib = []run.Result{x.answer}, nil
+			if x.program != "cibadmin" {
+				w.answers["cibadmin"] = []run.Result{{Stdout: []byte(captured(t, "cibadmin-2.1.5-query.xml"))}}
+			}
 			if st, err := w.pacemaker(nil).Status(context.Background()); !errors.Is(err, x.want) || len(st.Services) != 0 {
 				t.Errorf("%v, %+v", err, st)
 			}

@@ -160,7 +160,7 @@ func TestRealLimits(t *testing.T) {
 			c.create("constraints", `<rsc_location id="cli-prefer-win1" rsc="win1" node="n1" score="INFINITY"/>`)
 		}, "win1", "n1", Started, false, false},
 		"a move of ours, with its end": {func(c *realCIB) {
-			c.do("crm_resource", "--resource", "win1", "--move", "--node", "n2", "--lifetime", lifetime)
+			c.do("crm_resource", "--resource", "win1", "--move", "--node", "n2", "--lifetime", "PT30M")
 		}, "win1", "n1 n2 n3", Started, false, false},
 		"a rule": {func(c *realCIB) {
 			c.create("constraints", `<rsc_location id="r" rsc="win1"><rule id="r-r" score="-INFINITY"><expression id="r-e" attribute="#uname" operation="eq" value="n3"/></rule></rsc_location>`)
@@ -239,9 +239,14 @@ func TestRealMoveLeavesNothing(t *testing.T) {
 	before, plan := c.constraints(), c.plan()
 	m := c.manager()
 	ctx := context.Background()
-	if err := m.change(ctx, "test", "--resource", "win1", "--move", "--node", "n2", "--lifetime", lifetime); err != nil {
-		t.Fatal(err)
+	w := newWish("win1", "n2", m.clock.Now())
+	lay := func() {
+		t.Helper()
+		if err := m.edit(ctx, "test", func(c CIB) (Edit, error) { return w.lay(c, m.clock.Now()) }); err != nil {
+			t.Fatal(err)
+		}
 	}
+	lay()
 	laid := c.constraints()
 	if laid == before || !strings.Contains(c.plan(), "Migrate    win1") {
 		t.Errorf("Pacemaker does not want to move it:\n%s\n%s", laid, c.plan())
@@ -254,15 +259,172 @@ func TestRealMoveLeavesNothing(t *testing.T) {
 	if left := at.Sub(clock.System().Now()); err != nil || left < 28*time.Minute || left > lifetimeMinutes*time.Minute {
 		t.Errorf("it ends in %s, %v", left, err)
 	}
-	m.forget(ctx, "test", "primitive:win1", "n2")
+	m.forget(ctx, "test", w)
 	if after := c.constraints(); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	// In the place of one that a killed mover has left, and once only.
+	c.do("crm_resource", "--resource", "win1", "--move", "--node", "n2", "--lifetime", "PT20M")
+	lay()
+	lay()
+	if now := c.constraints(); now != laid {
+		t.Errorf("laid:\n%s\nnow:\n%s", laid, now)
+	}
+	// What crm_resource lays is in the same words, but for the role, and goes by its --clear.
+	words := regexp.MustCompile(` role="Started"|end="[^"]*"`)
+	c.do("crm_resource", "--resource", "win1", "--move", "--node", "n2", "--lifetime", "PT30M")
+	if theirs := words.ReplaceAllString(c.constraints(), ""); theirs != words.ReplaceAllString(laid, "") {
+		t.Errorf("crm_resource:\n%s\nlaid:\n%s", theirs, laid)
+	}
+	m.forget(ctx, "test", w) // another one now
+	if !strings.Contains(c.constraints(), "cli-prefer-win1") {
+		t.Error("the constraint of an administrator's move was taken away")
+	}
+	lay()
+	c.do("crm_resource", "--resource", "win1", "--clear")
+	c.do("crm_resource", "--resource", "win1", "--ban", "--node", "n3")
+	if after := c.constraints(); after != before {
+		t.Errorf("before:\n%s\nafter --clear:\n%s", before, after)
 	}
 	if after := c.plan(); after != plan {
 		t.Errorf("Pacemaker wanted\n%s\nand wants\n%s", plan, after)
 	}
 	if s := c.service("win1"); s.nodes() != "n1 n2" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// What an administrator lays between two steps of a move stays as he has laid it: a ban of the target, which crm_resource's own
+// --move and --clear take away, and a move of his own.
+func TestRealMoveBesideAnAdministrator(t *testing.T) {
+	for name, x := range map[string]struct {
+		args []string
+		laid bool // before ours would be
+		want string
+	}{
+		"a ban of the target, before":      {[]string{"--ban", "--node", "n2"}, true, `id="cli-ban-win1-on-n2"`},
+		"a ban of the target, behind":      {[]string{"--ban", "--node", "n2"}, false, `id="cli-ban-win1-on-n2"`},
+		"a move elsewhere, before":         {[]string{"--move", "--node", "n3"}, true, `id="cli-prefer-win1" rsc="win1" role="Started" node="n3"`},
+		"a move elsewhere, behind":         {[]string{"--move", "--node", "n3"}, false, `id="cli-prefer-win1" rsc="win1" role="Started" node="n3"`},
+		"a move there for an hour, behind": {[]string{"--move", "--node", "n2", "--lifetime", "PT1H"}, false, `id="cli-prefer-lifetime-end-win1"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newRealCIB(t)
+			m := c.manager()
+			ctx := context.Background()
+			his := func() string {
+				c.do(append([]string{"crm_resource", "--resource", "win1"}, x.args...)...)
+				return c.constraints()
+			}
+			w := newWish("win1", "n2", m.clock.Now())
+			lay := func() error {
+				return m.edit(ctx, "test", func(c CIB) (Edit, error) { return w.lay(c, m.clock.Now()) })
+			}
+			var before string
+			if x.laid {
+				before = his()
+				var r *Refusal
+				if err := lay(); !errors.As(err, &r) || !r.Unchanged || !errors.Is(err, ErrDependency) || !strings.Contains(err.Error(), "administrator") {
+					t.Errorf("%v", err)
+				}
+			} else {
+				if err := lay(); err != nil {
+					t.Fatal(err)
+				}
+				before = his()
+				m.forget(ctx, "test", w)
+				before = strings.Replace(before, strings.ReplaceAll(w.markup(), "><", ">\n<")+"\n", "", 1)
+			}
+			if now := c.constraints(); now != before || !strings.Contains(now, x.want) {
+				t.Errorf("before:\n%s\nand now:\n%s", before, now)
+			}
+		})
+	}
+}
+
+// The target-role of a restart is Stopped to Pacemaker, is told from an administrator's, and leaves a configuration that is valid,
+// wherever the role stands.
+func TestRealRoles(t *testing.T) {
+	for name, id := range map[string]string{"a set and no role": "win1", "a role": "win2", "no set": "win4", "a group": "web"} {
+		t.Run(name, func(t *testing.T) {
+			c := newRealCIB(t)
+			if id == "win2" {
+				c.do("crm_resource", "--resource", id, "--meta", "--set-parameter", "target-role", "--parameter-value", "Started")
+			}
+			ctx, m := context.Background(), c.manager()
+			role := func(to, from string) error {
+				return m.edit(ctx, "test", func(x CIB) (Edit, error) {
+					return x.setRole(id, to, func(is string) bool { return from == "" || is == from })
+				})
+			}
+			is := func() string {
+				return strings.TrimSpace(c.do("crm_resource", "--resource", id, "--meta", "--get-parameter", "target-role"))
+			}
+			if err := role(restarting, ""); err != nil || is() != restarting {
+				t.Fatalf("%v, %q", err, is())
+			}
+			if c.do("crm_verify", "--xml-file", c.path); id != "win2" && !strings.Contains(c.plan(), "Stop") {
+				t.Errorf("Pacemaker does not want to stop it:\n%s", c.plan())
+			}
+			if err := role("Started", restarting); err != nil || is() != "Started" {
+				t.Errorf("%v, %q", err, is())
+			}
+			if err := role(restarting, ""); err != nil {
+				t.Error(err)
+			}
+			c.do("crm_resource", "--resource", id, "--meta", "--set-parameter", "target-role", "--parameter-value", "Stopped")
+			if err := role("Started", restarting); !errors.Is(err, errRole) || is() != "Stopped" {
+				t.Errorf("%v, %q", err, is())
+			}
+		})
+	}
+	c := newRealCIB(t)
+	if err := c.manager().edit(context.Background(), "test", func(x CIB) (Edit, error) { return x.setRole("nosuch", "Started", nil) }); !errors.Is(err, ErrNoService) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A patch for another version is not made, whatever the exit code says of it; and one for this version that leads nowhere is not
+// tried for again.
+func TestRealPatches(t *testing.T) {
+	c := newRealCIB(t)
+	ctx := context.Background()
+	read, err := ReadCIB(ctx, c.h, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := read.Add(Added{Constraints: []string{`<rsc_location id="x" rsc="win1" node="n2" score="5"/>`}, Resource: `<primitive id="p" class="ocf" provider="pacemaker" type="Dummy"/>`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range [][3]uint64{{0, 9, 0}, {0, 10, 43}, {0, 10, 45}, {0, 11, 0}, {1, 10, 44}} {
+		e := good
+		e.from = v
+		if err := apply(ctx, c.h, c, e); err == nil || !errors.Is(err, ErrCIB) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	bad := good
+	bad.changes = []string{`<change operation="create" path="/cib/configuration/nosuch" position="0"><rsc_location id="x" rsc="win1" node="n2" score="5"/></change>`}
+	tries := 0
+	if _, err := EditCIB(ctx, c.h, c, false, func(CIB) (Edit, error) { tries++; return bad, nil }); tries != 1 || !errors.Is(err, ErrCIB) {
+		t.Errorf("%d tries: %v", tries, err)
+	}
+	tries = 0
+	_, err = EditCIB(ctx, c.h, c, false, func(now CIB) (Edit, error) {
+		if tries++; tries == 1 {
+			c.do("crm_resource", "--resource", "win1", "--ban", "--node", "n3")
+		}
+		return now.Add(Added{Resource: `<primitive id="p" class="ocf" provider="pacemaker" type="Dummy"/>`})
+	})
+	if err != nil || tries != 2 || !strings.Contains(c.constraints(), "cli-ban-win1-on-n3") {
+		t.Errorf("%d tries: %v", tries, err)
+	}
+	if again := c.do("cibadmin", "--bump"); again != "" {
+		t.Error(again)
+	}
+	if err := apply(ctx, c.h, c, good); !errors.Is(err, ErrCIB) {
+		t.Errorf("behind --bump a patch of before is made: %v", err)
 	}
 }
 
@@ -288,7 +450,7 @@ func TestRealMoveOfAnAdministrators(t *testing.T) {
 	}
 	// One that ends soon holds nothing, and is overwritten: it may be one of ours.
 	c.do("crm_resource", "--resource", "win1", "--clear")
-	c.do("crm_resource", "--resource", "win1", "--move", "--node", "n2", "--lifetime", lifetime)
+	c.do("crm_resource", "--resource", "win1", "--move", "--node", "n2", "--lifetime", "PT30M")
 	if s := c.service("win1"); s.nodes() != "n1 n3" {
 		t.Errorf("%+v", s)
 	}
