@@ -18,7 +18,8 @@ func (w world) removeCommand() *cli.Command {
 		Description: "The VM leaves cluster.conf (or Pacemaker's configuration) and lbvm.conf, the other nodes lose their links, and its configuration is this node's own file\n" +
 			"again. Its disks stay where they are, on the shared storage: this node goes on using them there. Its service must\n" +
 			"be disabled, and the VM down, without a memory image. What is cut off is resumed or taken back as of lbm add.\n\n" +
-			"   clusvcadm -d 101 && lbm remove --update 101\n   lbm remove --dry-run 101\n   lbm add --resume 101, or lbm add --undo 101      after a run that was cut off\n\n" +
+			"   clusvcadm -d 101 && lbm remove --update 101\n   crm_resource --resource web1 --meta --set-parameter target-role --parameter-value Stopped      with Pacemaker, then\n" +
+			"   lbm remove web1\n   lbm remove --dry-run 101\n   lbm add --resume 101, or lbm add --undo 101      after a run that was cut off\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed, 5 partly done, 130 interrupted.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check, and show every step"},

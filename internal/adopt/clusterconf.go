@@ -89,6 +89,9 @@ func removal(d *ccs.Document, typ, vm string) ([]ccs.Edit, error) {
 }
 
 func (w *work) registered() (bool, error) {
+	if w.p.Removal == nil {
+		return w.registry().added(context.Background(), w.p)
+	}
 	service, _, err := w.registry().holder(context.Background(), w.p.Type, w.p.VM)
 	return service != "", err
 }
@@ -100,18 +103,28 @@ func (w *work) register(ctx context.Context) error {
 	if err := w.at("cluster/update"); err != nil {
 		return err
 	}
+	w.asked = true
 	_, err := w.registry().add(ctx, w.p, false)
 	return err
 }
 
 func (w *work) unregister(ctx context.Context) error {
-	if there, err := w.registered(); err != nil || !there {
+	there, err := w.registered()
+	if errors.Is(err, errForeign) && w.p.Removal == nil { // nothing of ours
+		return nil
+	}
+	if err == nil && !there && w.asked && w.p.Removal == nil {
+		if err = w.registry().outdate(ctx); err == nil {
+			there, err = w.registered()
+		}
+	}
+	if err != nil || !there {
 		return err
 	}
 	if err := w.at("undo:cluster/update"); err != nil {
 		return err
 	}
-	return w.registry().remove(ctx, w.p.Type, w.p.VM)
+	return w.registry().remove(ctx, w.p)
 }
 
 // refusal tells with an error of the checks what they have found.

@@ -77,6 +77,8 @@ type work struct {
 	dir  string // SHARED/lbvm/adopt/TYPE-VM
 	lock *lockfile.Lock
 	left []string // what other nodes lack
+	// asked: the cluster may have been told of the VM.
+	asked bool
 }
 
 func (w *work) at(point string) error {
@@ -182,7 +184,7 @@ func (a Adopter) reopen(ctx context.Context, p *Plan) (*work, error) {
 	if *p, err = readPlan(w.dir); err != nil { // it may have been finished while we waited
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrRefused, err), w.lock.Close())
 	}
-	w.p = *p
+	w.p, w.asked = *p, true
 	return w, nil
 }
 
@@ -196,6 +198,8 @@ func (w *work) forward(ctx context.Context, undo bool) error {
 				return err
 			case ctx.Err() != nil:
 				return fmt.Errorf("%w: interrupted in step %s: lbm add --resume %s goes on, --undo takes it back", ErrHalf, s.name, w.p.VM)
+			case errors.Is(err, errUnknown): // it may still come: nothing that it needs is taken away
+				return fmt.Errorf("%w: step %s: %w; everything was left as it is: when the cluster answers again lbm add --resume %s, or take all back with --undo", ErrHalf, s.name, err, w.p.VM)
 			case !undo:
 				return fmt.Errorf("%w: step %s: %w; mend that and lbm add --resume %s, or take all back with --undo", ErrHalf, s.name, err, w.p.VM)
 			}

@@ -255,14 +255,12 @@ func (a Adopter) free(ctx context.Context, p *Plan) error {
 	if service != "" {
 		return fmt.Errorf("%s of the cluster has %s already", service, p.Ref())
 	}
-	if p.Type == "xen" || p.Type == "kvm" {
-		stock, err := a.registry().stock(ctx, *p)
-		if err != nil {
-			return err
-		}
-		if stock != "" {
-			return fmt.Errorf("%s of the cluster has it by an agent that is not LBVM's and knows no hand-off record: of two services each would start the guest; take that one out first", stock)
-		}
+	stock, err := a.registry().stock(ctx, *p)
+	if err != nil {
+		return err
+	}
+	if stock != "" {
+		return fmt.Errorf("%s of the cluster has it by an agent that is not LBVM's and knows no hand-off record: of two services each would start the guest; take that one out first", stock)
 	}
 	p.Balance = p.VM
 	if alike {

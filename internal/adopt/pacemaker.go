@@ -39,7 +39,7 @@ func (m pacemaker) holder(ctx context.Context, typ, vm string) (service string, 
 
 func (m pacemaker) stock(ctx context.Context, p Plan) (string, error) {
 	c, err := m.read(ctx)
-	service, _ := c.Stock(p.VM, p.Config)
+	service, _ := c.Stock(p.Type, p.VM, p.Config)
 	return service, err
 }
 
@@ -57,14 +57,43 @@ func (m pacemaker) service(typ, vm string) string {
 	return id
 }
 
+// added tells whether the plan's resource is there, and is the plan's own: one that has come since by another hand is an error.
+func (m pacemaker) added(ctx context.Context, p Plan) (bool, error) {
+	c, err := m.read(ctx)
+	if err != nil {
+		return false, err
+	}
+	return p.in(c)
+}
+
+func (p Plan) in(c cluster.CIB) (bool, error) {
+	service, there := c.Machine(p.Type, p.VM)
+	if !there {
+		return false, nil
+	}
+	x, err := p.resource()
+	if err != nil {
+		return false, err
+	}
+	if !c.Added(x, p.Type, p.VM) {
+		return false, fmt.Errorf("%w: %s of the cluster has %s since it was looked at", errForeign, service, p.Ref())
+	}
+	return true, nil
+}
+
+// outdate sees to it that no edit of before comes any more.
+func (m pacemaker) outdate(ctx context.Context) error {
+	return cluster.Outdate(ctx, m.a.Host, m.a.Query)
+}
+
 func (m pacemaker) add(ctx context.Context, p Plan, dry bool) (string, error) {
 	x, err := p.resource()
 	if err != nil {
 		return "", err
 	}
-	_, err = cluster.EditCIB(ctx, m.a.Host, m.a.Query, dry, func(c cluster.CIB) (cluster.Edit, error) {
-		if _, there := c.Machine(p.Type, p.VM); there {
-			return cluster.Edit{}, nil
+	patch, err := cluster.EditCIB(ctx, m.a.Host, m.a.Query, dry, func(c cluster.CIB) (cluster.Edit, error) {
+		if there, err := p.in(c); err != nil || there {
+			return cluster.Edit{}, err
 		}
 		for _, n := range p.where() {
 			if !slices.Contains(c.Nodes(), n.Node) {
@@ -73,7 +102,10 @@ func (m pacemaker) add(ctx context.Context, p Plan, dry bool) (string, error) {
 		}
 		return c.Add(x)
 	})
-	return fmt.Sprintf("add to Pacemaker's configuration, if it is not edited meanwhile: %s", strings.Join(append([]string{x.Resource}, x.Constraints...), " ")), err
+	if err != nil && !errors.Is(err, cluster.ErrCIB) {
+		err = fmt.Errorf("%w: %w", errUnknown, err)
+	}
+	return "patch Pacemaker's configuration, which holds for the version that it names, and is written anew for a newer one: " + patch, err
 }
 
 func (m pacemaker) look(ctx context.Context, typ, vm string) (Removal, error) {
@@ -85,14 +117,19 @@ func (m pacemaker) look(ctx context.Context, typ, vm string) (Removal, error) {
 	return Removal{Element: was.Resource, Constraints: was.Constraints}, err
 }
 
-func (m pacemaker) remove(ctx context.Context, typ, vm string) error {
+func (m pacemaker) remove(ctx context.Context, p Plan) error {
 	_, err := cluster.EditCIB(ctx, m.a.Host, m.a.Query, false, func(c cluster.CIB) (cluster.Edit, error) {
-		if _, there := c.Machine(typ, vm); !there {
+		if _, there := c.Machine(p.Type, p.VM); !there {
 			return cluster.Edit{}, nil
 		}
-		e, _, err := removed(c, typ, vm)
-		if err == nil && !c.Stopped(typ, vm) { // somebody has enabled it since it was looked at: it may be starting
-			return cluster.Edit{}, fmt.Errorf("%s:%s is not stopped on purpose any more, and may run: set its target-role to Stopped and see it down first", typ, vm)
+		if p.Removal == nil { // taken back: what is not ours stays
+			if _, err := p.in(c); err != nil {
+				return cluster.Edit{}, err
+			}
+		}
+		e, _, err := removed(c, p.Type, p.VM)
+		if err == nil && !c.Stopped(p.Type, p.VM) { // somebody has enabled it since it was looked at: it may be starting
+			return cluster.Edit{}, fmt.Errorf("%s is not stopped on purpose any more, and may run: set its target-role to Stopped and see it down first", p.Ref())
 		}
 		return e, err
 	})
@@ -106,7 +143,7 @@ func removed(c cluster.CIB, typ, vm string) (cluster.Edit, cluster.Added, error)
 	case !there:
 		return cluster.Edit{}, cluster.Added{}, fmt.Errorf("there is no %s:%s in Pacemaker's CIB", typ, vm)
 	case !alone:
-		return cluster.Edit{}, cluster.Added{}, fmt.Errorf("%s holds more than %s:%s: take it out of the group first", id, typ, vm)
+		return cluster.Edit{}, cluster.Added{}, fmt.Errorf("%s holds more than %s:%s: take it out of that first", id, typ, vm)
 	}
 	return c.Remove(resource)
 }

@@ -92,6 +92,9 @@ func TestPacemaker(t *testing.T) {
 			text, err := a.Describe(ctx, p)
 			must(t, err)
 			added := text[len(text)-1].Text
+			if version := regexp.MustCompile(`<source admin_epoch="0" epoch="[0-9]+" num_updates="[0-9]+"/>`); !version.MatchString(added) {
+				t.Errorf("no version: %s", added)
+			}
 			if c.sections(t) != before {
 				t.Error("a look has edited it")
 			}
@@ -184,13 +187,19 @@ func TestPacemakerRefuses(t *testing.T) {
 		domain string
 		says   string
 	}{
-		"a node that is none":        {domain: "node1,node9", says: `Pacemaker has no node "node9"`},
-		"a score that is none":       {domain: "node1:much", says: "no NODE or NODE:SCORE"},
-		"the id is taken":            {edit: [2]string{`id="web"`, `id="web1"`}, says: "crm_verify"},
-		"the VM is there":            {edit: [2]string{"<resources>", `<resources><group id="g"><primitive id="x" class="ocf" provider="lbvm" type="xen"><instance_attributes id="x-p"><nvpair id="x-n" name="name" value="web1"/></instance_attributes></primitive></group>`}, says: "group:g of the cluster has xen:web1 already"},
-		"a stock agent has its file": {edit: [2]string{"<resources>", `<resources><primitive id="x" class="ocf" provider="heartbeat" type="Xen"><instance_attributes id="x-p"><nvpair id="x-n" name="xmfile" value="/etc/xen/web1-domU"/></instance_attributes></primitive>`}, says: "primitive:x of the cluster has it by an agent that is not LBVM's"},
-		"a stock agent has its name": {edit: [2]string{`id="web" class="ocf" provider="pacemaker" type="Dummy"`, `id="web1" class="ocf" provider="heartbeat" type="Xen"`}, says: "primitive:web1 of the cluster has it by"},
-		"a cluster that is no CIB":   {edit: [2]string{"<cib ", "<xib "}, says: "not understood"},
+		"a node that is none":          {domain: "node1,node9", says: `Pacemaker has no node "node9"`},
+		"a score that is none":         {domain: "node1:much", says: "no NODE or NODE:SCORE"},
+		"the id is taken":              {edit: [2]string{`id="web"`, `id="web1"`}, says: "crm_verify"},
+		"the VM is there":              {edit: [2]string{"<resources>", `<resources><group id="g"><primitive id="x" class="ocf" provider="lbvm" type="xen"><instance_attributes id="x-p"><nvpair id="x-n" name="name" value="web1"/></instance_attributes></primitive></group>`}, says: "group:g of the cluster has xen:web1 already"},
+		"the VM is in a clone":         {edit: [2]string{"<resources>", `<resources><clone id="c">` + webOf("xen") + `</clone>`}, says: "clone:c of the cluster has xen:web1 already"},
+		"in a group in a clone":        {edit: [2]string{"<resources>", `<resources><clone id="c"><group id="g">` + webOf("xen") + `</group></clone>`}, says: "clone:c of the cluster has xen:web1 already"},
+		"in a bundle":                  {edit: [2]string{"<resources>", `<resources><bundle id="bu"><docker image="x" replicas="1"/><network control-port="3121"/>` + webOf("xen") + `</bundle>`}, says: "bundle:bu of the cluster has xen:web1 already"},
+		"by a template":                {edit: [2]string{"<resources>", `<resources><template id="t" class="ocf" provider="lbvm" type="xen"/><primitive id="x" template="t"><instance_attributes id="x-p"><nvpair id="x-n" name="name" value="web1"/></instance_attributes></primitive>`}, says: "primitive:x of the cluster has xen:web1 already"},
+		"by a set of another resource": {edit: [2]string{"<resources>", `<resources><clone id="c"><primitive id="y" class="ocf" provider="pacemaker" type="Dummy"><instance_attributes id="y-p"><nvpair id="y-n" name="name" value="web1"/></instance_attributes></primitive></clone><primitive id="x" class="ocf" provider="lbvm" type="xen"><instance_attributes id-ref="y-p"/></primitive>`}, says: "primitive:x of the cluster has xen:web1 already"},
+		"a stock agent in a clone":     {edit: [2]string{"<resources>", `<resources><clone id="c"><primitive id="x" class="ocf" provider="heartbeat" type="Xen"><instance_attributes id="x-p"><nvpair id="x-n" name="xmfile" value="/etc/xen/web1-domU"/></instance_attributes></primitive></clone>`}, says: "clone:c of the cluster has it by an agent that is not LBVM's"},
+		"a stock agent has its file":   {edit: [2]string{"<resources>", `<resources><primitive id="x" class="ocf" provider="heartbeat" type="Xen"><instance_attributes id="x-p"><nvpair id="x-n" name="xmfile" value="/etc/xen/web1-domU"/></instance_attributes></primitive>`}, says: "primitive:x of the cluster has it by an agent that is not LBVM's"},
+		"a stock agent has its name":   {edit: [2]string{`id="web" class="ocf" provider="pacemaker" type="Dummy"`, `id="web1" class="ocf" provider="heartbeat" type="Xen"`}, says: "primitive:web1 of the cluster has it by"},
+		"a cluster that is no CIB":     {edit: [2]string{"<cib ", "<xib "}, says: "not understood"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, xenKind())
@@ -208,6 +217,128 @@ func TestPacemakerRefuses(t *testing.T) {
 			if _, err := a.Look(context.Background(), r); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), x.says) {
 				t.Errorf("%v", err)
 			}
+		})
+	}
+}
+
+func webOf(typ string) string {
+	return `<primitive id="x" class="ocf" provider="lbvm" type="` + typ + `"><instance_attributes id="x-p"><nvpair id="x-n" name="name" value="web1"/></instance_attributes></primitive>`
+}
+
+// resource-agents' agent for OpenVZ knows no record either.
+func TestPacemakerRefusesManageVE(t *testing.T) {
+	b := newBench(t, openvzKind())
+	a, c := b.withCIB(t)
+	text, err := os.ReadFile(c.path)
+	must(t, err)
+	put(t, c.path, strings.Replace(string(text), "<resources>", `<resources><group id="g"><primitive id="x" class="ocf" provider="heartbeat" type="ManageVE"><instance_attributes id="x-p"><nvpair id="x-n" name="veid" value="101"/></instance_attributes></primitive></group>`, 1))
+	if _, err := a.Look(context.Background(), b.request()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "group:g of the cluster has it by an agent that is not LBVM's") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A resource of that VM that somebody has added since it was looked at is neither taken for ours nor taken out.
+func TestPacemakerAddedByAnotherHand(t *testing.T) {
+	for name, with := range map[string]string{"of another id": webOf("xen"), "of the same id": strings.ReplaceAll(webOf("xen"), `id="x`, `id="web1`), "in a clone": `<clone id="c">` + webOf("xen") + `</clone>`} {
+		for _, when := range []string{"before its step", "in its step"} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				b := newBench(t, xenKind())
+				a, c := b.withCIB(t)
+				p, err := a.Look(context.Background(), b.request())
+				must(t, err)
+				var there string
+				a.At = func(point string) error {
+					if there == "" && (point == "cluster" && when == "before its step" || point == "cluster/update" && when == "in its step") {
+						if out, err := exec.Command("env", "CIB_file="+c.path, "cibadmin", "--create", "--scope", "resources", "--xml-text", with).CombinedOutput(); err != nil {
+							t.Errorf("%v: %s", err, out)
+						}
+						there = c.sections(t)
+					}
+					return nil
+				}
+				if err := a.Add(context.Background(), p); !errors.Is(err, ErrUndone) || !strings.Contains(err.Error(), "lbm add has not put it there") {
+					t.Errorf("%v", err)
+				}
+				if now := c.sections(t); there == "" || now != there {
+					t.Errorf("it was\n%s\nand is\n%s", there, now)
+				}
+			})
+		}
+	}
+}
+
+// losing is a cluster that does not answer a patch: it makes it, or does not; or it answers nothing at all from then on.
+type losing struct {
+	run.Runner
+	makes, dead bool
+	lost        int // so many
+	calls       map[string]int
+}
+
+func (l *losing) Run(ctx context.Context, x run.Command) (run.Result, error) {
+	if filepath.Base(x.Argv[0]) != "cibadmin" {
+		return l.Runner.Run(ctx, x)
+	}
+	l.calls[x.Argv[1]]++
+	if l.dead && l.calls["--patch"] > 0 && x.Argv[1] != "--patch" {
+		return run.Result{Code: 102}, nil
+	}
+	if x.Argv[1] != "--patch" || l.lost == 0 {
+		return l.Runner.Run(ctx, x)
+	}
+	l.lost--
+	if l.makes {
+		if out, err := l.Runner.Run(ctx, x); err != nil || out.Code != 0 {
+			return out, err
+		}
+	}
+	return run.Result{}, run.ErrDeadline
+}
+
+// Where no answer came it is found out what the cluster has; where even that cannot be, nothing is taken back under a VM that the
+// cluster may have.
+func TestPacemakerDoesNotAnswer(t *testing.T) {
+	ctx := context.Background()
+	for name, x := range map[string]struct {
+		lose losing
+		err  error
+		in   bool // afterwards
+		then string
+	}{
+		"it was made":                {lose: losing{makes: true, lost: 1}, in: true},
+		"it was not made":            {lose: losing{lost: 1}, in: true},
+		"never an answer":            {lose: losing{lost: 99}, err: ErrUndone},
+		"made, and nobody knows":     {lose: losing{makes: true, lost: 1, dead: true}, err: ErrHalf, in: true, then: "undo"},
+		"made, and then resumed":     {lose: losing{makes: true, lost: 1, dead: true}, err: ErrHalf, in: true, then: "resume"},
+		"not made, and nobody knows": {lose: losing{lost: 1, dead: true}, err: ErrHalf, then: "undo"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, xenKind())
+			a, c := b.withCIB(t)
+			before := c.sections(t)
+			p, err := a.Look(ctx, b.request())
+			must(t, err)
+			l := x.lose
+			l.Runner, l.calls = c, map[string]int{}
+			a.Query = &l
+			err = a.Add(ctx, p)
+			if !errors.Is(err, x.err) || (err == nil) != (x.err == nil) || x.err == ErrHalf && !strings.Contains(err.Error(), "everything was left as it is") {
+				t.Errorf("%v", err)
+			}
+			if in := strings.Contains(c.sections(t), `<primitive id="web1"`); in != x.in {
+				t.Errorf("it is in: %v", in)
+			}
+			a.Query = c
+			switch x.then {
+			case "undo":
+				must(t, a.Undo(ctx, p))
+				if now := c.sections(t); strings.Replace(now, "<constraints></constraints>", "<constraints/>", 1) != before {
+					t.Errorf("it was\n%s\nand is\n%s", before, now)
+				}
+			case "resume":
+				must(t, a.Resume(ctx, p))
+			}
+			c.valid(t)
 		})
 	}
 }
@@ -303,6 +434,31 @@ func TestPacemakerRemovalOfWhatIsEnabled(t *testing.T) {
 		}
 		if now := c.sections(t); !strings.Contains(now, `<primitive id="web1"`) || !strings.Contains(now, `name="target-role" value="Started"`) {
 			t.Errorf("%s: %s", name, now)
+		}
+	}
+}
+
+// Both pages show the operations of the agent's metadata.
+func TestPagesShowTheOperations(t *testing.T) {
+	ops, _, err := operations("kvm")
+	must(t, err)
+	want := map[string]operation{}
+	for _, o := range ops {
+		want[o.Name] = o
+	}
+	for _, page := range []string{"pacemaker.md", "install-pacemaker.md"} {
+		text, err := os.ReadFile("../../docs/" + page)
+		must(t, err)
+		_, xml, ok := strings.Cut(string(text), `provider="lbvm" type="kvm">`)
+		xml, _, ok2 := strings.Cut(xml, "</primitive>")
+		found := regexp.MustCompile(`name="([a-z_]+)" interval="([0-9a-z]+)" timeout="([0-9a-z]+)"`).FindAllStringSubmatch(xml, -1)
+		if !ok || !ok2 || len(found) < 5 {
+			t.Fatalf("%s: %q", page, found)
+		}
+		for _, m := range found {
+			if o := want[m[1]]; o.Timeout != m[3] || o.Interval != m[2] {
+				t.Errorf("%s: %q, and the metadata says %+v", page, m[0], o)
+			}
 		}
 	}
 }

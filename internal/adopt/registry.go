@@ -17,7 +17,8 @@ type registry interface {
 	nodes(ctx context.Context) ([]string, error)
 	// holder is the service that has the VM, "" if there is none; alike tells whether a VM of any type has that name.
 	holder(ctx context.Context, typ, vm string) (service string, alike bool, err error)
-	// stock is the service that has the plan's guest by an agent which is not ours and knows no record: vm.sh, VirtualDomain, Xen.
+	// stock is the service that has the plan's VM by an agent which is not ours and knows no record: vm.sh, VirtualDomain, Xen,
+	// ManageVE.
 	stock(ctx context.Context, p Plan) (service string, err error)
 	// folders are where the VMs of the cluster have their configurations, as their parameter path names them.
 	folders(ctx context.Context) ([]string, error)
@@ -25,12 +26,24 @@ type registry interface {
 	service(typ, vm string) string
 	// add puts the plan's service in; dry: it only looks whether that can be done. text is what is added, in words.
 	add(ctx context.Context, p Plan, dry bool) (text string, err error)
+	// added tells whether add has put the plan's service in; one that has come by another hand is errForeign.
+	added(ctx context.Context, p Plan) (bool, error)
+	// outdate sees to it that what add was cut off in does not come to be later.
+	outdate(ctx context.Context) error
 	// look is what remove would take out. A service that holds anything else is not ours to remove.
 	look(ctx context.Context, typ, vm string) (Removal, error)
-	remove(ctx context.Context, typ, vm string) error
+	// remove takes the plan's service out; where an adoption is taken back only what add has put in.
+	remove(ctx context.Context, p Plan) error
 	// restore puts in what remove has taken out.
 	restore(ctx context.Context, r Removal) error
 }
+
+var (
+	// errForeign says that the VM has a service that is not the plan's.
+	errForeign = errors.New("lbm add has not put it there")
+	// errUnknown says that nobody knows whether the cluster has the service.
+	errUnknown = errors.New("whether the cluster has it is not known")
+)
 
 func (a Adopter) registry() registry {
 	if a.Manager == cluster.NamePacemaker {
@@ -75,6 +88,9 @@ func (c rgmanager) holder(_ context.Context, typ, vm string) (service string, al
 }
 
 func (c rgmanager) stock(_ context.Context, p Plan) (string, error) {
+	if p.Type != "xen" && p.Type != "kvm" { // vm.sh runs no other
+		return "", nil
+	}
 	d, err := c.load()
 	if err != nil {
 		return "", err
@@ -107,6 +123,14 @@ func (c rgmanager) add(ctx context.Context, p Plan, dry bool) (string, error) {
 	return fmt.Sprintf("add to %s, its version raised by one: %s", host.ClusterXML, p.element()), refusal(r, err)
 }
 
+func (c rgmanager) added(ctx context.Context, p Plan) (bool, error) {
+	service, _, err := c.holder(ctx, p.Type, p.VM)
+	return service != "", err
+}
+
+// outdate has nothing to do: cluster.conf is edited under a lock.
+func (c rgmanager) outdate(context.Context) error { return nil }
+
 func (c rgmanager) look(_ context.Context, typ, vm string) (Removal, error) {
 	d, err := c.load()
 	if err != nil {
@@ -123,8 +147,8 @@ func (c rgmanager) look(_ context.Context, typ, vm string) (Removal, error) {
 	return Removal{Element: string(d.Bytes()[start:end])}, nil
 }
 
-func (c rgmanager) remove(ctx context.Context, typ, vm string) error {
-	r, err := c.update(ctx, false, func(d *ccs.Document) ([]ccs.Edit, error) { return removal(d, typ, vm) })
+func (c rgmanager) remove(ctx context.Context, p Plan) error {
+	r, err := c.update(ctx, false, func(d *ccs.Document) ([]ccs.Edit, error) { return removal(d, p.Type, p.VM) })
 	return refusal(r, err)
 }
 

@@ -20,9 +20,10 @@ type cib struct {
 		Name string `xml:"uname,attr"`
 		Type string `xml:"type,attr"`
 	} `xml:"configuration>nodes>node"`
-	Defaults []nvpairs   `xml:"configuration>rsc_defaults>meta_attributes"`
-	Single   []primitive `xml:"configuration>resources>primitive"`
-	Groups   []struct {
+	Defaults  []nvpairs   `xml:"configuration>rsc_defaults>meta_attributes"`
+	Templates []primitive `xml:"configuration>resources>template"`
+	Single    []primitive `xml:"configuration>resources>primitive"`
+	Groups    []struct {
 		ID         string      `xml:"id,attr"`
 		Meta       []nvpairs   `xml:"meta_attributes"`
 		Primitives []primitive `xml:"primitive"`
@@ -36,11 +37,14 @@ type primitive struct {
 	Class    string    `xml:"class,attr"`
 	Provider string    `xml:"provider,attr"`
 	Type     string    `xml:"type,attr"`
+	Template string    `xml:"template,attr"`
 	Params   []nvpairs `xml:"instance_attributes"`
 	Meta     []nvpairs `xml:"meta_attributes"`
 }
 
 type nvpairs struct {
+	ID   string    `xml:"id,attr"`
+	Ref  string    `xml:"id-ref,attr"` // of the set that stands elsewhere
 	Rule *struct{} `xml:"rule"`
 	List []struct {
 		Name  string `xml:"name,attr"`
@@ -70,6 +74,9 @@ func parseCIB(text []byte) (cib, error) {
 	}{cib: &c}
 	if err := xml.NewDecoder(bytes.NewReader(text)).Decode(&d); err != nil {
 		return cib{}, fmt.Errorf("%w: %w in %s", ErrAnswer, err, quoteStart(string(text)))
+	}
+	if err := c.complete(text); err != nil {
+		return cib{}, err
 	}
 	return c, nil
 }
@@ -106,22 +113,11 @@ func (c cib) nodes() (out []string) {
 func (c cib) machines() []machine {
 	var out []machine
 	add := func(p primitive, service, leads string, group []nvpairs, stick int) {
-		typ, name := "", ""
-		switch {
-		case p.Class == "ocf" && p.Provider == "lbvm" && slices.Contains(vmTypes(), p.Type):
-			typ, name = p.Type, get("name", p.Params)
-		case p.Class == "ocf" && p.Provider == "heartbeat" && (p.Type == "VirtualDomain" || p.Type == "Xen"):
-			typ, name = "vm", p.ID
-		}
-		if host.CheckName(name) != nil {
+		m, ok := p.machine()
+		if !ok {
 			return
 		}
-		m := machine{id: p.ID, service: service, leads: leads, name: name, typ: typ, params: map[string]string{}, stick: stick}
-		for _, s := range p.Params {
-			for _, x := range s.List {
-				m.params[x.Name] = x.Value
-			}
-		}
+		m.service, m.leads, m.stick = service, leads, stick
 		m.live = isTrue(get("allow-migrate", p.Meta, group, c.Defaults))
 		m.disabled = strings.EqualFold(get("target-role", p.Meta, group, c.Defaults), "Stopped")
 		out = append(out, m)
@@ -136,6 +132,31 @@ func (c cib) machines() []machine {
 		}
 		for _, p := range g.Primitives {
 			add(p, "group:"+g.ID, g.Primitives[0].ID, g.Meta, sum)
+		}
+	}
+	return out
+}
+
+// machine is the VM that a primitive runs by an agent of ours, or by resource-agents' VirtualDomain or Xen; false: it runs none.
+func (p primitive) machine() (machine, bool) {
+	typ, name := "", ""
+	switch {
+	case p.Class == "ocf" && p.Provider == "lbvm" && slices.Contains(vmTypes(), p.Type):
+		typ, name = p.Type, get("name", p.Params)
+	case p.Class == "ocf" && p.Provider == "heartbeat" && (p.Type == "VirtualDomain" || p.Type == "Xen"):
+		typ, name = "vm", p.ID
+	}
+	if host.CheckName(name) != nil {
+		return machine{}, false
+	}
+	return machine{id: p.ID, name: name, typ: typ, params: p.params()}, true
+}
+
+func (p primitive) params() map[string]string {
+	out := map[string]string{}
+	for _, s := range slices.Backward(p.Params) { // the first set that has one counts
+		for _, x := range s.List {
+			out[x.Name] = x.Value
 		}
 	}
 	return out

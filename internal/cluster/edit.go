@@ -26,6 +26,7 @@ const editTries = 20
 type CIB struct {
 	text    []byte
 	read    cib
+	all     []nested
 	version [3]uint64 // admin_epoch, epoch, num_updates
 }
 
@@ -47,7 +48,11 @@ func newCIB(text []byte) (CIB, error) {
 	if err != nil {
 		return CIB{}, err
 	}
-	c := CIB{text: text, read: read}
+	all, err := everywhere(text)
+	if err != nil {
+		return CIB{}, err
+	}
+	c := CIB{text: text, read: read, all: all}
 	var v struct {
 		Admin   string `xml:"admin_epoch,attr"`
 		Epoch   string `xml:"epoch,attr"`
@@ -68,11 +73,12 @@ func newCIB(text []byte) (CIB, error) {
 // Nodes are the members that the configuration names.
 func (c CIB) Nodes() []string { return c.read.nodes() }
 
-// Machine finds the resource of a VM: the id of its service ("primitive:web1", "group:web"), false if there is none.
+// Machine finds the resource of a VM, however nested: the id of what holds it ("primitive:web1", "group:web", "clone:c"), false if
+// there is none.
 func (c CIB) Machine(typ, vm string) (service string, ok bool) {
-	for _, m := range c.read.machines() {
-		if m.typ == typ && m.name == vm {
-			return m.service, true
+	for _, p := range c.all {
+		if m, ok := p.machine(); ok && m.typ == typ && m.name == vm {
+			return p.service, true
 		}
 	}
 	return "", false
@@ -83,27 +89,52 @@ func (c CIB) Stopped(typ, vm string) bool {
 	return slices.ContainsFunc(c.read.machines(), func(m machine) bool { return m.typ == typ && m.name == vm && m.disabled })
 }
 
-// Stock finds the resource by which resource-agents' VirtualDomain or Xen runs a guest: by its name, or by the file that it is started from.
-func (c CIB) Stock(vm, config string) (service string, ok bool) {
-	for _, m := range c.read.machines() {
-		if m.typ != "vm" {
+// Stock finds the resource, however nested, by which an agent of resource-agents runs a guest: VirtualDomain and Xen by its name,
+// or by the file that it is started from; ManageVE, of OpenVZ, by its number.
+func (c CIB) Stock(typ, vm, config string) (service string, ok bool) {
+	for _, p := range c.all {
+		if p.Class != "ocf" || p.Provider != "heartbeat" {
 			continue
 		}
-		for _, file := range []string{m.params["config"], m.params["xmfile"]} {
-			if file != "" && (file == config || strings.TrimSuffix(filepath.Base(file), ".xml") == vm) {
-				return m.service, true
+		params := p.params()
+		switch {
+		case typ == "openvz" && p.Type == "ManageVE":
+			if params["veid"] == vm {
+				return p.service, true
 			}
-		}
-		if m.name == vm || m.params["name"] == vm {
-			return m.service, true
+		case (typ == "xen" || typ == "kvm") && (p.Type == "VirtualDomain" || p.Type == "Xen"):
+			for _, file := range []string{params["config"], params["xmfile"]} {
+				if file != "" && (file == config || strings.TrimSuffix(filepath.Base(file), ".xml") == vm) {
+					return p.service, true
+				}
+			}
+			if p.ID == vm || params["name"] == vm {
+				return p.service, true
+			}
 		}
 	}
 	return "", false
 }
 
+// Added tells whether a VM's resource is one that stands alone and that Add was given: by the ids of what is in it, which nobody
+// else would write so, whatever was edited in it since.
+func (c CIB) Added(a Added, typ, vm string) bool {
+	var x, want primitive
+	if xml.Unmarshal([]byte(a.Resource), &want) != nil || len(want.Params) == 0 {
+		return false
+	}
+	i := slices.IndexFunc(c.all, func(p nested) bool { return p.service == "primitive:"+want.ID })
+	if i < 0 {
+		return false
+	}
+	x = c.all[i].primitive
+	m, ok := x.machine()
+	return ok && m.typ == typ && m.name == vm && slices.ContainsFunc(x.Params, func(s nvpairs) bool { return s.ID == want.Params[0].ID })
+}
+
 // Names tells whether a VM of another type bears the name.
 func (c CIB) Names(vm string) bool {
-	return slices.ContainsFunc(c.read.machines(), func(m machine) bool { return m.name == vm })
+	return slices.ContainsFunc(c.all, func(p nested) bool { m, ok := p.machine(); return ok && m.name == vm })
 }
 
 // Params are the values of one parameter of all VMs that have it.

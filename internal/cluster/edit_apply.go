@@ -53,8 +53,11 @@ func EditCIB(ctx context.Context, h host.Host, r run.Runner, dry bool, edit func
 			silent++
 		}
 		var serr error
-		if c, serr = settle(ctx, h, r, e, lost); serr != nil || !lost && c.version == e.from { // it was refused for what it is
-			return patch, errors.Join(err, serr)
+		if c, serr = settle(ctx, h, r, e, lost); serr != nil {
+			return patch, fmt.Errorf("%w (looked for: %w)", err, serr)
+		}
+		if !lost && c.version == e.from { // it was refused for what it is
+			return patch, err
 		}
 	}
 }
@@ -68,17 +71,23 @@ func settle(ctx context.Context, h host.Host, r run.Runner, e Edit, lost bool) (
 	if err != nil || !lost || c.version != e.from {
 		return c, err
 	}
-	out, err := command(ctx, h, r, askTimeout, "cibadmin", "--bump")
-	if err == nil && out.Code != 0 {
-		err = fmt.Errorf("cibadmin --bump ended with code %d: %s", out.Code, flat(string(out.Stderr)+" "+string(out.Stdout)))
-	}
-	if err != nil {
+	if err := Outdate(ctx, h, r); err != nil {
 		return c, err
 	}
 	if c, err = ReadCIB(ctx, h, r); err == nil && c.version == e.from {
 		err = errors.New("cibadmin --bump has raised nothing")
 	}
 	return c, err
+}
+
+// Outdate raises the configuration's version, and changes nothing else: a patch for an older one, which may still be on its way,
+// is not made any more.
+func Outdate(ctx context.Context, h host.Host, r run.Runner) error {
+	out, err := command(ctx, h, r, askTimeout, "cibadmin", "--bump")
+	if err == nil && out.Code != 0 {
+		err = fmt.Errorf("cibadmin --bump ended with code %d: %s", out.Code, flat(string(out.Stderr)+" "+string(out.Stdout)))
+	}
+	return err
 }
 
 // verify is nil if crm_verify finds nothing in the new configuration that it does not find in the old one, of which many

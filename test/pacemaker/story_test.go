@@ -119,6 +119,8 @@ func (b *bench) guestsStart(web, db *guest) {
 	xml := strings.Replace(b.pageXML(`id="web1"`), `value="web1"/>`, `value="web1"/>
     <nvpair id="web1-transport" name="migration_transport" value="tcp"/>
     <nvpair id="web1-unsafe" name="migrate_unsafe" value="1"/>`, 1)
+	// On a machine that does much else an answer may take longer than the twenty seconds of the agent's metadata.
+	xml = strings.Replace(xml, `name="monitor" interval="30s" timeout="20s"`, `name="monitor" interval="30s" timeout="60s"`, 1)
 	b.put("node1", "web1.xml", xml)
 	b.put("node1", "db1.xml", strings.ReplaceAll(xml, "web1", "db1"))
 	b.shows("node1", "cibadmin --create --scope resources --xml-file web1.xml")
