@@ -34,7 +34,7 @@ func (w world) adopter(c *cli.Context) (adopt.Adopter, error) {
 	if err != nil {
 		return adopt.Adopter{}, err
 	}
-	kind := cluster.Kind(w.host, "")
+	kind := w.kind(c.Context)
 	a := adopt.Adopter{Manager: kind, Host: w.host, ID: id, Shared: shared, Query: w.run, Clock: w.clock, Wait: w.wait, Peer: w.peer,
 		Driver: hypervisor.Tools{Host: w.host, Clock: clock.System(), Query: w.run, Change: w.run, Note: func(text string) { fmt.Fprintln(w.stderr, "lbm: warning:", text) }},
 		Keep:   func(*os.File) run.Runner { return w.run }}
@@ -179,7 +179,7 @@ func progressText(done, total int64, took time.Duration) string {
 
 // looks is the manager's own command that shows what runs where.
 func (w world) looks() string {
-	if cluster.Kind(w.host, "") == cluster.NamePacemaker {
+	if w.kind(context.Background()) == cluster.NamePacemaker {
 		return "crm_mon -1rf"
 	}
 	return "clustat"

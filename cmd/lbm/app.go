@@ -47,7 +47,9 @@ type world struct {
 
 // app is the command line.
 func (w world) app() *cli.App {
-	w.share = &share{}
+	if w.share == nil {
+		w.share = &share{}
+	}
 	app := &cli.App{
 		Name: "lbm", Usage: "manage the load balancer of virtual machines",
 		Version: host.Version(), EnableBashCompletion: true,
@@ -146,6 +148,7 @@ func (w world) app() *cli.App {
 }
 
 func (w world) main(ctx context.Context, args []string) int {
+	w.share = &share{} // what the app has learned of it holds for its messages
 	app := w.app()
 	err := app.RunContext(ctx, optionsFirst(app, args))
 	if err == nil {
@@ -163,7 +166,7 @@ func (w world) main(ctx context.Context, args []string) int {
 
 // inItsWords is a text in the words of this node's cluster manager.
 func (w world) inItsWords(text string) string {
-	return cluster.InWordsOf(cluster.Kind(w.host, ""), text)
+	return cluster.InWordsOf(w.kind(context.Background()), text)
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
@@ -186,7 +189,9 @@ func wantsJSON(c *cli.Context) (bool, error) {
 	}
 }
 
-func (w world) manager() cluster.Manager { return cluster.Of(w.host, w.run, w.clock, "") }
+func (w world) manager() cluster.Manager {
+	return cluster.Of(w.host, w.run, w.clock, w.kind(context.Background()))
+}
 
 // configuration reads lbvm.conf; what is wrong with it is printed.
 func (w world) configuration(ctx context.Context) (*conf.File, error) {

@@ -39,7 +39,7 @@ func (w world) ccsCommand() *cli.Command {
 		},
 		Before: func(c *cli.Context) error {
 			// Another FILE, and help, are for whoever asks.
-			if _, err := os.Lstat(w.host.Path(host.ClusterXML)); os.IsNotExist(err) && c.NArg() == 1 && cluster.Kind(w.host, "") == cluster.NamePacemaker {
+			if _, err := os.Lstat(w.host.Path(host.ClusterXML)); os.IsNotExist(err) && c.NArg() == 1 && w.kind(c.Context) == cluster.NamePacemaker {
 				return cli.Exit("this cluster is Pacemaker's: there is no cluster.conf; cibadmin --query, crm_verify -L; nothing was changed", exitRefused)
 			}
 			return nil

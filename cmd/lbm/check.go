@@ -164,7 +164,7 @@ func (w world) configured(ctx context.Context, file string) (cluster.Configurati
 	}
 	ctx, cancel := w.wait.WithTimeout(ctx, statusLimit)
 	defer cancel()
-	return cluster.Configured(ctx, w.host, w.run, "")
+	return cluster.Configured(ctx, w.host, w.run, w.kind(ctx))
 }
 
 // compared reads what the configuration is compared with, and says whether it could.
@@ -174,7 +174,7 @@ func (w world) compared(ctx context.Context, in *check.Input, file string) (stri
 	} else if !errors.Is(err, host.ErrNoIdentity) {
 		return "", err
 	}
-	if file == "" && cluster.Kind(w.host, "") == cluster.NamePacemaker {
+	if file == "" && w.kind(ctx) == cluster.NamePacemaker {
 		in.Where = pacemakerConfiguration
 	}
 	d, err := w.configured(ctx, file)

@@ -36,7 +36,7 @@ func (w world) completes(commands []*cli.Command) {
 func (w world) namesOf(c *cli.Context, word string) []string {
 	ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
 	defer cancel()
-	conf, err := cluster.Configured(ctx, w.host, w.run, "")
+	conf, err := cluster.Configured(ctx, w.host, w.run, w.kind(ctx))
 	if err != nil {
 		return nil // a shell that completes has no use for a reason
 	}

@@ -96,7 +96,7 @@ func (w world) doctor(c *cli.Context, asJSON bool) error {
 
 // askDoctors asks the other nodes, while a lock is held here that they must find held.
 func (w world) askDoctors(ctx context.Context, mine doctor.Report) (out []doctor.Answer, err error) {
-	conf, err := cluster.Configured(ctx, w.host, w.run, "")
+	conf, err := cluster.Configured(ctx, w.host, w.run, w.kind(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("which nodes there are: %w", err)
 	}

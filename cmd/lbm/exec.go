@@ -181,7 +181,7 @@ func (w world) execParams(vm string) map[string]string {
 // execVMs are the VMs of the type vmexec that cluster.conf names, with their parameters.
 func (w world) execVMs() map[string]map[string]string {
 	out := map[string]map[string]string{}
-	conf, err := cluster.Configured(context.Background(), w.host, w.run, "")
+	conf, err := cluster.Configured(context.Background(), w.host, w.run, w.kind(context.Background()))
 	if err != nil {
 		return out // who asks about a VM goes by the definition alone
 	}

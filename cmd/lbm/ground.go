@@ -146,7 +146,7 @@ func (w world) amender(ctx context.Context, by string, dry bool) (amend.Amender,
 // be in trouble itself. A VM that has been taken out of it is found by its full name TYPE:VM.
 // service is "" then.
 func (w world) namedVM(name string) (typ, vm, service string, err error) {
-	conf, err := cluster.Configured(context.Background(), w.host, w.run, "")
+	conf, err := cluster.Configured(context.Background(), w.host, w.run, w.kind(context.Background()))
 	if err != nil {
 		return "", "", "", refused(err)
 	}

@@ -93,7 +93,7 @@ func (w world) askRecord(ctx context.Context, g guard.Guard, d guard.Door, here 
 func (w world) managed(d guard.Door) bool {
 	ctx, cancel := w.wait.WithTimeout(context.Background(), guardLimit)
 	defer cancel()
-	conf, err := cluster.Configured(ctx, w.host, w.run, "")
+	conf, err := cluster.Configured(ctx, w.host, w.run, w.kind(ctx))
 	if err != nil {
 		return true
 	}

@@ -121,7 +121,7 @@ func initFailure(steps []setup.Step, err error) error {
 
 // withoutShared says what a cluster without a shared file system does not have, and which of its VMs can move live.
 func (w world) withoutShared(ctx context.Context) error {
-	conf, err := cluster.Configured(ctx, w.host, w.run, "")
+	conf, err := cluster.Configured(ctx, w.host, w.run, w.kind(ctx))
 	if err != nil {
 		return err
 	}

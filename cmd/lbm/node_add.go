@@ -49,7 +49,7 @@ type growth struct {
 }
 
 func (w world) addNode(c *cli.Context, name string) error {
-	if cluster.Kind(w.host, "") == cluster.NamePacemaker {
+	if w.kind(c.Context) == cluster.NamePacemaker {
 		return refused(errors.New("this cluster is Pacemaker's: pcs cluster node add; then lbm init --join there"))
 	}
 	n, err := newNode(c, name)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -51,7 +52,7 @@ func (w world) removeCommand() *cli.Command {
 
 // disables is the manager's own command that stops a service for good.
 func (w world) disables(id string) string {
-	if cluster.Kind(w.host, "") == cluster.NamePacemaker {
+	if w.kind(context.Background()) == cluster.NamePacemaker {
 		_, resource, _ := strings.Cut(id, ":")
 		return "crm_resource --resource " + resource + " --meta --set-parameter target-role --parameter-value Stopped"
 	}

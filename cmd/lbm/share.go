@@ -12,8 +12,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
@@ -53,6 +55,18 @@ func (w world) answers(ctx context.Context) error {
 	return w.share.err
 }
 
+// kind is this node's cluster manager, as cluster.Kind names it. With the tools of both lbvm.conf is asked, which may lie on
+// the share: not if that hangs.
+func (w world) kind(ctx context.Context) string {
+	if kind := cluster.Installed(w.host); kind != "" {
+		return kind
+	}
+	if errors.Is(w.answers(ctx), errHangs) {
+		return cluster.Unnamed(w.host)
+	}
+	return cluster.Kind(w.host, "")
+}
+
 // sharedDir is the shared storage, joined with the root, with its marker seen. One that hangs is not touched.
 func (w world) sharedDir(ctx context.Context, id host.Identity) (string, error) {
 	if err := w.answers(ctx); err != nil {
@@ -87,18 +101,34 @@ func (w world) sharing(commands []*cli.Command) {
 const readTime = 3 * time.Second
 
 // touch reads what commands read of the shared storage: the marker, lbvm.conf, which may lie there, and of each file the
-// inode and a byte, for which a cluster file system asks for another lock each. It is a process of its own, that may hang.
+// inode and a byte, for which a cluster file system asks for another lock each. It is a process of its own, that may hang: then
+// it holds the lock of this node, and those after it wait for that, where whoever has begun them can still end them. So one at
+// most is left behind.
 func (w world) touch(ctx context.Context) error {
 	id, err := w.host.Identity()
 	if err != nil {
 		return err
 	}
+	path, end := w.host.Path(host.RunDir+"/touch"), w.wait.Now().Add(readTime)
+	l, err := lockfile.Try(path, "lbm doctor --touch")
+	if errors.Is(err, lockfile.ErrHeld) {
+		end = w.wait.Now() // who has it looks at all of it
+		l, err = lockfile.Acquire(ctx, w.wait, path, "lbm doctor --touch")
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil: // else, who may not write there asks all the same
+		defer l.Close()
+	}
 	shared, err := w.host.SharedDir(id)
 	if err != nil {
 		return err
 	}
-	end := w.wait.Now().Add(readTime)
-	paths := []string{w.host.Path(host.ConfFile)}
+	if err := readByte(w.host.Path(host.ConfFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	var paths []string
 	for _, pattern := range []string{filepath.Join(shared, "lbvm/nodes/*"), filepath.Join(shared, handoff.Folder, "*/state"), filepath.Join(w.host.Path(id.LogDir), "*")} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {

@@ -14,6 +14,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/run"
 )
 
@@ -135,6 +137,66 @@ func TestHungShare(t *testing.T) {
 		if _, is := elsewhere[c.Name]; !is && !slices.Contains(tried, c.Name) {
 			t.Errorf("lbm %s was not tried", c.Name)
 		}
+	}
+}
+
+// With the tools of both cluster managers lbvm.conf says which it is. Where it lies on a share that hangs it is not read.
+func TestHungShareWithBothManagers(t *testing.T) {
+	for _, x := range []struct {
+		args string
+		code int
+	}{
+		{"status", exitFailed}, {"list", exitUnknown}, {"why-down 101", 0}, {"migrate centos1", exitRefused}, {"take --yes 101", exitRefused},
+		{"remove centos1", exitRefused}, {"ccs bump", exitRefused}, {"nosuch", exitUsage}, {"doctor", exitFailed}, {"exec check", exitUsage},
+	} {
+		b := stuck(t)
+		b.write(t, "usr/sbin/crm_mon", "#!/bin/false\n")
+		if err := os.Chmod(filepath.Join(b.root, "usr/sbin/crm_mon"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		code := make(chan int, 1)
+		go func() { code <- b.lbm(strings.Fields(x.args)...) }()
+		select {
+		case got := <-code:
+			if got != x.code {
+				t.Errorf("lbm %s: exit %d, want %d\n%s%s", x.args, got, x.code, &b.out, &b.errors)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("lbm %s hangs with the storage", x.args)
+		}
+	}
+}
+
+// While one process hangs with the shared storage those after it do not begin to: they can be ended.
+func TestOneTouchAtATime(t *testing.T) {
+	b := ready(t, nil)
+	path := filepath.Join(b.root, host.RunDir, "touch")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	held, err := lockfile.Try(path, "a test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	touch := func(ctx context.Context) error {
+		r, err := run.System{}.Run(ctx, run.Command{Argv: []string{"/proc/self/exe", "doctor", "--touch"}, Env: b.host.Environ()})
+		if err == nil && r.Code != 0 {
+			err = errors.New(string(r.Stderr))
+		}
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	if err := touch(ctx); !errors.Is(err, run.ErrDeadline) {
+		t.Errorf("another one asks: %v", err)
+	}
+	cancel()
+	done := make(chan error, 1)
+	go func() { done <- touch(context.Background()) }()
+	if err := held.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("the other one has ended: %v", err)
 	}
 }
 

@@ -22,7 +22,7 @@ func (w world) sight(ctx context.Context) *check.Sight {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sightLimit)
 	defer cancel()
-	c, err := cluster.Configured(ctx, w.host, w.run, "")
+	c, err := cluster.Configured(ctx, w.host, w.run, w.kind(ctx))
 	if err != nil {
 		return nil // said by what is compared with it
 	}

@@ -63,7 +63,7 @@ type whyRow struct {
 }
 
 func (w world) whyDown(ctx context.Context, name string, asJSON bool) error {
-	if cluster.Kind(w.host, "") == cluster.NamePacemaker {
+	if w.kind(ctx) == cluster.NamePacemaker {
 		return refused(errors.New("this cluster is Pacemaker's, which tells why itself: crm_mon -1; crm_resource --why --resource NAME; lbm handoff VM tells of the hand-off"))
 	}
 	doc, err := ccs.Load(w.host.Path(host.ClusterXML))

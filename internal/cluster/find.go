@@ -28,6 +28,11 @@ func Kind(h host.Host, named string) string {
 	if named = word(h); named != "" {
 		return named
 	}
+	return Unnamed(h)
+}
+
+// Unnamed is Kind in doubt and without lbvm.conf's word: of a node whose lbvm.conf lies on a share that hangs.
+func Unnamed(h host.Host) string {
 	if _, ok := h.Has("crm_mon"); ok {
 		if _, err := os.Lstat(h.Path(host.ClusterXML)); os.IsNotExist(err) {
 			return NamePacemaker

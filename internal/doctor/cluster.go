@@ -57,7 +57,7 @@ func checkMembers(ctx context.Context, n *node) {
 	}
 	ctx, cancel := n.d.Wait.WithTimeout(ctx, askLimit)
 	defer cancel()
-	st, err := cluster.Of(n.h, n.d.Run, n.d.Wait, "").Status(ctx)
+	st, err := cluster.Of(n.h, n.d.Run, n.d.Wait, n.kind()).Status(ctx)
 	switch {
 	case errors.Is(err, cluster.ErrNoStates) && slices.ContainsFunc(st.Members, func(m cluster.Member) bool { return m.Local && !m.Manager }):
 		n.say("members.manager", nil, "%v", err)

@@ -55,6 +55,8 @@ const (
 
 func (d Doctor) look(ctx context.Context) *node {
 	n := &node{d: d, h: d.Host, facts: map[string]host.Facts{}}
+	n.id, n.idErr = n.h.Identity()
+	n.reach(ctx)
 	if n.pacemaker() {
 		limited, cancel := d.Wait.WithTimeout(ctx, askLimit)
 		c, err := cluster.Configured(limited, n.h, d.Run, cluster.NamePacemaker)
@@ -66,14 +68,12 @@ func (d Doctor) look(ctx context.Context) *node {
 			n.named = append(n.named, x.Name)
 		}
 	}
-	n.id, n.idErr = n.h.Identity()
 	n.name = n.id.Member
 	if n.name == "" {
 		if name, err := n.h.Name(); err == nil {
 			n.name = name
 		}
 	}
-	n.reach(ctx)
 	n.cman = sync.OnceValues(func() (map[string][]string, error) { return n.cmanAddresses(ctx) })
 	limited, cancel := d.Wait.WithTimeout(ctx, askLimit)
 	defer cancel()
@@ -129,8 +129,14 @@ func (n *node) online(name string) bool {
 }
 
 // pacemaker: the cluster is Pacemaker's, and cluster.conf plays no part.
-func (n *node) pacemaker() bool {
-	return cluster.Kind(n.h, "") == cluster.NamePacemaker
+func (n *node) pacemaker() bool { return n.kind() == cluster.NamePacemaker }
+
+// kind is the cluster manager. lbvm.conf, which says so where there are the tools of both, may lie on a share that hangs.
+func (n *node) kind() string {
+	if n.away != "" && cluster.Installed(n.h) == "" {
+		return cluster.Unnamed(n.h)
+	}
+	return cluster.Kind(n.h, "")
 }
 
 // of are the VMs of a technology.
