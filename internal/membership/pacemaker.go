@@ -40,7 +40,8 @@ func (l later) Fenced(ctx context.Context, member string) (bool, error) {
 
 // Pacemaker asks crm_mon. A node was fenced where Pacemaker says that it is offline and clean, fencing is on, and the
 // cluster is not in maintenance. A node that was shut down in order looks the same: the cluster has stopped what ran
-// there, and what it did not stop is noted in the hand-off record (see Gone).
+// there, or has the node fenced before it starts elsewhere what it left there (a resource that is not managed). What was
+// started by hand it does not know: that must be noted in the hand-off record (see Gone).
 func Pacemaker(h host.Host, q run.Runner) Membership { return &pacemaker{cman{h, q}} }
 
 type pacemaker struct{ tools cman }
