@@ -52,8 +52,12 @@ func (w world) keepFacts(f host.Facts) error {
 	return host.WriteFacts(dir, f)
 }
 
-// failedFile notes to whom nothing could be sent: it is told once, not each minute.
-const failedFile = host.RunDir + "/push.failed"
+// failedFile notes to whom nothing could be sent: it is told once, not each minute. One that said for the first time that it sees
+// the same logdir stands there with seenOnce: it says so, too, of the second of two runs in one second.
+const (
+	failedFile = host.RunDir + "/push.failed"
+	seenOnce   = "?"
+)
 
 func (w world) tellPushed(log logrus.FieldLogger, failed map[string]error) error {
 	file := w.host.Path(failedFile)
@@ -62,18 +66,22 @@ func (w world) tellPushed(log logrus.FieldLogger, failed map[string]error) error
 		return err
 	}
 	before := strings.Fields(string(b))
-	now := slices.Sorted(maps.Keys(failed))
-	for _, peer := range now {
+	var now []string
+	for _, peer := range slices.Sorted(maps.Keys(failed)) {
+		word := peer
 		switch log := log.WithField("member", peer); {
 		case slices.Contains(before, peer):
+		case errors.Is(failed[peer], sample.ErrSeen) && !slices.Contains(before, seenOnce+peer):
+			word = seenOnce + peer
 		case errors.Is(failed[peer], sample.ErrSeen):
 			log.Warn("logs push; is not needed: this member sees the same logdir, and drops what is sent; take it out of lbvm.conf")
 		default:
 			log.WithError(failed[peer]).Error("what was measured could not be sent: root must reach it by ssh without a question")
 		}
+		now = append(now, word)
 	}
 	for _, peer := range before {
-		if !slices.Contains(now, peer) {
+		if !slices.Contains(now, peer) && !strings.HasPrefix(peer, seenOnce) {
 			log.WithField("member", peer).Info("what is measured is sent again")
 		}
 	}

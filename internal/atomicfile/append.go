@@ -12,16 +12,27 @@ import (
 // Append adds line to path by one O_APPEND write, so that writers on one file do not mix, and makes it durable if sync is set.
 // Where nodes share the file system the writers take turns by the file's lock.
 func Append(path string, line []byte, mode fs.FileMode, sync bool) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, mode)
+	return add(path, line, mode, sync, false)
+}
+
+// AppendWhole is Append to a file whose last line may be torn: that is ended first, so that the new one stands alone. It looks
+// when the writer's turn has come.
+func AppendWhole(path string, line []byte, mode fs.FileMode, sync bool) error {
+	return add(path, line, mode, sync, true)
+}
+
+func add(path string, line []byte, mode fs.FileMode, sync, whole bool) error {
+	how := os.O_WRONLY
+	if whole {
+		how = os.O_RDWR
+	}
+	f, err := os.OpenFile(path, how|os.O_APPEND|os.O_CREATE, mode)
 	if err != nil {
 		return err
 	}
 	turn, err := takesTurns(f)
-	if err == nil && turn {
-		err = lock(f, patience)
-	}
 	if err == nil {
-		_, err = f.Write(line)
+		err = addTo(f, line, turn, whole)
 	}
 	if err == nil && turn && sync { // nobody waits for our disk
 		err = flock(f, syscall.LOCK_UN)
@@ -33,6 +44,39 @@ func Append(path string, line []byte, mode fs.FileMode, sync bool) error {
 		return errors.Join(fmt.Errorf("appending to %s: %w", path, err), f.Close())
 	}
 	return f.Close()
+}
+
+// addTo writes a line, with turn under the file's lock, which it keeps.
+func addTo(f *os.File, line []byte, turn, whole bool) error {
+	if turn {
+		if err := lock(f, patience); err != nil {
+			return err
+		}
+	}
+	if whole {
+		torn, err := isTorn(f)
+		if err != nil {
+			return err
+		}
+		if torn {
+			line = append([]byte("\n"), line...)
+		}
+	}
+	_, err := f.Write(line)
+	return err
+}
+
+// isTorn tells whether the last line of f has no end.
+func isTorn(f *os.File) (bool, error) {
+	fi, err := f.Stat()
+	if err != nil || fi.Size() == 0 {
+		return false, err
+	}
+	var last [1]byte
+	if _, err := f.ReadAt(last[:], fi.Size()-1); err != nil {
+		return false, err
+	}
+	return last[0] != '\n', nil
 }
 
 // What statfs says of file systems that several nodes write to.

@@ -2,8 +2,10 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"testing"
 	"time"
@@ -48,5 +50,47 @@ func TestAppendTakesTurns(t *testing.T) {
 	// On a file system of this node nobody waits for whoever holds the lock.
 	if err := Append(path, []byte("line\n"), 0o600, true); err != nil {
 		t.Error(err)
+	}
+}
+
+// A writer looks whether the last line is torn when its turn has come: whoever had it before may have died in it.
+func TestTornLineIsSeenInTurn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	open := func() *os.File {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	first, second := open(), open()
+	if err := lock(first, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	fi, err := first.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- addTo(second, []byte("second\n"), true, true) }()
+	waits := regexp.MustCompile(fmt.Sprintf(`-> FLOCK .*:%d `, fi.Sys().(*syscall.Stat_t).Ino))
+	for end := time.Now().Add(patience / 2); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if b, err := os.ReadFile("/proc/locks"); err != nil || waits.Match(b) {
+			break
+		}
+	}
+	if _, err := first.WriteString("first, and its end is mis"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(flock(first, syscall.LOCK_UN), <-done); err != nil {
+		t.Fatal(err)
+	}
+	if err := AppendWhole(path, []byte("third\n"), 0o600, true); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "first, and its end is mis\nsecond\nthird\n" {
+		t.Errorf("%q %v", b, err)
 	}
 }

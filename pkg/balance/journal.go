@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -112,34 +111,7 @@ func seconds(m Move) string {
 
 // appendLine adds a line to a journal. A torn last line is ended first, so that the new one stands alone.
 func appendLine(path string, line []byte) error {
-	torn, err := isTorn(path)
-	if err != nil {
-		return err
-	}
-	if torn {
-		line = append([]byte("\n"), line...)
-	}
-	return atomicfile.Append(path, line, 0o640, true)
-}
-
-func isTorn(path string) (torn bool, err error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil || size == 0 {
-		return false, err
-	}
-	var last [1]byte
-	if _, err := f.ReadAt(last[:], size-1); err != nil {
-		return false, err
-	}
-	return last[0] != '\n', nil
+	return atomicfile.AppendWhole(path, line, 0o640, true)
 }
 
 // Since reads the journal from its end. Lines that cannot be read are passed over; Read counts them.
