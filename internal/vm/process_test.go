@@ -27,7 +27,11 @@ import (
 // TestMain makes this program an agent, or a keeper, where it is started as one.
 func TestMain(m *testing.M) {
 	run.KeeperMain()
-	if os.Getenv("LBVM_TEST_AGENT") != "" {
+	switch os.Getenv("LBVM_TEST_AGENT") {
+	case "":
+	case "xen":
+		ocf.Main(metadata.Xen(), New("xen"))
+	default:
 		ocf.Main(metadata.OpenVZ(), New("openvz"))
 	}
 	os.Exit(m.Run())
@@ -380,6 +384,23 @@ func TestAgentAsAProcess(t *testing.T) {
 	if w, err := os.OpenFile(state, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
 		t.Error("the child waits for ever, and nobody has ended it")
 		w.Close()
+	}
+}
+
+// A source dies while it sends, and the shared storage waits for its fencing or its recovery: rgmanager, which asks all nodes whether the
+// VM runs there before it starts it, must not take half of it for the whole. It would start it nowhere, and the stop after the next
+// status fails. What may run counts as running.
+func TestArrivalWhileTheShareHangs(t *testing.T) {
+	m := newMachine(t)
+	marker := filepath.Join(m.root, "shared/lbvm/cluster")
+	if err := errors.Join(os.Remove(marker), syscall.Mkfifo(marker, 0o600)); err != nil { // reading it waits for ever
+		t.Fatal(err)
+	}
+	for row, want := range map[string]int{"--p--- 0.0": int(ocf.CodeNotRunning), "-b---- 0.3": 0} {
+		m.write("usr/sbin/xm", "#!/bin/sh\necho 'Name ID Mem VCPUs State Time(s)'\necho 'Domain-0 0 512 1 r----- 9.1'\necho 'web1 7 128 1 "+row+"'\n", 0o755)
+		if code := m.run("status", "LBVM_TEST_AGENT=xen", "OCF_RESKEY_name=web1", "OCF_RESKEY_RGMANAGER_meta_timeout=3"); code != want {
+			t.Errorf("%s: status: exit %d, want %d", row, code, want)
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func (l *life) status(ctx context.Context) error {
 		l.say("%s", r.Words)
 		return nil
 	case protocol.Inquire:
-		return l.inquire(ctx)
+		return l.inquire(ctx, v.guest)
 	}
 	if v.guest == leaving {
 		return fmt.Errorf("half a copy of %s stands still here, and nothing works on it", l.vm)
@@ -88,7 +88,7 @@ func (l *life) status(ctx context.Context) error {
 }
 
 // inquire looks at the record, in a process that is left behind if the shared storage hangs.
-func (l *life) inquire(ctx context.Context) error {
+func (l *life) inquire(ctx context.Context, seen class) error {
 	if slices.Contains(l.call.World.Env, inquiry) {
 		return l.inquiry(ctx)
 	}
@@ -97,11 +97,15 @@ func (l *life) inquire(ctx context.Context) error {
 		return l.inquiry(ctx)
 	}
 	err := l.leftBehind(ctx, inquiry, func(ctx context.Context) error { return l.inquiry(ctx) })
-	if errors.Is(err, errNoAnswer) {
-		l.log(ocf.LevelWarning, "the shared storage does not answer; the guest is here")
-		return nil
+	if !errors.Is(err, errNoAnswer) {
+		return err
 	}
-	return err
+	if seen == arriving { // its source may have died, for which the share waits, too: who calls it running is never asked to start it
+		l.log(ocf.LevelWarning, "the shared storage does not answer; the guest does not run here yet")
+		return ocf.ErrNotRunning
+	}
+	l.log(ocf.LevelWarning, "the shared storage does not answer; the guest is here")
+	return nil
 }
 
 // shown tells that the kernel shows the guest here, whatever its tool says. Who starts one by hand, without lbm take, writes no
