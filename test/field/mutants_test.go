@@ -46,7 +46,7 @@ func guards() []guard {
 		{"TestFieldVM_68c3c5c4b", "internal/vm/marks.go", "if n > limit {", "if n > 0 {", true},
 		{"TestFieldVM_15d53e132", "internal/vm/validate.go", "address = to\n", "_ = to\n", false},
 		{"TestFieldVM_0d20d797c", "internal/vm/live.go", "if end == stayed {\n\t\treturn errors.Join(ocf.ErrStillHere, err)", "if end == stayed {\n\t\treturn errors.New(\"it stayed\")", false},
-		{"TestFieldVM_193ff0620", status, "return l.inquire(ctx)", "return ocf.ErrNotRunning", false},
+		{"TestFieldVM_193ff0620", status, "return l.inquire(ctx, v.guest)", "return ocf.ErrNotRunning", false},
 		{"TestFailedMoveFallsBackToTheImage", "internal/vm/live.go", `return stayed, l.writeRunning(txn, "it could not be pushed and runs as before")`, `return lost, tool`, false},
 		{"TestHalfACopyThatNoRecordKnows", "internal/handoff/protocol/view.go", "return v.Guest == Leaving && v.Handed && (v.Is", "return v.Guest == Leaving && v.Handed && v.Sick && (v.Is", false},
 		{"TestDomainThatXLLeftSuspended", status, "v.still && l.idle()", "v.still && l.call.Probe && l.idle()", false},
