@@ -2,11 +2,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/host"
@@ -26,9 +23,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "lbm:", err)
 		os.Exit(exitFailed)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilTold()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program
 	w := world{environ: os.Environ(), paint: term.NewPainter(os.Stdout, os.Environ()), host: h, clock: c, wait: clock.System(), run: run.System{}, self: "/proc/self/exe", stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, terminal: term.IsTerminal(os.Stderr)}
 	os.Exit(w.main(ctx, os.Args))
 }
