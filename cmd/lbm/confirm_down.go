@@ -94,6 +94,8 @@ func (w world) confirmDownCommand() *cli.Command {
 			}
 			switch {
 			case done.After.Phase == handoff.Running: // another node has it
+			case waits != "" && !c.Bool("yes"):
+				fmt.Fprintf(w.stdout, "the cluster manager waits for the fencing of %s still: what ends that stands above the question\n", node)
 			case waits != "":
 				fmt.Fprintln(w.stdout, waits)
 			default:

@@ -307,9 +307,9 @@ func (w world) agreeHome(c *cli.Context, f *fleet, node string, rows []planRow, 
 	case going+waiting+closed == 0 || c.Bool("yes"):
 		return false, nil
 	case going+waiting == 0:
-		return false, w.confirm(c.Context, "Shall it be so?", "yes")
+		return false, w.confirm(c.Context, "Shall it be so?", cmp.Or(node, "yes"))
 	}
-	return false, w.confirm(c.Context, "Shall they be moved?", "yes")
+	return false, w.confirm(c.Context, "Shall they be moved?", cmp.Or(node, "yes"))
 }
 
 // await waits until a node is a member with its manager, and has measured itself in this boot.

@@ -82,6 +82,17 @@ func TestFailbackOpensWhatIsOn(t *testing.T) {
 	b.failback(t, exitUsage, "--shutdown is of one node: name it", "--shutdown", "--yes")
 }
 
+// Who names a node is asked for its name, as by lbm evacuate.
+func TestFailbackAsksForTheNode(t *testing.T) {
+	b, shared := evacuated(t)
+	b.stdin = strings.NewReader("yes\n")
+	b.failback(t, exitRefused, "Type "+xen3+" to go on", xen3)
+	isClosed(t, shared, xen3, true)
+	b.stdin = strings.NewReader(xen3 + "\n")
+	b.failback(t, 0, xen3+" is open", xen3)
+	isClosed(t, shared, xen3, false)
+}
+
 // An evacuation that is at work is not undone: by none of the ways in which a node is opened.
 func TestFailbackLeavesAnEvacuationAlone(t *testing.T) {
 	b, shared := evacuated(t)

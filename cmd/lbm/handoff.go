@@ -165,6 +165,7 @@ func (w world) outlook(ctx context.Context, id host.Identity, shared, typ, vm, s
 		n.Dies = dies(st, n)
 		o.Nodes = append(o.Nodes, n)
 	}
+	o.Means += o.aside()
 	o.crashes(st.Phase)
 	o.cures(service)
 	return o, nil
@@ -270,6 +271,10 @@ func (o *outlook) cures(service string) {
 				continue
 			}
 			told[d] = true
+			if has := o.has(); d == protocol.RefuseElsewhere && has != "" { // all is well with it
+				o.Cures = append(o.Cures, fmt.Sprintf("%s has the VM by the record: it is started there, `clusvcadm -e %s -m %[1]s`", has, cmp.Or(service, "GROUP")))
+				continue
+			}
 			if away := o.away(); d == protocol.RefuseElsewhere && away != "" {
 				o.Cures = append(o.Cures, fmt.Sprintf("%s has it, is no member, and is not proved gone. What frees the VM, in this order:", away))
 				for _, s := range protocol.Freeing(vm, away, o.Record.Left) {
@@ -294,4 +299,29 @@ func (o *outlook) away() string {
 		}
 	}
 	return ""
+}
+
+// has is the record's one node that is a member, of a VM that is on no passage; "" is none.
+func (o *outlook) has() string {
+	for _, n := range o.Nodes {
+		if n.Part == "has" && n.Member != nil && *n.Member && !o.cutOff {
+			return n.Node
+		}
+	}
+	return ""
+}
+
+// aside tells of the record's nodes that are away.
+func (o *outlook) aside() string {
+	text := ""
+	for _, n := range o.Nodes {
+		switch {
+		case n.Part == "none" || n.Member == nil || *n.Member:
+		case n.Gone != nil && *n.Gone:
+			text += fmt.Sprintf("; %s is proved gone", n.Node)
+		default:
+			text += fmt.Sprintf("; %s is away, and not proved gone", n.Node)
+		}
+	}
+	return text
 }

@@ -105,7 +105,7 @@ func (r recordOutlook) text() string {
 	}
 	text := strings.Join(words, " ")
 	if r.Number > 0 {
-		text += fmt.Sprintf(", number %d", r.Number)
+		text += fmt.Sprintf(", record number %d", r.Number)
 	}
 	if r.Why != nil {
 		text += ": " + *r.Why

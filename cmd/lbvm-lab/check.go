@@ -44,16 +44,24 @@ from which its memory comes, and how far it has counted.
 			}
 			if len(found) > 0 {
 				if !slices.ContainsFunc(found, func(f lab.Finding) bool { return f.Kind != lab.LostMemory }) {
-					return fmt.Errorf("the guests' own logs show %d cold boots that nothing in them explains; if they were meant (lbm restart) or had to be (a node was killed): --cold N", len(found))
+					return fmt.Errorf("the guests' own logs show %s that nothing in them explains; if meant (lbm restart), or bound to be (a node was killed): --cold N", counted(len(found), "cold boot"))
 				}
-				return fmt.Errorf("the guests' own logs show %d findings", len(found))
+				return fmt.Errorf("the guests' own logs show %s", counted(len(found), "finding"))
 			}
 			lost := "lost its memory"
 			if cold := c.Int("cold"); cold > 0 {
-				lost = fmt.Sprintf("booted cold more than %d times since the lab was made", cold)
+				lost = fmt.Sprintf("booted cold more than %s since the lab was made, beyond its first boot,", counted(cold, "time"))
 			}
 			_, err = fmt.Fprintf(a.stdout, "No guest ran twice, %s or went on with a stale image.\n", lost)
 			return err
 		},
 	}
+}
+
+// counted is a number of things in words.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }

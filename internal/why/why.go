@@ -233,11 +233,18 @@ func (e *explainer) started() {
 	if e.Shared == "" || e.ShareErr != nil || e.RecordErr != nil || e.VM == "" || r.Phase == handoff.NoRecord ||
 		r.Names(e.State.Owner) && (r.Phase == handoff.Running || r.Phase == handoff.Starting || r.Phase == handoff.Resuming) {
 		e.a.Down = false
-		e.say("It is not down. Whether its guest does its work is for its check to say.")
+		e.say("It is not down. If its node was lost just now the cluster manager may not have noticed yet: ask again in a minute.")
+		if e.VM != "" {
+			e.say("Whether its guest does its work nobody asks, unless it has the parameter check.")
+		}
 		if e.ShareErr != nil && !e.Hangs {
 			e.say("This node does not see the shared storage (%v).", e.ShareErr)
 		}
-		e.end(Running, "lbm list")
+		next := "lbm list"
+		if e.VM != "" {
+			next = "lbm show " + e.name()
+		}
+		e.end(Running, next)
 		return
 	}
 	if e.Moving {

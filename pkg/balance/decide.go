@@ -223,6 +223,9 @@ func (r *round) byRule(ctx context.Context, b *balanced) (ask, Decision) {
 	if vm.State != Started || owner == nil || !owner.Online {
 		d.Vetoes, d.asked, d.off = r.vetoes(vm), true, r.switchedOff(vm)
 		d.Why = "its rule was not asked: it is " + vm.State.String() + " on " + orNone(vm.Owner)
+		if g := r.group(vm); g != nil && g.moving != "" {
+			d.Why += "; " + g.moving
+		}
 		return ask{}, d
 	}
 	gain := r.evaluate(ctx, b, owner, &d)

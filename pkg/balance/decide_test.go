@@ -106,6 +106,18 @@ func TestWeightsAndReports(t *testing.T) {
 	}
 }
 
+// Of a VM on its way it is told where to, since when and by whom.
+func TestOnItsWay(t *testing.T) {
+	in := world()
+	in.View.VMs[0].State = Stopping
+	in.Recent = []Move{flyingMove("openvz:101", "n1", "n3", time.Minute)}
+	in.Recent[0].By = "lbm migrate"
+	why := mustDecide(t, in).Decisions[0].Why
+	if want := "its rule was not asked: it is stopping on n1; openvz:101 is on its way from n1 to n3 since " + ago(time.Minute).Format(time.RFC3339) + ", asked for by lbm migrate"; why != want {
+		t.Errorf("%q, want %q", why, want)
+	}
+}
+
 // A rule that catches the lack of data with eval {} cannot act on it.
 func TestCaughtError(t *testing.T) {
 	in := world()

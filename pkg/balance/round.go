@@ -146,6 +146,9 @@ func (r *round) recent(m *Move) {
 	}
 	if g != nil {
 		g.moving = fmt.Sprintf("%s is on its way from %s to %s since %s", m.VM, m.From, m.To, m.Begin.Format(time.RFC3339))
+		if m.By != "" {
+			g.moving += ", asked for by " + m.By
+		}
 	}
 	if n := r.nodes[m.From]; n != nil {
 		n.leaving = m.VM

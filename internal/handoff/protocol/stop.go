@@ -85,7 +85,7 @@ var stop = [...]Row{
 		return v.Guest == Running && v.Is(handoff.Suspending, handoff.Held)
 	}, ThawAndLook, "an earlier stop was cut off, and the guest may be frozen: images go out of use first, then it is thawed, then it looks again; a guest that cannot be thawed is stopped cold", []int{15}},
 	{"running", func(v View) bool { return v.Guest == Running }, ChooseWay,
-		"the ordinary stop: cold if it is sick or shall be, live if a ticket asks for it, else with its memory kept in an image", []int{20, 28, 29}},
+		"the ordinary stop: cold if the guest is sick or is to be shut down (on_stop, a ticket), live if a ticket asks for it, else with its memory kept in an image", []int{20, 28, 29}},
 }
 
 // Way is how a guest that runs is stopped.
