@@ -60,6 +60,7 @@ type machine struct {
 	params      map[string]string
 	live        bool // Pacemaker migrates it
 	disabled    bool // by target-role
+	restarting  bool // and that for a restart of ours
 	stick       int  // how much more it likes to stay, all that moves with it together
 }
 
@@ -119,7 +120,8 @@ func (c cib) machines() []machine {
 		}
 		m.service, m.leads, m.stick = service, leads, stick
 		m.live = isTrue(get("allow-migrate", p.Meta, group, c.Defaults))
-		m.disabled = strings.EqualFold(get("target-role", p.Meta, group, c.Defaults), "Stopped")
+		role := get(targetRole, p.Meta, group, c.Defaults)
+		m.disabled, m.restarting = strings.EqualFold(role, "Stopped"), role == restarting
 		out = append(out, m)
 	}
 	for _, p := range c.Single {

@@ -61,6 +61,7 @@ type Service struct {
 	LastOwner  string // "" none
 	State      State
 	Frozen     bool
+	Restarting bool              // it is stopped for a restart, and who makes that has to start it again (Pacemaker)
 	Partial    bool              // a part that does not matter to the service is stopped: it may be this VM
 	Live       bool              // the manager can migrate it: rgmanager, directly below <rm>, alone, of a type that can; Pacemaker, allow-migrate
 	LiveOnly   bool              // the manager migrates it whatever it is asked

@@ -135,7 +135,7 @@ func parseCrmMon(text []byte) (pacemakerView, error) {
 // service is what crm_mon says of a machine. Pacemaker's guesses count for nothing: where a node is not a whole member, or
 // one resource stands on two nodes, nobody knows where the VM is.
 func (v pacemakerView) service(p machine) Service {
-	s := Service{ID: p.service, VM: p.name, VMType: p.typ, Live: p.live, LiveOnly: p.live, MayRun: []Placement{}, Params: p.params}
+	s := Service{ID: p.service, VM: p.name, VMType: p.typ, Live: p.live, LiveOnly: p.live, Restarting: p.restarting, MayRun: []Placement{}, Params: p.params}
 	r, ok := v.resources[p.id]
 	if !ok || !v.quorate {
 		return s

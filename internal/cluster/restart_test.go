@@ -83,3 +83,20 @@ func TestPacemakerRestart(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A service that is stopped for a restart is known by that: who finds that the restart's mover has died starts it again.
+func TestRestartingIsTold(t *testing.T) {
+	for role, want := range map[string]bool{restarting: true, "Stopped": false, "Started": false} {
+		w := newPacemaker(t, "started")
+		w.cib.edit(`<meta_attributes id="win1-meta">`, `<meta_attributes id="win1-meta"><nvpair id="x" name="target-role" value="`+role+`"/>`)
+		st, err := w.pacemaker(nil).Status(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range st.Services {
+			if is := s.VM == "win1" && want; s.Restarting != is {
+				t.Errorf("%s: %s: %v", role, s.VM, s.Restarting)
+			}
+		}
+	}
+}

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/keyval"
 	"github.com/lbvm/lbvm/internal/lockfile"
@@ -74,6 +77,13 @@ func (m Mover) found(ctx context.Context, r Request, begun balance.Move) (found,
 		m.adopt(ctx, svc, r)
 		status, svc, st, err = m.look(ctx, r)
 	}
+	if err == nil && svc.Restarting && begun.From == begun.To {
+		if m.Shared == "" && m.Clock.Now().Sub(begun.Begin) < finishLimit { // no ticket tells whether he lives
+			return found{text: svc.ID + " is stopped for a restart, which may be at work"}, true, nil
+		}
+		m.startAgain(ctx, svc)
+		status, svc, st, err = m.look(ctx, r)
+	}
 	if err != nil {
 		return found{}, true, err
 	}
@@ -83,6 +93,15 @@ func (m Mover) found(ctx context.Context, r Request, begun balance.Move) (found,
 		f.outcome, f.text = balance.OutcomeFailed, "it runs on "+svc.Owner+" and was not restarted"
 	}
 	return f, moving, nil
+}
+
+// startAgain starts a service that a relocator has stopped for a restart, and which nobody would start any more.
+func (m Mover) startAgain(ctx context.Context, svc cluster.Service) {
+	log := m.Log.WithFields(logrus.Fields{"vm": svc.VMType + ":" + svc.VM, "service": svc.ID})
+	log.Warn("whoever restarts it has died when it was stopped: it is started")
+	if err := m.Manager.Enable(ctx, svc.ID, ""); err != nil {
+		log.WithError(err).Error("a service whose restart was cut off was not started")
+	}
 }
 
 // alive tells whether the relocator of a transaction holds its ticket, consumed or not.

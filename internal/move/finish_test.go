@@ -134,6 +134,48 @@ func TestFinishAdoptsAnOrphan(t *testing.T) {
 	}
 }
 
+// With Pacemaker a restart is a stop on purpose, of which nothing but the restart's mover knows the end. Where he died his VM would
+// stay stopped, also when its node is lost meanwhile.
+func TestFinishStartsWhatWasStoppedForARestart(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		alone bool // without shared storage no ticket tells whether the mover lives
+		age   time.Duration
+		ours  bool // the stop
+		asked string
+	}{
+		{"stopped", false, 10 * time.Minute, true, "enable service:centos "},
+		{"somebody has disabled it", false, 10 * time.Minute, false, ""},
+		{"without shared storage, it may be at work", true, 10 * time.Minute, true, ""},
+		{"without shared storage", true, finishLimit, true, "enable service:centos "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			begun := w.dead("openvz:101")
+			begun.To, begun.Begin = begun.From, w.clock.now.Add(-test.age)
+			w.record("openvz", "101", handoff.State{Phase: handoff.Down})
+			s := w.service("101")
+			s.State, s.Owner, s.Restarting = cluster.Disabled, "", test.ours
+			w.mgr.enable = func(string, string) error {
+				w.record("openvz", "101", handoff.State{Phase: handoff.Starting, Node: "node1", Boot: "boot-1"}, handoff.State{Phase: handoff.Running, Node: "node1", Boot: "boot-1"})
+				s.State, s.Owner, s.Restarting, s.Since = cluster.Started, "node1", false, w.clock.now
+				return nil
+			}
+			if test.alone {
+				w.mover.Shared = ""
+			}
+			rec, err := w.mover.Finish(context.Background(), begun, false)
+			if got := strings.Join(w.mgr.asked, "; "); got != test.asked {
+				t.Errorf("the manager was asked %q, want %q", got, test.asked)
+			}
+			switch waits := test.alone && test.age < finishLimit; {
+			case waits && !errors.Is(err, ErrUnderway), !waits && err != nil, (rec.Outcome == balance.OutcomeMoved) != (test.asked != ""):
+				t.Errorf("%+v, %v", rec, err)
+			}
+		})
+	}
+}
+
 // What another relocator has sent is his to take over.
 func TestFinishLeavesAnothersOrphan(t *testing.T) {
 	w := newWorld(t)
