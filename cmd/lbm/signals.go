@@ -7,20 +7,27 @@ import (
 	"syscall"
 )
 
-// untilTold gives a context that the signals end by which a person ends a program, or by which a terminal does that goes away: a
-// session that breaks off sends SIGHUP, maybe twice, and must not leave undone what was begun (a service that is disabled for its
-// repair, or stopped for a restart). Another one of the others ends the program; another SIGHUP does not.
+// untilTold gives a context that is over at the first signal by which a person ends a program, or by which a terminal does that
+// goes away. What was begun is then brought to its end (a service that is disabled for its repair, or stopped for a restart, is started
+// again), so it must not end the program that nobody reads it any more: a session that breaks off sends SIGHUP, maybe twice, and Ctrl-C
+// ends the tee behind a pipe, too. Another Ctrl-C ends the program.
 func untilTold() (context.Context, context.CancelFunc) {
-	session, hangUp := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
+	told, hung, broken := make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(told, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // nohup
-		hung := make(chan os.Signal, 1)
 		signal.Notify(hung, syscall.SIGHUP)
-		go func() {
-			<-hung
-			hangUp()
-		}()
 	}
-	ctx, stop := signal.NotifyContext(session, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, func() { stop(); hangUp() }
+	go func() {
+		select {
+		case <-told:
+		case <-hung:
+		case <-ctx.Done():
+			return
+		}
+		signal.Notify(broken, syscall.SIGPIPE) // caught, not ignored: what is run now would inherit that
+		signal.Stop(told)
+		cancel()
+	}()
+	return ctx, cancel
 }
