@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -141,6 +142,7 @@ func (w world) app() *cli.App {
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
 	}
+	namesOnly(app.Commands)
 	w.completes(app.Commands)
 	w.sharing(app.Commands)
 	term.PlainFlags(app.Flags, app.Commands)
@@ -170,7 +172,9 @@ func (w world) inItsWords(text string) string {
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
-	return cli.Exit(fmt.Sprintf("%v; see %s --help", err, c.Command.HelpName), exitUsage)
+	// The flag package writes each option with one dash.
+	long := regexp.MustCompile(`(for flag |not defined: |needs an argument: )-([[:alnum:]_][[:alnum:]_-]+)`)
+	return cli.Exit(fmt.Sprintf("%s; see %s --help", long.ReplaceAllString(err.Error(), "$1--$2"), c.Command.HelpName), exitUsage)
 }
 
 func outputFlag() cli.Flag {

@@ -60,3 +60,22 @@ func takesValue(flags []cli.Flag, option string) bool {
 	}
 	return false
 }
+
+// namesOnly has the commands refuse an argument that is empty, as a variable is that was never set: it would count as none,
+// and that means all VMs, or any node. Text may be empty: that of a rule, and a value in cluster.conf.
+func namesOnly(commands []*cli.Command) {
+	for _, c := range commands {
+		if c.Name == "ccs" || c.Name == "eval" {
+			continue
+		}
+		namesOnly(c.Subcommands)
+		if action := c.Action; action != nil {
+			c.Action = func(c *cli.Context) error {
+				if slices.Contains(c.Args().Slice(), "") {
+					return tooMany(c, "an argument is empty: is it a variable that was not set?")
+				}
+				return action(c)
+			}
+		}
+	}
+}

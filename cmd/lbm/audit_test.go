@@ -158,3 +158,23 @@ func TestHelpOfCommands(t *testing.T) {
 		}
 	}
 }
+
+// An argument that is empty is refused by each command before it does anything: as none it could mean all.
+func TestEmptyArgument(t *testing.T) {
+	b := newBench(t, nil)
+	text := map[string]bool{"eval": true} // which may be empty
+	for name := range leaves(b.app().Commands) {
+		if text[name] || strings.HasPrefix(name, "ccs ") || name == "completion" {
+			continue
+		}
+		for _, args := range [][]string{{""}, {"101", ""}} {
+			args = append(strings.Fields(name), args...)
+			if code := b.lbm(args...); code != exitUsage || !strings.Contains(b.errors.String(), "an argument is empty") && !strings.Contains(b.errors.String(), "not a valid name") {
+				t.Errorf("lbm %q: exit %d: %s", args, code, &b.errors)
+			}
+		}
+	}
+	if len(b.tools.asked) > 0 {
+		t.Errorf("it ran %q", b.tools.asked)
+	}
+}

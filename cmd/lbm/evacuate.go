@@ -48,7 +48,7 @@ func (w world) evacuateCommand() *cli.Command {
 				return tooMany(c, "lbm evacuate --shutdown takes no node: it is this one")
 			case !shutdown && c.NArg() != 1:
 				return tooMany(c, "lbm evacuate needs a node")
-			case c.Duration("within") < 0:
+			case c.IsSet("within") && c.Duration("within") <= 0:
 				return tooMany(c, "--within is a time, as 90s or 5m")
 			}
 			if shutdown && !c.Bool("dry-run") {
