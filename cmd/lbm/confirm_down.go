@@ -67,7 +67,7 @@ func (w world) confirmDownCommand() *cli.Command {
 				}
 				fmt.Fprintln(w.stdout)
 				if waits != "" {
-					fmt.Fprintf(w.stdout, "%s\n\n", waits)
+					fmt.Fprintf(w.stdout, "%s\n\n", w.inItsWords(waits))
 				}
 			}
 			if c.Bool("dry-run") {
@@ -97,7 +97,7 @@ func (w world) confirmDownCommand() *cli.Command {
 			case waits != "" && !c.Bool("yes"):
 				fmt.Fprintf(w.stdout, "the cluster manager waits for the fencing of %s still: what ends that stands above the question\n", node)
 			case waits != "":
-				fmt.Fprintln(w.stdout, waits)
+				fmt.Fprintln(w.stdout, w.inItsWords(waits))
 			default:
 				fmt.Fprintf(w.stdout, "start it by: lbm repair %s\n", vm)
 			}

@@ -13,7 +13,7 @@ func (w world) tellOutlook(o outlook, asJSON bool) error {
 		return term.JSON(w.stdout, o)
 	}
 	say := func(indent int, format string, a ...any) {
-		fmt.Fprintf(w.stdout, "%s%s\n", strings.Repeat("  ", indent), fmt.Sprintf(format, a...))
+		fmt.Fprintf(w.stdout, "%s%s\n", strings.Repeat("  ", indent), w.inItsWords(fmt.Sprintf(format, a...)))
 	}
 	say(0, "%s: %s", o.VM, o.Record.text())
 	say(1, "%s", o.Means)

@@ -53,7 +53,7 @@ func command(service string, s move.RepairStep) string {
 func (w world) tellRepair(g ground, rep move.Repair, err error, asJSON, dry bool) error {
 	steps := []string{}
 	for _, s := range rep.Steps {
-		steps = append(steps, command(rep.Service, s))
+		steps = append(steps, w.inItsWords(command(rep.Service, s)))
 	}
 	if asJSON {
 		row := struct {

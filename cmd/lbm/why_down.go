@@ -31,7 +31,7 @@ func (w world) whyDownCommand() *cli.Command {
 		Description: "Puts together what the cluster manager says of the service, what its agents said last (the journal of all\n" +
 			"nodes, the black box of this one), the hand-off record and the fencing of nodes that are away, and tells it\n" +
 			"in one paragraph, with the next command. SERVICE is a service of cluster.conf or the VM in it. Nothing is\n" +
-			"changed. With Pacemaker: crm_resource --why.\n\n" +
+			"changed. With Pacemaker it tells of failed actions, constraints, standby, maintenance and fencing as well.\n\n" +
 			"   lbm why-down web1\n   lbm why-down service:centos\n   lbm why-down -o json openvz:101\n\n" +
 			"Exit codes: 0 it is told, 1 failed, 2 usage, 3 there is no such service, 4 the cluster manager does not tell.",
 		Flags: []cli.Flag{outputFlag()},
@@ -63,19 +63,15 @@ type whyRow struct {
 }
 
 func (w world) whyDown(ctx context.Context, name string, asJSON bool) error {
-	if w.kind(ctx) == cluster.NamePacemaker {
-		return refused(errors.New("this cluster is Pacemaker's, which tells why itself: crm_mon -1; crm_resource --why --resource NAME; lbm handoff VM tells of the hand-off"))
-	}
-	doc, err := ccs.Load(w.host.Path(host.ClusterXML))
+	v, err := w.whyAsked(ctx, name)
 	if err != nil {
 		return refused(err)
 	}
-	svc, group, err := whichService(doc, name)
-	if err != nil {
-		return refused(err)
-	}
-	v := w.whyView(ctx, doc, svc, group)
 	a := why.Explain(v)
+	a.Text, a.Next = w.inItsWords(a.Text), w.inItsWords(a.Next)
+	for i, t := range a.Then {
+		a.Then[i] = w.inItsWords(t)
+	}
 	if root := w.host.Root(); root != "" { // paths are told as the node's own
 		a.Text = strings.ReplaceAll(a.Text, root, "")
 	}
@@ -110,6 +106,35 @@ func (w world) whyDown(ctx context.Context, name string, asJSON bool) error {
 	return nil
 }
 
+// whyAsked finds the service, and gathers what is known.
+func (w world) whyAsked(ctx context.Context, name string) (why.View, error) {
+	if w.kind(ctx) == cluster.NamePacemaker {
+		c, err := cluster.Configured(ctx, w.host, w.run, cluster.NamePacemaker)
+		if err != nil {
+			return why.View{}, err
+		}
+		svc, err := resolve(cluster.Status{Services: c.Machines}, name)
+		if err != nil {
+			return why.View{}, err
+		}
+		v := w.whyKnown(ctx, why.View{Service: svc.ID, Type: svc.VMType, VM: svc.VM, Pacemaker: &cluster.Facts{}})
+		if v.ManagerErr == nil {
+			f, err := cluster.PacemakerFacts(ctx, w.host, w.run, svc.ID)
+			v.Pacemaker, v.ManagerErr = &f, err
+		}
+		return v, nil
+	}
+	doc, err := ccs.Load(w.host.Path(host.ClusterXML))
+	if err != nil {
+		return why.View{}, err
+	}
+	svc, group, err := whichService(doc, name)
+	if err != nil {
+		return why.View{}, err
+	}
+	return w.whyView(ctx, doc, svc, group), nil
+}
+
 // whichService finds what a person names: a VM or the service that holds it, or any other service of cluster.conf.
 func whichService(doc *ccs.Document, name string) (cluster.Service, ccs.Service, error) {
 	all := doc.Services()
@@ -136,8 +161,7 @@ func whichService(doc *ccs.Document, name string) (cluster.Service, ccs.Service,
 
 // whyView gathers what is known. What cannot be learned is a part of it.
 func (w world) whyView(ctx context.Context, doc *ccs.Document, svc cluster.Service, group ccs.Service) why.View {
-	v := why.View{Service: svc.ID, Type: svc.VMType, VM: svc.VM, Now: w.clock.Now(), Autostart: autostarts(group.Attrs["autostart"]), Recovery: group.Attrs["recovery"],
-		Domain: group.Domain(), Gone: map[string]bool{}, Fenced: map[string]string{}, Proved: map[string]bool{}}
+	v := why.View{Service: svc.ID, Type: svc.VMType, VM: svc.VM, Autostart: autostarts(group.Attrs["autostart"]), Recovery: group.Attrs["recovery"], Domain: group.Domain()}
 	for _, d := range doc.Domains() {
 		if strings.EqualFold(d.Name, v.Domain) {
 			v.Restricted = d.Restricted
@@ -146,6 +170,12 @@ func (w world) whyView(ctx context.Context, doc *ccs.Document, svc cluster.Servi
 			}
 		}
 	}
+	return w.whyKnown(ctx, v)
+}
+
+// whyKnown asks all others than the configuration.
+func (w world) whyKnown(ctx context.Context, v why.View) why.View {
+	v.Now, v.Gone, v.Fenced, v.Proved = w.clock.Now(), map[string]bool{}, map[string]string{}, map[string]bool{}
 	w.askManager(ctx, &v)
 	id, err := w.host.Identity()
 	if err != nil {

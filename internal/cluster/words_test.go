@@ -11,6 +11,8 @@ func TestInWordsOf(t *testing.T) {
 		"live migration by the cluster manager (clusvcadm -M)":                "live migration by the cluster manager (allow-migrate)",
 		"unknown: check with clustat and lbm list":                            "unknown: check with crm_mon -1rf and lbm list",
 		"have it fenced: fence_node node2; then":                              "have it fenced: stonith_admin --reboot node2; then",
+		"where it fails fence_ack_manual node2: then":                         "where it fails stonith_admin --confirm node2: then",
+		"service cman start; service lbvm start; service rgmanager start: on": "systemctl start corosync pacemaker: on",
 		"primitive:web1 is frozen (clusvcadm -U primitive:web1 lets it go)":   "primitive:web1 is frozen (not managed, or the cluster or its node in maintenance: crm_mon -1 tells)",
 		"node node1 does not run the cluster manager":                         "node node1 takes no VMs now: it is in standby, in maintenance, or on its way in or out",
 		"the failover domain of primitive:web1 does not allow node node1":     "the constraints of primitive:web1 do not allow node node1",

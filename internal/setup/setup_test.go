@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/lbvm/lbvm/internal/host"
+	"github.com/lbvm/lbvm/internal/real"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/pkg/balance/conf"
 	"github.com/lbvm/lbvm/pkg/ccs"
@@ -327,4 +329,22 @@ func TestInitUnderPacemaker(t *testing.T) {
 	if !strings.HasPrefix(last, `cibadmin --create --scope resources --xml-text <primitive id="lbvm1" class="ocf" provider="lbvm" type="lbvm">`) {
 		t.Error(last)
 	}
+	_, primitive, _ := strings.Cut(last, "--xml-text ")
+	if out, err := verified(t, primitive); err != nil {
+		t.Errorf("crm_verify: %v: %s", err, out)
+	}
+	if _, err := verified(t, strings.Replace(primitive, `interval="60s"`, `interval="60s" every="60s"`, 1)); err == nil {
+		t.Error("crm_verify finds nothing in an attribute that there is not")
+	}
+}
+
+// verified has Pacemaker's own crm_verify look over a real configuration with a resource more.
+func verified(t *testing.T, primitive string) (string, error) {
+	t.Helper()
+	text, err := os.ReadFile("../cluster/testdata/captured/cibadmin-2.1.5-query.xml")
+	must(t, err)
+	file := filepath.Join(t.TempDir(), "cib.xml")
+	must(t, os.WriteFile(file, []byte(strings.Replace(string(text), "</resources>", primitive+"</resources>", 1)), 0o600))
+	out, err := exec.Command(real.Need(t, "crm_verify"), "--xml-file", file, "--verbose").CombinedOutput()
+	return string(out), err
 }

@@ -11,24 +11,23 @@ import (
 	"github.com/lbvm/lbvm/internal/handoff/protocol"
 )
 
-// notRunning: disabled, stopped, failed or recoverable. What would refuse the start comes before why it was stopped: without
-// that no command helps.
-func (e *explainer) notRunning() {
+// hindered: what would refuse a start, whatever the manager says. Without that no command helps.
+func (e *explainer) hindered() bool {
 	switch {
 	case e.VM != "" && e.Hangs && !(e.Type == stockVM && e.State.State == cluster.Failed):
 		e.say("No agent starts a VM before it answers.")
 		e.reason()
 		e.end(ShareHangs, "fence_tool ls", "lbm doctor: tells what else is wrong with it", e.start()+": when it answers again")
-		return
+		return true
 	case e.VM != "" && e.Shared != "" && e.ShareErr != nil && !(e.Type == stockVM && e.State.State == cluster.Failed):
 		e.say("This node does not see the shared storage: %v. Without it no agent starts a VM, since nobody could know who has it.", e.ShareErr)
 		e.reason()
 		e.end(ShareAway, "mount "+e.Shared, "lbm doctor: tells what else is wrong with it", e.start())
-		return
+		return true
 	case e.RecordErr != nil:
 		e.say("The hand-off record cannot be read (%v): nothing starts the VM before somebody knows where it is.", e.RecordErr)
 		e.end(Unreadable, "lbm handoff "+e.VM, protocol.CureOf(protocol.RefuseUnread).Do)
-		return
+		return true
 	}
 	if node, left, is := e.holder(); is {
 		e.tellRecord()
@@ -40,6 +39,14 @@ func (e *explainer) notRunning() {
 		if next := e.start(); !slices.ContainsFunc(e.a.Then, func(t string) bool { return strings.Contains(t, next) }) {
 			e.a.Then = append(e.a.Then, next)
 		}
+		return true
+	}
+	return false
+}
+
+// notRunning: disabled, stopped, failed or recoverable. What would refuse the start comes before why it was stopped.
+func (e *explainer) notRunning() {
+	if e.hindered() {
 		return
 	}
 	switch e.State.State {

@@ -74,6 +74,9 @@ type View struct {
 	Published bool // the image of the record is whole
 	Moving    bool // a relocator is at work
 
+	// What Pacemaker says; nil with rgmanager.
+	Pacemaker *cluster.Facts
+
 	Gone    map[string]bool   // nodes that are away and proved gone
 	Fenced  map[string]string // what the fence daemon says of a node that is away
 	Proved  map[string]bool   // and whether that affirms that it was fenced
@@ -106,7 +109,11 @@ func Explain(v View) Answer {
 	if v.Hangs {
 		e.say("%s does not answer: its file system waits, usually until a node is fenced; what lies there, the hand-off record too, is not known now.", v.Shared)
 	}
-	e.explain()
+	if v.Pacemaker != nil {
+		e.pacemaker()
+	} else {
+		e.explain()
+	}
 	e.a.Text = strings.Join(e.said, " ")
 	return e.a
 }
@@ -183,8 +190,8 @@ func (e *explainer) online(name string) bool {
 	return slices.ContainsFunc(e.Members, func(m cluster.Member) bool { return strings.EqualFold(m.Name, name) && m.Online })
 }
 
-// state goes by the manager's word.
-func (e *explainer) state() {
+// stateText is the manager's word.
+func (e *explainer) stateText() {
 	s := e.State
 	what := e.Service
 	if ref := e.Type + ":" + e.VM; e.VM != "" && ref != what {
@@ -203,7 +210,12 @@ func (e *explainer) state() {
 		text += ", and frozen (Z)"
 	}
 	e.say("%s.", text)
-	holds := false
+}
+
+// state goes by the manager's word.
+func (e *explainer) state() {
+	e.stateText()
+	s, holds := e.State, false
 	switch s.State {
 	case cluster.Started, cluster.Starting, cluster.Stopping, cluster.Recovering, cluster.Migrating, cluster.Recoverable, cluster.Unknown:
 		holds = s.Owner != ""
