@@ -299,8 +299,10 @@ func (w world) endEvacuation(ctx context.Context, node string, t tally, left []s
 	switch {
 	case code == 0:
 		return nil
+	case code == exitInterrupted && len(left) == 0:
+		return cli.Exit(fmt.Sprintf("interrupted: %s is empty; lbm failback %[1]s brings back what has left", node), code)
 	case code == exitInterrupted:
-		return cli.Exit(fmt.Sprintf("interrupted: still on %s: %s; lbm evacuate %[1]s goes on, lbm failback %[1]s brings back what has left", node, orNothing(strings.Join(left, ", "))), code)
+		return cli.Exit(fmt.Sprintf("interrupted: still on %s: %s; lbm evacuate %[1]s goes on, lbm failback %[1]s brings back what has left", node, strings.Join(left, ", ")), code)
 	case len(left) == 0:
 		return cli.Exit(fmt.Sprintf("%s is empty, and not all went as planned: see above, and lbm list", node), code)
 	}

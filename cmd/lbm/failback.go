@@ -170,8 +170,10 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 	switch code := t.code(ctx); {
 	case code == 0:
 		return nil
+	case code == exitInterrupted && len(notHome(list, home)) == 0:
+		return cli.Exit("interrupted: all are home", code)
 	case code == exitInterrupted:
-		return cli.Exit("interrupted: not home: "+orNothing(strings.Join(notHome(list, home), ", "))+"; "+again+" goes on", code)
+		return cli.Exit("interrupted: not home: "+strings.Join(notHome(list, home), ", ")+"; "+again+" goes on", code)
 	default:
 		return cli.Exit("not home: "+strings.Join(notHome(list, home), ", ")+"; mend what stands above and run "+again+" again", code)
 	}

@@ -253,7 +253,11 @@ const recently = time.Hour
 
 func (s *scene) ofMoves(moves []balance.Move) (out []problem) {
 	for _, m := range moves {
+		later := func(n balance.Move) bool {
+			return n.VM == m.VM && n.Begin.After(m.Begin) && n.Outcome == balance.OutcomeMoved
+		}
 		switch {
+		case slices.ContainsFunc(moves, later): // all is well with it by now
 		case m.End.IsZero() && s.at.Sub(m.Begin) > recently:
 			out = append(out, problem{mild, m.VM, fmt.Sprintf("its move to %s was begun %s and has no end", m.To, ago(s.at.Sub(m.Begin))), "lbm history " + m.VM})
 		case !m.End.IsZero() && m.Outcome != balance.OutcomeMoved && s.at.Sub(m.End) < recently:

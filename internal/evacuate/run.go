@@ -88,7 +88,7 @@ type state struct {
 	refused []balance.Refusal
 	why     map[string]string            // by service: why it did not begin at the last look
 	waits   map[string]*wait             // by service: it is tried again
-	stale   map[string][]balance.Refusal // by service: nodes whose facts were too old at the last try
+	stale   map[string][]balance.Refusal // by service: nodes that what they said of themselves spoke against at the last try: too old, or of before it left
 	longest time.Duration
 	stopped string // why nothing begins any more
 	all     int
@@ -361,10 +361,9 @@ func (s *state) landed(d Done) {
 			d.Outcome, d.Why = NotBegun, "interrupted"
 			s.finished(d)
 			return
-		case errors.Is(d.Err, move.ErrStale): // another node may do
+		case errors.Is(d.Err, move.ErrStale) || errors.Is(d.Err, move.ErrLater): // another node may do
 			s.stale[d.Service] = append(s.stale[d.Service], refusals(d)...)
 		case errors.Is(d.Err, handoff.ErrBusy) && s.again(d.Trip, d.Why, step, patience): // another one moves it
-		case errors.Is(d.Err, move.ErrLater) && s.again(d.Trip, d.Why, factsStep, s.factsLimit()): // it has just left
 		default:
 			s.refused = append(s.refused, refusals(d)...)
 		}

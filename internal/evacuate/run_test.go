@@ -421,6 +421,7 @@ func TestFreshFactsAreWaitedFor(t *testing.T) {
 		{"just left, and measured in time", 150 * time.Second, 0, true, left, false, []string{"openvz:101 moved node2", "openvz:102 moved node2", "openvz:103 moved node2"}, 3, 150 * time.Second},
 		{"just left, and never measured", 0, 0, true, left, false, []string{"openvz:101 stays node1", "openvz:102 stays node1", "openvz:103 stays node1"}, 3, 3 * time.Minute},
 		{"another node will do", 0, 0, false, old, false, []string{"openvz:101 moved node3", "openvz:102 moved node3", "openvz:103 moved node3"}, 0, 0},
+		{"just left, and another node will do", 0, 0, false, left, false, []string{"openvz:101 moved node3", "openvz:102 moved node3", "openvz:103 moved node3"}, 0, 0},
 		{"no other node will do", 100 * time.Second, 0, false, old, true, []string{"openvz:101 moved node2", "openvz:102 moved node3", "openvz:103 moved node2"}, 3, 100 * time.Second},
 	} {
 		w := newWorld(t, 3)

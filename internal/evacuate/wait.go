@@ -43,7 +43,7 @@ func (s *state) rests(service string) bool {
 	return w != nil && s.Wait.Now().Before(w.rests)
 }
 
-// awaitsFacts tells whether a service for which there is no node now is tried again, since the facts of a node were too old.
+// awaitsFacts tells whether a service for which there is no node now is tried again, since what a node says of itself was too old.
 func (s *state) awaitsFacts(t Trip, why string) bool {
 	if len(s.stale[t.Service]) == 0 || !s.again(t, why, factsStep, s.factsLimit()) {
 		return false
