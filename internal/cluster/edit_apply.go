@@ -132,6 +132,16 @@ func complaints(ctx context.Context, h host.Host, r run.Runner, text []byte) (li
 	return lines, out.Code != 0, nil
 }
 
+// noAnswer tells of an exit code that cibadmin was not connected any more, had no answer in time, or was ended: a crm_exit_t, before
+// 1.1.19 what errno was (ETIME, ECOMM, ENOTCONN, ETIMEDOUT, EREMOTEIO).
+func noAnswer(code int) bool {
+	switch code {
+	case 102, 124, 62, 70, 107, 110, 121:
+		return true
+	}
+	return code > 128
+}
+
 // apply has cibadmin patch the configuration: all of the edit or nothing, and only the version that was read. Why it was not is
 // not told by the exit code alone: what came too late ends with 103 or 1 (2.1.5), and so does a path that leads nowhere.
 func apply(ctx context.Context, h host.Host, r run.Runner, e Edit) error {
@@ -145,7 +155,7 @@ func apply(ctx context.Context, h host.Host, r run.Runner, e Edit) error {
 		return nil
 	}
 	why := ErrCIB
-	if out.Code == 102 || out.Code == 124 || out.Code > 128 { // not connected any more, no answer in time
+	if noAnswer(out.Code) {
 		why = errLost
 	}
 	return fmt.Errorf("editing Pacemaker's configuration: cibadmin ended with code %d: %s; %w", out.Code, flat(string(out.Stderr)+" "+string(out.Stdout)), why)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (c CIB) setRole(resource, to string, from func(role string) bool) (Edit, er
 		where, markup = `<nvpair [^>]*\bid="`+regexp.QuoteMeta(pair)+`"[^>]*>(\s*</nvpair>)?`, nvpair(pair)
 		e.changes = append(e.changes, fmt.Sprintf(`<change operation="modify" path="%s/meta_attributes[@id='%s']/nvpair[@id='%s']"><change-list><change-attr name="value" operation="set" value="%s"/></change-list><change-result>%s</change-result></change>`, path, set, pair, to, markup))
 	case set != "":
-		where, markup = `<meta_attributes [^>]*\bid="`+regexp.QuoteMeta(set)+`"([^>]*[^>/])?>`, nvpair(set+"-"+targetRole)
+		where, markup = `<meta_attributes [^>]*\bid="`+regexp.QuoteMeta(set)+`"[^>]*>`, nvpair(set+"-"+targetRole)
 		e.changes = append(e.changes, fmt.Sprintf(`<change operation="create" path="%s/meta_attributes[@id='%s']" position="0">%s</change>`, path, set, markup))
 	default:
 		set = resource + "-meta_attributes"
@@ -62,7 +63,11 @@ func (c CIB) setRole(resource, to string, from func(role string) bool) (Edit, er
 	}
 	begin, end := x.start+span[0], x.start+span[1]
 	if pair == "" { // behind an opening tag
-		begin = end
+		if tag, empty := bytes.CutSuffix(e.text[begin:end], []byte("/>")); empty {
+			begin, markup = begin+len(tag), ">"+markup+"</meta_attributes>"
+		} else {
+			begin = end
+		}
 	}
 	text := append(slices.Clone(e.text[:begin]), markup...)
 	e.text = append(text, e.text[end:]...)
@@ -97,7 +102,7 @@ func findRole(text []byte) (set, pair, role string, err error) {
 				return m.ID, p.ID, p.Value, nil
 			}
 		}
-		if set == "" && len(m.List) > 0 {
+		if set == "" { // it may be empty, as a role that was deleted has left it
 			set = m.ID
 		}
 	}

@@ -115,6 +115,8 @@ func TestEditsThatFail(t *testing.T) {
 				p.lost = 0
 			}
 		}, patches: 2, ok: true},
+		"no answer in time":           {cib: patched{codes: []int{124}}, patches: 2, bumps: 1, ok: true},
+		"the same, before 1.1.19":     {cib: patched{codes: []int{62}}, patches: 2, bumps: 1, ok: true},
 		"not connected any more":      {cib: patched{codes: []int{102}}, patches: 2, bumps: 1, ok: true},
 		"crm_verify has found it bad": {verify: []run.Result{{}, {Code: 78, Stderr: []byte("(unpack_it) error: bad")}}, says: "crm_verify: error: bad; the configuration of Pacemaker stands as it was"},
 		"it was bad before": {verify: []run.Result{{Code: 78, Stderr: []byte("(f@x:1) error: no fencing")}, {Code: 78, Stderr: []byte("(f@x:2) error: no fencing")}},

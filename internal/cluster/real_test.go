@@ -342,12 +342,35 @@ func TestRealMoveBesideAnAdministrator(t *testing.T) {
 	}
 }
 
+// A ban whose lifetime is over stands in the configuration until somebody clears it, and is none any more.
+func TestRealMoveBehindABanThatIsOver(t *testing.T) {
+	c := newRealCIB(t)
+	m := c.manager()
+	c.do("crm_resource", "--resource", "win1", "--ban", "--node", "n2", "--lifetime", "PT1H")
+	lay := func(now time.Time) error {
+		return m.edit(context.Background(), "test", func(c CIB) (Edit, error) { return newWish("win1", "n2", now).lay(c, now) })
+	}
+	if err := lay(m.clock.Now()); !errors.Is(err, ErrDependency) {
+		t.Errorf("while it lasts: %v", err)
+	}
+	if err := lay(m.clock.Now().Add(2 * time.Hour)); err != nil || !strings.Contains(c.constraints(), "cli-ban-win1-on-n2") {
+		t.Errorf("%v\n%s", err, c.constraints())
+	}
+}
+
 // The target-role of a restart is Stopped to Pacemaker, is told from an administrator's, and leaves a configuration that is valid,
 // wherever the role stands.
 func TestRealRoles(t *testing.T) {
-	for name, id := range map[string]string{"a set and no role": "win1", "a role": "win2", "no set": "win4", "a group": "web"} {
+	for name, id := range map[string]string{"a set and no role": "win1", "a role": "win2", "no set": "win4", "a group": "web", "an empty set": "win4"} {
 		t.Run(name, func(t *testing.T) {
 			c := newRealCIB(t)
+			if name == "an empty set" { // as crm_resource leaves one
+				c.do("crm_resource", "--resource", id, "--meta", "--set-parameter", "target-role", "--parameter-value", "Stopped")
+				c.do("crm_resource", "--resource", id, "--meta", "--delete-parameter", "target-role")
+				if text := c.do("cibadmin", "--query", "--scope", "resources"); !strings.Contains(text, `<meta_attributes id="win4-meta_attributes"/>`) {
+					t.Fatal(text)
+				}
+			}
 			if id == "win2" {
 				c.do("crm_resource", "--resource", id, "--meta", "--set-parameter", "target-role", "--parameter-value", "Started")
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -62,11 +63,22 @@ func (w wish) lay(c CIB, now time.Time) (Edit, error) {
 			if err := e.drop("constraints", x.name, x.id); err != nil {
 				return e, err
 			}
-		case strings.HasPrefix(x.id, "cli-ban-"+w.resource+"-on-") && x.about[w.target]:
+		case strings.HasPrefix(x.id, "cli-ban-"+w.resource+"-on-") && x.about[w.target] && !over(x.text, now):
 			return e, fmt.Errorf("%w: an administrator's constraint, %s, has come meanwhile", ErrDependency, x.id)
 		}
 	}
 	return e, e.create("constraints", w.markup())
+}
+
+// over tells whether the lifetime of a constraint (crm_resource --lifetime) has ended: Pacemaker leaves it where it is, and goes by
+// it no more.
+func over(constraint []byte, now time.Time) bool {
+	m := regexp.MustCompile(`<date_expression [^>]*\bend="([^"]*)"`).FindSubmatch(constraint)
+	if m == nil {
+		return false
+	}
+	at, err := time.Parse("2006-01-02 15:04:05Z07:00", string(m[1]))
+	return err == nil && !at.After(now)
 }
 
 // takeAway is the edit that takes that very constraint away, and nothing where it is gone or another one stands in its place.

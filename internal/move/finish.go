@@ -88,6 +88,9 @@ func (m Mover) found(ctx context.Context, r Request, begun balance.Move) (found,
 		return found{}, true, err
 	}
 	f, moving := m.seen(ctx, status, svc, st, plan{source: begun.From}, r)
+	if svc.Restarting && begun.From == begun.To { // what it was asked for was not done: it is asked again
+		moving = true
+	}
 	// A restart in place whose relocator died: only when the service began to run tells whether it was made.
 	if begun.From == begun.To && f.outcome == balance.OutcomeMoved && (svc.Since.Before(begun.Begin) || st.Txn != "") {
 		f.outcome, f.text = balance.OutcomeFailed, "it runs on "+svc.Owner+" and was not restarted"

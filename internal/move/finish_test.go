@@ -176,6 +176,29 @@ func TestFinishStartsWhatWasStoppedForARestart(t *testing.T) {
 	}
 }
 
+// Where the manager does not start it at once the restart is not ended: who ends it starts it the next time.
+func TestFinishStartsARestartUntilItRuns(t *testing.T) {
+	w := newWorld(t)
+	begun := w.dead("openvz:101")
+	begun.To = begun.From
+	w.record("openvz", "101", handoff.State{Phase: handoff.Down})
+	s := w.service("101")
+	s.State, s.Owner, s.Restarting = cluster.Disabled, "", true
+	refused := errors.New("no answer")
+	w.mgr.enable = func(string, string) error { return refused }
+	if rec, err := w.mover.Finish(context.Background(), begun, true); !errors.Is(err, ErrUnderway) || len(w.log.list) != 0 {
+		t.Errorf("%+v, %v; the journal: %v", rec, err, w.log.list)
+	}
+	old := begun
+	old.Begin = w.clock.now.Add(-finishLimit)
+	if rec, err := w.mover.Finish(context.Background(), old, true); err != nil || rec.Outcome != balance.OutcomeFailed {
+		t.Errorf("after an hour: %+v, %v", rec, err)
+	}
+	if len(w.mgr.asked) != 2 {
+		t.Errorf("the manager was asked %q", w.mgr.asked)
+	}
+}
+
 // What another relocator has sent is his to take over.
 func TestFinishLeavesAnothersOrphan(t *testing.T) {
 	w := newWorld(t)
