@@ -95,6 +95,8 @@ type Doctor struct {
 	Wait  clock.Clock // of what is waited for
 	// Touch asks the shared storage for its marker in a way that can be given up; nil asks in this process.
 	Touch func(context.Context) error
+	// Room is how many bytes a file system has free that may be used; nil asks the kernel.
+	Room func(dir string) (int64, error)
 	// Held names the member that holds a lock on the shared storage meanwhile (see Hold); "" is nobody.
 	Held string
 }

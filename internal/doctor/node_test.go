@@ -48,6 +48,7 @@ type stage struct {
 	answers map[string]string
 	held    string
 	touch   func(context.Context) error
+	room    int64
 }
 
 // Run answers for every program of the node.
@@ -133,13 +134,14 @@ func (s *stage) doctor() Doctor {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return Doctor{Host: h, Run: s, Clock: clock.NewFake(time.Unix(now, 0)), Wait: clock.System(), Held: s.held, Touch: s.touch}
+	return Doctor{Host: h, Run: s, Clock: clock.NewFake(time.Unix(now, 0)), Wait: clock.System(), Held: s.held, Touch: s.touch,
+		Room: func(string) (int64, error) { return s.room, nil }}
 }
 
 // sound is a node as it should be, in which every check has something to look at.
 func sound(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{t: t, root: t.TempDir(), answers: map[string]string{}}
+	s := &stage{t: t, room: leastRoom, root: t.TempDir(), answers: map[string]string{}}
 	for _, p := range []string{"cman_tool", "clustat", "fence_tool", "clvmd", "iscsiadm", "multipath", "vzctl", "vzlist", "xm", "virsh", "ssh", "getent"} {
 		s.program("usr/sbin/" + p)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lockfile"
@@ -14,7 +15,7 @@ import (
 
 func shareChecks() []Check {
 	return []Check{
-		{Name: "share", About: "the shared storage is mounted, shows the marker, is a cluster file system, and so are those of /etc/fstab", idle: noShare, do: checkShare},
+		{Name: "share", About: "the shared storage is mounted, shows the marker, has room, is a cluster file system, and so are those of /etc/fstab", idle: noShare, do: checkShare},
 		{Name: "flock", About: "locks on the shared storage reach the other nodes (with --all; alone, only the mount's options tell)", idle: alone, share: true, do: checkFlock},
 	}
 }
@@ -52,6 +53,8 @@ func checkShare(_ context.Context, n *node) {
 		n.say("share.absent", words, "%v", n.shErr)
 	case n.shErr != nil:
 		n.unknown("%v", n.shErr)
+	default:
+		n.room(words)
 	}
 	text, there, err := n.read("/proc/mounts")
 	if !there && err == nil && n.h.Root() != "" {
@@ -77,6 +80,30 @@ func checkShare(_ context.Context, n *node) {
 			n.say("share.fstab", []string{"DIR", m.point}, "%s (%s, %s) is not mounted", m.point, m.kind, m.device)
 		}
 	}
+}
+
+// leastRoom is what must be free: records are small, and many are written anew at a time.
+const leastRoom = 16 << 20
+
+func (n *node) room(words []string) {
+	ask := n.d.Room
+	if ask == nil {
+		ask = free
+	}
+	switch bytes, err := ask(n.shared); {
+	case err != nil:
+		n.unknown("how much is free on the shared storage: %v", err)
+	case bytes < leastRoom:
+		n.say("share.full", words, "%d KiB are free on %s", bytes>>10, n.id.Shared)
+	}
+}
+
+func free(dir string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
 // real is a path as the kernel's table of mounts names it.
