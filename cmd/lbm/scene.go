@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/doctor"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/pkg/balance"
@@ -29,11 +30,12 @@ type scene struct {
 	file   *conf.File
 	logs   *balance.Logs
 	doubts []string
+	free   func(dir string) (int64, error)
 	hangs  error // the shared storage does not answer: of what lies there nothing is known
 }
 
 func (w world) scene(ctx context.Context) (*scene, error) {
-	s := &scene{at: w.clock.Now(), facts: map[string]host.Facts{}, closed: map[string]string{}}
+	s := &scene{at: w.clock.Now(), facts: map[string]host.Facts{}, closed: map[string]string{}, free: doctor.Free}
 	err := w.answers(ctx)
 	if errors.Is(err, errHangs) {
 		s.hangs = err

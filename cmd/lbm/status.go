@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/doctor"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/term"
@@ -141,6 +142,11 @@ func (s *scene) ofCluster() (out []problem) {
 	}
 	if !s.st.Quorate {
 		out = append(out, problem{severe, "cluster", "the cluster has no quorum: no VM is started or moved", "bring the other nodes up; cman_tool status tells the votes"})
+	}
+	if s.hangs == nil && s.shared != "" && s.free != nil {
+		if bytes, err := s.free(s.shared); err == nil && bytes < doctor.LeastRoom { // an error is the doctor's to tell
+			out = append(out, problem{severe, "cluster", fmt.Sprintf("the shared storage is full (%d KiB are free): no record, ticket or image can be written, and nothing moves", bytes>>10), "df -h " + s.id.Shared + "; lbm purge"})
+		}
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lbvm/lbvm/internal/cluster"
+	"github.com/lbvm/lbvm/internal/doctor"
 	"github.com/lbvm/lbvm/pkg/balance"
 )
 
@@ -38,6 +39,23 @@ func TestFailedMovesThatAreOver(t *testing.T) {
 	}{{[]balance.Move{failed}, 1}, {[]balance.Move{failed, made}, 0}, {[]balance.Move{before, failed, other, under}, 1}} {
 		if got := s.ofMoves(c.moves); len(got) != c.want {
 			t.Errorf("%+v: %+v", c.moves, got)
+		}
+	}
+}
+
+// A share that is full is told of first: what stands in the records goes on, and nothing new comes into them.
+func TestFullShare(t *testing.T) {
+	s := &scene{shared: "/root/gfs", st: cluster.Status{Quorate: true}}
+	s.id.Shared = "/gfs"
+	for free, want := range map[int64]int{doctor.LeastRoom - 1: 1, doctor.LeastRoom: 0} {
+		s.free = func(dir string) (int64, error) {
+			if dir != s.shared {
+				t.Errorf("it looked at %s", dir)
+			}
+			return free, nil
+		}
+		if got := s.ofCluster(); len(got) != want || want == 1 && (got[0].Severity != severe || got[0].Next != "df -h /gfs; lbm purge") {
+			t.Errorf("%d bytes: %+v", free, got)
 		}
 	}
 }

@@ -141,7 +141,7 @@ func (s *stage) doctor() Doctor {
 // sound is a node as it should be, in which every check has something to look at.
 func sound(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{t: t, room: leastRoom, root: t.TempDir(), answers: map[string]string{}}
+	s := &stage{t: t, room: LeastRoom, root: t.TempDir(), answers: map[string]string{}}
 	for _, p := range []string{"cman_tool", "clustat", "fence_tool", "clvmd", "iscsiadm", "multipath", "vzctl", "vzlist", "xm", "virsh", "ssh", "getent"} {
 		s.program("usr/sbin/" + p)
 	}

@@ -93,7 +93,7 @@ func all() []planted {
 		{fault: "share.hangs", plant: func(s *stage) {
 			s.touch = func(context.Context) error { return fmt.Errorf("lbm: %w", run.ErrDeadline) }
 		}, text: "has not answered", vague: []string{"lbvm-conf", "guests", "xen", "alike", "samples"}},
-		{fault: "share.full", plant: func(s *stage) { s.room = leastRoom - 1 }, text: "16383 KiB are free on /gfs", cure: "df -h /gfs"},
+		{fault: "share.full", plant: func(s *stage) { s.room = LeastRoom - 1 }, text: "16383 KiB are free on /gfs", cure: "df -h /gfs"},
 		{fault: "share.local", plant: func(s *stage) { s.edit("proc/mounts", "/gfs gfs2 rw", "/gfs ext3 rw") }, text: "ext3", also: []string{"share.fstab"}},
 		{fault: "share.local", name: "nothing is mounted there", plant: func(s *stage) {
 			s.edit("proc/mounts", "/dev/mapper/vg-gfs /gfs gfs2 rw,noatime 0 0\n", "")

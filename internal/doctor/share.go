@@ -82,23 +82,24 @@ func checkShare(_ context.Context, n *node) {
 	}
 }
 
-// leastRoom is what must be free: records are small, and many are written anew at a time.
-const leastRoom = 16 << 20
+// LeastRoom is how many bytes must be free on the shared storage: records are small, and many are written anew at a time.
+const LeastRoom = 16 << 20
 
 func (n *node) room(words []string) {
 	ask := n.d.Room
 	if ask == nil {
-		ask = free
+		ask = Free
 	}
 	switch bytes, err := ask(n.shared); {
 	case err != nil:
 		n.unknown("how much is free on the shared storage: %v", err)
-	case bytes < leastRoom:
+	case bytes < LeastRoom:
 		n.say("share.full", words, "%d KiB are free on %s", bytes>>10, n.id.Shared)
 	}
 }
 
-func free(dir string) (int64, error) {
+// Free is how many bytes the file system of dir has free.
+func Free(dir string) (int64, error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, err
