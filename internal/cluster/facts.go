@@ -46,7 +46,7 @@ type FencingAction struct{ Node, Status string }
 // PacemakerFacts asks crm_mon and cibadmin of a service ("primitive:web1", "group:web").
 func PacemakerFacts(ctx context.Context, h host.Host, r run.Runner, service string) (Facts, error) {
 	m := &pacemaker{h, r, clock.System()}
-	out, err := m.answer(ctx, nil, "crm_mon", "--one-shot", "--output-as=xml", "--inactive")
+	out, err := m.mon(ctx)
 	if err != nil {
 		return Facts{}, err
 	}
@@ -68,6 +68,7 @@ func facts(mon []byte, c CIB, service string) (Facts, error) {
 			ID       string `xml:"id,attr"`
 			Resource string `xml:"resource,attr"`
 			Node     string `xml:"node,attr"`
+			Weight   string `xml:"weight,attr"`
 		} `xml:"bans>ban"`
 		Failures []struct {
 			Key    string `xml:"op_key,attr"`
@@ -144,7 +145,7 @@ func facts(mon []byte, c CIB, service string) (Facts, error) {
 		f.Nodes = append(f.Nodes, NodeFacts{n.Name, why})
 	}
 	for _, b := range x.Bans {
-		if mine[b.Resource] {
+		if mine[b.Resource] && score(b.Weight) <= -infinity { // crm_mon lists what only likes another node better, too
 			f.Bans = append(f.Bans, Ban{b.ID, b.Node})
 		}
 	}

@@ -1,11 +1,14 @@
 package cluster
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/lbvm/lbvm/internal/run"
 )
 
 // What real clusters told of why something does not run.
@@ -53,6 +56,12 @@ func TestFacts(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+	// Before 2.0.3 crm_mon knows its XML by another option.
+	w := newPacemaker(t, "started")
+	w.answers["crm_mon"] = append([]run.Result{{Code: 64, Stderr: []byte("crm_mon: unrecognized option '--output-as=xml'")}}, w.answers["crm_mon"]...)
+	if f, err := PacemakerFacts(context.Background(), w.h, w, "primitive:win1"); err != nil || len(f.Nodes) != 3 {
+		t.Errorf("%+v, %v", f, err)
 	}
 	if _, err := facts([]byte("<pacemaker-result><nodes>"), CIB{}, "primitive:x"); err == nil {
 		t.Error("half an answer")

@@ -89,12 +89,18 @@ func (m *pacemaker) look(ctx context.Context) (Status, cib, error) {
 	return st, c, nil
 }
 
-// view is what crm_mon tells. Old releases know its XML by another option.
-func (m *pacemaker) view(ctx context.Context) (pacemakerView, error) {
+// mon is crm_mon's XML. Old releases know it by another option.
+func (m *pacemaker) mon(ctx context.Context) ([]byte, error) {
 	out, err := m.answer(ctx, nil, "crm_mon", "--one-shot", "--output-as=xml", "--inactive")
 	if errors.Is(err, errUsage) {
 		out, err = m.answer(ctx, nil, "crm_mon", "--one-shot", "--as-xml", "--inactive")
 	}
+	return out, err
+}
+
+// view is what crm_mon tells.
+func (m *pacemaker) view(ctx context.Context) (pacemakerView, error) {
+	out, err := m.mon(ctx)
 	if err != nil {
 		return pacemakerView{}, err
 	}

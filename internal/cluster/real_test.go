@@ -342,6 +342,20 @@ func TestRealMoveBesideAnAdministrator(t *testing.T) {
 	}
 }
 
+// crm_mon counts whatever likes a node less among the bans. It forbids nothing.
+func TestRealFactsOfADislike(t *testing.T) {
+	c := newRealCIB(t)
+	c.create("constraints", `<rsc_location id="l8" rsc="win1" node="n2" score="-50"/>`)
+	c.create("constraints", `<rsc_location id="l9" rsc="win1" node="n3" score="-INFINITY"/>`)
+	if mon := c.do("crm_mon", "--one-shot", "--output-as=xml", "--inactive"); !strings.Contains(mon, `<ban id="l8"`) {
+		t.Fatal(mon)
+	}
+	f, err := PacemakerFacts(context.Background(), c.h, c, "primitive:win1")
+	if want := []Ban{{"l9", "n3"}}; err != nil || !slices.Equal(f.Bans, want) {
+		t.Errorf("%v, %v", f.Bans, err)
+	}
+}
+
 // A ban whose lifetime is over stands in the configuration until somebody clears it, and is none any more.
 func TestRealMoveBehindABanThatIsOver(t *testing.T) {
 	c := newRealCIB(t)
