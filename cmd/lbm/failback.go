@@ -162,6 +162,11 @@ func (w world) failback(c *cli.Context, node string, o fleetOptions) error {
 		for _, e := range notes {
 			fmt.Fprintf(w.stdout, "%s is open: VMs are sent there again\n", e.Member)
 		}
+		for _, vm := range rest {
+			if !slices.ContainsFunc(list, func(d evacuate.Done) bool { return slices.Contains(d.VMs, vm) }) {
+				fmt.Fprintf(w.stdout, "%s is noted to come home, and runs nowhere: lbm why-down %[1]s; lbm failback brings it home when it runs\n", vm)
+			}
+		}
 		if len(list) > 0 {
 			fmt.Fprintf(w.stdout, "%s came home in %s\n", vms(t.moved), w.clock.Now().Sub(start).Round(100*time.Millisecond))
 		}

@@ -82,6 +82,23 @@ func TestFailbackOpensWhatIsOn(t *testing.T) {
 	b.failback(t, exitUsage, "--shutdown is of one node: name it", "--shutdown", "--yes")
 }
 
+// What is to come home and does not run now is told of, and stays noted.
+func TestFailbackOfWhatIsDown(t *testing.T) {
+	b, shared := evacuated(t)
+	note(t, shared, host.Evacuation{Member: xen3, VMs: []string{"openvz:101"}})
+	text := b.tools.answers["clustat -x"]
+	down := strings.Replace(text, `name="service:web" state="112" state_str="started" flags="0" flags_str="" owner="`+"xen1.01100011.com"+`"`, `name="service:web" state="115" state_str="stopped" flags="0" flags_str="" owner="none"`, 1)
+	if down == text {
+		t.Fatal("nothing was stopped")
+	}
+	b.tools.answers["clustat -x"] = down
+	b.failback(t, 0, "openvz:101 is noted to come home, and runs nowhere: lbm why-down openvz:101", "--yes", xen3)
+	e, there, err := host.ReadEvacuation(shared, xen3)
+	if err != nil || !there || !e.Open || len(e.VMs) != 1 {
+		t.Errorf("the note: %+v, %v, %v", e, there, err)
+	}
+}
+
 // Who names a node is asked for its name, as by lbm evacuate.
 func TestFailbackAsksForTheNode(t *testing.T) {
 	b, shared := evacuated(t)
