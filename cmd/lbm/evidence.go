@@ -74,7 +74,7 @@ func (h held) waits(node string, left bool) string {
 // showEvidence prints what is known of a node that is to be confirmed as off.
 func (w world) showEvidence(ctx context.Context, a amend.Amender, st handoff.State, node string, h held) error {
 	e := membership.EvidenceOf(ctx, a.Members, node)
-	rows := [][]string{{"members", e.Member}, {"fencing", e.Fencing}, {"boot", w.bootText(a.Shared, node, st)}, {"record", recordText(st)}, {"manager", h.text()}}
+	rows := [][]string{{"members", e.Member}, {"fencing", e.Fencing}, {"boot", w.bootText(a.Shared, node, st)}, {"record", recordText(st)}, {"manager", w.inItsWords(h.text())}}
 	return term.Table(w.stdout, []string{"WHAT", "SAYS OF " + node}, rows)
 }
 

@@ -31,7 +31,10 @@ func (e *explainer) pacemaker() {
 	}
 	e.stateText()
 	s, f := e.State, e.Pacemaker
-	for _, x := range f.Fencing {
+	for i, x := range f.Fencing {
+		if slices.Contains(f.Fencing[:i], x) { // in vain once more
+			continue
+		}
 		e.say("A fencing of %s is %s.", x.Node, map[string]string{"pending": "under way", "failed": "tried in vain"}[x.Status])
 	}
 	switch {

@@ -43,17 +43,9 @@ func newBench(t *testing.T, seconds string) *bench {
 	for _, p := range []string{"virsh", "qemu-system-x86_64", "ip", "nsenter", "make", "perl", "ps", "/usr/sbin/libvirtd", "/usr/sbin/virtlogd", "/usr/sbin/corosync", "/usr/sbin/pacemakerd"} {
 		real.Need(t, p)
 	}
-	dir, err := os.MkdirTemp("", "lbvm-pcmk-") // short, and without the test's name: sockets lie below it
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := newFolder(t)
 	b := &bench{t: t, dir: dir, shared: filepath.Join(dir, "shared"), nsenter: real.Need(t, "nsenter"), nodes: map[string]*node{}, guests: map[string]*guest{},
 		seconds: seconds, began: time.Now(), shown: map[string]bool{}}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
 	b.install()
 	b.must(errors.Join(os.MkdirAll(b.shared, 0o755), os.MkdirAll(filepath.Join(dir, "fence"), 0o755)))
 	b.wire = b.start("switch", "switch", syscall.CLONE_NEWNET)
@@ -155,12 +147,14 @@ func (b *bench) tell() {
 			b.t.Logf("%s is down", name)
 			continue
 		}
-		for _, ask := range []string{"crm_mon -1rf", "virsh -c qemu:///system list --all", "lbm history", "lbm list", "grep -hE ' (warning|error|notice):' /var/log/pacemaker/pacemaker.log", "lbm blackbox"} {
+		for _, ask := range []string{"crm_mon -1rf", "virsh -c qemu:///system list --all", "lbm history", "lbm list", "grep -hE ' (warning|error|notice):' /var/log/pacemaker/pacemaker.log", "lbm blackbox", "cat " + eventsFile} {
 			out, err := n.try("sh", "-c", ask+" 2>&1 | tail -n 30")
 			b.t.Logf("%s: %s: %v\n%s", name, ask, err, out)
 		}
 	}
-	for name, g := range b.guests { // what a guest says that is no number
+	for name, g := range b.guests {
+		b.t.Logf("%s:\n%s", name, strings.Join(b.boots(g), "\n"))
+		// What a guest says that is no number.
 		out, err := exec.Command("sh", "-c", `grep -v "^tick [0-9]*.$" "$0" | tail -n 60`, g.path).CombinedOutput()
 		b.t.Logf("%s: %v\n%s", name, err, out)
 	}

@@ -19,6 +19,9 @@ const roleVariable = "LBVM_TEST_PACEMAKER"
 // sharePath is where the nodes have their shared storage.
 const sharePath = "/gfs"
 
+// eventsFile is where a node writes down what its libvirt tells.
+const eventsFile = "/var/log/libvirt-events"
+
 func address(number string) string { return "10.79.1." + number }
 
 func names() []string { return []string{"node1", "node2", "node3"} }
@@ -269,6 +272,8 @@ func (f first) life() {
 	start(-19, "/usr/sbin/corosync", "-f")
 	start(ahead, "/usr/sbin/virtlogd", "-d")
 	start(ahead, "/usr/sbin/libvirtd", "--listen")
+	// What libvirt tells of its guests, among it that one was reset, for who has to find out why a guest came up anew.
+	start(ahead, "/bin/sh", "-c", "until virsh -c qemu:///system list >/dev/null 2>&1; do sleep 0.2; done; exec virsh -c qemu:///system event --all --loop --timestamp >>"+eventsFile+" 2>&1")
 	start(ahead, "/bin/sh", "-c", "until corosync-cfgtool -s >/dev/null 2>&1; do sleep 0.1; done; exec /usr/sbin/pacemakerd")
 	start(ahead, "/bin/sh", "-c", "while sleep "+f.seconds+"; do [ ! -e /etc/cluster/lbvm.id ] || /usr/share/lbvm/lblog & done")
 }
