@@ -46,7 +46,7 @@ func (w world) answers(ctx context.Context) error {
 		defer cancel()
 		_, err = w.run.Run(limited, run.Command{Argv: []string{w.self, "doctor", "--touch"}, Env: w.host.Environ()})
 		switch {
-		case ctx.Err() != nil:
+		case errors.Is(ctx.Err(), context.Canceled):
 			w.share.err = cli.Exit("interrupted: nothing was changed", exitInterrupted)
 		case errors.Is(err, run.ErrDeadline):
 			w.share.err = fmt.Errorf("%s %w", id.Shared, errHangs)

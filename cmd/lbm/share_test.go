@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lbvm/lbvm/internal/clock"
+	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/lockfile"
 	"github.com/lbvm/lbvm/internal/run"
@@ -164,6 +165,30 @@ func TestHungShareWithBothManagers(t *testing.T) {
 		case <-time.After(time.Minute):
 			t.Fatalf("lbm %s hangs with the storage", x.args)
 		}
+	}
+}
+
+// Who has less time than the shared storage is given, as a guard has, takes it for one that hangs, not for an interrupt, behind which
+// lbvm.conf would be read.
+func TestHungShareWithLittleTime(t *testing.T) {
+	b := stuck(t)
+	b.write(t, "usr/sbin/crm_mon", "#!/bin/false\n")
+	if err := os.Chmod(filepath.Join(b.root, "usr/sbin/crm_mon"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w := b.world
+	w.share = &share{}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	kind := make(chan string, 1)
+	go func() { kind <- w.kind(ctx) }()
+	select {
+	case got := <-kind:
+		if err := w.answers(context.Background()); got != cluster.NameRGManager || !errors.Is(err, errHangs) {
+			t.Errorf("%q, %v", got, err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it hangs with the storage")
 	}
 }
 
