@@ -3,6 +3,7 @@ package balance
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // What the rails on load and memory leave free.
@@ -54,13 +55,14 @@ func (r *round) share(vm *VM, x Resource, load float64, to *node) float64 {
 	return even * owner.Cores / to.Cores
 }
 
-// after is the load of a node with the VM and the others of its service on it, and with those that are on their way to it.
+// after is the load of a node with the VM and the others of its service on it, and with those that are on their way to it or came so
+// lately that the window does not show all of them.
 func (r *round) after(vm *VM, x Resource, minutes int, to *node) (float64, error) {
 	w := r.window(to, x.Name, minutes)
 	if w.err != nil {
 		return 0, w.err
 	}
-	sum := w.read.Average + r.shareOf(vm, x, minutes, to)
+	sum := w.read.Average + r.unseen(w, x, to) + r.shareOf(vm, x, minutes, to)
 	for _, v := range r.along(vm) {
 		sum += r.shareOf(v, x, minutes, to)
 	}
@@ -72,6 +74,42 @@ func (r *round) after(vm *VM, x Resource, minutes int, to *node) (float64, error
 		sum += r.shareOf(v, x, minutes, to)
 	}
 	return sum, nil
+}
+
+// unseen is what is lacking in the mean of a window for the VMs that came to the node within it: the samples of the time before do not
+// hold them, and a node that has taken one would look as cool as before to the next. Nothing is taken off for those that left.
+func (r *round) unseen(w *window, x Resource, n *node) float64 {
+	if w.unseen != nil {
+		return *w.unseen
+	}
+	// With nothing else that this pass gives: it is reckoned once.
+	defer func(again bool) { r.again = again }(r.again)
+	r.again = true
+	span := time.Duration(w.read.Minutes) * time.Minute
+	begin, sum := r.in.At.Add(-span), 0.0
+	var seen []*VM
+	add := func(vm *VM, at time.Time) {
+		if vm.Owner != n.Name || !at.After(begin) || slices.Contains(seen, vm) {
+			return
+		}
+		seen = append(seen, vm)
+		sum += min(1, float64(at.Sub(begin))/float64(span)) * r.shareOf(vm, x, w.read.Minutes, n)
+	}
+	for _, vm := range n.came {
+		add(vm, vm.Since)
+	}
+	for i := range r.in.Recent { // not every manager tells since when and from where
+		m := &r.in.Recent[i]
+		if m.End.After(begin) && m.To == n.Name && m.From != m.To {
+			if vm, err := r.index.find(m.VM); err == nil {
+				for _, x := range append([]*VM{vm}, r.companions(vm)...) {
+					add(x, m.End)
+				}
+			}
+		}
+	}
+	w.unseen = &sum
+	return sum
 }
 
 func (r *round) shareOf(vm *VM, x Resource, minutes int, to *node) float64 {

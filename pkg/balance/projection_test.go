@@ -2,8 +2,10 @@ package balance
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lbvm/lbvm/pkg/balance/perl"
 )
@@ -58,5 +60,43 @@ func TestMeasuredPartOfAnotherResource(t *testing.T) {
 	}
 	if back, err := DecodePass(line); err != nil || back.View.VMs[0].Uses["io"] != 16.5 || back.View.VMs[1].Uses != nil {
 		t.Errorf("%v %+v", err, back)
+	}
+}
+
+// The mean of a window does not hold all of a VM that came within it.
+func TestArrivalsCountWhole(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		came func(in *Input)
+		want string // of 0.30 and the half of a node that 101 uses
+	}{
+		{"nobody came", func(*Input) {}, "0.8"},
+		{"a minute ago, so four fifths of its quarter are lacking", func(in *Input) { in.View.VMs[2].LastOwner, in.View.VMs[2].Since = "n3", testNow.Add(-time.Minute) }, "1"},
+		{"before the window", func(in *Input) { in.View.VMs[2].LastOwner, in.View.VMs[2].Since = "n3", testNow.Add(-6*time.Minute) }, "0.8"},
+		{"it only changed its state", func(in *Input) { in.View.VMs[2].LastOwner, in.View.VMs[2].Since = "n2", testNow.Add(-time.Minute) }, "0.8"},
+		{"it left", func(in *Input) { in.View.VMs[1].LastOwner, in.View.VMs[1].Since = "n2", testNow.Add(-time.Minute) }, "0.8"},
+		{"only the journal knows it", func(in *Input) {
+			in.Recent = []Move{{VM: "xen:web", From: "n3", To: "n2", Owner: "n2", Begin: testNow.Add(-3 * time.Minute), End: testNow.Add(-time.Minute), Outcome: OutcomeMoved}}
+		}, "1"},
+		{"both know it", func(in *Input) {
+			in.View.VMs[2].LastOwner, in.View.VMs[2].Since = "n3", testNow.Add(-time.Minute)
+			in.Recent = []Move{{VM: "xen:web", From: "n3", To: "n2", Owner: "n2", Begin: testNow.Add(-3 * time.Minute), End: testNow.Add(-time.Minute), Outcome: OutcomeMoved}}
+		}, "1"},
+		{"its move failed", func(in *Input) {
+			in.Recent = []Move{{VM: "openvz:102", From: "n1", To: "n2", Owner: "n1", Begin: testNow.Add(-3 * time.Minute), End: testNow.Add(-time.Minute), Outcome: OutcomeFailed}}
+		}, "0.8"},
+	} {
+		in := world()
+		cores(&in, 16)
+		in.View.VMs[0].Cores, in.View.VMs[2].Cores = 8, 4
+		c.came(&in)
+		r := newRound(in, Rails())
+		for range 2 { // the second is kept
+			x := in.Config.Resources[0]
+			then, err := r.after(&r.in.View.VMs[0], x, 5, r.nodes["n2"])
+			if got := fmt.Sprintf("%.4g", then); err != nil || got != c.want {
+				t.Errorf("%s: n2 with it: %s %v, want %s", c.name, got, err, c.want)
+			}
+		}
 	}
 }

@@ -49,6 +49,7 @@ type node struct {
 	arriving string // the VM that is on its way to it
 	leaving  string // the VM that is on its way from it
 	coming   []*VM  // the VMs that are on their way to it
+	came     []*VM  // those that the manager says came within repeatSpan
 	given    int    // how many of them it was given in this pass, the last of coming
 	windows  []*window
 	silent   []*Rule // rules that say nothing of any VM on it, whatever the target
@@ -66,6 +67,7 @@ func (n *node) change() string {
 type window struct {
 	values []perl.Value
 	read   Read
+	unseen *float64 // see round.unseen; nil: not reckoned yet
 	err    error
 }
 
@@ -107,6 +109,9 @@ func (r *round) place(i int, vm *VM) {
 		}
 	}
 	if !vm.Since.IsZero() {
+		if owner != nil && vm.LastOwner != "" && vm.LastOwner != vm.Owner && r.in.At.Sub(vm.Since) < repeatSpan {
+			owner.came = append(owner.came, vm)
+		}
 		r.change(owner, vm.Since, vm, " came or changed its state")
 		if vm.LastOwner != vm.Owner {
 			r.change(r.nodes[vm.LastOwner], vm.Since, vm, " left")
