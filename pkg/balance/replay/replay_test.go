@@ -236,3 +236,39 @@ func TestSenselessWorlds(t *testing.T) {
 		t.Error("it ran though it was told to end")
 	}
 }
+
+// asker notes what it is told of VM 0.
+type asker struct {
+	script
+	told  map[int]float64
+	cores map[int]float64
+}
+
+func (a *asker) Pass(ctx context.Context, s *State) ([]Want, error) {
+	a.told[s.Tick], a.cores[s.Tick] = s.Usage(0, 10), s.View.VMs[0].Cores
+	return a.script.Pass(ctx, s)
+}
+
+// Of a VM on a mute node everybody knows what was recorded, and nobody what was not.
+func TestNobodyKnowsWhatWasNotRecorded(t *testing.T) {
+	w := flat(0)
+	for m := range w.VMs[0].Load {
+		w.VMs[0].Load[m] = float32(m) / 100
+	}
+	w.Nodes[0].Mute = [][2]int{{20, 60}}
+	a := &asker{script{wants: map[int][]Want{69: {{VM: 0, To: 1}}}}, map[int]float64{}, map[int]float64{}}
+	run(t, w, a, Model{Bandwidth: 1 << 40, Dirty: 1, Full: 0.95})
+	for _, c := range []struct {
+		tick        int
+		told, cores float64
+	}{
+		{4, 0.02, 0.02}, {19, 0.145, 0.17}, // minutes 10 to 19, and 15 to 19
+		{22, 0.16, 0.185}, // 13 to 19, and 18 and 19
+		{24, 0.17, 0}, {28, 0.19, 0}, {29, 0.145, 0}, {59, 0.145, 0},
+		{60, 0.60, 0.60}, {62, 0.61, 0.61}, {69, 0.645, 0.67}, {75, 0.705, 0.73},
+	} {
+		if math.Abs(a.told[c.tick]-c.told) > 1e-6 || math.Abs(a.cores[c.tick]-c.cores) > 1e-6 {
+			t.Errorf("behind minute %d: %g and %g, want %g and %g", c.tick, a.told[c.tick], a.cores[c.tick], c.told, c.cores)
+		}
+	}
+}

@@ -20,7 +20,9 @@ type State struct {
 	Journal []balance.Move  // all, in order
 	World   *World          // sizes; a policy does not look at loads that are to come
 	Owner   []int           // the node of each VM
-	Usage   func(vm, minutes int) float64
+	// Usage is the mean of a VM's use over the last minutes, of those that were recorded: of a VM on a node that is mute nothing is. Where
+	// none was, it is the mean as of the last that was.
+	Usage func(vm, minutes int) float64
 }
 
 // Want is a move that a policy asks for.
@@ -63,8 +65,9 @@ type runner struct {
 	waiting []running
 	journal []balance.Move
 	score   Score
-	usage   []float64 // of the nodes in this minute
-	used    []float64 // running sums of the VMs' use: those of all VMs up to a minute, then up to the next
+	usage   []float64  // of the nodes in this minute
+	used    []float64  // running sums of the VMs' use: those of all VMs up to a minute, then up to the next
+	unheard [][][2]int // of each VM the minutes [from, to) of which nothing was recorded
 	nodes   []balance.Node
 	vms     []balance.VM // as the cluster sees them: the same slice in each pass
 	free    []int64
@@ -77,7 +80,7 @@ func Run(ctx context.Context, w *World, p Policy, m Model) (*Score, error) {
 	}
 	r := &runner{w: w, model: m, policy: p, samples: newSamples(w, 3*Tick), owner: make([]int, len(w.VMs)), since: make([]time.Time, len(w.VMs)),
 		last: make([]int, len(w.VMs)), usage: make([]float64, len(w.Nodes)), used: make([]float64, len(w.VMs)*(w.Ticks+1)), nodes: make([]balance.Node, len(w.Nodes)),
-		vms: make([]balance.VM, len(w.VMs)), free: make([]int64, len(w.Nodes))}
+		unheard: make([][][2]int, len(w.VMs)), vms: make([]balance.VM, len(w.VMs)), free: make([]int64, len(w.Nodes))}
 	r.score = Score{World: w.Name, Policy: p.Name(), Minutes: w.Ticks, Rails: map[string]int{}}
 	var all []balance.Placement
 	for _, n := range w.Nodes {
@@ -137,7 +140,9 @@ func (r *runner) minute(tick int) {
 	at := r.at(tick)
 	for i := range r.w.Nodes {
 		n := &r.w.Nodes[i]
-		if !n.muted(tick) {
+		if n.muted(tick) {
+			r.silent(i, tick)
+		} else {
 			r.samples.add(n.Name, balance.Sample{At: at, Value: math.Min(1, r.usage[i]/n.Cores)})
 		}
 	}
@@ -228,20 +233,14 @@ func (r *runner) pass(ctx context.Context, tick int) error {
 func (r *runner) state(tick int) *State {
 	s := &State{At: r.at(tick), Tick: tick, Samples: r.samples, Newest: newest{r.samples}, Journal: r.journal, World: r.w, Owner: r.owner,
 		View: balance.View{Quorate: true, Nodes: r.nodes, VMs: r.vms}}
-	k := len(r.w.VMs)
-	s.Usage = func(vm, minutes int) float64 {
-		n := min(minutes, tick+1)
-		return (r.used[(tick+1)*k+vm] - r.used[(tick+1-n)*k+vm]) / float64(n)
-	}
+	s.Usage = func(vm, minutes int) float64 { return r.lastKnown(vm, tick+1, minutes) }
 	for i, n := range r.w.Nodes {
 		r.free[i] = n.Mem
 	}
-	minutes := min(footprintMinutes, tick+1)
-	now, then := r.used[(tick+1)*k:(tick+2)*k], r.used[(tick+1-minutes)*k:]
 	for i := range r.vms { // whatever a policy has written there
 		v := &r.vms[i]
 		v.Owner, v.LastOwner, v.Since = r.w.Nodes[r.owner[i]].Name, r.w.Nodes[r.last[i]].Name, r.since[i]
-		v.Cores = (now[i] - then[i]) / float64(minutes)
+		v.Cores, _ = r.recorded(i, tick+1, footprintMinutes) // 0 is unknown
 		r.free[r.owner[i]] -= v.Mem
 	}
 	for _, x := range r.active {
