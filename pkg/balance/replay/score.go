@@ -14,6 +14,7 @@ type Score struct {
 	Minutes       int
 	Passes        int
 	Overload      int     // node-minutes above Model.Full
+	Silent        int     // those of them in which the node was mute
 	Unserved      float64 // share of all that the VMs asked for
 	Moves         int
 	PingPongs     int // moves back to a node that the VM had left at most two hours before
@@ -42,6 +43,9 @@ func (s *Score) minute(w *World, m Model, usage []float64, owner []int) {
 		if usage[i] > m.Full*n.Cores {
 			s.Overload++
 			s.overloads++
+			if n.muted(s.minutes) {
+				s.Silent++
+			}
 		}
 		mean += load
 		square += load * load
