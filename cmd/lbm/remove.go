@@ -18,9 +18,11 @@ func (w world) removeCommand() *cli.Command {
 		Name: "remove", Usage: "give an adopted VM back to this node", ArgsUsage: "VM",
 		Description: "The VM leaves cluster.conf (or Pacemaker's configuration) and lbvm.conf, the other nodes lose their links, and its configuration is this node's own file\n" +
 			"again. Its disks stay where they are, on the shared storage: this node goes on using them there. Its service must\n" +
-			"be disabled, and the VM down, without a memory image. What is cut off is resumed or taken back as of lbm add.\n\n" +
-			"   clusvcadm -d 101 && lbm remove --update 101\n   crm_resource --resource web1 --meta --set-parameter target-role --parameter-value Stopped      with Pacemaker, then\n" +
-			"   lbm remove web1\n   lbm remove --dry-run 101\n   lbm add --resume 101, or lbm add --undo 101      after a run that was cut off\n\n" +
+			"be disabled, and the VM down, without a memory image: a stop keeps the memory unless on_stop is shutdown. What is cut off\n" +
+			"is resumed or taken back as of lbm add.\n\n" +
+			"   lbm ccs set --update \"//xen[@name='web1']\" on_stop shutdown      its next stop shuts it down\n   clusvcadm -d web1\n   lbm remove --update web1\n" +
+			"   crm_resource --resource web1 --set-parameter on_stop --parameter-value shutdown      the same with Pacemaker\n" +
+			"   crm_resource --resource web1 --meta --set-parameter target-role --parameter-value Stopped\n   lbm remove web1\n   lbm remove --dry-run 101\n   lbm add --resume 101, or lbm add --undo 101      after a run that was cut off\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed, 5 partly done, 130 interrupted.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check, and show every step"},

@@ -117,7 +117,7 @@ func (a Adopter) mayLeave(ctx context.Context, p Plan) error {
 		return err
 	}
 	if st.Phase != handoff.NoRecord && st.Phase != handoff.Down {
-		return fmt.Errorf("its hand-off record says %s %s: let the cluster start it and shut it down (lbm handoff %s)", st.Phase, st.Node, p.VM)
+		return fmt.Errorf("its hand-off record says %s: let the cluster start it, give it on_stop=shutdown, and disable it again (lbm remove --help)", strings.TrimSpace(st.Phase.String()+" "+st.Node))
 	}
 	return a.down(ctx, p)
 }

@@ -114,8 +114,8 @@ func services(d *ccs.Document, r report) []Service {
 		g := states[s.ID()] // none: Unknown
 		domain := domains[strings.ToLower(s.Domain())]
 		key := placed{domain: domain.Name}
-		if domain.NoFailback {
-			key.started, key.owner = g.state == Started, g.owner
+		if g.state == Started && slices.ContainsFunc(domain.Nodes, func(n ccs.DomainNode) bool { return strings.EqualFold(n.Name, g.owner) }) {
+			key.owner = g.owner
 		}
 		may, ok := known[key]
 		if !ok {
@@ -143,13 +143,24 @@ func services(d *ccs.Document, r report) []Service {
 // placed is what the nodes of a service follow from: services that share it share the list.
 type placed struct {
 	domain, owner string
-	started       bool
 }
 
+// placements scores the owner as it stands, and each other node as where the service may go: rgmanager stops a service before it
+// looks for a place, and looks among the nodes that are left (rg_state.c: handle_relocate_req). So nofailback, which is about
+// staying, does not make the others equal, and the best of them is best, whatever the owner was.
 func placements(d ccs.Domain, online []string, g group) []Placement {
+	started := g.state == Started
+	left := online
+	if started {
+		left = slices.DeleteFunc(slices.Clone(online), func(n string) bool { return strings.EqualFold(n, g.owner) })
+	}
 	out := []Placement{}
 	for _, node := range online {
-		if s := d.Score(node, online, g.state == Started, g.owner); s != ccs.Illegal {
+		s := d.Score(node, left, false, "")
+		if started && strings.EqualFold(node, g.owner) {
+			s = d.Score(node, online, true, g.owner)
+		}
+		if s != ccs.Illegal {
 			out = append(out, Placement{node, int(s)})
 		}
 	}

@@ -106,8 +106,8 @@ func TestStatus(t *testing.T) {
 		Members: []Member{{Name: "node1", Online: true, Local: true, Manager: true}, {Name: "node2", Online: true, Manager: true}, {Name: "node3"}},
 		Services: []Service{
 			{ID: "openvz:101", VM: "101", Params: map[string]string{"name": "101", "domain": "two"}, VMType: "openvz", LastOwner: "node1", State: Disabled, MayRun: []Placement{{"node1", 2}, {"node2", 3}}, Since: at(200)},
-			{ID: "service:svc1", VM: "201", Params: map[string]string{"name": "201"}, VMType: "openvz", Owner: "node1", State: Started, MayRun: []Placement{{"node1", 3}, {"node2", 1}}, Since: at(0)},
-			{ID: "service:svc1", VM: "shared", Params: map[string]string{"name": "shared"}, VMType: "xen", Owner: "node1", State: Started, MayRun: []Placement{{"node1", 3}, {"node2", 1}}, Since: at(0)},
+			{ID: "service:svc1", VM: "201", Params: map[string]string{"name": "201"}, VMType: "openvz", Owner: "node1", State: Started, MayRun: []Placement{{"node1", 3}, {"node2", 3}}, Since: at(0)},
+			{ID: "service:svc1", VM: "shared", Params: map[string]string{"name": "shared"}, VMType: "xen", Owner: "node1", State: Started, MayRun: []Placement{{"node1", 3}, {"node2", 3}}, Since: at(0)},
 			{ID: "vm:guest1", VM: "guest1", Params: map[string]string{"name": "guest1"}, VMType: "vm", Owner: "node2", LastOwner: "node1", State: Started, Frozen: true, Live: true, MayRun: any, Since: at(100)},
 			{ID: "xen:new", VM: "new", Params: map[string]string{"name": "new", "domain": "nowhere"}, VMType: "xen", Live: true, MayRun: any},
 			{ID: "openvz:102", VM: "102", VMType: "openvz", LastOwner: "node2", State: Failed, MayRun: []Placement{}, Since: at(300)},
