@@ -69,11 +69,17 @@ func (a app) demo(c *cli.Context) (err error) {
 		}()
 	}
 	if err := s.tell(c.Context, !c.Bool("no-rule"), c.Duration("patience")); err != nil {
+		if c.Float64("scale") > slowScale && c.Context.Err() == nil {
+			fmt.Fprintf(s.stdout, "\nA busy machine does not keep up with the lab's clock: lbvm-lab demo --scale %d lets time pass slower.\n", slowScale)
+		}
 		return err
 	}
 	s.next(c.String("keep"))
 	return nil
 }
+
+// slowScale suits a machine that is busy with other things.
+const slowScale = 10
 
 type discard struct{}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -98,11 +99,14 @@ func (n *node) room(words []string) {
 	}
 }
 
-// Free is how many bytes the file system of dir has free.
+// Free is how many bytes the file system of dir has free; of one that tells no size it is the most that can be.
 func Free(dir string) (int64, error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, err
+	}
+	if st.Blocks == 0 { // FUSE file systems that have no size
+		return math.MaxInt64, nil
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }

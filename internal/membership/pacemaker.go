@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -84,6 +85,13 @@ func (p *pacemaker) Self(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%w: crm_node -n: %s", ErrAnswer, quoteStart(string(answer)))
 	}
 	return name, nil
+}
+
+// lists tells whether the cluster has a node of that name. Where corosync is down crm_node before 2.1 says the host's name
+// (crm_node.c: get_local_node_name falls back to uname), which need not be the node's.
+func (p *pacemaker) lists(ctx context.Context, name string) bool {
+	v, err := p.look(ctx)
+	return err == nil && slices.ContainsFunc(v.nodes, func(n map[string]string) bool { return strings.EqualFold(n["name"], name) })
 }
 
 func (p *pacemaker) look(ctx context.Context) (pacemakerView, error) {

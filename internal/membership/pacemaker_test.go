@@ -141,18 +141,21 @@ func TestCheckSelfThroughOf(t *testing.T) {
 // The same with Pacemaker: the agents of a cloned node would publish its boot under the other's name, who would look gone. What
 // is no name contradicts nobody.
 func TestCheckSelfWithPacemaker(t *testing.T) {
+	nodes := says(captured(t, "crm_mon-2.1.5-nodes"))
 	for _, c := range []struct {
 		name, member string
-		says         []run.Result
+		says, nodes  []run.Result
 		want         error
 	}{
-		{"this node", "Node1", says([]byte("node1\n")), nil},
-		{"another node", "node2", says([]byte("node1\n")), ErrNotMe},
-		{"Pacemaker does not run", "node2", []run.Result{{Code: 102, Stderr: []byte("crm_node: Connection refused\n")}}, nil},
-		{"no name", "node2", says([]byte("node1 (1)\n")), nil},
-		{"nothing", "node2", says(nil), nil},
+		{"this node", "Node1", says([]byte("node1\n")), nodes, nil},
+		{"another node", "node2", says([]byte("node1\n")), nodes, ErrNotMe},
+		{"a host's name, of one whose node has another", "node2", says([]byte("alpha\n")), nodes, nil},
+		{"a host's name, and Pacemaker does not run", "node2", says([]byte("node1\n")), []run.Result{{Code: 102}}, nil},
+		{"Pacemaker does not run", "node2", []run.Result{{Code: 102, Stderr: []byte("crm_node: Connection refused\n")}}, nodes, nil},
+		{"no name", "node2", says([]byte("node1 (1)\n")), nodes, nil},
+		{"nothing", "node2", says(nil), nodes, nil},
 	} {
-		q, _ := newTools(t, []string{"crm_mon", "crm_node"}, map[string][]run.Result{"crm_node -n": c.says})
+		q, _ := newTools(t, []string{"crm_mon", "crm_node"}, map[string][]run.Result{"crm_node -n": c.says, "crm_mon -1 --as-xml": c.nodes})
 		if err := CheckSelf(context.Background(), Of(hostAt(t, q.root), q), c.member); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}

@@ -29,6 +29,9 @@ func CheckSelf(ctx context.Context, m Membership, member string) error {
 	if err != nil || strings.EqualFold(name, member) {
 		return nil
 	}
+	if x, ok := m.(*pacemaker); ok && !x.lists(ctx, name) {
+		return nil
+	}
 	return fmt.Errorf("%w: %s says %q, and the cluster calls it %q (was the file copied?): run lbm init --join here", ErrNotMe, host.IDFile, member, name)
 }
 
