@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -59,7 +60,7 @@ func Fingerprint(h host.Host, g hypervisor.Guest, tree bool) (string, error) {
 		case tree:
 			value, err = treeWitness(base, w.Path)
 		default:
-			if value, err = fileWitness(os.Stat, w.Path); err == nil && value == noFile { // a whole disk, not a file in one
+			if value, err = fileWitness(os.Stat, w.Path, 0); err == nil && value == noFile { // a whole disk, not a file in one
 				err = &fs.PathError{Op: "stat", Path: w.Path, Err: fs.ErrNotExist}
 			}
 		}
@@ -77,9 +78,9 @@ func Fingerprint(h host.Host, g hypervisor.Guest, tree bool) (string, error) {
 // noFile is the value of a witness that is not there.
 const noFile = "absent"
 
-func fileWitness(stat func(string) (fs.FileInfo, error), path string) (string, error) {
+func fileWitness(stat func(string) (fs.FileInfo, error), path string, links int) (string, error) {
 	fi, err := stat(path)
-	if err == nil && fi.Mode().IsRegular() && asksAnew(path) {
+	if err == nil && fi.Mode().IsRegular() && asksAnew(path, links) {
 		fi, err = stat(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,10 +98,57 @@ func fileWitness(stat func(string) (fs.FileInfo, error), path string) (string, e
 
 // asksAnew opens a file, so that NFS asks its server for the times: of a file that nobody opens a node believes for up to a
 // minute what it saw last (nfs(5): acregmin, close-to-open), for instance when its lblog looked whether the disk is there. A whole image would
-// not fit its disk then, or one that is too old would. Who may not open it sees what stat says.
-func asksAnew(path string) bool {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+// not fit its disk then, or one that is too old would. Who may not open it sees what stat says. links is O_NOFOLLOW in a guest's tree,
+// where the guest may put a link to a device in the file's place.
+func asksAnew(path string, links int) bool {
+	fd, err := syscall.Open(path, links|syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
 	return err == nil && syscall.Close(fd) == nil
+}
+
+// unwrittenSince is nil unless a disk in a file was written after a dump. Where the disk lies on a server whose clock is ahead by more
+// than the dump took, a good dump counts as too old: its guest boots. Of a device nobody knows when it was written.
+func (l *life) unwrittenSince(ctx context.Context, dump string) error {
+	g, err := l.driver.Guest(ctx, l.vm, l.params())
+	if err != nil {
+		return err
+	}
+	var saved time.Time
+	err = filepath.WalkDir(dump, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		fi, err := e.Info()
+		if err == nil && fi.ModTime().After(saved) {
+			saved = fi.ModTime()
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("asking when a dump was written: %w", err)
+	}
+	look, links := os.Stat, 0
+	if _, tree := l.driver.(hypervisor.Checkpointer); tree { // its links are the guest's
+		look, links = os.Lstat, syscall.O_NOFOLLOW
+	}
+	for _, w := range g.Witnesses {
+		if w.Block {
+			continue
+		}
+		fi, err := look(w.Path)
+		if err == nil && fi.Mode().IsRegular() && asksAnew(w.Path, links) {
+			fi, err = look(w.Path)
+		}
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("asking when a disk was written: %w", err)
+		}
+		if at := fi.ModTime(); at.After(saved) {
+			return fmt.Errorf("%s was written at %s, after the memory was saved (%s): the guest has run since", w.Path, at.UTC().Format(time.RFC3339), saved.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
 }
 
 // treeWitness looks at a file below base without following a link; a link on the way stands for what lies behind it.
@@ -124,7 +172,7 @@ func treeWitness(base, path string) (string, error) {
 			return fmt.Sprintf("link %q", to), err
 		}
 	}
-	return fileWitness(os.Lstat, path)
+	return fileWitness(os.Lstat, path, syscall.O_NOFOLLOW)
 }
 
 // commonDir is the deepest folder that holds all witnesses: the top of the guest's tree.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/handoff/protocol"
@@ -140,6 +141,10 @@ func stopCases() []rowCase {
 		{row: "absent, sending", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", state: "sent node2"},
 		{row: "absent, suspending, image published", phase: handoff.Suspending, node: "node1", setup: published, state: "suspended"},
 		{row: "absent, suspending, dump whole", phase: handoff.Suspending, node: "node1", setup: noted, state: "suspended"},
+		{row: "absent, suspending, dump whole", name: "booted by hand since", phase: handoff.Suspending, node: "node1", setup: both(noted, func(w *world) {
+			later := time.Now().Add(time.Second)
+			w.must(os.Chtimes(filepath.Join(w.nodes["node1"].root, "shared/disk/root"), later, later))
+		}), state: "down", loud: "memory lost"},
 		{row: "absent, suspending", phase: handoff.Suspending, node: "node1", state: "down", loud: "memory lost"},
 		{row: "absent, suspending", name: "noted in another boot", phase: handoff.Suspending, node: "node1", setup: both(noted, func(w *world) { w.nodes["node1"].reboot() }), state: "down"},
 		{row: "absent, suspending", name: "Xen proves nothing", typ: "xen", phase: handoff.Suspending, node: "node1", setup: noted, state: "down"},

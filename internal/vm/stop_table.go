@@ -35,9 +35,13 @@ func (l *life) suspended(ctx context.Context, txn string) error {
 	return err
 }
 
-// publishDump: the tool had called the dump whole before the last agent died, and the guest never ran on.
+// publishDump: the tool had called the dump whole before the last agent died. Whoever booted the guest by hand since has made it
+// too old: no fingerprint was kept with it that would tell.
 func (l *life) publishDump(ctx context.Context, v view) error {
 	m, err := l.meta(ctx)
+	if err == nil {
+		err = l.unwrittenSince(ctx, l.files.PartFile(v.st.Image))
+	}
 	if err == nil {
 		err = l.held.Publish(v.st.Image, m)
 	}

@@ -56,7 +56,7 @@ var stop = [...]Row{
 	}, RecordSuspended, "an earlier stop was cut off after its image was published: the image counts", []int{14}},
 	{"absent, suspending, dump whole", func(v View) bool {
 		return v.Guest == Absent && v.Is(handoff.Suspending) && v.Part
-	}, PublishDump, "an earlier stop was cut off after its dump was whole: it is published, and counts", []int{14}},
+	}, PublishDump, "an earlier stop was cut off after its dump was whole: it is published, and counts, unless a disk in a file was written since", []int{14}},
 	{"absent, suspending", func(v View) bool { return v.Guest == Absent && v.Is(handoff.Suspending) }, FailImages,
 		"an earlier stop was cut off and no image is whole: the memory is lost, and the record becomes down", []int{14}},
 	{"absent, held", func(v View) bool { return v.Guest == Absent && v.Is(handoff.Held) && v.Image }, RecordSuspended,
