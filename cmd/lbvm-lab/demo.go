@@ -229,7 +229,7 @@ func (s *story) next(kept string) {
 	if kept != "" {
 		fmt.Fprintf(s.stdout, "\nThe lab runs on in %[1]s. Try next:\n  export LBVM_LAB=%[1]s\n", kept)
 	} else {
-		fmt.Fprint(s.stdout, "\nNothing is left behind. Try next:\n  bin/lbvm-lab demo --keep lab; export LBVM_LAB=lab\n")
+		fmt.Fprint(s.stdout, "\nNothing is left behind. Try next:\n  bin/lbvm-lab demo --keep lab; export LBVM_LAB=$PWD/lab\n")
 	}
 	fmt.Fprint(s.stdout, `  bin/lbvm-lab run node1 lbm migrate mail1 node2     hand a VM over yourself
   bin/lbvm-lab run node1 lbmonitor --dry-run         what would be decided now, and why
