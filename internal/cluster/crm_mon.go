@@ -35,6 +35,19 @@ type mon struct {
 	since map[string]time.Time // of the last start, by node
 }
 
+// monNode is a node as crm_mon tells of it.
+type monNode struct {
+	Name        string `xml:"name,attr"`
+	Type        string `xml:"type,attr"`
+	Online      string `xml:"online,attr"`
+	Standby     string `xml:"standby,attr"`
+	StandbyFail string `xml:"standby_onfail,attr"`
+	Maintenance string `xml:"maintenance,attr"`
+	Pending     string `xml:"pending,attr"`
+	Unclean     string `xml:"unclean,attr"`
+	Shutdown    string `xml:"shutdown,attr"`
+}
+
 // crmMon is the part of crm_mon's XML that is read: Pacemaker 1.1 to 3, whose schema is api-result.rng.
 type crmMon struct {
 	XMLName xml.Name
@@ -47,18 +60,8 @@ type crmMon struct {
 			Maintenance string `xml:"maintenance-mode,attr"`
 		} `xml:"cluster_options"`
 	} `xml:"summary"`
-	Nodes []struct {
-		Name        string `xml:"name,attr"`
-		Type        string `xml:"type,attr"`
-		Online      string `xml:"online,attr"`
-		Standby     string `xml:"standby,attr"`
-		StandbyFail string `xml:"standby_onfail,attr"`
-		Maintenance string `xml:"maintenance,attr"`
-		Pending     string `xml:"pending,attr"`
-		Unclean     string `xml:"unclean,attr"`
-		Shutdown    string `xml:"shutdown,attr"`
-	} `xml:"nodes>node"`
-	Resources []mon `xml:"resources>resource"`
+	Nodes     []monNode `xml:"nodes>node"`
+	Resources []mon     `xml:"resources>resource"`
 	Groups    []struct {
 		Resources []mon `xml:"resource"`
 	} `xml:"resources>group"`

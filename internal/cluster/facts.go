@@ -83,17 +83,7 @@ func facts(mon []byte, c CIB, service string) (Facts, error) {
 			Target string `xml:"target,attr"`
 			Status string `xml:"status,attr"`
 		} `xml:"fence_history>fence_event"`
-		Nodes []struct {
-			Name        string `xml:"name,attr"`
-			Type        string `xml:"type,attr"`
-			Online      string `xml:"online,attr"`
-			Standby     string `xml:"standby,attr"`
-			StandbyFail string `xml:"standby_onfail,attr"`
-			Maintenance string `xml:"maintenance,attr"`
-			Pending     string `xml:"pending,attr"`
-			Unclean     string `xml:"unclean,attr"`
-			Shutdown    string `xml:"shutdown,attr"`
-		} `xml:"nodes>node"`
+		Nodes []monNode `xml:"nodes>node"`
 	}
 	if err := xml.NewDecoder(bytes.NewReader(mon)).Decode(&x); err != nil {
 		return Facts{}, fmt.Errorf("%w: %w in %s", ErrAnswer, err, quoteStart(string(mon)))
