@@ -151,8 +151,12 @@ func (w world) app() *cli.App {
 
 func (w world) main(ctx context.Context, args []string) int {
 	w.share = &share{} // what the app has learned of it holds for its messages
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := &output{to: w.stdout, unread: cancel} // as a terminal that goes away
+	w.stdout = out
 	app := w.app()
-	err := app.RunContext(ctx, optionsFirst(app, args))
+	err := out.outcome(app.RunContext(ctx, optionsFirst(app, args)), w.stderr)
 	if err == nil {
 		return 0
 	}

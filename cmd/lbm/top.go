@@ -67,11 +67,9 @@ func (w world) topCommand() *cli.Command {
 
 // onTerminal tells whether a person types, and sees what is printed.
 func (w world) onTerminal() (in, out bool) {
-	is := func(x any) bool {
-		f, ok := x.(*os.File)
-		return ok && term.IsTerminal(f)
-	}
-	return is(w.stdin), is(w.stdout)
+	stdin, isFile := w.stdin.(*os.File)
+	stdout, isFileToo := w.stdoutFile()
+	return isFile && term.IsTerminal(stdin), isFileToo && term.IsTerminal(stdout)
 }
 
 func (w world) topOnce(ctx context.Context, asJSON bool) error {
@@ -100,7 +98,7 @@ func (w world) topOnce(ctx context.Context, asJSON bool) error {
 // width is that of the terminal; what is piped is cut for a reader who has not said how wide his is.
 func (w world) width() int {
 	const usual = 160
-	if f, ok := w.stdout.(*os.File); ok {
+	if f, ok := w.stdoutFile(); ok {
 		if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 {
 			return int(size.Col)
 		}

@@ -23,6 +23,10 @@ import (
 const asLbm = "lbm-under-test"
 
 func TestMain(m *testing.M) {
+	if os.Args[0] == asTold {
+		toldMain()
+		return
+	}
 	if os.Args[0] == asLbm || os.Args[0] == "/proc/self/exe" {
 		main()
 		return
