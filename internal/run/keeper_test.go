@@ -107,7 +107,7 @@ echo "end $?" >"$3"`
 		if err != nil {
 			t.Fatal(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("keeper %s does not let go", keeper)
 	}
 	if b, err := os.ReadFile(done); string(b) != "end 0\n" {
@@ -121,7 +121,7 @@ func TestToolDiesWithItsKeeper(t *testing.T) {
 	const tool = `exec 9>"$1" 8<>"$2"; echo "$PPID" >&9; read x <&8`
 	ended := make(chan error, 1)
 	go func() {
-		_, err := Keeper{Lock: lockFile(t)}.Run(short(t, 60*time.Second), Command{Argv: []string{"/bin/sh", "-c", tool, "sh", ready.path, goOn.path}})
+		_, err := Keeper{Lock: lockFile(t)}.Run(short(t, patience), Command{Argv: []string{"/bin/sh", "-c", tool, "sh", ready.path, goOn.path}})
 		ended <- err
 	}()
 	keeper, end := ready.read()
@@ -147,24 +147,24 @@ func TestToolInheritsNothing(t *testing.T) {
 	}
 	defer syscall.Close(leak)
 	const look = `ls /proc/$$/fd; grep SigIgn /proc/$$/status`
-	plain, err := System{}.Run(short(t, 20*time.Second), sh(`grep SigIgn /proc/$$/status`))
+	plain, err := System{}.Run(short(t, patience), sh(`grep SigIgn /proc/$$/status`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := Keeper{Lock: lockFile(t)}.Run(short(t, 20*time.Second), sh(look))
+	kept, err := Keeper{Lock: lockFile(t)}.Run(short(t, patience), sh(look))
 	if err != nil || string(kept.Stdout) != "0\n1\n2\n"+string(plain.Stdout) {
 		t.Errorf("%q, want the descriptors 0 1 2 and %q; %v", kept.Stdout, plain.Stdout, err)
 	}
 }
 
 func TestKeeperWithoutALock(t *testing.T) {
-	if r, err := (Keeper{}).Run(short(t, 20*time.Second), sh("exit 4")); err != nil || r.Code != 4 {
+	if r, err := (Keeper{}).Run(short(t, patience), sh("exit 4")); err != nil || r.Code != 4 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
 
 func TestKeeperStaysInASessionOfItsOwn(t *testing.T) {
-	r, err := Keeper{Lock: lockFile(t)}.Run(short(t, 20*time.Second), sh(`cut -d' ' -f6 /proc/$PPID/stat; echo $PPID; cut -d' ' -f5 /proc/$$/stat; echo $$`))
+	r, err := Keeper{Lock: lockFile(t)}.Run(short(t, patience), sh(`cut -d' ' -f6 /proc/$PPID/stat; echo $PPID; cut -d' ' -f5 /proc/$$/stat; echo $$`))
 	w := strings.Fields(string(r.Stdout))
 	if err != nil || len(w) != 4 || w[0] != w[1] || w[2] != w[3] {
 		t.Errorf("session and group of keeper and tool: %q, %v", w, err)
@@ -200,7 +200,7 @@ func TestAgentDoesNotHangWithItsKeeper(t *testing.T) {
 		if !errors.Is(err, ErrDeadline) || !strings.Contains(err.Error(), "cannot be ended") {
 			t.Error(err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Error("the agent hangs")
 	}
 	lock.Close()

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // brood is a tool with a child in its session and one that has made itself a daemon. Each says who it is and then waits
@@ -103,7 +102,7 @@ func TestNoNoteStaysOfAToolThatEnded(t *testing.T) {
 	note := filepath.Join(t.TempDir(), "note")
 	never, child := newFifo(t), newFifo(t)
 	for _, script := range []string{"exit 3", "kill -9 $$", `/bin/sh -c 'exec 8<>"$1" 9>"$2"; echo "$$" >&9; read x <&8' sh "$1" "$2" >/dev/null 2>&1 & exit 3`} {
-		_, err := Keeper{Lock: lockFile(t), Note: note}.Run(short(t, 60*time.Second), sh(script, never.path, child.path))
+		_, err := Keeper{Lock: lockFile(t), Note: note}.Run(short(t, patience), sh(script, never.path, child.path))
 		if text, rerr := os.ReadFile(note); rerr != nil || len(text) > 0 {
 			t.Errorf("%s: the note says %q, %v (%v)", script, text, rerr, err)
 		}
@@ -118,7 +117,7 @@ func TestNoNoteStaysOfAToolThatEnded(t *testing.T) {
 	}
 	kill(pid, syscall.SIGKILL)
 	awaitEnd(t, end)
-	if _, err := (Keeper{Note: note}).Run(short(t, 60*time.Second), Command{Argv: []string{"/does/not/exist"}}); err == nil {
+	if _, err := (Keeper{Note: note}).Run(short(t, patience), Command{Argv: []string{"/does/not/exist"}}); err == nil {
 		t.Error("it ran what does not exist")
 	}
 	if text, err := os.ReadFile(note); err != nil || len(text) > 0 {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +18,9 @@ import (
 
 // agentVariable makes the test binary an agent that runs one command under a keeper.
 const agentVariable = "RUN_TEST_AGENT"
+
+// patience is what nothing here takes unless it hangs, however busy the machine is.
+const patience = 4 * time.Minute
 
 // noteVariable is its keeper's note.
 const noteVariable = "RUN_TEST_NOTE"
@@ -60,21 +64,21 @@ func lockFile(t *testing.T) *os.File {
 func TestAnswers(t *testing.T) {
 	for name, r := range runners(t) {
 		t.Run(name, func(t *testing.T) {
-			got, err := r.Run(short(t, 20*time.Second), sh("echo out; echo err >&2; exit 3"))
+			got, err := r.Run(short(t, patience), sh("echo out; echo err >&2; exit 3"))
 			if err != nil || got.Code != 3 || string(got.Stdout) != "out\n" || string(got.Stderr) != "err\n" || got.Truncated || got.Took <= 0 {
 				t.Errorf("%+v, %v", got, err)
 			}
 			c := sh(`cat; pwd; echo "$1 $A"; env | grep -v -e ^A= -e ^PATH= -e ^PWD= -e ^OLDPWD= -e ^_= -e ^SHLVL=`, "a b; $(x)")
 			c.Stdin, c.Env = []byte("in\n"), append(c.Env, "A=1")
-			if got, err = r.Run(short(t, 20*time.Second), c); err != nil || string(got.Stdout) != "in\n/\na b; $(x) 1\n" {
+			if got, err = r.Run(short(t, patience), c); err != nil || string(got.Stdout) != "in\n/\na b; $(x) 1\n" {
 				t.Errorf("%q %q, %v", got.Stdout, got.Stderr, err)
 			}
 			c = sh("pwd; cat")
 			c.Dir = t.TempDir()
-			if got, err = r.Run(short(t, 20*time.Second), c); err != nil || strings.TrimSpace(string(got.Stdout)) != c.Dir {
+			if got, err = r.Run(short(t, patience), c); err != nil || strings.TrimSpace(string(got.Stdout)) != c.Dir {
 				t.Errorf("%q, %v", got.Stdout, err)
 			}
-			if got, err = r.Run(short(t, 20*time.Second), sh("kill -9 $$")); !errors.Is(err, ErrSignal) || errors.Is(err, ErrDeadline) {
+			if got, err = r.Run(short(t, patience), sh("kill -9 $$")); !errors.Is(err, ErrSignal) || errors.Is(err, ErrDeadline) {
 				t.Errorf("killed: %+v, %v", got, err)
 			}
 		})
@@ -85,12 +89,12 @@ func TestOutputIsBounded(t *testing.T) {
 	for name, r := range runners(t) {
 		c := sh("head -c 3000000 /dev/zero; printf 123456 >&2")
 		c.MaxOutput = 5
-		got, err := r.Run(short(t, 20*time.Second), c)
+		got, err := r.Run(short(t, patience), c)
 		if err != nil || len(got.Stdout) != 5 || string(got.Stderr) != "12345" || !got.Truncated {
 			t.Errorf("%s: %d bytes, %q, %v, %v", name, len(got.Stdout), got.Stderr, got.Truncated, err)
 		}
 		c.MaxOutput = 0
-		if got, err = r.Run(short(t, 20*time.Second), c); err != nil || len(got.Stdout) != 1<<20 || string(got.Stderr) != "123456" || !got.Truncated {
+		if got, err = r.Run(short(t, patience), c); err != nil || len(got.Stdout) != 1<<20 || string(got.Stderr) != "123456" || !got.Truncated {
 			t.Errorf("%s: %d bytes, %q, %v, %v", name, len(got.Stdout), got.Stderr, got.Truncated, err)
 		}
 	}
@@ -110,7 +114,7 @@ func TestRefusals(t *testing.T) {
 			}
 		}
 		for _, argv := range [][]string{{"/no/such/program"}, {plain}, {"/"}} {
-			if _, err := r.Run(short(t, 20*time.Second), Command{Argv: argv}); !errors.Is(err, ErrNotFound) {
+			if _, err := r.Run(short(t, patience), Command{Argv: argv}); !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s: %q: %v", name, argv, err)
 			}
 		}
@@ -119,7 +123,7 @@ func TestRefusals(t *testing.T) {
 		}
 		c := sh("true")
 		c.Dir = "/no/such/folder"
-		if _, err := r.Run(short(t, 20*time.Second), c); err == nil || errors.Is(err, ErrNotFound) && name != "Keeper" {
+		if _, err := r.Run(short(t, patience), c); err == nil || errors.Is(err, ErrNotFound) && name != "Keeper" {
 			t.Errorf("%s: no folder: %v", name, err)
 		}
 	}
@@ -141,6 +145,21 @@ func newFifo(t *testing.T) fifo {
 		t.Fatal(err)
 	}
 	return fifo{t, p}
+}
+
+// holds keeps the pipe open, so that a script that reads from it waits for a line; that comes by letGo, which may be called twice.
+func (f fifo) holds() (letGo func()) {
+	f.t.Helper()
+	w, err := os.OpenFile(f.path, os.O_RDWR, 0)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { w.Close() })
+	return sync.OnceFunc(func() {
+		if _, err := w.WriteString("go\n"); err != nil {
+			f.t.Error(err)
+		}
+	})
 }
 
 // read waits for the writer's first line and gives what closes when the last writer is gone.
@@ -175,7 +194,7 @@ func awaitEnd(t *testing.T, r io.Reader) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("somebody still lives")
 	}
 }
@@ -204,7 +223,7 @@ func TestDeadlineKillsTheWholeGroup(t *testing.T) {
 
 // A command that is told to end may end tidily, but it was told: its code is not an answer.
 func TestGrace(t *testing.T) {
-	for name, r := range map[string]Runner{"System": System{Grace: 20 * time.Second}, "old kernel": System{Grace: 20 * time.Second, blind: true}, "no descriptor": System{Grace: 20 * time.Second, deaf: true}, "Keeper": Keeper{Lock: lockFile(t), Grace: 20 * time.Second}} {
+	for name, r := range map[string]Runner{"System": System{Grace: patience}, "old kernel": System{Grace: patience, blind: true}, "no descriptor": System{Grace: patience, deaf: true}, "Keeper": Keeper{Lock: lockFile(t), Grace: patience}} {
 		t.Run(name, func(t *testing.T) {
 			f := newFifo(t)
 			ctx, cancel := context.WithCancel(context.Background())
@@ -256,7 +275,7 @@ func TestGroupGoesWithItsLeader(t *testing.T) {
 func TestEveryCodeIsAnAnswer(t *testing.T) {
 	for name, r := range runners(t) {
 		for _, code := range []int{1, 125, 126, 127, 128, 137, 255} {
-			got, err := r.Run(short(t, 20*time.Second), sh("echo err >&2; exit "+strconv.Itoa(code)))
+			got, err := r.Run(short(t, patience), sh("echo err >&2; exit "+strconv.Itoa(code)))
 			if err != nil || got.Code != code || string(got.Stderr) != "err\n" {
 				t.Errorf("%s: %d: %+v, %v", name, code, got, err)
 			}
@@ -269,13 +288,13 @@ func TestDaemonDoesNotHoldUs(t *testing.T) {
 	for name, r := range runners(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := r.Run(short(t, 60*time.Second), sh("sleep 1000 & echo $!"))
+			got, err := r.Run(short(t, 2*patience), sh("sleep 1000 & echo $!"))
 			pid, perr := strconv.Atoi(strings.TrimSpace(string(got.Stdout)))
 			if perr != nil {
 				t.Fatal(perr)
 			}
 			defer syscall.Kill(pid, syscall.SIGKILL)
-			if err != nil || got.Code != 0 || got.Took > 30*time.Second {
+			if err != nil || got.Code != 0 || got.Took > patience {
 				t.Errorf("%+v, %v", got, err)
 			}
 			if err := syscall.Kill(pid, 0); err != nil {
@@ -288,7 +307,7 @@ func TestDaemonDoesNotHoldUs(t *testing.T) {
 // A command that closes its output and goes on is waited for all the same, and is ended with its context.
 func TestSilentCommand(t *testing.T) {
 	for name, r := range map[string]Runner{"System": System{}, "old kernel": System{blind: true}} {
-		got, err := r.Run(short(t, 60*time.Second), sh("exec >&- 2>&-; sleep 0.2; exit 3"))
+		got, err := r.Run(short(t, patience), sh("exec >&- 2>&-; sleep 0.2; exit 3"))
 		if err != nil || got.Code != 3 {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
@@ -327,7 +346,7 @@ func TestFilesAreInherited(t *testing.T) {
 	defer r.Close()
 	c := sh("echo through >&3")
 	c.Files = []*os.File{w}
-	if _, err := (System{}).Run(short(t, 20*time.Second), c); err != nil {
+	if _, err := (System{}).Run(short(t, patience), c); err != nil {
 		t.Error(err)
 	}
 	w.Close()
