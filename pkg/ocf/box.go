@@ -1,6 +1,7 @@
 package ocf
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -28,8 +29,9 @@ const NoBoxVariable = "LBVM_NO_BLACKBOX"
 
 // boxEntry is one action in the black box. A nil one writes nothing.
 type boxEntry struct {
-	mu     sync.Mutex // an action that was left behind may still note its programs
-	box    *boxFile   // nil from the first failure on, and after the end
+	wait   time.Duration // for a disk that hangs
+	mu     sync.Mutex    // an action that was left behind may still note its programs
+	box    *boxFile      // nil from the first failure on, and after the end
 	record BoxRecord
 	stands [boxRings]boxSlot // where it was written
 	begin  func()            // writes the begin; nil when that was done
@@ -46,14 +48,14 @@ func openBox(w World, c *Call) *boxEntry {
 	if w.Box == "" || w.Getenv(NoBoxVariable) != "" {
 		return nil
 	}
-	e := &boxEntry{record: BoxRecord{
+	e := &boxEntry{wait: cmp.Or(w.boxWait, boxDiskWait), record: BoxRecord{
 		At: c.began, Agent: programPath(w), Type: c.Type, Dialect: c.Dialect, Action: c.Action, Instance: c.Instance, Name: c.Name,
 		Depth: c.Depth, Probe: c.Probe, Env: envDigest(w, c), PID: os.Getpid(),
 	}}
 	path := w.Box
 	e.begin = func() {
 		var box *boxFile
-		err := bounded(func() (err error) {
+		err := bounded(e.wait, func() (err error) {
 			if !e.record.Ended { // else nobody will ask whether it still lives
 				e.record.born = birth("self")
 			}
@@ -152,7 +154,7 @@ func (e *boxEntry) end(code Code, err error, took time.Duration) {
 	if e.box != nil {
 		box := e.box
 		e.box = nil
-		if bounded(box.close) != nil {
+		if bounded(e.wait, box.close) != nil {
 			return // there is nobody to tell
 		}
 	}
@@ -180,7 +182,7 @@ func (e *boxEntry) change(do func(*BoxRecord)) {
 	}
 	do(&e.record)
 	box := e.box
-	if bounded(func() error { return box.update(e) }) != nil {
+	if bounded(e.wait, func() error { return box.update(e) }) != nil {
 		e.box = nil
 	}
 }

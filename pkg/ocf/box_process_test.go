@@ -108,7 +108,7 @@ func TestBoxKilledWriters(t *testing.T) {
 		}
 		c := startWriter(t, path, 0)
 		// The writer is up when the box has grown or, at last, in any case soon.
-		for began := time.Now(); time.Since(began) < 5*time.Second; {
+		for began := time.Now(); time.Since(began) < patience; {
 			if fi, err := os.Stat(path); err == nil && fi.Size() > 0 && i%10 == 0 || err == nil && topID(path) > last {
 				break
 			}
@@ -216,7 +216,7 @@ func TestBoxSeesAKilledAgent(t *testing.T) {
 	path := BoxFile(root)
 	p := toyProcess(t, root, []string{"OCF_RESKEY_name=t1", "OCF_RESKEY_do=hang", RootVariable + "=" + root}, uint32(os.Geteuid()), "status")
 	var all []BoxRecord
-	for end := time.Now().Add(20 * time.Second); len(all) == 0 && time.Now().Before(end); {
+	for end := time.Now().Add(patience); len(all) == 0 && time.Now().Before(end); {
 		var err error
 		if all, err = ReadBox(path); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errBoxFile) {
 			t.Fatal(err)

@@ -69,8 +69,8 @@ func (b *boxFile) close() error {
 	return b.f.close()
 }
 
-// bounded does something that should take no time. Where a disk hangs, it is left behind.
-func bounded(do func() error) error {
+// bounded does something that should take no time. Where a disk hangs, it is left behind after limit.
+func bounded(limit time.Duration, do func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		err := errBoxHung
@@ -83,7 +83,7 @@ func bounded(do func() error) error {
 		deepen(false)
 		err = do()
 	}()
-	ctx, cancel := clock.System().WithTimeout(context.Background(), boxDiskWait)
+	ctx, cancel := clock.System().WithTimeout(context.Background(), limit)
 	defer cancel()
 	select {
 	case err := <-done:

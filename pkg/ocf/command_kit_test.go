@@ -191,7 +191,7 @@ func (n node) tell(path string) {
 }
 
 // gone waits until every process that had the fifo open for writing is gone.
-func gone(t testing.TB, r io.Reader, limit time.Duration) {
+func gone(t testing.TB, r io.Reader) {
 	t.Helper()
 	end := make(chan error, 1)
 	go func() {
@@ -203,8 +203,8 @@ func gone(t testing.TB, r io.Reader, limit time.Duration) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(limit):
-		t.Errorf("after %s somebody still lives", limit)
+	case <-time.After(patience):
+		t.Error("somebody still lives")
 	}
 }
 
@@ -256,7 +256,7 @@ func (n node) start(action string, params ...string) *exec.Cmd {
 // end waits for a process and gives its exit code, or the negative number of a signal.
 func end(t testing.TB, c *exec.Cmd) int {
 	t.Helper()
-	late := time.AfterFunc(2*time.Minute, func() {
+	late := time.AfterFunc(patience, func() {
 		if err := c.Process.Kill(); err != nil {
 			t.Log(err)
 		}

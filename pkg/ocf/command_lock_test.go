@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/lockfile"
 )
 
@@ -127,8 +128,14 @@ func TestChangeWaitsNoLongerThanItsTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	w, _, log := n.world("stop")
-	w.WithTimeout = hurry
+	w, _, _ := n.world("stop")
+	c := clock.NewFake(time.Unix(0, 0))
+	log := &waitLog{waits: make(chan struct{})}
+	w.Log, w.WithTimeout = log, c.WithTimeout
+	go func() { // its time is over as soon as it waits
+		<-log.waits
+		c.Advance(time.Hour)
+	}()
 	if code := Run(w, []byte(kitXML), kit{}); code != CodeGeneric || n.exists("calls") {
 		t.Errorf("exit %d, calls %q", code, n.read("calls"))
 	}
@@ -149,8 +156,7 @@ func TestInstancesDoNotBlockEachOther(t *testing.T) {
 	n.line("up")
 	w, _, log := n.world("start", "name=k2")
 	w.Env = append([]string{keyPrefix + "name=k2"}, w.Env...)
-	w.WithTimeout = hurry
-	if code := Run(w, []byte(kitXML), kit{}); code != 0 {
+	if code := Run(w, []byte(kitXML), kit{}); code != 0 { // else it takes a minute, and fails
 		t.Errorf("exit %d: %s", code, log)
 	}
 	n.tell("go")
@@ -253,11 +259,7 @@ func TestDeadlineEndsTheWholeGroup(t *testing.T) {
 				if code := end(t, agent); code != 1 {
 					t.Errorf("exit %d", code)
 				}
-				limit := 20 * time.Second
-				if do == "query" { // ended before the answer; a change's keeper may end it a little later
-					limit = 500 * time.Millisecond
-				}
-				gone(t, alive, limit)
+				gone(t, alive) // a query's before the answer, but a busy machine may bury it later; a change's keeper may end it later
 			})
 		})
 	}

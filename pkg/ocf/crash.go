@@ -24,7 +24,7 @@ func abortOnCrash() { debug.SetTraceback("crash") }
 // keepCrash has what Go prints of a crash kept for the administrator. Where the node has no place for it, it is lost.
 func keepCrash(w World) {
 	path := CrashFile(w.Getenv(RootVariable))
-	err := bounded(func() error {
+	err := bounded(boxDiskWait, func() error {
 		how := os.O_WRONLY | os.O_CREATE | os.O_APPEND | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 		if fi, err := os.Stat(path); err == nil && fi.Size() > maxCrash {
 			how |= os.O_TRUNC

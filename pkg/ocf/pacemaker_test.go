@@ -189,7 +189,7 @@ func TestWhenPacemakerCalls(t *testing.T) {
 		t.Run(tt.event, func(t *testing.T) {
 			log := &testLog{}
 			w, out, errs := pacemakerWorld(log, tt.args, tt.env...)
-			w.WithTimeout = hurry
+			w.WithTimeout = leaping()
 			d := tt.domain
 			got := Run(w, []byte(testXML), &d)
 			if saw := strings.Join(d.saw, "; "); got != tt.want || saw != tt.saw || d.running != tt.after {
@@ -280,15 +280,16 @@ func TestMigrateFromGivesUp(t *testing.T) {
 	log := &testLog{}
 	w, _, errs := pacemakerWorld(log, "migrate_from", pacemakerEnv("", "OCF_RESKEY_CRM_meta_timeout=600000", "OCF_RESKEY_CRM_meta_migrate_source=node1")...)
 	var asked []time.Duration
+	leap := leaping()
 	w.WithTimeout = func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 		asked = append(asked, d)
-		return hurry(ctx, d)
+		return leap(ctx, d)
 	}
 	d := &domain{}
 	if got := Run(w, []byte(testXML), d); got != CodeGeneric || !strings.Contains(log.String(), "waiting for what node1 sent") {
 		t.Errorf("exit %d, log:\n%s", got, log)
 	}
-	if len(d.saw) < 10 || len(asked) < 10 || asked[0] != 598*time.Second || asked[1] != 400*time.Second {
+	if len(d.saw) < 800 || len(asked) < 2+800 || asked[0] != 598*time.Second || asked[1] != 400*time.Second {
 		t.Errorf("%d checks, times %v", len(d.saw), asked[:min(3, len(asked))])
 	}
 	for _, pause := range asked[2:] {

@@ -22,7 +22,7 @@ import (
 func inTime(t *testing.T, least, limit time.Duration, do func()) {
 	t.Helper()
 	var took time.Duration
-	for try := 0; try < 3; try++ {
+	for try := 0; try < 10; try++ {
 		began := time.Now()
 		do()
 		if took = time.Since(began); took < limit {
@@ -341,7 +341,7 @@ func TestLogThatHangs(t *testing.T) {
 			t.Errorf("%s: exit %d", do, code)
 		}
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > patience {
 		t.Errorf("the log held two actions for %s", took)
 	}
 }

@@ -28,7 +28,8 @@ type World struct {
 	// Human says that a person called the agent and wants to read how it went.
 	Human bool
 
-	process bool // Main's: the process is this action's alone, and can be started again as a keeper
+	boxWait time.Duration // for a black box on a disk that hangs; 0 is boxDiskWait
+	process bool          // Main's: the process is this action's alone, and can be started again as a keeper
 }
 
 // Path is the place of a node's file: below the folder that RootVariable names, which on a real node is /.
