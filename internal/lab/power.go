@@ -60,7 +60,7 @@ func emptyRun(l Layout, node string) error {
 // whose environment names its root, until none is left. Then var/run is emptied.
 func KillNode(l Layout, node string) error {
 	mark := []byte(host.RootVariable + "=" + l.Root(node))
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	// A process between fork and exec can be missed once: none must be found three times.
 	for quiet := 0; quiet < 3; {
 		found, err := killMarked(mark)

@@ -23,6 +23,9 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
+// patience is what nothing takes unless it hangs, however busy the machine is.
+const patience = 4 * time.Minute
+
 // Lab is a lab whose daemons run in the test's process.
 type Lab struct {
 	T *testing.T
@@ -87,7 +90,7 @@ func (l *Lab) File(path, text string) {
 // Run calls a program on a node, as its client does.
 func (l *Lab) Run(ctx context.Context, node string, argv ...string) run.Result {
 	l.T.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r, err := lab.Call(ctx, l.NodeSocket(node), lab.Request{Node: node, Argv: argv, Dir: l.Root(node)})
 	if err != nil {
@@ -111,11 +114,11 @@ func (l *Lab) Want(code int, text, node, line string) string {
 // Await waits until ok.
 func (l *Lab) Await(ok func() bool) {
 	l.T.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for !ok() {
 		if clock.System().Sleep(ctx, 5*time.Millisecond) != nil {
-			l.T.Fatal("it did not happen within ten seconds")
+			l.T.Fatal("it did not happen within minutes")
 		}
 	}
 }

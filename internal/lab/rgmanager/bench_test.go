@@ -248,7 +248,7 @@ func (b *bench) wantCalls(want ...string) {
 
 func (b *bench) await(what string, ok func() bool) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	if err := b.m.await(ctx, ok); err != nil {
 		b.Fatalf("%s never came: %+v", what, b.m.Status())
@@ -316,5 +316,5 @@ func (b *bench) pass(d time.Duration) {
 
 // short is a context for what must not take long.
 func (b *bench) short() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), 20*time.Second)
+	return context.WithTimeout(context.Background(), 4*time.Minute)
 }

@@ -230,14 +230,30 @@ func copyTakes(mem int64, live bool) time.Duration {
 	return d
 }
 
+// look is the step in which time goes by: on a machine that stands still for a while what takes long shall stand still, too, and
+// not be over before anybody saw it.
+const look = 5 * time.Millisecond
+
 // wait is false if the daemon ends first.
 func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
+	for left := d; left > 0; left -= look {
+		t := time.NewTimer(min(left, look))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return false
+		}
 	}
+	return ctx.Err() == nil
+}
+
+// passed is closed when d has gone by, or ctx ends.
+func passed(ctx context.Context, d time.Duration) <-chan struct{} {
+	c := make(chan struct{})
+	go func() {
+		defer close(c)
+		wait(ctx, d)
+	}()
+	return c
 }

@@ -172,12 +172,12 @@ func (c *call) migrate(life context.Context, w words) int {
 			stop() // nobody waits there for what is delivered
 		}
 	})
-	copied, done := context.WithTimeout(life, copyTakes(d.conf.bytes(), true))
+	copying, done := context.WithCancel(life)
 	defer done()
 	select {
 	case <-refused:
 		return fail()
-	case <-copied.Done():
+	case <-passed(copying, copyTakes(d.conf.bytes(), true)):
 	}
 	if life.Err() != nil {
 		return 1

@@ -94,12 +94,12 @@ func (c *call) xlMigrate(life context.Context, w words) int {
 		}
 	})
 	tell("migration target: Ready to receive domain.\nSaving to migration stream new xl format (info 0x3/0x0/1234)\n", 0)
-	copied, done := context.WithTimeout(life, copyTakes(d.conf.bytes(), true))
+	copying, done := context.WithCancel(life)
 	defer done()
 	select {
 	case <-refused:
 		return stay(senderResumed)
-	case <-copied.Done():
+	case <-passed(copying, copyTakes(d.conf.bytes(), true)):
 	}
 	if life.Err() != nil {
 		c.x.stay(d) // it has not been suspended yet
