@@ -44,7 +44,7 @@ func TestEvacuateInitScript(t *testing.T) {
 			t.Errorf("%s: %v %s", test.name, err, out)
 		}
 		called := ""
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) { // a failback goes on by itself
+		for end := time.Now().Add(4 * time.Minute); ; time.Sleep(5 * time.Millisecond) { // a failback goes on by itself
 			b, err := os.ReadFile(filepath.Join(root, "called"))
 			if called = string(b); err == nil || test.want == "" || time.Now().After(end) {
 				break
@@ -125,10 +125,10 @@ func TestEvacuateInitScriptIsBounded(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s: %v", action, err)
 			}
-		case <-time.After(2 * time.Minute):
+		case <-time.After(4 * time.Minute):
 			t.Errorf("%s waits for an lbm that hangs", action)
 		}
-		for end := time.Now().Add(30 * time.Second); pid() == "" && time.Now().Before(end); {
+		for end := time.Now().Add(4 * time.Minute); pid() == "" && time.Now().Before(end); {
 			time.Sleep(5 * time.Millisecond)
 		}
 		if out, err := exec.Command(sh, "-c", "kill "+pid()).CombinedOutput(); err != nil {
@@ -156,7 +156,7 @@ func TestEvacuateInitScriptEndsFailback(t *testing.T) {
 		if out, err := exec.Command(sh, filepath.Join(root, "script"), action).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v %s", action, err, out)
 		}
-		for end := time.Now().Add(30 * time.Second); (read("called") == "" || action == "start" && read("var/run/lbvm-failback.pid") == "") && time.Now().Before(end); {
+		for end := time.Now().Add(4 * time.Minute); (read("called") == "" || action == "start" && read("var/run/lbvm-failback.pid") == "") && time.Now().Before(end); {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}

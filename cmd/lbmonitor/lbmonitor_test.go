@@ -361,7 +361,7 @@ func TestLogging(t *testing.T) {
 	defer c.Close()
 	log.Warn("it\nis late")
 	got := make([]byte, 2000)
-	if err := c.SetReadDeadline(clock.System().Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(clock.System().Now().Add(4 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	n, err := c.Read(got)

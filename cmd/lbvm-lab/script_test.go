@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 
 // script runs lines: `exec COMMAND`, `stdout REGEXP`, `stderr REGEXP` and `code NUMBER` of the last one, `exists PATH...`,
 // `write PATH TEXT`, `env KEY=VALUE`. A line that begins with ! holds if the rest does not; one that begins with
-// eventually is tried again until it holds, for 20 seconds.
+// eventually is tried again until it holds, for minutes.
 type script struct {
 	*testing.T
 	dir            string
@@ -63,7 +63,7 @@ type script struct {
 
 func (s *script) line(n int, line string) {
 	again, eventually := strings.CutPrefix(line, "eventually ")
-	for end := time.Now().Add(20 * time.Second); eventually && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(4 * time.Minute); eventually && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if s.holds(n, again) {
 			return
 		}

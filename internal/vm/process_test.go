@@ -164,7 +164,7 @@ func TestLockOutlivesTheAgent(t *testing.T) {
 		t.Errorf("the lock is free while vzctl works: %v", err)
 	}
 	m.write("go", "go\n", 0o600)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	l, err := d.Lock(ctx, clock.System(), "")
 	if err != nil {
