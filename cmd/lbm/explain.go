@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ func (w world) explainCommand() *cli.Command {
 		Name: "explain", Usage: "tell why a virtual machine would move now or not, or did then", ArgsUsage: "VM",
 		Description: "Decides as lbmonitor does, moves nothing, and prints for each node that the VM could go to what its rule\n" +
 			"compared, which rails stand in the way, and its rank. With --at the pass that was made then is decided again\n" +
-			"from what was recorded: the cluster as it was seen, the logs, the journal.\n\n" +
+			"from what was recorded: the cluster as it was seen, the logs, the journal, and the rules that were in force.\n\n" +
 			"   lbm explain 101\n   lbm explain 101 --target node2\n   lbm explain web1 --at '2008-01-10 14:00' -o json\n\n" +
 			"Exit codes: 0 explained, 1 it cannot be, 2 usage, 4 explained, but with --at another verdict was recorded.",
 		Flags: []cli.Flag{outputFlag(),
@@ -123,20 +124,24 @@ func (w world) explainThen(ctx context.Context, q explainQuery) (pass, old *bala
 	}
 	dir := w.host.Path(id.LogDir)
 	if old, err = balance.PassOf(filepath.Join(dir, balance.PassesName), at, passWithin, q.names); err != nil {
+		if errors.Is(err, balance.ErrNoPass) {
+			err = noPassIn(dir, err)
+		}
 		return nil, nil, nil, err
 	}
-	cfg, err := w.lateConfig(evalQuery{})
+	today, broken := w.lateConfig(evalQuery{})
+	rules, err := rulesThen(dir, old.Config, today, broken, balance.LateConfig)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if cfg.Digest != old.Config {
-		notes = append(notes, "lbvm.conf or lbresources.conf has changed since: these are the rules of today")
+	if note := rules.note(); note != "" {
+		notes = append(notes, note)
 	}
-	moves, err := balance.OpenJournal(filepath.Join(dir, balance.JournalName)).Since(old.At.Add(-cfg.Rails.Horizon()))
+	moves, err := rules.moves(dir, old.At)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	pass, err = balance.Again(ctx, old, cfg, cfg.Logs(w.host.Path(cfg.Paths.LogDir)), moves, w.clock.Now().Location(), q.asks)
+	pass, err = balance.Again(ctx, old, rules.Config, rules.Logs(w.host.Path(rules.Paths.LogDir)), moves, w.clock.Now().Location(), q.asks)
 	return pass, old, notes, err
 }
 

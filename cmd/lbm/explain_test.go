@@ -86,6 +86,37 @@ func TestExplainThen(t *testing.T) {
 	}
 }
 
+// Where lbmonitor has kept the rules of then, these decide, whatever lbvm.conf says now, and also where it cannot be read.
+func TestThenByTheRulesOfThen(t *testing.T) {
+	b := explainable(t)
+	file, res, _, err := conf.Load(func(p string) ([]byte, error) { return os.ReadFile(filepath.Join(b.root, p)) }, "/gfs/lbvm.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	then, _ := balance.NewConfig(file, res)
+	if err := then.Keep(filepath.Join(b.root, "gfs/lbvm/log")); err != nil {
+		t.Fatal(err)
+	}
+	at, from := time.Unix(1290000600-20*60, 0).Format(time.RFC3339), time.Unix(1290000600-50*60, 0).Format(time.RFC3339)
+	for name, today := range map[string]string{"another rule": "resources /gfs/lbresources.conf;\nlogdir /gfs/lbvm/log;\nbalance centos1;\ndefault { algorithm { migrate() if 0; } }\n",
+		"broken": "balance centos1\n"} {
+		b.write(t, "gfs/lbvm.conf", today)
+		if code := b.lbm("explain", "centos1", "--at", at); code != 0 || !strings.Contains(b.out.String(), "migrate to "+x2) || !strings.Contains(b.errors.String(), "has changed since: these are the rules of then") {
+			t.Errorf("%s: exit code %d: %s%s", name, code, b.out.String(), b.errors.String())
+		}
+	}
+	b.write(t, "gfs/lbvm.conf", "resources /gfs/lbresources.conf;\nlogdir /gfs/lbvm/log;\nbalance centos1;\ndefault { algorithm { migrate() if 0; } }\n")
+	if code := b.lbm("replay", "--from", from, "--decisions"); code != 0 || b.out.String() != "3 passes, 3 decisions: decided again all are the same; 3 of the passes by the rules of then, which have changed since and were kept\n" {
+		t.Errorf("exit code %d: %s%s", code, b.out.String(), b.errors.String())
+	}
+	if err := os.RemoveAll(filepath.Join(b.root, "gfs/lbvm/log", balance.KeptName)); err != nil {
+		t.Fatal(err)
+	}
+	if code := b.lbm("replay", "--from", from, "--decisions"); code != exitUnknown || !strings.Contains(b.out.String(), "; 3 of the passes were made with another configuration, which was not kept: they are decided by that of today") {
+		t.Errorf("not kept: exit code %d: %s%s", code, b.out.String(), b.errors.String())
+	}
+}
+
 func TestReplayCommand(t *testing.T) {
 	b := explainable(t)
 	trace := filepath.Join(t.TempDir(), "trace.csv")
@@ -104,6 +135,12 @@ func TestReplayCommand(t *testing.T) {
 	b.write(t, "new.conf", "resources /gfs/lbresources.conf;\nlogdir /gfs/lbvm/log;\nbalance centos1;\ndefault { algorithm relief; }\n")
 	if code := b.lbm("replay", "--from", from, "--to", to, "--conf", filepath.Join(b.root, "new.conf")); code != 0 || !strings.Contains(b.out.String(), "recorded: 3 nodes, 1 VMs, 50 minutes") || !strings.Contains(b.out.String(), "new.conf (new)") {
 		t.Errorf("exit code %d: %s%s", code, b.out.String(), b.errors.String())
+	}
+	long := time.Unix(1290000600-500*60, 0).Format(time.RFC3339)
+	for _, args := range [][]string{{"replay", "--from", long, "--to", to}, {"replay", "--from", long, "--to", long, "--decisions"}, {"explain", "centos1", "--at", long}} {
+		if code := b.lbm(args...); code != exitFailed || !strings.Contains(b.errors.String(), "those of passes.log are from "+from+" to "+to) {
+			t.Errorf("%q of a time without a pass: exit code %d: %s", args, code, b.errors.String())
+		}
 	}
 	for _, args := range [][]string{{}, {"--trace", trace, "--from", from}, {"--trace", trace, "--record", b.root}, {"--trace", trace, "--decisions"}, {"--from", "yesterday"}} {
 		if code := b.lbm(append([]string{"replay"}, args...)...); code != exitUsage {

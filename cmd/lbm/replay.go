@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,7 @@ func (w world) replayCommand() *cli.Command {
 type replayed struct {
 	World    string        `json:"world"`
 	Minutes  int           `json:"minutes"`
+	LeftOut  []string      `json:"left_out_vms"` // they came to the nodes later
 	Policies []replayedRow `json:"policies"`
 }
 
@@ -115,14 +117,14 @@ func (w world) replay(c *cli.Context, asJSON bool) error {
 	if inPlace != nil {
 		policies = append(policies, replay.NewBalancer("lbvm.conf", balanceAll(inPlace, src.traced), true))
 	}
-	changed := inPlace
+	var given *balance.Config
 	if file := c.String("conf"); file != "" {
-		if changed, err = src.config(w, file); err != nil {
+		if given, err = src.config(w, file); err != nil {
 			return err
 		}
-		policies = append(policies, replay.NewBalancer(filepath.Base(file)+" (new)", balanceAll(changed, src.traced), true))
+		policies = append(policies, replay.NewBalancer(filepath.Base(file)+" (new)", balanceAll(given, src.traced), true))
 		if inPlace == nil {
-			inPlace = changed
+			inPlace = given
 		}
 	}
 	if src.traced {
@@ -137,7 +139,7 @@ func (w world) replay(c *cli.Context, asJSON bool) error {
 		return err
 	}
 	if c.Bool("decisions") {
-		return w.decideAgain(c.Context, src, changed, from, to, asJSON)
+		return w.decideAgain(c.Context, src, inPlace, given, from, to, asJSON)
 	}
 	passes := filepath.Join(src.dir, balance.PassesName)
 	uses, err := balance.OpenPassUses(passes)
@@ -149,11 +151,17 @@ func (w world) replay(c *cli.Context, asJSON bool) error {
 	world, err := replay.Recording{Config: inPlace, Samples: src.samples(w, inPlace), Passes: func(at time.Time) (*balance.Pass, error) {
 		return balance.PassOf(passes, at, within, func(string, string) bool { return false })
 	}, Uses: func(at time.Time) ([]balance.VM, error) { return uses.At(at, within) }}.World(from, to)
+	if errors.Is(err, balance.ErrNoPass) {
+		err = heldPasses(err, uses)
+	}
 	if err != nil {
 		return err
 	}
 	return w.showReplay(c.Context, world, policies, asJSON)
 }
+
+// namedLeftOut is how many VMs are named that came too late.
+const namedLeftOut = 10
 
 // balanceAll lets a configuration balance every VM of a trace, whose names it cannot know.
 func balanceAll(c *balance.Config, traced bool) *balance.Config {
@@ -166,7 +174,7 @@ func balanceAll(c *balance.Config, traced bool) *balance.Config {
 }
 
 func (w world) showReplay(ctx context.Context, world *replay.World, policies []replay.Policy, asJSON bool) error {
-	out := replayed{World: world.Name, Minutes: world.Ticks, Policies: []replayedRow{}}
+	out := replayed{World: world.Name, Minutes: world.Ticks, LeftOut: append([]string{}, world.LeftOut...), Policies: []replayedRow{}}
 	var rows [][]string
 	var plots strings.Builder
 	for _, p := range policies {
@@ -188,6 +196,13 @@ func (w world) showReplay(ctx context.Context, world *replay.World, policies []r
 		return term.JSON(w.stdout, out)
 	}
 	fmt.Fprintf(w.stdout, "%s: %d nodes, %d VMs, %d minutes\n\n", world.Name, len(world.Nodes), len(world.VMs), world.Ticks)
+	if n := len(world.LeftOut); n > 0 {
+		names := strings.Join(world.LeftOut[:min(n, namedLeftOut)], ", ")
+		if n > namedLeftOut {
+			names += ", ..."
+		}
+		fmt.Fprintf(w.stdout, "left out: %s that came to a node later than that begins (%s)\n\n", plural(n, "VM"), names)
+	}
 	if err := term.Table(w.stdout, append([]string{"POLICY"}, replay.Columns()...), rows); err != nil {
 		return err
 	}

@@ -90,9 +90,12 @@ func causeOf(err error) string {
 	return lbvmagent.CauseCluster
 }
 
-// writeDown adds the pass to passes.log, and what rules only report to report.log (reports). What was decided but could not be
+// writeDown keeps the configuration, adds the pass to passes.log, and what rules only report to report.log (reports). What was decided but could not be
 // written down is not done: nobody could explain it.
 func (m Monitor) writeDown(o *opened, pass *balance.Pass, reports bool) error {
+	if err := o.config.Keep(m.Host.Path(o.id.LogDir)); err != nil { // the pass holds each rule's line and values all the same
+		m.Log.WithError(err).Warn("later nobody can decide this pass again by its rules")
+	}
 	if err := balance.AppendPass(m.log(o, balance.PassesName), pass); err != nil {
 		return fail(lbvmagent.CauseNode, err)
 	}

@@ -24,6 +24,8 @@ type Config struct {
 	Apart     [][]string // VMs, as written, that are kept on different nodes
 	Together  [][]string // VMs that are kept on one node
 	Digest    string     // of the two files: tells which configuration a pass ran under
+
+	texts [2][]byte // the two files
 }
 
 // Resource is something that is measured on every node.
@@ -115,8 +117,7 @@ func newConfig(f *conf.File, r *conf.Resources, late bool) (*Config, []conf.Diag
 		}
 	}
 	c.Apart, c.Together = f.Apart, f.Together
-	sum := sha256.Sum256(slices.Concat(f.Src, []byte{0}, r.Src))
-	c.Digest = hex.EncodeToString(sum[:8])
+	c.Digest, c.texts = digestOf(f, r), [2][]byte{f.Src, r.Src}
 	for _, x := range r.List {
 		load, cpu := x.Name == "cpu", x.Name == "cpu"
 		if x.Builtin != nil {
@@ -145,6 +146,11 @@ func newConfig(f *conf.File, r *conf.Resources, late bool) (*Config, []conf.Diag
 	}
 	conf.Sort(diags)
 	return c, diags
+}
+
+func digestOf(f *conf.File, r *conf.Resources) string {
+	sum := sha256.Sum256(slices.Concat(f.Src, []byte{0}, r.Src))
+	return hex.EncodeToString(sum[:8])
 }
 
 func newRule(f *conf.File, b *conf.Block, name string) *Rule {

@@ -45,6 +45,19 @@ func (u *PassUses) Close() error {
 	return errors.Join(all...)
 }
 
+// Span gives the times of the first and the last pass, read from the two ends of the files. The zero time says that there is none.
+func (u *PassUses) Span() (first, last time.Time) {
+	for _, x := range u.files {
+		if x.first.end != 0 && first.IsZero() {
+			first = x.first.at
+		}
+		if x.last.end != 0 {
+			last = x.last.at
+		}
+	}
+	return first, last
+}
+
 // At gives the VMs (Name, Type, Owner and Cores) of the last pass that was not made after t and not before t - within, as PassAt finds
 // it. The list is good up to the next call. ErrNoPass says that there is none.
 func (u *PassUses) At(t time.Time, within time.Duration) ([]VM, error) {

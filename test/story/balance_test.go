@@ -171,17 +171,25 @@ func (w *world) again(node string, since time.Time) []*balance.Pass {
 		w.t.Fatal(err)
 	}
 	var passes []*balance.Pass
-	decisions, told := 0, 0
+	decisions, told, earlier := 0, 0, 0
 	for n, old := range all {
-		if old.Config != cfg.Digest { // of before there was a rule
-			vm := old.Decisions[0].VM
-			if out, _ := w.tryOn(node, "lbm", "explain", vm, "--at", old.At.Format(time.RFC3339Nano)); n < 2 && !strings.Contains(out, "has changed since") {
-				w.t.Errorf("lbm explain does not say that the configuration is another one: %s", out)
+		by, today := cfg, old.Config == cfg.Digest
+		if today {
+			passes = append(passes, old)
+		} else { // of before there was a rule: lbmonitor has kept what there was
+			f, r, err := balance.KeptFiles(logs, old.Config)
+			if err != nil {
+				w.t.Fatalf("the configuration of the pass of %s: %v", old.At, err)
 			}
-			continue
+			by, _ = balance.NewConfig(f, r)
+			if earlier++; earlier <= 2 && len(old.Decisions) > 0 {
+				out, code := w.tryOn(node, "lbm", "explain", old.Decisions[0].VM, "--at", old.At.Format(time.RFC3339Nano))
+				if code != 0 || !strings.Contains(out, "has changed since: these are the rules of then") {
+					w.t.Errorf("lbm explain of %s, by earlier rules: exit %d: %s", old.At, code, out)
+				}
+			}
 		}
-		passes = append(passes, old)
-		p, err := balance.Again(context.Background(), old, cfg, cfg.Logs(logs), moves, time.UTC, nil)
+		p, err := balance.Again(context.Background(), old, by, by.Logs(logs), moves, time.UTC, nil)
 		if err != nil || len(p.Decisions) != len(old.Decisions) {
 			w.t.Fatalf("the pass of %s: %v", old.At, err)
 		}
@@ -190,7 +198,7 @@ func (w *world) again(node string, since time.Time) []*balance.Pass {
 			if decisions++; d.VM != was.VM || d.Verdict != was.Verdict || d.Target != was.Target || d.Why != was.Why {
 				w.t.Errorf("of %s at %s lbmonitor decided %s %s: %s; and again: %s %s: %s", was.VM, old.At, was.Verdict, was.Target, was.Why, d.Verdict, d.Target, d.Why)
 			}
-			if d.Verdict == balance.Stay && i != n%len(p.Decisions) {
+			if !today || d.Verdict == balance.Stay && i != n%len(p.Decisions) {
 				continue
 			}
 			told++
@@ -200,8 +208,14 @@ func (w *world) again(node string, since time.Time) []*balance.Pass {
 			}
 		}
 	}
-	w.t.Logf("%d decisions of %d passes were the same again, %d of them told by lbm explain", decisions, len(passes), told)
+	w.t.Logf("%d decisions of %d passes, %d of them by earlier rules, were the same again, %d of them told by lbm explain", decisions, len(passes)+earlier, earlier, told)
 	w.replayed(node, passes)
+	if earlier > 0 {
+		out, code := w.tryOn(node, "lbm", "replay", "--from", all[0].At.Format(time.RFC3339Nano), "--to", all[len(all)-1].At.Format(time.RFC3339Nano), "--decisions")
+		if want := fmt.Sprintf("decided again all are the same; %d of the passes by the rules of then, ", earlier); code != 0 || !strings.Contains(out, want) {
+			w.t.Errorf("lbm replay --decisions over all: exit %d, %q, want %q", code, out, want)
+		}
+	}
 	w.did(passes, moves)
 	if decisions == 0 || told == 0 {
 		w.t.Error("nothing was compared")

@@ -21,7 +21,8 @@ const looks = 1500
 
 // World is what was recorded between two instants. A node's load is its log's; what of it is whose, the passes tell: a VM's
 // own measured use, or an even share of the node's. What is left is the node's own, and does not move. Where samples are
-// missing the last one holds for two minutes; then the node counts as idle. A VM that the first pass does not show on a node is left out.
+// missing the last one holds for two minutes; then the node counts as idle. A VM that the first pass does not show on a node is left out:
+// World.LeftOut names those that came later. ErrNoVMs says that there are no others.
 func (r Recording) World(from, to time.Time) (*World, error) {
 	w := &World{Name: "recorded", Start: from.Truncate(Tick), Ticks: int(to.Sub(from) / Tick)}
 	name := ""
@@ -66,10 +67,13 @@ func (r Recording) World(from, to time.Time) (*World, error) {
 	}
 	step := max(1, (w.Ticks+looks-1)/looks)
 	uses := usesOf(first.View.VMs, node, vm)
+	late := &latecomers{seen: map[string]bool{}}
+	late.look(first.View.VMs, node, vm, first.At)
 	for t := 0; t < w.Ticks; t += step {
 		got, err := r.Uses(w.Start.Add(time.Duration(t+step) * Tick))
 		if err == nil {
 			uses = usesOf(got, node, vm)
+			late.look(got, node, vm, w.Start.Add(time.Duration(t+step)*Tick))
 		} else if !errors.Is(err, balance.ErrNoPass) {
 			return nil, fmt.Errorf("replaying what was recorded: %w", err)
 		}
@@ -77,7 +81,44 @@ func (r Recording) World(from, to time.Time) (*World, error) {
 			part(w, uses, loads, m)
 		}
 	}
+	if w.LeftOut = late.list; len(w.VMs) == 0 {
+		return nil, fmt.Errorf("replaying what was recorded: %w in the pass of %s%s", ErrNoVMs, first.At.Format(time.RFC3339), late.since())
+	}
 	return w, w.check()
+}
+
+// ErrNoVMs says that there is nothing to be moved in a world.
+var ErrNoVMs = errors.New("no VM was on a node")
+
+// latecomers are the VMs that the first pass did not show on a node.
+type latecomers struct {
+	list  []string // in the order in which they came
+	seen  map[string]bool
+	first time.Time // when one was seen first
+}
+
+func (l *latecomers) look(vms []balance.VM, node, vm map[string]int, at time.Time) {
+	for i := range vms {
+		v := &vms[i]
+		if _, on := node[v.Owner]; !on {
+			continue
+		}
+		if _, known := vm[v.ID()]; known || l.seen[v.ID()] {
+			continue
+		}
+		if len(l.list) == 0 {
+			l.first = at
+		}
+		l.seen[v.ID()] = true
+		l.list = append(l.list, v.ID())
+	}
+}
+
+func (l *latecomers) since() string {
+	if len(l.list) == 0 {
+		return ", nor later"
+	}
+	return fmt.Sprintf("; the first was there at %s: begin then", l.first.Format(time.RFC3339))
 }
 
 // first is the first pass: before the time, or the first quarter of an hour in it.

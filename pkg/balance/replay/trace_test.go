@@ -1,8 +1,10 @@
 package replay
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,5 +83,32 @@ func TestRecorded(t *testing.T) {
 	run(t, w, NewBalancer("x", cfg, true), DefaultModel())
 	if _, err := (Recording{Passes: pass, Uses: uses, Samples: samples, Config: cfg}).World(start.Add(-2*time.Hour), start.Add(-time.Hour)); err == nil {
 		t.Error("before anything was recorded")
+	}
+}
+
+// VMs that come later are named, and a time in which none is there yet is refused by the time at which one is.
+func TestRecordedLatecomers(t *testing.T) {
+	start := time.Date(2008, 1, 15, 14, 0, 0, 0, time.UTC)
+	samples := balance.NewMemorySamples(3 * time.Minute)
+	there := func(at time.Time) *balance.Pass {
+		p := &balance.Pass{At: at, View: balance.View{Nodes: []balance.Node{{Name: "n1", Cores: 8}}, VMs: []balance.VM{{Name: "a", Type: "xen"}, {Name: "b", Type: "xen"}}}}
+		if !at.Before(start.Add(30 * Tick)) {
+			p.View.VMs[0].Owner = "n1"
+		}
+		if !at.Before(start.Add(60 * Tick)) {
+			p.View.VMs[1].Owner = "n1"
+		}
+		return p
+	}
+	r := Recording{Samples: samples, Config: config(t, "algorithm relief;"), Passes: func(at time.Time) (*balance.Pass, error) { return there(at), nil },
+		Uses: func(at time.Time) ([]balance.VM, error) { return there(at).View.VMs, nil }}
+	if w, err := r.World(start.Add(40*Tick), start.Add(2*time.Hour)); err != nil || len(w.VMs) != 1 || !slices.Equal(w.LeftOut, []string{"xen:b"}) {
+		t.Errorf("%+v %v", w, err)
+	}
+	if _, err := r.World(start, start.Add(2*time.Hour)); !errors.Is(err, ErrNoVMs) || !strings.HasSuffix(err.Error(), "the first was there at 2008-01-15T14:30:00Z: begin then") {
+		t.Errorf("none yet: %v", err)
+	}
+	if _, err := r.World(start, start.Add(20*Tick)); !errors.Is(err, ErrNoVMs) || !strings.HasSuffix(err.Error(), ", nor later") {
+		t.Errorf("none at all: %v", err)
 	}
 }

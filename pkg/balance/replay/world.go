@@ -13,6 +13,8 @@ type World struct {
 	Ticks int // minutes
 	Nodes []Node
 	VMs   []VM
+	// LeftOut are VMs of a recorded world, TYPE:NAME, that came to its nodes later than it begins: what they used counts as the nodes' own.
+	LeftOut []string
 }
 
 // Node is a node of the world.
