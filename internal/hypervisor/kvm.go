@@ -86,11 +86,11 @@ func (k *kvm) detail(ctx context.Context, vm string) (Detail, error) {
 	}
 	switch {
 	case errors.Is(err, ErrNoProgram):
-		return withoutTool(err, noQEMU(k.tools.Host, vm))
+		return withoutTool(err, k.tools.noQEMU(ctx, vm))
 	case notThere(err):
-		return k.believed(vm, Detail{State: Absent})
+		return k.believed(ctx, vm, Detail{State: Absent})
 	case noLibvirtd(err):
-		return withoutLibvirtd(err, k.tools.Host, vm)
+		return k.tools.withoutLibvirtd(ctx, err, vm)
 	case err != nil:
 		return Detail{}, err
 	}
@@ -107,7 +107,7 @@ func (k *kvm) detail(ctx context.Context, vm string) (Detail, error) {
 	case d.State == Unknown:
 		return d, fmt.Errorf("%w: virsh says %q", ErrAnswer, s.line)
 	case d.State.Clean():
-		return k.believed(vm, d)
+		return k.believed(ctx, vm, d)
 	}
 	return d, nil
 }
@@ -120,7 +120,7 @@ func (k *kvm) half(ctx context.Context, vm string, d Detail) (Detail, error) {
 		d.State = Torso
 		return d, nil
 	case notThere(err): // it has left, or was given up, in this moment
-		return k.believed(vm, Detail{State: Absent, Rows: d.Rows})
+		return k.believed(ctx, vm, Detail{State: Absent, Rows: d.Rows})
 	case err != nil:
 		return Detail{Rows: d.Rows}, err
 	}
@@ -136,7 +136,14 @@ func (k *kvm) half(ctx context.Context, vm string, d Detail) (Detail, error) {
 	// Without a job it is half a copy that nobody moves any more; or what arrives by a libvirt that tells of jobs on the
 	// source only (before 1.2.17). QEMU waits for a stream if it is the second.
 	d.State = Torso
-	if p, ok, err := qemuOf(k.tools.Host, vm); err == nil && ok && !p.incoming {
+	p, ok, err := k.tools.qemuOf(ctx, vm)
+	if err == nil && p.hung {
+		err = fmt.Errorf("process %d is %s: %w", p.pid, vm, errHung)
+	}
+	if errors.Is(err, errHung) {
+		return Detail{Rows: d.Rows}, err
+	}
+	if err == nil && ok && !p.incoming {
 		d.State = Migrating
 	}
 	return d, nil
@@ -144,8 +151,8 @@ func (k *kvm) half(ctx context.Context, vm string, d Detail) (Detail, error) {
 
 // believed is d, which says that nothing runs here, unless a process says otherwise. virsh says "failed to get domain" for
 // whatever keeps it from getting one, and libvirt forgets a guest whose state it lost: that one runs on all the same.
-func (k *kvm) believed(vm string, d Detail) (Detail, error) {
-	p, ok, err := qemuOf(k.tools.Host, vm)
+func (k *kvm) believed(ctx context.Context, vm string, d Detail) (Detail, error) {
+	p, ok, err := k.tools.qemuOf(ctx, vm)
 	if err == nil && ok && k.tools.Rehearsal == nil {
 		return Detail{Rows: d.Rows}, fmt.Errorf("libvirt has no running %s, and process %d is it: see what it does, and end it", vm, p.pid)
 	}

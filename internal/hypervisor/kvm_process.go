@@ -2,6 +2,7 @@ package hypervisor
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,22 +21,43 @@ import (
 type qemu struct {
 	pid      int
 	incoming bool // it was started to wait for a guest's memory, and may have got it since
+	hung     bool // it hangs in the kernel: libvirtd says whose it is, and nobody how it was started
 }
 
-// qemuOf finds the process of vm. Its error says that the table could not be read: nothing is known then.
-func qemuOf(h host.Host, vm string) (qemu, bool, error) {
-	proc := h.Path("/proc")
+// plain: it was not started to wait for a guest's memory, for certain.
+func (q qemu) plain() bool { return !q.incoming && !q.hung }
+
+// qemuOf finds the process of vm. Its error says that not all of the table could be read: nothing is known then.
+func (t Tools) qemuOf(ctx context.Context, vm string) (qemu, bool, error) {
+	proc := t.Host.Path("/proc")
 	entries, err := os.ReadDir(proc)
 	if err != nil {
 		return qemu{}, false, fmt.Errorf("looking for the process of %s: %w", vm, err)
 	}
+	var doubt error
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		cmd, err := os.ReadFile(filepath.Join(proc, e.Name(), "cmdline"))
+		dir := filepath.Join(proc, e.Name())
+		stat := statOf(dir)
+		var cmd []byte
+		if doubt != nil && mayHang(dir, stat) { // one is enough to wait for
+			err = errHung
+		} else {
+			cmd, err = t.args(ctx, dir, stat)
+		}
 		switch {
+		case errors.Is(err, errHung):
+			whose, maybe, nerr := hung(t.Host, pid, stat)
+			if whose == vm {
+				return qemu{pid: pid, hung: true}, true, nil
+			}
+			if maybe {
+				doubt = errors.Join(fmt.Errorf("looking for the process of %s: %d may be it, and %w", vm, pid, err), nerr)
+			}
+			continue
 		case errors.Is(err, fs.ErrNotExist), err != nil && strings.Contains(err.Error(), "no such process"): // it has ended
 			continue
 		case err != nil:
@@ -50,7 +72,7 @@ func qemuOf(h host.Host, vm string) (qemu, bool, error) {
 	if _, err := os.Stat(filepath.Join(proc, strconv.Itoa(os.Getpid()))); err != nil {
 		return qemu{}, false, fmt.Errorf("looking for the process of %s: %w", vm, err)
 	}
-	return qemu{}, false, nil
+	return qemu{}, false, doubt
 }
 
 // parseQEMU reads a command line: `-name guest=VM,debug-threads=on`, or `-name VM` from libvirt before 1.3.
@@ -72,8 +94,8 @@ func parseQEMU(cmd []byte, vm string) (qemu, bool) {
 }
 
 // noQEMU is nil if no process of this node is the guest vm.
-func noQEMU(h host.Host, vm string) error {
-	p, ok, err := qemuOf(h, vm)
+func (t Tools) noQEMU(ctx context.Context, vm string) error {
+	p, ok, err := t.qemuOf(ctx, vm)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", errDoubt, err)
@@ -86,25 +108,41 @@ func noQEMU(h host.Host, vm string) error {
 // statusFiles is where libvirtd keeps what it knows of its running guests, for the libvirtd after it.
 const statusFiles = "/var/run/libvirt/qemu"
 
+// domStatus is what such a file says.
+type domStatus struct {
+	state string
+	pid   int
+}
+
+// statusOf reads the file of vm; false is that there is none, or none that can be read.
+func statusOf(h host.Host, vm string) (domStatus, bool) {
+	b, err := os.ReadFile(h.Path(filepath.Join(statusFiles, vm+".xml")))
+	if err != nil {
+		return domStatus{}, false
+	}
+	root, err := parseXML(b)
+	if err != nil || root.name != "domstatus" {
+		return domStatus{}, false
+	}
+	pid, err := strconv.Atoi(root.attrs["pid"])
+	return domStatus{state: root.attrs["state"], pid: pid}, err == nil
+}
+
 // ran tells whether libvirtd has seen the process run before it went down: it writes so when the guest goes on, also where
 // that was behind a move or a restore (src/conf/domain_conf.c: virDomainObjFormat). What is arriving is paused there.
 func ran(h host.Host, vm string, pid int) bool {
-	b, err := os.ReadFile(h.Path(filepath.Join(statusFiles, vm+".xml")))
-	if err != nil {
-		return false
-	}
-	root, err := parseXML(b)
-	return err == nil && root.name == "domstatus" && root.attrs["state"] == "running" && root.attrs["pid"] == strconv.Itoa(pid)
+	st, ok := statusOf(h, vm)
+	return ok && st.state == "running" && st.pid == pid
 }
 
 // withoutLibvirtd is the answer where libvirtd is down: its guests run on without it. What such a one does nobody
 // can say; it counts as running.
-func withoutLibvirtd(err error, h host.Host, vm string) (Detail, error) {
-	p, ok, table := qemuOf(h, vm)
+func (t Tools) withoutLibvirtd(ctx context.Context, err error, vm string) (Detail, error) {
+	p, ok, table := t.qemuOf(ctx, vm)
 	switch {
 	case table != nil:
 		return Detail{}, fmt.Errorf("%w; %w", err, table)
-	case ok && p.incoming && !ran(h, vm, p.pid): // it may still be waiting for its memory
+	case ok && !p.plain() && !ran(t.Host, vm, p.pid): // it may still be waiting for its memory
 		return Detail{}, fmt.Errorf("%w; process %d is it, and came or comes from elsewhere", err, p.pid)
 	case ok:
 		return Detail{State: Running, Presumed: true, Rows: []string{fmt.Sprintf("libvirtd is down, process %d runs", p.pid)}}, nil

@@ -228,7 +228,7 @@ func TestLibvirtIsNotBelievedAlone(t *testing.T) {
 	} {
 		s := newStage(t, libvirtd{"domstate": {refuses([]byte(down))}}.play)
 		s.processes(waits)
-		p, _, err := qemuOf(s.tools.Host, "vm1")
+		p, _, err := s.tools.qemuOf(context.Background(), "vm1")
 		if err != nil || p.pid == 0 {
 			t.Fatal(err)
 		}

@@ -1,6 +1,9 @@
 package hypervisor
 
-import "testing"
+import (
+	"context"
+	"testing"
+)
 
 // The kernel shows guests that run also where their tool does not answer, and no others.
 func TestShown(t *testing.T) {
@@ -51,5 +54,5 @@ func shown(t *testing.T, s *stage, typ, vm string) bool {
 	if !ok {
 		t.Fatalf("%s: the kernel is not asked", typ)
 	}
-	return d.Shown(vm)
+	return d.Shown(context.Background(), vm)
 }

@@ -62,6 +62,14 @@ func garbled(w *world) {
 // byHand is a guest that somebody has started on node1, of which no record says a thing.
 func byHand(w *world) { isIn(hypervisor.Running)(w.nodes["node1"]) }
 
+// leftHere is what a guest leaves on node1 that is down and was not cleaned up behind.
+func leftHere(w *world) { isIn(hypervisor.Remains)(w.nodes["node1"]) }
+
+// laterHere has node1's guest change when somebody waits for it.
+func laterHere(change func(n *node)) func(w *world) {
+	return func(w *world) { w.clock.onSleep = func() { change(w.nodes["node1"]) } }
+}
+
 // A probe runs on every node before anything else does. Where the VM never was it says so at once, and touches nothing
 // but the tool: not the record, not the lock, and it needs neither the shared storage nor the VM's configuration.
 func TestProbe(t *testing.T) {
@@ -92,7 +100,24 @@ func TestProbe(t *testing.T) {
 		{"the tool does not answer, a dead node has it", both(named(handoff.Running, "node2", ""), func(w *world) { w.nodes["node2"].dies() }, fail("state")), 7},
 		{"not set up", func(w *world) { w.must(os.Remove(filepath.Join(w.nodes["node1"].root, host.IDFile))) }, 7},
 		{"the lock is held", func(w *world) { w.put(handoff.Running, "node2", ""); lockedByOther(w) }, 7},
-		{"what is left of it is mounted", func(w *world) { isIn(hypervisor.Remains)(w.nodes["node1"]) }, 1},
+		// What is left of it does not run; but where no other node has the VM, Pacemaker's stop is to take it away.
+		{"what is left of it is mounted", leftHere, 1},
+		{"left behind, nobody has it", both(named(handoff.Down, "node2", ""), leftHere), 1},
+		{"left behind, an image waits", both(named(handoff.Suspended, "node2", ""), leftHere), 1},
+		{"left behind, this node has it", both(named(handoff.Running, "node1", ""), leftHere), 1},
+		{"left behind, this node gets it", both(named(handoff.Sending, "node2", "node1"), leftHere), 1},
+		{"left behind, this node sends it", both(named(handoff.Sending, "node1", "node2"), leftHere), 1},
+		{"left behind, the record cannot be read", both(named(handoff.Running, "node2", ""), garbled, leftHere), 1},
+		{"left behind, the share is not mounted", both(named(handoff.Running, "node2", ""), leftHere, func(w *world) { w.must(os.RemoveAll(filepath.Join(w.shared, "lbvm"))) }), 1},
+		{"left behind, a dead node has it", both(named(handoff.Running, "node2", ""), leftHere, func(w *world) { w.nodes["node2"].dies() }), 1},
+		{"left behind, another has it, and it crashed", both(named(handoff.Running, "node2", ""), leftHere, func(w *world) { w.nodes["node1"].g.sick = "it crashed" }), 1},
+		{"left behind, another has it, and it comes back", both(named(handoff.Running, "node2", ""), leftHere, laterHere(isRunning)), 1},
+		{"left behind, another has it, and the tool falls silent", both(named(handoff.Running, "node2", ""), leftHere, laterHere(func(n *node) { n.fails["state"] = failure{} })), 1},
+		{"left behind, another has it", both(named(handoff.Running, "node2", ""), leftHere), 7},
+		{"left behind, another has it, and it was here", both(named(handoff.Running, "node2", ""), leftHere, func(w *world) { w.nodes["node1"].marks() }), 7},
+		{"left behind, another gets it", both(named(handoff.Sent, "node1", "node2"), leftHere), 7},
+		{"left behind, another has it, and nobody tells who lives", both(named(handoff.Running, "node2", ""), leftHere, func(w *world) { w.lostKernel = true }), 7},
+		{"left behind, another has it, and it is gone a moment later", both(named(handoff.Running, "node2", ""), leftHere, laterHere(func(n *node) { n.g = guest{} })), 7},
 	} {
 		for _, interval := range []string{"interval=0", "on_node=node1"} { // Pacemaker leaves it out or says 0
 			w := newWorld(t, "openvz", "node1", "node2")
@@ -107,7 +132,7 @@ func TestProbe(t *testing.T) {
 			if w.everything() != tree || len(n.calls) > 0 {
 				t.Errorf("%s: it changed something (%q)", c.name, n.calls)
 			}
-			if c.want == 7 && w.clock.now != start && !strings.HasPrefix(c.name, "the tool does not answer") { // which is asked again for a moment
+			if c.want == 7 && w.clock.now != start && !strings.HasPrefix(c.name, "the tool does not answer") && !strings.HasPrefix(c.name, "left behind") { // which is asked again for a moment
 				t.Errorf("%s: it took %s", c.name, w.clock.now.Sub(start))
 			}
 			w.ok()

@@ -439,6 +439,13 @@ func TestProbeAsAProcess(t *testing.T) {
 	if code := probe(); code != int(ocf.CodeNotRunning) {
 		t.Errorf("the record names another: %d", code)
 	}
+	m.write("usr/sbin/vzctl", "#!/bin/sh\necho CTID 101 exist mounted down\n", 0o755)
+	if code := probe(); code != int(ocf.CodeNotRunning) {
+		t.Errorf("it is mounted and down, and the record names another: %d", code)
+	}
+	if err := os.Remove(filepath.Join(m.root, "usr/sbin/vzctl")); err != nil {
+		t.Fatal(err)
+	}
 	marker := filepath.Join(m.root, "shared/lbvm/cluster")
 	if err := errors.Join(os.Remove(marker), syscall.Mkfifo(marker, 0o600)); err != nil { // reading it waits for ever
 		t.Fatal(err)

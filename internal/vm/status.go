@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -16,17 +15,21 @@ import (
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
 
-// What marks the process in which status looks at the shared storage: at all that it needs, or at the record alone.
+// What marks the process in which status looks at the shared storage: at all that it needs, at the record alone, or at the record and
+// whether the node that it names is proved gone.
 const (
 	inquiry       = "LBVM_INQUIRY=1"
 	recordInquiry = "LBVM_INQUIRY=record"
+	ownerInquiry  = "LBVM_INQUIRY=owner"
 )
 
 // status asks the tool. The shared storage is touched only where the guest is here and this node has not yet made it
 // its own: after a migration, or when rgmanager asks every node where the VM is.
 func (l *life) status(ctx context.Context) error {
-	if slices.Contains(l.call.World.Env, recordInquiry) {
-		return l.isElsewhere()
+	for _, mark := range []string{recordInquiry, ownerInquiry} {
+		if slices.Contains(l.call.World.Env, mark) {
+			return l.isElsewhere(ctx, mark)
+		}
 	}
 	known := l.marked(hereMark)
 	if l.patience > 0 {
@@ -44,7 +47,7 @@ func (l *life) status(ctx context.Context) error {
 	switch {
 	case err != nil && known && !l.call.Probe && !errors.Is(err, hypervisor.ErrName):
 		return l.tolerate(err)
-	case err != nil && l.call.Probe && !known && !l.shown() && errors.Is(l.elsewhere(ctx), ocf.ErrNotRunning):
+	case err != nil && l.call.Probe && !known && !l.shown(ctx) && errors.Is(l.elsewhere(ctx, recordInquiry), ocf.ErrNotRunning):
 		// Any other answer has Pacemaker stop the guest where it runs, and fence this node, whose tool cannot stop it either.
 		l.log(ocf.LevelWarning, "the tool does not answer; the VM is another node's, and was not here since this node booted", "error", err)
 		return ocf.ErrNotRunning
@@ -84,7 +87,11 @@ func (l *life) status(ctx context.Context) error {
 	if v.guest == leaving {
 		return fmt.Errorf("half a copy of %s stands still here, and nothing works on it", l.vm)
 	}
-	return fmt.Errorf("%s is down and has left %s behind", l.vm, v.guest)
+	down := fmt.Errorf("%s is down and has left %s behind", l.vm, v.guest)
+	if l.call.Probe && v.guest == remains {
+		return l.leftover(ctx, d, down)
+	}
+	return down
 }
 
 // inquire looks at the record, in a process that is left behind if the shared storage hangs.
@@ -110,34 +117,9 @@ func (l *life) inquire(ctx context.Context, seen class) error {
 
 // shown tells that the kernel shows the guest here, whatever its tool says. Who starts one by hand, without lbm take, writes no
 // record: that the record names another node, or one that is dead, says nothing of such a guest.
-func (l *life) shown() bool {
+func (l *life) shown(ctx context.Context) bool {
 	x, ok := l.driver.(hypervisor.Shower)
-	return ok && x.Shown(l.vm)
-}
-
-// elsewhere is ocf.ErrNotRunning if the record says that another node has the VM, or is getting it. Every guest that an agent
-// starts here names this node there first.
-func (l *life) elsewhere(ctx context.Context) error {
-	if l.explains != nil {
-		return l.isElsewhere()
-	}
-	return l.leftBehind(ctx, recordInquiry, func(context.Context) error { return l.isElsewhere() })
-}
-
-// isElsewhere looks at the record.
-func (l *life) isElsewhere() error {
-	if err := l.reach(); err != nil {
-		return err
-	}
-	st, err := l.files.Read()
-	if err != nil {
-		return err
-	}
-	mine := strings.EqualFold(st.Node, l.me) || strings.EqualFold(st.To, l.me)
-	if !mine && (st.Node != "" || st.To != "") {
-		return ocf.ErrNotRunning
-	}
-	return fmt.Errorf("the record says %s", placeText(st))
+	return ok && x.Shown(ctx, l.vm)
 }
 
 // errNoAnswer says that the shared storage hangs.
@@ -145,7 +127,7 @@ var errNoAnswer = errors.New("the shared storage does not answer")
 
 // leftBehind looks at the shared storage in a process that is left behind if that hangs: errNoAnswer.
 func (l *life) leftBehind(ctx context.Context, mark string, here func(context.Context) error) error {
-	half, cancel := l.clock.WithTimeout(ctx, min(l.left(1, 2), 10*time.Second))
+	half, cancel := l.clock.WithTimeout(ctx, min(l.left(1, 1)/2, 10*time.Second))
 	defer cancel()
 	answer := make(chan error, 1)
 	go func() { answer <- l.ask(half, mark, here) }()

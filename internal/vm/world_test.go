@@ -293,7 +293,9 @@ func (f fake) Guest(context.Context, string, map[string]string) (hypervisor.Gues
 	return hypervisor.Guest{Name: "101", Config: "/dev/null", Mem: 1000, Witnesses: []hypervisor.Witness{{Path: filepath.Join(f.n.root, "shared/disk/root")}}}, nil
 }
 
-func (f fake) Shown(string) bool { return f.n.g.state == hypervisor.Running && f.n.w.typ != "xen" }
+func (f fake) Shown(context.Context, string) bool {
+	return f.n.g.state == hypervisor.Running && f.n.w.typ != "xen"
+}
 
 func (f fake) State(ctx context.Context, vm string) (hypervisor.State, error) {
 	d, err := f.Detail(ctx, vm)

@@ -30,7 +30,7 @@ var status = [...]Row{
 	{"here", func(v View) bool { return v.Guest == Running || v.Guest == Frozen || v.Guest == Arriving }, Inquire,
 		"this node has not made it its own yet: the record is looked at, and a share that hangs is left behind", []int{32}},
 	{"remains", func(View) bool { return true }, AnswerFailed,
-		"it is down and has left something behind", []int{25}},
+		"it is down and has left something behind; Pacemaker's probe says that it does not run here, while another node has it by the record and is not proved gone", []int{25}},
 }
 
 // Inquiry is what a status decides by the record, without and again with the lock. Where the lock is not free at once a

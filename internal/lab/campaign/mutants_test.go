@@ -130,7 +130,7 @@ func misread() []mutant {
 		one(25, "virsh", "half a copy at the source counts as running", kvm,
 			"ok && !p.incoming {\n\t\td.State = Migrating", "ok && !p.incoming {\n\t\td.State = Running"),
 		one(8, "virsh", "libvirtd that is down means absent", kvm,
-			`return withoutLibvirtd(err, k.tools.Host, vm)`, `return Detail{State: Absent}, nil`),
+			`return k.tools.withoutLibvirtd(ctx, err, vm)`, `return Detail{State: Absent}, nil`),
 		one(22, "virsh", "a push whose tool failed has stayed", live,
 			"end, err := l.afterPush(ctx, tool == nil, false)\n\tif end == stayed &&", "end, err := map[bool]ending{true: left, false: stayed}[tool == nil], error(nil)\n\tif end == stayed &&"),
 		{rule: 27, tool: "xm", what: "half a copy at the target counts as running, twice", edits: []edit{
