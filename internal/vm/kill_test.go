@@ -221,6 +221,7 @@ func TestKilledAtEveryPoint(t *testing.T) {
 				}
 				w.at = nil
 				if !errors.Is(err, errKilled) {
+					w.remove()
 					break
 				}
 				point = err.Error()
@@ -243,6 +244,7 @@ func TestKilledAtEveryPoint(t *testing.T) {
 				if t.Failed() {
 					t.Fatal("stopped at the first fault")
 				}
+				w.remove()
 			}
 			if point == "" {
 				break
