@@ -289,7 +289,7 @@ func TestMigrateFromGivesUp(t *testing.T) {
 	if got := Run(w, []byte(testXML), d); got != CodeGeneric || !strings.Contains(log.String(), "waiting for what node1 sent") {
 		t.Errorf("exit %d, log:\n%s", got, log)
 	}
-	if len(d.saw) < 800 || len(asked) < 2+800 || asked[0] != 598*time.Second || asked[1] != 400*time.Second {
+	if len(d.saw) != 800 || len(asked) != 2+800 || asked[0] != 598*time.Second || asked[1] != 400*time.Second {
 		t.Errorf("%d checks, times %v", len(d.saw), asked[:min(3, len(asked))])
 	}
 	for _, pause := range asked[2:] {

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/lbvm/lbvm/internal/clock"
 )
 
 type testLog struct {
@@ -319,11 +317,20 @@ const patience = 4 * time.Minute
 
 // leaping gives an action a time in which only its pauses pass, at once: no busy machine can be late in it.
 func leaping() func(context.Context, time.Duration) (context.Context, context.CancelFunc) {
-	c := clock.NewFake(time.Unix(0, 0))
+	type limit struct {
+		at  time.Duration
+		end context.CancelFunc
+	}
+	now, limits := time.Duration(0), []limit{}
 	return func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-		ctx, cancel := c.WithTimeout(ctx, d)
-		if d <= arrivalPoll {
-			c.Advance(d)
+		ctx, cancel := context.WithCancel(ctx)
+		if limits = append(limits, limit{now + d, cancel}); d <= arrivalPoll {
+			now += d
+			for _, l := range limits {
+				if l.at <= now {
+					l.end()
+				}
+			}
 		}
 		return ctx, cancel
 	}
