@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lbvm/lbvm/internal/clock"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
 	"github.com/lbvm/lbvm/internal/hypervisor"
@@ -35,8 +34,9 @@ func TestMain(m *testing.M) { os.Exit(labtest.Main(m)) }
 type world struct {
 	*labtest.Lab
 	typ, vm string
-	scale   float64 // the agents' clock runs so many times as fast
-	silent  bool    // the members are not known: no quorum
+	scale   float64       // the agents' clock runs so many times as fast
+	took    time.Duration // of that clock, the last action
+	silent  bool          // the members are not known: no quorum
 	off     map[string]bool
 	health  error
 	gone    func(command string)                                   // is called before a program runs
@@ -169,8 +169,12 @@ func (w *world) Log(level ocf.Level, msg string, kv ...any) {
 // act calls the agent on a node as rgmanager does, or as Pacemaker if env has something of it, and gives its exit code.
 func (w *world) act(node, action string, env ...string) int {
 	w.T.Helper()
+	c, stop := w.goes()
+	defer stop()
+	began := c.Now()
+	defer func() { w.took = c.Now().Sub(began) }()
 	agent := &vm.Agent{
-		Type: w.typ, Clock: clock.Scaled{Start: time.Now(), Epoch: time.Now(), Scale: w.scale},
+		Type: w.typ, Clock: c,
 		Driver: func(name string, t hypervisor.Tools) (hypervisor.Driver, error) {
 			t.Query, t.Change = runner{w, node}, runner{w, node}
 			if name == vmexec.Type {
@@ -190,7 +194,6 @@ func (w *world) act(node, action string, env ...string) int {
 	} else {
 		all = append(all, "OCF_RESKEY_RGMANAGER_meta_timeout=300", "OCF_ROOT=/usr/share/cluster")
 	}
-	c := clock.Scaled{Start: time.Now(), Epoch: time.Now(), Scale: w.scale}
 	return int(ocf.Run(ocf.World{Args: append([]string{path}, strings.Fields(action)...), Env: all, Now: c.Now, WithTimeout: c.WithTimeout,
 		Log: w, Stdout: io.Discard, Stderr: io.Discard}, xml, agent))
 }
