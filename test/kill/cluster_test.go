@@ -25,7 +25,7 @@ import (
 )
 
 // limit bounds every wait that has no bound of its own. It is generous: machines can be loaded.
-const limit = 120 * time.Second
+const limit = 5 * time.Minute
 
 // members are the nodes of a cluster.
 var members = [...]string{"node1", "node2", "node3"}

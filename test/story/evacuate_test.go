@@ -110,7 +110,7 @@ func TestEvacuation(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		budget string
-	}{{"a node is shut down", "80"}, {"a node is shut down in a hurry", "1"}} {
+	}{{"a node is shut down", "240"}, {"a node is shut down in a hurry", "1"}} {
 		t.Run(c.name, func(t *testing.T) {
 			e := e.with(t)
 			were := e.guestsOn("node3")
@@ -133,7 +133,7 @@ func TestEvacuation(t *testing.T) {
 				_, code := e.w.tryOn("node3", "lbm", "mark-left", "--back")
 				return code == 0
 			})
-			e.initScript("node3", "start", "LBVM_FAILBACK=yes\nLBVM_FAILBACK_WAIT=80s")
+			e.initScript("node3", "start", "LBVM_FAILBACK=yes\nLBVM_FAILBACK_WAIT=4m")
 			listed := func() bool { _, there, err := host.ReadEvacuation(e.w.l.Shared(), "node3"); return there || err != nil }
 			e.w.until("what was evacuated has come home", limit, func() bool { return !listed() })
 			e.w.until("all run", limit, e.allRun)

@@ -114,7 +114,7 @@ func (e *evacuation) shutDown(node string, budget int) string {
 		_, code := e.w.tryOn(node, "lbm", "mark-left", "--back")
 		return code == 0
 	})
-	e.initScript(node, "start", "LBVM_FAILBACK=yes\nLBVM_FAILBACK_WAIT=80s")
+	e.initScript(node, "start", "LBVM_FAILBACK=yes\nLBVM_FAILBACK_WAIT=4m")
 	e.w.until("what was evacuated has come home", 2*limit, func() bool {
 		_, there, err := host.ReadEvacuation(e.w.l.Shared(), node)
 		return !there && err == nil

@@ -20,7 +20,7 @@ import (
 )
 
 // limit bounds every program and every wait that has no bound of its own. It is generous: machines can be loaded.
-const limit = 90 * time.Second
+const limit = 5 * time.Minute
 
 // world is a lab that runs.
 type world struct {
@@ -59,7 +59,7 @@ func newWorld(t *testing.T, o lab.Options, prepare ...func(lab.Layout)) *world {
 		w.down()
 		release()
 	})
-	up := []string{"up", "--timeout", "80s"}
+	up := []string{"up", "--timeout", "4m"}
 	if o.Bare {
 		up = append(up, "--bare")
 	}
@@ -125,7 +125,7 @@ func (w *world) try(args ...string) (out string, code int) {
 	// As a login of its own: the kernel shares the processors among sessions. Beside thirty busy programs of the tests' session
 	// lblog did not end within its 15 s, for minutes, while that of cron in the lab's session took one.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = time.Minute
 	b, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
