@@ -243,6 +243,24 @@ func (m *pacemaker) Restart(ctx context.Context, service string) error {
 	return err
 }
 
+// StartAgain starts a service that is stopped for a restart whose maker has died, and waits until it runs. It looks again whether
+// it still is, in the edit itself: who has disabled it since has the last word.
+func (m *pacemaker) StartAgain(ctx context.Context, service string) error {
+	op := "starting " + service + " again"
+	err := m.edit(ctx, op, func(c CIB) (Edit, error) {
+		return c.setRole(resource(service), "Started", func(is string) bool { return is == restarting })
+	})
+	var r *Refusal
+	if errors.As(err, &r) && r.Unchanged {
+		return err
+	}
+	_, werr := m.await(ctx, op, service, false, func(x Service) bool { return x.State == Started })
+	if werr == nil {
+		return nil
+	}
+	return errors.Join(err, werr)
+}
+
 // movable finds a service and makes sure that it may be sent to a member of exactly that name.
 func (m *pacemaker) movable(ctx context.Context, service, target string) (Service, error) {
 	if err := errors.Join(checkID(service), host.CheckName(target)); err != nil {

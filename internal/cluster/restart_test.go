@@ -100,3 +100,20 @@ func TestRestartingIsTold(t *testing.T) {
 		}
 	}
 }
+
+// What is stopped for a restart is started again only if nobody has disabled it since he looked.
+func TestPacemakerStartsAgain(t *testing.T) {
+	for role, calls := range map[string][]string{restarting: {"win1-meta-target-role=Started"}, "Stopped": nil} {
+		w := newPacemaker(t, "started")
+		w.cib.edit(`<meta_attributes id="win1-meta">`, `<meta_attributes id="win1-meta"><nvpair id="win1-meta-target-role" name="target-role" value="`+role+`"/>`)
+		err := w.pacemaker(nil).(interface {
+			StartAgain(context.Context, string) error
+		}).StartAgain(context.Background(), "primitive:win1")
+		if refused := errors.Is(err, errRole); refused != (calls == nil) || !refused && err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
+		if diff := cmp.Diff(calls, w.requests()); diff != "" {
+			t.Errorf("%s: %s", role, diff)
+		}
+	}
+}

@@ -77,7 +77,7 @@ func (m Mover) found(ctx context.Context, r Request, begun balance.Move) (found,
 		m.adopt(ctx, svc, r)
 		status, svc, st, err = m.look(ctx, r)
 	}
-	if err == nil && svc.Restarting && begun.From == begun.To {
+	if err == nil && svc.Restarting && begun.From == begun.To && !svc.Frozen {
 		if m.Shared == "" && m.Clock.Now().Sub(begun.Begin) < finishLimit { // no ticket tells whether he lives
 			return found{text: svc.ID + " is stopped for a restart, which may be at work"}, true, nil
 		}
@@ -98,11 +98,23 @@ func (m Mover) found(ctx context.Context, r Request, begun balance.Move) (found,
 	return f, moving, nil
 }
 
-// startAgain starts a service that a relocator has stopped for a restart, and which nobody would start any more.
+// starter is a Manager that starts what is stopped for a restart only if it still is. Only such managers say Restarting.
+type starter interface {
+	StartAgain(ctx context.Context, service string) error
+}
+
+// startAgain starts a service that a relocator has stopped for a restart, and which nobody would start any more. What came of it the
+// next look tells.
 func (m Mover) startAgain(ctx context.Context, svc cluster.Service) {
 	log := m.Log.WithFields(logrus.Fields{"vm": svc.VMType + ":" + svc.VM, "service": svc.ID})
 	log.Warn("whoever restarts it has died when it was stopped: it is started")
-	if err := m.Manager.Enable(ctx, svc.ID, ""); err != nil {
+	start := func(ctx context.Context) error { return m.Manager.Enable(ctx, svc.ID, "") }
+	if x, ok := m.Manager.(starter); ok {
+		start = func(ctx context.Context) error { return x.StartAgain(ctx, svc.ID) }
+	}
+	ctx, cancel := m.Wait.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	if err := start(ctx); err != nil {
 		log.WithError(err).Error("a service whose restart was cut off was not started")
 	}
 }

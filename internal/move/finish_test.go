@@ -176,6 +176,43 @@ func TestFinishStartsWhatWasStoppedForARestart(t *testing.T) {
 	}
 }
 
+// careful is a manager that looks once more before it starts what was stopped for a restart.
+type careful struct {
+	*manager
+	again []string
+	err   error
+}
+
+func (m *careful) StartAgain(ctx context.Context, service string) error {
+	if ctx.Done() == nil {
+		service += " without an end"
+	}
+	m.again = append(m.again, service)
+	return m.err
+}
+
+// Who has disabled the service between the look and the start has the last word, and what is frozen is left alone: nothing else starts it.
+func TestFinishStartsNothingThatWasDisabledSince(t *testing.T) {
+	for _, frozen := range []bool{false, true} {
+		w := newWorld(t)
+		begun := w.dead("openvz:101")
+		begun.To = begun.From
+		w.record("openvz", "101", handoff.State{Phase: handoff.Down})
+		s := w.service("101")
+		s.State, s.Owner, s.Restarting, s.Frozen = cluster.Disabled, "", true, frozen
+		mgr := &careful{manager: w.mgr, err: errors.New("its target-role was set by somebody else")}
+		w.mover.Manager = mgr
+		rec, err := w.mover.Finish(context.Background(), begun, true)
+		want := "service:centos"
+		if frozen {
+			want = ""
+		}
+		if got := strings.Join(mgr.again, "; "); !errors.Is(err, ErrUnderway) || got != want || len(w.mgr.asked) != 0 {
+			t.Errorf("frozen %v: %+v, %v; started %q, asked %q", frozen, rec, err, got, w.mgr.asked)
+		}
+	}
+}
+
 // Where the manager does not start it at once the restart is not ended: who ends it starts it the next time.
 func TestFinishStartsARestartUntilItRuns(t *testing.T) {
 	w := newWorld(t)
