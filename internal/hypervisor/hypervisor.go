@@ -112,8 +112,9 @@ type Detail struct {
 	// Suspended says that a Migrating guest stands still under its own name: if no tool is at work on it nothing will let
 	// it go on (xl). No copy of it runs: a target waits for the word that comes after the renaming.
 	Suspended bool
-	// Handed says that a Migrating guest stands still under the name that it bears while it is handed over: a copy of it
-	// may run on the target already (Xen).
+	// Handed says that a Migrating guest stands still as one that is being handed over (Xen: under the name that it bears
+	// then; KVM: without a job): a copy of it may run on the target already. A Torso of which it says so may as well be such
+	// a half: where the record calls the guest this node's, and running, it is.
 	Handed bool
 	// Foreign says that a dump lies at the tool's own place, where nobody of ours puts one (OpenVZ). Start moves it away.
 	Foreign bool

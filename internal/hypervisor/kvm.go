@@ -133,9 +133,10 @@ func (k *kvm) half(ctx context.Context, vm string, d Detail) (Detail, error) {
 		d.State = Migrating
 		return d, nil
 	}
-	// Without a job it is half a copy that nobody moves any more; or what arrives by a libvirt that tells of jobs on the
-	// source only (before 1.2.17). QEMU waits for a stream if it is the second.
-	d.State = Torso
+	// Without a job it is half a copy that nobody moves any more, and the other half may run where it was sent; or what arrives
+	// by a libvirt that tells of jobs on the source only (before 1.2.17). QEMU waits for a stream if it is the second; but one
+	// that has come here by a move or a restore says for ever that it does.
+	d.State, d.Handed = Torso, true
 	p, ok, err := k.tools.qemuOf(ctx, vm)
 	if err == nil && p.hung {
 		err = fmt.Errorf("process %d is %s: %w", p.pid, vm, errHung)

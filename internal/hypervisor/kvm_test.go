@@ -148,25 +148,26 @@ func TestHalvesOfAMigration(t *testing.T) {
 		states  []run.Result
 		process string
 		want    State
+		handed  bool // a copy of it may run on the other side
 	}{
-		{"the source's last pages", []run.Result{says(string(captured(t, "domjobinfo-outgoing")))}, nil, "", Migrating},
-		{"the target", []run.Result{target}, nil, "", Torso},
-		{"it left in between", []run.Result{kvmGone}, nil, "", Absent},
-		{"no job, by a QEMU that was booted", []run.Result{kvmNoJob}, nil, "/usr/bin/qemu-system-x86_64 -name guest=vm1,debug-threads=on -S", Migrating},
-		{"no job, by a QEMU that waits", []run.Result{kvmNoJob}, nil, "/usr/bin/qemu-system-x86_64 -name guest=vm1,debug-threads=on -S -incoming defer", Torso},
-		{"no job, no table", []run.Result{kvmNoJob}, nil, "", Torso},
-		{"a completed job", []run.Result{says("Job type:         Completed\n\n")}, nil, "/usr/bin/qemu-kvm -name vm1 -S", Migrating},
-		{"a job of tomorrow", []run.Result{says("Job type:         Sideways\n\n")}, nil, "", Migrating},
-		{"no answer", []run.Result{refuses([]byte("error: Timed out during operation\n"))}, nil, "", Unknown},
-		{"another answer", []run.Result{says("hm\n")}, nil, "", Unknown},
+		{"the source's last pages", []run.Result{says(string(captured(t, "domjobinfo-outgoing")))}, nil, "", Migrating, false},
+		{"the target", []run.Result{target}, nil, "", Torso, false},
+		{"it left in between", []run.Result{kvmGone}, nil, "", Absent, false},
+		{"no job, by a QEMU that was booted", []run.Result{kvmNoJob}, nil, "/usr/bin/qemu-system-x86_64 -name guest=vm1,debug-threads=on -S", Migrating, true},
+		{"no job, by a QEMU that waits", []run.Result{kvmNoJob}, nil, "/usr/bin/qemu-system-x86_64 -name guest=vm1,debug-threads=on -S -incoming defer", Torso, true},
+		{"no job, no table", []run.Result{kvmNoJob}, nil, "", Torso, true},
+		{"a completed job", []run.Result{says("Job type:         Completed\n\n")}, nil, "/usr/bin/qemu-kvm -name vm1 -S", Migrating, true},
+		{"a job of tomorrow", []run.Result{says("Job type:         Sideways\n\n")}, nil, "", Migrating, false},
+		{"no answer", []run.Result{refuses([]byte("error: Timed out during operation\n"))}, nil, "", Unknown, false},
+		{"another answer", []run.Result{says("hm\n")}, nil, "", Unknown, false},
 	} {
 		s := newStage(t, libvirtd{"domstate": {kvmMoving}, "domjobinfo": c.job}.play)
 		if c.process != "" {
 			s.processes(c.process)
 		}
 		d, err := s.driver("kvm").(Detailer).Detail(context.Background(), "vm1")
-		if d.State != c.want || (err != nil) != (c.want == Unknown) {
-			t.Errorf("%s: %+v, %v; want %s", c.name, d, err, c.want)
+		if d.State != c.want || d.Handed != c.handed || (err != nil) != (c.want == Unknown) {
+			t.Errorf("%s: %+v, %v; want %s, handed over %v", c.name, d, err, c.want, c.handed)
 		}
 	}
 }

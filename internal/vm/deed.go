@@ -92,7 +92,7 @@ func (l *life) do(ctx context.Context, r protocol.Row, v view) (again bool, err 
 // refuseStrayed: half a copy stands still here, and nobody knows where its other half may run.
 func (l *life) refuseStrayed() error {
 	l.loud("hand-off unknown", "it was sent away by hand, and half a copy stands still here")
-	return fmt.Errorf("%s was being sent away from here, and it is not known how that ended: look for it on the other nodes; where it runs on one, or on none, end what is left here by hand (xm destroy, xl destroy), and have it started there, and nowhere else", l.vm)
+	return fmt.Errorf("%s was being sent away from here, and it is not known how that ended: look for it on the other nodes; where it runs on one, or on none, end what is left here by hand (xm, xl or virsh destroy), and have it started there, and nowhere else", l.vm)
 }
 
 // waitedInVain is what follows when a guest has not become something else in time.

@@ -85,6 +85,9 @@ func classify(d hypervisor.Detail, st handoff.State, me string) class {
 		}
 		return arriving
 	case hypervisor.Torso:
+		if mine && d.Handed && st.Phase == handoff.Running { // nothing is sent to where it ran: it is what is left of a move by hand
+			return leaving
+		}
 		if mine {
 			return remains
 		}

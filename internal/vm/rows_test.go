@@ -37,11 +37,13 @@ var (
 	isRunning = func(n *node) {
 		n.g = guest{state: hypervisor.Running, mounted: n.w.typ == "openvz", incarnation: 77, counter: 5}
 	}
-	isFrozen  = func(n *node) { isRunning(n); n.g.frozen = true }                               // as by OpenVZ: nobody sees it
-	isPaused  = func(n *node) { isRunning(n); n.g.state, n.g.frozen = hypervisor.Paused, true } // where it can be seen
-	isIn      = func(s hypervisor.State) func(*node) { return func(n *node) { n.g.state = s } } // half of a guest
-	isHalf    = func(n *node) { n.g.state, n.g.suspended, n.g.handed = hypervisor.Migrating, false, true }
-	comesBack = func(w *world) {
+	isFrozen = func(n *node) { isRunning(n); n.g.frozen = true }                               // as by OpenVZ: nobody sees it
+	isPaused = func(n *node) { isRunning(n); n.g.state, n.g.frozen = hypervisor.Paused, true } // where it can be seen
+	isIn     = func(s hypervisor.State) func(*node) { return func(n *node) { n.g.state = s } } // half of a guest
+	isHalf   = func(n *node) { n.g.state, n.g.suspended, n.g.handed = hypervisor.Migrating, false, true }
+
+	isHalfOrTorso = func(n *node) { isHalf(n); n.g.state = hypervisor.Torso } // libvirt cannot tell them apart
+	comesBack     = func(w *world) {
 		n, t := w.nodes["node1"], 0
 		w.clock.onSleep = func() {
 			if t++; t == 20 {
@@ -126,6 +128,8 @@ func stopCases() []rowCase {
 			}
 		}, state: "running node1", fails: "look for it on the other nodes", loud: "hand-off unknown"},
 		{row: "leaving by hand", typ: "xen", phase: handoff.Running, node: "node1", guest: isHalf, state: "running node1", fails: "look for it on the other nodes", loud: "hand-off unknown"},
+		{row: "leaving by hand", name: "its process was made by a move", typ: "xen", phase: handoff.Running, node: "node1", guest: isHalfOrTorso, state: "running node1", fails: "look for it on the other nodes", loud: "hand-off unknown"},
+		{row: "remains", name: "a start of ours was cut off, or half a copy", typ: "xen", phase: handoff.Resuming, node: "node1", guest: isHalfOrTorso, calls: "[destroy]", state: "down"},
 		{row: "leaving by hand", name: "it came back", typ: "xen", phase: handoff.Running, node: "node1", guest: isHalf, setup: comesBack, calls: "[save]", state: "suspended"},
 		{row: "leaving by hand", name: "no record", typ: "xen", phase: handoff.NoRecord, guest: isHalf, state: "none", fails: "look for it on the other nodes", loud: "hand-off unknown"},
 		{row: "leaving", name: "half a copy of a move that is over", typ: "xen", phase: handoff.Down, node: "node2", guest: isHalf, calls: "[destroy]", state: "down", loud: "half copy destroyed"},
@@ -211,6 +215,7 @@ func startCases() []rowCase {
 		{row: "leaving by hand", typ: "xen", phase: handoff.Running, node: "node1", guest: isHalf, state: "running node1", fails: "look for it on the other nodes", loud: "hand-off unknown"},
 		{row: "leaving by hand", name: "no record", typ: "xen", phase: handoff.NoRecord, guest: isHalf, state: "none", fails: "look for it on the other nodes", loud: "hand-off unknown"},
 		{row: "leaving", name: "half a copy of a move that is over", typ: "xen", phase: handoff.Down, node: "node2", guest: isHalf, calls: "[destroy start]", state: "running node1", loud: "half copy destroyed"},
+		{row: "leaving by hand", name: "its process was made by a move", typ: "xen", phase: handoff.Running, node: "node1", guest: isHalfOrTorso, state: "running node1", fails: "look for it on the other nodes", loud: "hand-off unknown"},
 		{row: "leaving by hand", name: "it came back", typ: "xen", phase: handoff.Running, node: "node1", guest: isHalf, setup: comesBack, state: "running node1"},
 		{row: "half a copy, another has it", typ: "xen", phase: handoff.Running, node: "node2", guest: isHalf, state: "running node2", fails: "not proved gone"},
 		{row: "leaving", name: "the target is gone", typ: "xen", phase: handoff.Sending, node: "node1", to: "node2", gone: []string{"node2"}, guest: isIn(hypervisor.Migrating), calls: "[destroy start]", state: "running node1", loud: "memory lost"},

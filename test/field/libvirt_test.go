@@ -27,6 +27,25 @@ func (w *world) domains(node string) string {
 	return strings.TrimSpace(w.Want(0, "", node, "virsh list --all --name"))
 }
 
+// waitsFor adds arguments to the command lines of a node's guests.
+func (w *world) waitsFor(node, arguments string) {
+	w.T.Helper()
+	lines, err := filepath.Glob(w.Root(node) + "/proc/[0-9]*/cmdline")
+	w.must(err)
+	found := false
+	for _, path := range lines {
+		text, err := os.ReadFile(path)
+		w.must(err)
+		if strings.Contains(string(text), "guest=") {
+			found = true
+			w.must(os.WriteFile(path, append(text, arguments...), 0o644))
+		}
+	}
+	if !found {
+		w.T.Fatalf("the lab: no process of a guest on %s", node)
+	}
+}
+
 // did tells whether the agent ran a virsh command.
 func (w *world) did(command string) bool {
 	w.mu.Lock()
@@ -265,4 +284,61 @@ func TestFieldVDTwice(t *testing.T) {
 	if st, err := handoff.ReadState(w.Shared(), "kvm", "vm1"); err != nil || st.Phase != handoff.Sending {
 		t.Errorf("%+v, %v", st, err)
 	}
+}
+
+// Somebody has moved it by hand, and the last word between the two was lost: it runs there, and a paused copy stays here,
+// under the same name. A stop that ended that half would have the manager start the VM a second time. Also where the guest had
+// once come to this node by a move: its process says for ever that it waits for a memory.
+func TestFieldVDHalfACopyThatNoRecordKnows(t *testing.T) {
+	for name, came := range map[string]bool{"booted here": false, "came by a move": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newKVM(t)
+			w.scale = 300
+			if came {
+				w.wants(0, "b", "start")
+				w.wants(0, "b", "migrate a")
+			}
+			w.wants(0, "a", "start")
+			if came {
+				w.waitsFor("a", "-incoming\x00defer\x00")
+			}
+			w.fault("a", "finish-lost", "vm1", "1")
+			w.Want(1, "", "a", "virsh migrate --live vm1 qemu+ssh://b/system")
+			if a, b := w.domains("a"), w.domains("b"); a != "vm1" || b != "vm1" {
+				t.Fatalf("the lab: %q and %q", a, b)
+			}
+			for _, action := range []string{"stop", "start"} {
+				w.wants(1, "a", action)
+				if w.domains("a") != "vm1" {
+					t.Errorf("%s destroyed it", action)
+				}
+				w.wantRecord("running a")
+			}
+			w.Want(0, "", "a", "virsh destroy vm1") // a person has looked, and found where it runs
+			w.Want(0, "", "b", "virsh migrate --live vm1 qemu+ssh://a/system")
+			w.wants(0, "a", "status")
+			w.alone(0)
+		})
+	}
+}
+
+// The same of a move of ours: the record says where the other half is, and what stands still here is ended, by status as well.
+func TestFieldVDHalfACopyOfOurs(t *testing.T) {
+	w := newKVM(t)
+	w.scale = 300
+	w.wants(0, "a", "start")
+	w.fault("a", "finish-lost", "vm1", "1")
+	if code := w.act("a", "migrate b"); code == 0 || code == 150 {
+		t.Errorf("exit %d", code)
+	}
+	w.wantRecord("sending a b")
+	for range 3 {
+		w.wants(0, "a", "status")
+	}
+	w.wants(1, "a", "status") // or the manager would believe in it for ever
+	w.wants(0, "a", "stop")
+	w.wantRecord("sent b")
+	w.wants(0, "b", "start")
+	w.wantRecord("running b")
+	w.alone(0)
 }
