@@ -14,12 +14,13 @@ func (w world) purgeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "purge", Usage: "delete the originals of adopted VMs on this node", ArgsUsage: "[VM]",
 		Description: "lbm add renames what a VM was made of to *.lbvm-orig. Once the VM runs well from the shared storage they can go.\n" +
-			"Originals of a VM that the cluster has never started are kept, unless --all is said.\n\n" +
+			"Originals of a VM that the cluster has never started are kept, and those whose copy is gone, unless --all is said.\n" +
+			"Where something is mounted within one, nothing is deleted.\n\n" +
 			"   lbm purge --dry-run\n   lbm purge 101\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed, 5 some were kept.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be deleted"},
-			&cli.BoolFlag{Name: "all", Usage: "those also of VMs that the cluster has never started"},
+			&cli.BoolFlag{Name: "all", Usage: "those also of VMs that the cluster has never started, and whose copy is gone"},
 			&cli.BoolFlag{Name: "yes", Usage: "no question"},
 		},
 		Action: func(c *cli.Context) error {
@@ -82,7 +83,7 @@ func (w world) purge(c *cli.Context, a adopt.Adopter) error {
 	}
 	for i, o := range gone {
 		if err := a.Purge(o); err != nil {
-			return cli.Exit(fmt.Sprintf("%v; changed so far: %d of %d are deleted", err, i, len(gone)), exitFailed)
+			return cli.Exit(fmt.Sprintf("%v; changed so far: %d of %d are deleted; mend that, and lbm purge again", err, i, len(gone)), exitFailed)
 		}
 	}
 	return left()

@@ -66,7 +66,7 @@ func (w *work) copyOne(ctx context.Context, c Copy, from, part string) error {
 		return err
 	}
 	if !tool.rsync {
-		if err := os.RemoveAll(part); err != nil {
+		if err := w.removeTree(c.To + partSuffix); err != nil {
 			return err
 		}
 	}

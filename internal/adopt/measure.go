@@ -79,6 +79,14 @@ func freeToMove(path string, st unix.Stat_t) error {
 	return nil
 }
 
+func sameFS(a, b string) (bool, error) {
+	var x, y unix.Stat_t
+	if err := errors.Join(unix.Lstat(a, &x), unix.Lstat(b, &y)); err != nil {
+		return false, err
+	}
+	return x.Dev == y.Dev, nil
+}
+
 // room is what a file system has free for root, in bytes.
 func room(dir string) (int64, error) {
 	var st unix.Statfs_t

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/lbvm/lbvm/internal/atomicfile"
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -45,6 +46,9 @@ func (a Adopter) Originals(ctx context.Context) ([]Original, error) {
 			continue
 		}
 		why, err := a.unproved(p)
+		if err == nil && why == "" {
+			why, err = a.onlyCopy(p)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -91,14 +95,43 @@ func (a Adopter) unproved(p Plan) (string, error) {
 	return "", nil
 }
 
-// Purge deletes an original. It follows no link.
+// onlyCopy says that what was copied is not where it was put: the original may be all that there is.
+func (a Adopter) onlyCopy(p Plan) (string, error) {
+	for _, c := range p.Copies {
+		if there, err := exists(a.Host.Path(c.To)); err != nil || !there {
+			return fmt.Sprintf("%s is not there, of which this is the original", c.To), err
+		}
+	}
+	return "", nil
+}
+
+// Purge deletes an original. It follows no link, and deletes nothing where something is mounted within.
 func (a Adopter) Purge(o Original) error {
 	if filepath.Ext(o.Path) != origSuffix {
 		return fmt.Errorf("%s is no original", o.Path)
 	}
-	path := a.Host.Path(o.Path)
-	if err := os.RemoveAll(path); err != nil {
+	if err := a.removeTree(o.Path); err != nil {
 		return err
 	}
-	return atomicfile.FsyncDir(filepath.Dir(path))
+	return atomicfile.FsyncDir(filepath.Dir(a.Host.Path(o.Path)))
+}
+
+// removeTree removes a file or a tree of the node. What is mounted within is somebody else's, by a bind mount too.
+func (a Adopter) removeTree(path string) error {
+	if err := a.unmounted(path); err != nil {
+		return err
+	}
+	return os.RemoveAll(a.Host.Path(path))
+}
+
+// unmounted is an error where something is mounted within a tree of the node, or on it. A file that is mounted upon cannot be removed.
+func (a Adopter) unmounted(path string) error {
+	if !isDir(a.Host.Path(path)) {
+		return nil
+	}
+	points, err := a.Host.MountsBelow(path)
+	if err == nil && len(points) > 0 {
+		err = fmt.Errorf("%s is mounted within %s: umount it first", strings.Join(points, ", "), path)
+	}
+	return err
 }

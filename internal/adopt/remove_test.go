@@ -204,3 +204,42 @@ func TestPurge(t *testing.T) {
 		}
 	}
 }
+
+// What is mounted within an original is somebody's own, by a bind mount too; and an original whose copy is gone is all that there is.
+func TestPurgeKeeps(t *testing.T) {
+	k := openvzKind()
+	b, a := adopted(t, k)
+	within := filepath.Join(b.dir, "node1", k.tree+origSuffix, "var/data mine")
+	put(t, filepath.Join(within, "precious"), "x")
+	put(t, filepath.Join(b.dir, "node1/proc/mounts"), "/dev/sda1 / ext3 rw 0 0\n/dev/sda1 "+k.tree+origSuffix+"/var/data\\040mine ext3 rw,bind 0 0\n")
+	o := Original{Path: k.tree + origSuffix}
+	if err := a.Purge(o); err == nil || !strings.Contains(err.Error(), "data mine is mounted within") {
+		t.Errorf("%v", err)
+	}
+	if there, err := exists(filepath.Join(within, "precious")); err != nil || !there {
+		t.Fatalf("what is mounted within was deleted: %v", err)
+	}
+	put(t, filepath.Join(b.dir, "node1/proc/mounts"), "/dev/sda1 / ext3 rw 0 0\n/dev/sda1 "+k.tree+origSuffix+"-other ext3 rw 0 0\n")
+	must(t, os.Rename(filepath.Join(b.dir, "node1", k.arrived), filepath.Join(b.dir, "node1", k.arrived)+".away"))
+	found, err := a.Originals(context.Background())
+	must(t, err)
+	if len(found) < 2 {
+		t.Fatalf("%+v", found)
+	}
+	for _, o := range found {
+		if !strings.Contains(o.Unproved, k.arrived+" is not there") {
+			t.Errorf("%+v", o)
+		}
+	}
+	must(t, a.Purge(o))
+}
+
+// A bind mount of the same file system has its device number: copied, its content would be the VM's, and purged with the original.
+func TestLookRefusesWhatIsMountedWithin(t *testing.T) {
+	k := openvzKind()
+	b := newBench(t, k)
+	put(t, filepath.Join(b.dir, "node1/proc/mounts"), "/dev/sda1 / ext3 rw 0 0\n/dev/sda1 "+k.tree+"/var ext3 rw,bind 0 0\n")
+	if _, err := b.adopter("node1").Look(context.Background(), b.request()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "/var is mounted within "+k.tree) {
+		t.Errorf("%v", err)
+	}
+}

@@ -147,11 +147,11 @@ func (w *work) uncopy(context.Context) error {
 	if err := os.Remove(filepath.Join(w.dir, "copied")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return w.each(func(_ Copy, _, to, part string) error {
+	return w.each(func(c Copy, _, to, part string) error {
 		if err := w.at("undo:copy/remove:" + filepath.Base(to)); err != nil {
 			return err
 		}
-		return errors.Join(os.RemoveAll(part), removeRsyncTemps(part))
+		return errors.Join(w.removeTree(c.To+partSuffix), removeRsyncTemps(part))
 	})
 }
 

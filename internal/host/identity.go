@@ -161,6 +161,36 @@ func (h Host) mount(dir string) (typ, options string, err error) {
 	return typ, options, nil
 }
 
+// MountsBelow gives what is mounted within a folder, or on it, by the names of the mount points: a bind mount too, which lies on the same
+// file system as the rest. nil where the node has no mounts (a lab's).
+func (h Host) MountsBelow(dir string) ([]string, error) {
+	b, err := os.ReadFile(h.Path("/proc/mounts"))
+	if errors.Is(err, os.ErrNotExist) && h.root != "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the mounts: %w", err)
+	}
+	if h.root == "" {
+		mounted, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			return nil, fmt.Errorf("finding the mounts below %s: %w", dir, err)
+		}
+		dir = mounted
+	}
+	var out []string
+	for _, line := range strings.Split(string(b), "\n") {
+		f := strings.Fields(line)
+		if len(f) < 4 {
+			continue
+		}
+		if point := unescapeMount(f[1]); point == dir || strings.HasPrefix(point, strings.TrimSuffix(dir, "/")+"/") {
+			out = append(out, point)
+		}
+	}
+	return out, nil
+}
+
 // mountOf finds the mount that holds dir: the last of the longest.
 func mountOf(mounts []byte, dir string) (typ, options string) {
 	best := ""
