@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/lbvm/lbvm/internal/adopt"
-	"github.com/lbvm/lbvm/internal/cluster"
 )
 
 func (w world) addCommand() *cli.Command {
@@ -23,7 +22,7 @@ func (w world) addCommand() *cli.Command {
 			"   lbm add --dry-run /etc/vz/conf/101.conf\n" +
 			"   lbm add --update --start /etc/vz/conf/101.conf\n" +
 			"   lbm add --checked node3 /etc/vz/conf/101.conf    node3 cannot be asked, and has nothing of it\n" +
-			"   lbm add --resume                                 go on with what was cut off\n" +
+			"   lbm add --resume                                 go on with what was cut off, as it was asked for (--update, --start)\n" +
 			"   lbm add --undo                                   or take it back\n" +
 			"   lbm -c /etc/vz/conf/101.conf                     as the manual of 2008 has it\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed, 4 not verified, 5 partly done, 130 interrupted.",
@@ -95,6 +94,8 @@ func (w world) add(c *cli.Context, a adopt.Adopter) error {
 			return err
 		}
 	}
+	p.Start = c.Bool("start")
+	p.Publish = p.Start || c.Bool("update")
 	w.tellSteps(&a, p)
 	return w.added(c, a, p, a.Add(c.Context, p))
 }
@@ -102,6 +103,9 @@ func (w world) add(c *cli.Context, a adopt.Adopter) error {
 // addAgain goes on with an adoption, or takes it back.
 func (w world) addAgain(c *cli.Context, a adopt.Adopter) error {
 	p, err := a.Find(c.Args().First())
+	if errors.Is(err, adopt.ErrNone) && c.Bool("resume") { // it may have been killed behind its last step
+		err = fmt.Errorf("%w; lbm status tells whether cluster.conf is still to be published", err)
+	}
 	if err != nil {
 		return refused(err)
 	}
@@ -113,56 +117,11 @@ func (w world) addAgain(c *cli.Context, a adopt.Adopter) error {
 		return nil
 	}
 	w.tellSteps(&a, p)
-	return w.added(c, a, p, a.Resume(c.Context, p))
-}
-
-// added is the end of an adoption.
-func (w world) added(c *cli.Context, a adopt.Adopter, p adopt.Plan, err error) error {
-	if err != nil && !errors.Is(err, adopt.ErrPeers) {
-		return adoptFailure(err)
+	err = a.Resume(c.Context, p)
+	if p.Removal != nil {
+		return w.removed(c, a, p, err)
 	}
-	late := ""
-	if err != nil {
-		late = strings.TrimPrefix(err.Error(), adopt.ErrPeers.Error()+": ")
-	}
-	publish := c.Bool("update") || c.Bool("start")
-	if a.Manager == cluster.NamePacemaker {
-		return w.addedToPacemaker(c, p, publish, late)
-	}
-	switch {
-	case publish && late != "": // the manager would try a start where it must fail
-		return cli.Exit(fmt.Sprintf("%s; then lbm ccs update; changed so far: all but that, cluster.conf is not published", late), exitPartly)
-	case publish:
-		if err := w.update(c, !c.Bool("no-wait")); err != nil {
-			return err
-		}
-		if c.Bool("start") {
-			return w.startAdded(c, p)
-		}
-		return nil
-	}
-	fmt.Fprint(w.stdout, "\nrun 'ccs_tool update' to upgrade to new cluster config file!\n")
-	if late != "" {
-		return cli.Exit(late+" before you publish it", exitPartly)
-	}
-	return nil
-}
-
-// addedToPacemaker is the end of an adoption with Pacemaker: there is nothing to publish, and the resource is stopped on
-// purpose.
-func (w world) addedToPacemaker(c *cli.Context, p adopt.Plan, start bool, late string) error {
-	enable := fmt.Sprintf("crm_resource --resource %s --meta --set-parameter target-role --parameter-value Started", p.Service)
-	switch {
-	case start && late != "":
-		return cli.Exit(fmt.Sprintf("%s; then %s; changed so far: all but that, it is stopped on purpose (target-role)", late, enable), exitPartly)
-	case start:
-		return w.startAdded(c, p)
-	}
-	fmt.Fprintf(w.stdout, "\n%s is stopped on purpose; to start it: %s\n", p.Service, enable)
-	if late != "" {
-		return cli.Exit(late+" before you start it", exitPartly)
-	}
-	return nil
+	return w.added(c, a, p, err)
 }
 
 // notes tells what a person should know of a plan.

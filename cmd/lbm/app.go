@@ -256,6 +256,8 @@ func configurationOf(st cluster.Status) string {
 	return "cluster.conf"
 }
 
+var errNoVM = errors.New("there is no VM")
+
 // resolve finds the VM that a person names: its name, TYPE:NAME, or the service that holds it and nothing else.
 func resolve(st cluster.Status, name string) (cluster.Service, error) {
 	var found []cluster.Service
@@ -276,7 +278,7 @@ func resolve(st cluster.Status, name string) (cluster.Service, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return cluster.Service{}, fmt.Errorf("there is no VM %q in %s", name, configurationOf(st))
+		return cluster.Service{}, fmt.Errorf("%w %q in %s", errNoVM, name, configurationOf(st))
 	}
 	var are []string
 	for _, s := range found {

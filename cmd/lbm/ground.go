@@ -67,7 +67,7 @@ func (w world) readVM(c *cli.Context, do func(g ground, asJSON bool) error) erro
 	}
 	g := ground{}
 	if g.svc, err = resolve(st, c.Args().First()); err != nil {
-		return refused(err)
+		return refused(w.orHalf(c.Context, c.Args().First(), err))
 	}
 	return do(g, asJSON)
 }
@@ -87,7 +87,7 @@ func (w world) ground(ctx context.Context, vm string) (ground, error) {
 	}
 	g := ground{id: id, shared: shared}
 	if g.svc, err = resolve(st, vm); err != nil {
-		return g, refused(err)
+		return g, refused(w.orHalf(ctx, vm, err))
 	}
 	g.mover = w.mover(ctx, id, shared)
 	return g, nil
@@ -157,7 +157,7 @@ func (w world) namedVM(name string) (typ, vm, service string, err error) {
 	if typ, vm, ok := strings.Cut(name, ":"); ok && errors.Join(host.CheckName(typ), host.CheckName(vm)) == nil {
 		return typ, vm, "", nil
 	}
-	return "", "", "", refused(err)
+	return "", "", "", refused(w.orHalf(context.Background(), name, err))
 }
 
 // confirm asks a person to type a word. Whoever types another, or cannot be asked, has refused.

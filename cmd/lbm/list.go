@@ -90,15 +90,20 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 		}
 		rows = append(rows, r)
 	}
+	halves, err := w.halves(ctx)
+	if err != nil {
+		fmt.Fprintln(w.stderr, "lbm:", err)
+	}
 	var end error
 	if hangs != nil {
 		end = cli.Exit("", exitUnknown)
 	}
 	if asJSON {
 		if err := term.JSON(w.stdout, struct {
-			Quorate bool     `json:"quorate"`
-			VMs     []listed `json:"vms"`
-		}{st.Quorate, rows}); err != nil {
+			Quorate    bool      `json:"quorate"`
+			VMs        []listed  `json:"vms"`
+			Unfinished []halfRow `json:"unfinished"`
+		}{st.Quorate, rows, halfRows(halves)}); err != nil {
 			return err
 		}
 		return end
@@ -124,6 +129,9 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 	}
 	if !st.Quorate {
 		fmt.Fprintln(w.stdout, "\nThe cluster has no quorum: nothing is moved.")
+	}
+	for _, h := range halves {
+		fmt.Fprintf(w.stdout, "\n%s: %s;\n%s.\n", h.Ref(), h.Text(), h.Next())
 	}
 	return end
 }

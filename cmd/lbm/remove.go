@@ -79,22 +79,9 @@ func (w world) remove(c *cli.Context, a adopt.Adopter, g ground) error {
 			return err
 		}
 	}
+	p.Publish = c.Bool("update")
 	w.tellSteps(&a, p)
-	err = a.Remove(c.Context, p)
-	if err != nil {
-		return adoptFailure(err)
-	}
-	for _, f := range p.Removal.Files {
-		fmt.Fprintf(w.stdout, "%s is this node's own file now\n", f.Path)
-	}
-	if a.Manager == cluster.NamePacemaker {
-		return nil
-	}
-	if c.Bool("update") {
-		return w.updateAsked(c, g.svc.ID)
-	}
-	fmt.Fprintf(w.stdout, "\nrun 'ccs_tool update %s' to upgrade to new cluster config file!\n", host.ClusterXML)
-	return nil
+	return w.removed(c, a, p, a.Remove(c.Context, p))
 }
 
 // updateAsked publishes cluster.conf, from which a group was taken on purpose.

@@ -83,6 +83,8 @@ func (w world) status(ctx context.Context, asJSON bool) error {
 	g.Problems = append([]problem{}, s.ofCluster()...)
 	g.Problems = append(g.Problems, s.ofNodes()...)
 	g.Problems = append(g.Problems, s.ofVMs()...)
+	g.Problems = append(g.Problems, w.ofHalves(s)...)
+	g.Problems = append(g.Problems, w.ofVersion(ctx)...)
 	for _, v := range s.st.Services {
 		if v.VM != "" {
 			g.States[v.State.String()]++
@@ -211,7 +213,7 @@ func (s *scene) ofVMs() (out []problem) {
 		case cluster.Stopped, cluster.Recoverable:
 			add(severe, v.ID+" is "+v.State.String(), "lbm why-down "+v.VM)
 		case cluster.Unknown:
-			add(mild, "what "+v.ID+" does is not known", "clustat")
+			add(mild, "what "+v.ID+" does is not known", "lbm why-down "+v.VM)
 		}
 		if v.Frozen {
 			add(mild, v.ID+" is frozen: nobody moves or recovers it", "clusvcadm -U "+v.ID)

@@ -65,7 +65,7 @@ type whyRow struct {
 func (w world) whyDown(ctx context.Context, name string, asJSON bool) error {
 	v, err := w.whyAsked(ctx, name)
 	if err != nil {
-		return refused(err)
+		return refused(w.orHalf(ctx, name, err))
 	}
 	a := why.Explain(v)
 	a.Text, a.Next = w.inItsWords(a.Text), w.inItsWords(a.Next)
@@ -156,7 +156,7 @@ func whichService(doc *ccs.Document, name string) (cluster.Service, ccs.Service,
 	for _, s := range all {
 		are = append(are, s.ID())
 	}
-	return svc, ccs.Service{}, fmt.Errorf("there is no service or VM %q in cluster.conf, which has %s", name, strings.Join(are, ", "))
+	return svc, ccs.Service{}, fmt.Errorf("%w and no service %q in cluster.conf, which has %s", errNoVM, name, strings.Join(are, ", "))
 }
 
 // whyView gathers what is known. What cannot be learned is a part of it.

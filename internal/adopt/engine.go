@@ -22,6 +22,8 @@ import (
 var (
 	// ErrRefused says that nothing was changed, and why.
 	ErrRefused = errors.New("refused")
+	// ErrNone says that there is nothing to resume or to take back.
+	ErrNone = fmt.Errorf("%w: no adoption is unfinished", ErrRefused)
 	// ErrUndone says that a step has failed, and that all is as it was before.
 	ErrUndone = errors.New("all is as it was before")
 	// ErrHalf says that a run has ended between two steps: Resume or Undo is next.
@@ -181,7 +183,10 @@ func (a Adopter) reopen(ctx context.Context, p *Plan) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	if *p, err = readPlan(w.dir); err != nil { // it may have been finished while we waited
+	switch *p, err = readPlan(w.dir); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, errors.Join(fmt.Errorf("%w: the other run has brought it to its end meanwhile (lbm list)", ErrRefused), w.lock.Close())
+	case err != nil:
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrRefused, err), w.lock.Close())
 	}
 	w.p, w.asked = *p, true

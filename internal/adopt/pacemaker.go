@@ -114,7 +114,8 @@ func (m pacemaker) look(ctx context.Context, typ, vm string) (Removal, error) {
 		return Removal{}, err
 	}
 	_, was, err := removed(c, typ, vm)
-	return Removal{Element: was.Resource, Constraints: was.Constraints}, err
+	id, _ := c.Machine(typ, vm)
+	return Removal{Element: was.Resource, Group: id, Constraints: was.Constraints}, err
 }
 
 func (m pacemaker) remove(ctx context.Context, p Plan) error {

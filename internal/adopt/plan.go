@@ -62,6 +62,11 @@ type Plan struct {
 
 	Notes []string `json:"notes"` // what a person should know
 
+	// What is asked for behind the last step, which a resume does as well: that the cluster gets the new cluster.conf, and that it
+	// starts the VM.
+	Publish bool `json:"publish,omitempty"`
+	Start   bool `json:"start,omitempty"`
+
 	Removal *Removal `json:"removal,omitempty"` // the VM is given back, and not taken in
 }
 
@@ -198,7 +203,7 @@ func (a Adopter) Find(name string) (Plan, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(all) == 0:
-		return Plan{}, fmt.Errorf("%w: no adoption is unfinished", ErrRefused)
+		return Plan{}, ErrNone
 	case len(found) == 0:
 		return Plan{}, fmt.Errorf("%w: no adoption of %q is unfinished; there are %s", ErrRefused, name, strings.Join(are, ", "))
 	}

@@ -144,7 +144,8 @@ func (c rgmanager) look(_ context.Context, typ, vm string) (Removal, error) {
 		return Removal{}, fmt.Errorf("cluster.conf has no %s:%s", typ, vm)
 	}
 	start, end := edits[0].(ccs.RemoveElement).Element.Span()
-	return Removal{Element: string(d.Bytes()[start:end])}, nil
+	s, _ := group(d, typ, vm)
+	return Removal{Element: string(d.Bytes()[start:end]), Group: s.ID()}, nil
 }
 
 func (c rgmanager) remove(ctx context.Context, p Plan) error {

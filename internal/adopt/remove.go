@@ -24,6 +24,7 @@ const removedSuffix = ".lbvm-removed"
 // Removal is what gives a VM back to one node.
 type Removal struct {
 	Element string   `json:"element"` // of cluster.conf, or of Pacemaker's resources, as it stands there
+	Group   string   `json:"group"`   // that holds the VM alone, as the manager names it
 	Name    string   `json:"name"`    // of lbvm.conf, as it stands there; "" is not there
 	Files   []Text   `json:"files"`   // the configuration and what belongs to it: Path on this node, Like on the shared storage
 	Asked   []string `json:"asked"`   // nodes that have links
@@ -58,7 +59,7 @@ func (a Adopter) lookRemoval(ctx context.Context, typ, vm string) (Plan, error) 
 	if err != nil {
 		return p, err
 	}
-	p.Member, p.Manager, p.Removal = a.ID.Member, a.Manager, &gone
+	p.Member, p.Manager, p.Removal, p.Publish, p.Start = a.ID.Member, a.Manager, &gone, false, false
 	src, err := os.ReadFile(a.Host.Path(host.ConfFile))
 	if err != nil {
 		return p, err
@@ -137,6 +138,7 @@ func (a Adopter) Remove(ctx context.Context, p Plan) (err error) {
 	if err := os.RemoveAll(w.dir); err != nil { // without a plan it means nothing
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
+	now.Publish = p.Publish
 	w.p = now
 	if err := now.write(w.dir, w.at); err != nil {
 		var d died

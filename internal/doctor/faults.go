@@ -85,6 +85,7 @@ func guestFaults() []Fault {
 		{"ssh.key", Error, "root does not reach another node by ssh without a password: live moves to it fail (xl, and virsh with migration_transport ssh)", "ssh-copy-id root@NODE; ssh root@NODE once, to accept its key; no passphrase"},
 		{"bridges.differ", Warning, "a network bridge is not on all nodes: a VM that names it starts on some of them only", "make the bridge on every node: a VM has one configuration for all of them"},
 		{"cpu.differ", Warning, "the processors of the nodes cannot do the same: a running guest may not move to the weaker ones", "mask what not all have (Xen: cpuid or cpuid_mask; KVM: a <cpu> model by name), or restrict by failover domains"},
+		{"adopt.unfinished", Warning, "an adoption or a removal was begun on this node and has no end: it is at work, or was cut off, and then nobody starts its VM", "unless it is at work: lbm add --resume TYPE:VM goes on, lbm add --undo TYPE:VM takes it back"},
 	}
 }
 

@@ -23,6 +23,7 @@ func guestChecks() []Check {
 		{Name: "kvm", About: "/dev/kvm is there, and libvirtd answers", idle: without("kvm"), do: checkKVM},
 		{Name: "ssh", About: "root reaches the other members by ssh without a password, where xl or virsh moves guests by it", idle: noSSH, do: checkSSH},
 		{Name: "alike", About: "all members have the same bridges, and processors that can do the same, by what lblog publishes", idle: noShare, share: true, do: checkAlike},
+		{Name: "adopt", About: "what lbm add or lbm remove has begun on this node has come to its end", idle: noShare, share: true, do: checkAdopt},
 	}
 }
 

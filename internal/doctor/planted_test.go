@@ -89,16 +89,16 @@ func all() []planted {
 			s.file("usr/libexec/lbvm/agents/xen.sh", "#!/bin/false\n# newer\n")
 		}, text: "xen.sh", cure: "/usr/libexec/lbvm/activate"},
 		{fault: "agents.hang", plant: func(s *stage) { s.answers["kvm.sh meta-data"] = "hangs" }, text: "kvm.sh"},
-		{fault: "share.absent", plant: func(s *stage) { s.gone("gfs/lbvm/cluster") }, text: "marker", cure: "mount /gfs", vague: []string{"alike", "samples"}},
+		{fault: "share.absent", plant: func(s *stage) { s.gone("gfs/lbvm/cluster") }, text: "marker", cure: "mount /gfs", vague: []string{"alike", "adopt", "samples"}},
 		{fault: "share.hangs", plant: func(s *stage) {
 			s.touch = func(context.Context) error { return fmt.Errorf("lbm: %w", run.ErrDeadline) }
-		}, text: "has not answered", vague: []string{"lbvm-conf", "guests", "xen", "alike", "samples"}},
+		}, text: "has not answered", vague: []string{"lbvm-conf", "guests", "xen", "alike", "adopt", "samples"}},
 		{fault: "share.full", plant: func(s *stage) { s.room = LeastRoom - 1 }, text: "16383 KiB are free on /gfs", cure: "df -h /gfs"},
 		{fault: "share.local", plant: func(s *stage) { s.edit("proc/mounts", "/gfs gfs2 rw", "/gfs ext3 rw") }, text: "ext3", also: []string{"share.fstab"}},
 		{fault: "share.local", name: "nothing is mounted there", plant: func(s *stage) {
 			s.edit("proc/mounts", "/dev/mapper/vg-gfs /gfs gfs2 rw,noatime 0 0\n", "")
 		}, text: "lies on /, which is ext3", also: []string{"share.fstab"}},
-		{fault: "share.locks", plant: func(s *stage) { s.edit("proc/mounts", "gfs2 rw,noatime", "gfs2 rw,localflocks") }, text: "localflocks", vague: []string{"alike", "samples"}},
+		{fault: "share.locks", plant: func(s *stage) { s.edit("proc/mounts", "gfs2 rw,noatime", "gfs2 rw,localflocks") }, text: "localflocks", vague: []string{"alike", "adopt", "samples"}},
 		{fault: "share.fstab", plant: func(s *stage) { s.edit("proc/mounts", "/vz\\040data gfs rw", "/elsewhere gfs rw") }, text: "/vz data", cure: "mount /vz data"},
 		{fault: "share.flock", plant: func(s *stage) { s.held = "node2" }, text: "node2 holds"},
 		{fault: "clvm.locking", plant: func(s *stage) { s.edit("etc/lvm/lvm.conf", "    locking_type = 3", "    locking_type = 1") }, text: "locking_type = 1", cure: "lvmconf --enable-cluster"},
@@ -153,6 +153,17 @@ func all() []planted {
 		{fault: "bridges.differ", plant: func(s *stage) { s.facts("node3", func(f *host.Facts) { f.Bridges = []string{"xenbr4"} }) },
 			text: "only node1 has br0, only node3 has xenbr4"},
 		{fault: "cpu.differ", plant: func(s *stage) { s.facts("node3", func(f *host.Facts) { f.CPUFlags = []string{"sse2"} }) }, text: "only node1 has vmx"},
+		{fault: "adopt.unfinished", plant: func(s *stage) {
+			const plan = `{"format": 1, "type": "openvz", "vm": "%s", "member": "%s", "config": "/etc/vz/conf/%s.conf"}`
+			s.file("gfs/lbvm/adopt/openvz-201/plan", fmt.Sprintf(plan, "201", "node1", "201"))
+			s.file("gfs/lbvm/adopt/openvz-201/journal", "2010-11-17T13:00:00Z event=begin step=copy vm=openvz:201 node=node1 why=\"\"\n2010-11-17T13")
+			s.file("gfs/lbvm/adopt/openvz-202/plan", fmt.Sprintf(plan, "202", "node2", "202")) // which is named there
+			s.file("gfs/lbvm/adopt/openvz-203/journal", "")                                    // taken back
+		}, text: "openvz:201: its adoption on node1 has begun and is not finished: it has come to step copy", cure: "lbm add --resume openvz:201 goes on"},
+		{fault: "adopt.unfinished", name: "a removal that was being taken back", plant: func(s *stage) {
+			s.file("gfs/lbvm/adopt/openvz-201/plan", `{"format": 1, "type": "openvz", "vm": "201", "member": "node1", "removal": {"name": "201"}}`)
+			s.file("gfs/lbvm/adopt/openvz-201/journal", "2010-11-17T13:00:00Z event=undo step=all vm=openvz:201 node=node1 why=\"\"\n")
+		}, text: "openvz:201: its removal on node1 has begun and is not finished: it was being taken back", cure: "lbm add --undo openvz:201 takes it back"},
 		{fault: "boot.xendomains", plant: func(s *stage) { s.file("etc/rc.d/rc3.d/S98xendomains", "") }, cure: "chkconfig xendomains off"},
 		{fault: "boot.xendomains", name: "systemd", plant: func(s *stage) {
 			s.gone("etc/rc.d")
