@@ -172,7 +172,7 @@ func TestRemovalCutOff(t *testing.T) {
 
 // A publication that is refused, or fails, after the VM was taken in does not say that nothing was changed.
 func TestPublicationRefusedAfterAnAdoption(t *testing.T) {
-	b, s := soleBench(t)
+	b, _ := soleBench(t)
 	doc, err := ccs.Load(b.host.Path(host.ClusterXML))
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestPublicationRefusedAfterAnAdoption(t *testing.T) {
 		t.Error(b.errors.String())
 	}
 	b.says(t, exitWarnings, "status", "cluster.conf of this node has version 5, and the cluster runs with 3")
-	b, s = soleBench(t)
+	b, s := soleBench(t)
 	s.refuse = true
 	b.says(t, exitFailed, "add --yes --update --start /etc/vz/conf/123.conf", "COMM_UPDATE", did)
 }
