@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -45,6 +46,22 @@ func TestHandOffByImage(t *testing.T) {
 }
 
 // A live ticket pushes the guest; start on the target adopts it.
+// A stop was cut off when its image was published, and somebody started the guest by hand and paused it. What a tool has saved in
+// one step is of a guest that had gone: the one that stands still here is a later one, and its disk is not the image's any more.
+func TestPausedGuestBesideAnOlderImage(t *testing.T) {
+	w := newWorld(t, "xen", "node1", "node2")
+	w.put(handoff.Suspending, "node1", "")
+	published(w)
+	n := w.nodes["node1"]
+	n.byHand()
+	isPaused(n)
+	w.must(n.do("stop"))
+	w.must(w.nodes["node2"].do("start"))
+	if got := fmt.Sprint(w.nodes["node2"].calls); got != "[start]" {
+		t.Errorf("an old memory on a newer disk: %s\n%s", got, strings.Join(n.logs, "\n"))
+	}
+}
+
 func TestHandOffLive(t *testing.T) {
 	w := newWorld(t, "xen", "node1", "node2")
 	x, y := w.nodes["node1"], w.nodes["node2"]

@@ -89,7 +89,8 @@ func (l *life) checkpoint(ctx context.Context, x hypervisor.Checkpointer, g hype
 
 // finishHeld kills the frozen guest whose image is published. If that fails the state stays held.
 func (l *life) finishHeld(ctx context.Context, txn string) (bool, error) {
-	if x, ok := l.driver.(hypervisor.Checkpointer); ok {
+	x, steps := l.driver.(hypervisor.Checkpointer)
+	if steps {
 		kill := l.change("kill", func() error { return x.Kill(ctx, l.vm) })
 		d, err := l.detail(ctx)
 		if err != nil {
@@ -106,6 +107,9 @@ func (l *life) finishHeld(ctx context.Context, txn string) (bool, error) {
 	}
 	if err := l.clean(ctx, 0); err != nil {
 		return false, fmt.Errorf("its state stays held: %w", err)
+	}
+	if !steps { // it was taken when the guest had gone: whoever stands still here was started since, and has changed the disks
+		return false, l.suspended(ctx, txn)
 	}
 	fp, err := l.fingerprint(ctx)
 	if err == nil {
