@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/lbvm/lbvm/internal/atomicfile"
 )
 
@@ -37,6 +39,23 @@ func publish(t *testing.T, l *Locked, txn, fp string) {
 	part(t, l, txn)
 	must(t, l.Note(txn))
 	must(t, l.Publish(txn, Meta{Tool: "vzctl 4.11", Arch: "amd64", Fingerprint: fp}))
+}
+
+// What NFS remembers of a folder is asked anew only where the folder is opened.
+func TestAMissingImageIsLookedForTwice(t *testing.T) {
+	d := open(t, share(t))
+	l := lock(t, d)
+	events, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	must(t, err)
+	defer unix.Close(events)
+	_, err = unix.InotifyAddWatch(events, d.Path(), unix.IN_OPEN|unix.IN_ONLYDIR)
+	must(t, err)
+	if ok, err := l.HasImage(txnA); ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if n, err := unix.Read(events, make([]byte, 4096)); n <= 0 { // the event is there when open returns
+		t.Errorf("the folder was not opened (%v)", err)
+	}
 }
 
 func TestImageLife(t *testing.T) {
