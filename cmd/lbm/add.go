@@ -30,7 +30,7 @@ func (w world) addCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check, and show every step"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with an adoption that was cut off; CONFIG or VM says which, if there are more"},
 			&cli.BoolFlag{Name: "undo", Usage: "take an adoption back that is not finished"},
-			&cli.StringFlag{Name: "type", Usage: "openvz, xen or kvm, where the file does not show it: `TYPE`"},
+			&cli.StringFlag{Name: "type", Usage: "`TYPE`: openvz, xen or kvm, where the file does not show it"},
 			&cli.StringFlag{Name: "domain", Usage: "the failover domain of its service: `NAME`; with Pacemaker the nodes that may run it: NODE[:SCORE],..."},
 			&cli.StringSliceFlag{Name: "checked", Usage: "a `NODE` that cannot be asked, and on which you have looked yourself"},
 			&cli.BoolFlag{Name: "update", Usage: "publish the new cluster.conf to the running cluster; with Pacemaker as --start"},

@@ -1,12 +1,14 @@
 // Package manpage writes the man page of a command from the help that the command itself shows, so that the two cannot
 // differ. The text that comes out is man(7), as groff and mandoc read it.
 //
-// Help texts are paragraphs; a line that is indented by three spaces or more is an example and stays as it is; the
-// paragraph that begins with "Exit codes:" becomes the section EXIT STATUS.
+// Help texts are paragraphs; a line that begins with a number and a dot is a step of a list, with the indented lines behind
+// it; any other line that is indented by three spaces or more is an example and stays as it is; the paragraph that begins
+// with "Exit codes:" becomes the section EXIT STATUS.
 package manpage
 
 import (
 	"fmt"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -54,7 +56,7 @@ func Text(name string, section int, usage string, sections []string, see ...stri
 }
 
 // Edition is the day that stands at the foot of the pages.
-const Edition = "2026-11-21"
+const Edition = "2026-11-22"
 
 // page is a page in the making. fresh is after a title, where a paragraph begins by itself.
 type page struct {
@@ -111,8 +113,7 @@ func (p *page) command(c *cli.Command, parent string) {
 
 func (p *page) flags(flags []cli.DocGenerationFlag) {
 	for _, f := range flags {
-		value, usage := f.GetUsage(), ""
-		value, usage = placeholder(value)
+		value, usage, listed := placeholder(f.GetUsage())
 		var names []string
 		for _, n := range f.Names() {
 			dash := `\-\-`
@@ -132,12 +133,23 @@ func (p *page) flags(flags []cli.DocGenerationFlag) {
 		if def := f.GetDefaultText(); def != "" && f.TakesValue() && def != `""` && def != "0" && def != "0s" {
 			usage += " (default: " + strings.Trim(def, `"`) + ")"
 		}
+		if listed { // words to be typed as they stand
+			p.item(tag, usage+".")
+			continue
+		}
 		p.item(tag, sentence(usage))
 	}
 }
 
 func (p *page) item(tag, text string) {
 	fmt.Fprintf(p, ".TP\n%s\n", tag)
+	p.words(text)
+	p.fresh = false
+}
+
+// step is one of a numbered list.
+func (p *page) step(number, text string) {
+	fmt.Fprintf(p, ".IP %s 4\n", number)
 	p.words(text)
 	p.fresh = false
 }
@@ -165,16 +177,27 @@ func (p *page) words(text string) {
 // text writes paragraphs and examples.
 func (p *page) text(s string) {
 	var examples, words []string
+	number := "" // of a step of a list
 	flush := func() {
 		p.example(examples)
-		if len(words) > 0 {
+		switch {
+		case number != "":
+			p.step(number, strings.Join(words, " "))
+			number = ""
+		case len(words) > 0:
 			p.paragraph()
 			p.words(strings.Join(words, " "))
 		}
 		examples, words = nil, nil
 	}
+	step := regexp.MustCompile(`^ *([0-9]\.) (.*)`)
 	for _, l := range strings.Split(strings.Trim(s, "\n"), "\n") {
-		switch {
+		switch m := step.FindStringSubmatch(l); {
+		case m != nil:
+			flush()
+			number, words = m[1], []string{m[2]}
+		case number != "" && strings.HasPrefix(l, "   "): // it goes on
+			words = append(words, strings.TrimSpace(l))
 		case strings.HasPrefix(l, "   "):
 			if len(words) > 0 {
 				flush()
@@ -187,7 +210,7 @@ func (p *page) text(s string) {
 				flush()
 			}
 		default:
-			if len(examples) > 0 {
+			if len(examples) > 0 || number != "" {
 				flush()
 			}
 			words = append(words, strings.TrimSpace(l))
@@ -245,17 +268,19 @@ func shown(commands []*cli.Command) []*cli.Command {
 	return out
 }
 
-// placeholder finds the name of a flag's value, which its usage holds in backquotes.
-func placeholder(usage string) (value, rest string) {
+// placeholder finds the name of a flag's value, which its usage holds in backquotes. Where the usage begins with it, what
+// follows are the values themselves.
+func placeholder(usage string) (value, rest string, listed bool) {
 	before, after, ok := strings.Cut(usage, "`")
 	if !ok {
-		return "", usage
+		return "", usage, false
 	}
 	value, after, ok = strings.Cut(after, "`")
 	if !ok {
-		return "", usage
+		return "", usage, false
 	}
-	return value, strings.TrimPrefix(before+value+after, value+": ")
+	rest, listed = strings.CutPrefix(before+value+after, value+": ")
+	return value, rest, listed
 }
 
 func sentence(s string) string {

@@ -12,9 +12,10 @@ import (
 func TestCommand(t *testing.T) {
 	app := &cli.App{
 		Name: "tool", Usage: "do it", UsageText: "tool [-n] X",
-		Description: "Does it.\nTwice.\n\n   tool a-b\n   .tool 'c'\n\n.Then it ends.\n\nExit codes: 0 done, 1 failed.\n\nIt goes on.",
+		Description: "Does it.\nTwice.\n\n   tool a-b\n   .tool 'c'\n\n.Then it ends.\n\nExit codes: 0 done, 1 failed.\n\nIt goes on:\n  1. one: the first\n     of them\n  2. two\nThen it ends.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"},
+			&cli.StringFlag{Name: "from", Usage: "begin at `TIME`"},
 			&cli.BoolFlag{Name: "secret", Hidden: true},
 		},
 		Commands: []*cli.Command{
@@ -45,11 +46,20 @@ tool a\-b
 .PP
 \&.Then it ends.
 .PP
-It goes on.
+It goes on:
+.IP 1. 4
+one: the first of them
+.IP 2. 4
+two
+.PP
+Then it ends.
 .SH OPTIONS
 .TP
 \fB\-o\fR, \fB\-\-output\fR \fIFORMAT\fR
-Table or json (default: table).
+table or json (default: table).
+.TP
+\fB\-\-from\fR \fITIME\fR
+Begin at TIME.
 .SH COMMANDS
 .SS tool sub Y
 Do less.
