@@ -133,7 +133,7 @@ func TestReplayCommand(t *testing.T) {
 	}
 	from, to := time.Unix(1290000600-50*60, 0).Format(time.RFC3339), time.Unix(1290000600, 0).Format(time.RFC3339)
 	b.write(t, "new.conf", "resources /gfs/lbresources.conf;\nlogdir /gfs/lbvm/log;\nbalance centos1;\ndefault { algorithm relief; }\n")
-	if code := b.lbm("replay", "--from", from, "--to", to, "--conf", filepath.Join(b.root, "new.conf")); code != 0 || !strings.Contains(b.out.String(), "recorded: 3 nodes, 1 VMs, 50 minutes") || !strings.Contains(b.out.String(), "new.conf (new)") {
+	if code := b.lbm("replay", "--from", from, "--to", to, "--conf", filepath.Join(b.root, "new.conf")); code != 0 || !strings.Contains(b.out.String(), "recorded: 3 nodes, 1 VM, 50 minutes") || !strings.Contains(b.out.String(), "new.conf (new)") {
 		t.Errorf("exit code %d: %s%s", code, b.out.String(), b.errors.String())
 	}
 	long := time.Unix(1290000600-500*60, 0).Format(time.RFC3339)
@@ -168,7 +168,7 @@ func TestReplayOfARecord(t *testing.T) {
 		t.Errorf("on the node: exit code %d: %s%s", code, b.out.String(), b.errors.String())
 	}
 	alone := newBench(t, nil) // lbm init was not run here
-	if code := alone.lbm("replay", "--record", dir); code != 0 || !strings.Contains(alone.out.String(), "recorded: 3 nodes, 1 VMs, 50 minutes") {
+	if code := alone.lbm("replay", "--record", dir); code != 0 || !strings.Contains(alone.out.String(), "recorded: 3 nodes, 1 VM, 50 minutes") {
 		t.Errorf("exit code %d: %s%s", code, alone.out.String(), alone.errors.String())
 	}
 	if code := alone.lbm("replay", "--record", dir, "--decisions"); code != 0 || alone.out.String() != "3 passes, 3 decisions: decided again all are the same\n" {

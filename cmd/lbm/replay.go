@@ -195,7 +195,7 @@ func (w world) showReplay(ctx context.Context, world *replay.World, policies []r
 	if asJSON {
 		return term.JSON(w.stdout, out)
 	}
-	fmt.Fprintf(w.stdout, "%s: %d nodes, %d VMs, %d minutes\n\n", world.Name, len(world.Nodes), len(world.VMs), world.Ticks)
+	fmt.Fprintf(w.stdout, "%s: %s, %s, %s\n\n", world.Name, plural(len(world.Nodes), "node"), plural(len(world.VMs), "VM"), plural(world.Ticks, "minute"))
 	if n := len(world.LeftOut); n > 0 {
 		names := strings.Join(world.LeftOut[:min(n, namedLeftOut)], ", ")
 		if n > namedLeftOut {

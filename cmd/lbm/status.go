@@ -157,7 +157,7 @@ func (s *scene) ofNodes() (out []problem) {
 	for _, m := range s.st.Members {
 		switch {
 		case !m.Online:
-			out = append(out, problem{severe, m.Name, "is no member of the cluster", "lbm handoff VM tells what becomes of a VM that it had; when it is up again: service cman start; service rgmanager start"})
+			out = append(out, problem{severe, m.Name, "is no member of the cluster", "lbm why-down VM tells of each VM that it had; to bring it back: boot it, or there: service cman start; service lbvm start; service rgmanager start"})
 			continue
 		case !m.Manager:
 			out = append(out, problem{severe, m.Name, "is a member, and the cluster manager does not run there", "service rgmanager start"})

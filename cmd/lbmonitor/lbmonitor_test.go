@@ -233,7 +233,7 @@ func TestAPass(t *testing.T) {
 	if code := f.run(); code != 0 || !strings.Contains(f.out.String(), "openvz:101 from node1 to node2: it runs on node2 after 0s, memory kept") {
 		t.Errorf("exit code %d:\n%s%s", code, &f.out, &f.err)
 	}
-	if code := f.run(); code != 0 || !strings.Contains(f.out.String(), "looked at 1 VMs: nothing moves") {
+	if code := f.run(); code != 0 || !strings.Contains(f.out.String(), "looked at 1 VM: nothing moves") {
 		t.Errorf("the next: exit code %d:\n%s%s", code, &f.out, &f.err)
 	}
 }

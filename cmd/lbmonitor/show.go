@@ -125,7 +125,7 @@ func (w world) showPass(res monitor.Result) error {
 		}
 	}
 	if len(res.Moves) == 0 {
-		if _, err := fmt.Fprintf(w.stdout, "looked at %d VMs: nothing moves (lbmonitor --dry-run says why)\n", len(res.Pass.Decisions)); err != nil {
+		if _, err := fmt.Fprintf(w.stdout, "looked at %s: nothing moves (lbmonitor --dry-run says why)\n", machines(len(res.Pass.Decisions))); err != nil {
 			return err
 		}
 	}
@@ -139,4 +139,11 @@ func (w world) warn(res monitor.Result) error {
 		}
 	}
 	return nil
+}
+
+func machines(n int) string {
+	if n == 1 {
+		return "1 VM"
+	}
+	return fmt.Sprintf("%d VMs", n)
 }

@@ -34,7 +34,7 @@ func (a Adopter) Describe(ctx context.Context, p Plan) ([]Doing, error) {
 		if err != nil {
 			return nil, err
 		}
-		say("copy", "copy %s to %s by %s: %d MiB, %d names", c.From, c.To, filepath.Base(tool.path), c.Bytes>>20, c.Entries)
+		say("copy", "copy %s to %s by %s: %d MiB, %s", c.From, c.To, filepath.Base(tool.path), c.Bytes>>20, names(c.Entries))
 	}
 	for _, c := range p.Copies {
 		say("verify", "compare %s with %s, name by name and byte by byte", c.To, c.From)
@@ -79,4 +79,11 @@ func (p Plan) Steps() [][2]string {
 		out = append(out, [2]string{s.name, s.what})
 	}
 	return out
+}
+
+func names(n int64) string {
+	if n == 1 {
+		return "1 name"
+	}
+	return fmt.Sprintf("%d names", n)
 }

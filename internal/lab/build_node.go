@@ -39,7 +39,7 @@ func ManagerTools() []string {
 func (b *builder) node(name string, c clock.Scaled) {
 	root := b.l.Root(name)
 	at := func(path string) string { return filepath.Join(root, path) }
-	for _, d := range []string{"etc/cluster", "etc/vz", "proc", "usr/sbin", "usr/bin", host.AgentDir, host.LibexecDir, "var/run", "var/lib", "var/log", "dev", "root", "tmp", "vz/root",
+	for _, d := range []string{"etc/cluster", "etc/vz", "etc/cron.d", "proc", "usr/sbin", "usr/bin", host.AgentDir, host.LibexecDir, "var/run", "var/lib", "var/log", "dev", "root", "tmp", "vz/root",
 		"vz/dump"} {
 		b.dir(at(d))
 	}
@@ -77,6 +77,7 @@ func (b *builder) node(name string, c clock.Scaled) {
 	for _, a := range agents {
 		b.hard(a, at(filepath.Join(host.AgentDir, filepath.Base(a))))
 	}
+	b.file(at("etc/cron.d/lab"), "# The lab plays it, each minute of its own time.\n* * * * * root "+filepath.Join(host.LibexecDir, "lblog")+"\n", 0o644)
 	b.file(at(filepath.Join(host.AgentDir, "service.sh")), serviceAgent, 0o755)
 	if slices.ContainsFunc(b.o.VMs, func(vm VM) bool { return vm.Type == stockVM }) {
 		b.file(at(filepath.Join(host.AgentDir, "vm.sh")), vmAgent, 0o755)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -174,7 +173,7 @@ func (e *explainer) noNode() {
 	}
 	e.say("No member may run it: its failover domain %q is restricted to %s, and %s.", e.Domain, strings.Join(e.Nodes, ", "), strings.Join(away, ", "))
 	e.tellRecord()
-	e.end(NoNode, "service cman start; service rgmanager start", fmt.Sprintf(`or let others run it: lbm ccs set --update "//failoverdomain[@name='%s']" restricted 0`, e.Domain))
+	e.end(NoNode, "service cman start; service lbvm start; service rgmanager start", fmt.Sprintf(`or let others run it: lbm ccs set --update "//failoverdomain[@name='%s']" restricted 0`, e.Domain))
 	if len(e.Nodes) > 0 {
 		e.a.On = e.Nodes[0]
 		for _, n := range e.Nodes {
@@ -218,7 +217,7 @@ func (e *explainer) reason() {
 	case a.Work:
 		e.say("Its agent's %s is at work on %s.", a.Name, a.Node)
 	default:
-		e.say("The last that an agent noted: %s on %s at %s: %s.", a.Name, a.Node, a.At.UTC().Format(time.RFC3339), strings.TrimSuffix(a.Text, "."))
+		e.say("The last that an agent noted: %s on %s at %s: %s.", a.Name, a.Node, e.when(a.At), strings.TrimSuffix(a.Text, "."))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/lbvm/lbvm/internal/cluster"
 )
@@ -179,7 +178,7 @@ func (e *explainer) failures(task string) {
 		n++
 		text := fmt.Sprintf("%s of %s failed on %s", a.Task, a.Resource, a.Node)
 		if !a.At.IsZero() {
-			text += " at " + a.At.UTC().Format(time.RFC3339)
+			text += " at " + e.when(a.At)
 		}
 		text += ": " + a.Status
 		if a.Reason != "" {

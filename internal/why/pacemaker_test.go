@@ -35,7 +35,7 @@ func TestExplainPacemaker(t *testing.T) {
 		"it runs":            {state: cluster.Service{State: cluster.Started, Owner: "n1"}, facts: cluster.Facts{Nodes: up}, record: handoff.State{Phase: handoff.Running, Node: "n1"}, cause: Running, next: "lbm show web1"},
 		"disabled":           {state: cluster.Service{State: cluster.Disabled}, facts: cluster.Facts{Nodes: up, Role: "Stopped"}, cause: Disabled, down: true, next: "lbm repair web1", says: []string{"target-role is Stopped"}},
 		"a killed restart":   {state: cluster.Service{State: cluster.Disabled}, facts: cluster.Facts{Nodes: up, Role: "stopped", Restarting: true}, cause: Disabled, down: true, next: "lbm repair web1", says: []string{"An lbm restart has stopped it"}},
-		"a stop that failed": {state: cluster.Service{State: cluster.Failed, Owner: "n1"}, facts: cluster.Facts{Nodes: up, Failures: []cluster.FailedAction{failed("start", "n2"), failed("stop", "n1")}}, cause: StopFailed, down: true, next: "lbm repair web1", says: []string{"stop of web1 failed on n1 at 2011-03-13T07:06:40Z: error, the disk is missing."}},
+		"a stop that failed": {state: cluster.Service{State: cluster.Failed, Owner: "n1"}, facts: cluster.Facts{Nodes: up, Failures: []cluster.FailedAction{failed("start", "n2"), failed("stop", "n1")}}, cause: StopFailed, down: true, next: "lbm repair web1", says: []string{"stop of web1 failed on n1 at 2011-03-13 07:06:40: error, the disk is missing."}},
 		"a start that failed everywhere": {state: cluster.Service{State: cluster.Stopped}, facts: cluster.Facts{Nodes: up, Failures: []cluster.FailedAction{failed("start", "n1"), failed("start", "n2")}}, cause: StartFailed, down: true,
 			next: "crm_resource --resource web1 --cleanup", says: []string{"n1 is not for it: its start failed there", "the disk is missing"}},
 		"a ban and a standby": {state: cluster.Service{State: cluster.Stopped}, facts: cluster.Facts{Nodes: []cluster.NodeFacts{{Name: "n1"}, {Name: "n2", Why: "in standby"}}, Bans: []cluster.Ban{{ID: "cli-ban-web1-on-n1", Node: "n1"}}}, cause: NoNode, down: true,
@@ -59,7 +59,7 @@ func TestExplainPacemaker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x.state.ID = "primitive:web1"
-			v := View{Service: "primitive:web1", Type: "kvm", VM: "web1", Self: "n1", Now: time.Unix(1300000100, 0), Quorate: true, Members: []cluster.Member{{Name: "n1", Online: true}, {Name: "n2", Online: true}, {Name: "n3"}},
+			v := View{Service: "primitive:web1", Type: "kvm", VM: "web1", Self: "n1", Now: time.Unix(1300000100, 0).UTC(), Quorate: true, Members: []cluster.Member{{Name: "n1", Online: true}, {Name: "n2", Online: true}, {Name: "n3"}},
 				State: x.state, Known: true, Shared: "/gfs", Record: x.record, Pacemaker: &x.facts, Gone: map[string]bool{}, Fenced: map[string]string{}, Proved: map[string]bool{}}
 			if x.edit != nil {
 				x.edit(&v)

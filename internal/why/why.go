@@ -124,6 +124,11 @@ type explainer struct {
 	said []string
 }
 
+// when is a time as lbm history writes it, in the zone of whoever asks.
+func (e *explainer) when(t time.Time) string {
+	return t.In(e.Now.Location()).Format("2006-01-02 15:04:05")
+}
+
 func (e *explainer) say(format string, args ...any) {
 	e.said = append(e.said, fmt.Sprintf(format, args...))
 }
@@ -204,7 +209,7 @@ func (e *explainer) stateText() {
 		text += ", last on " + s.LastOwner
 	}
 	if !s.Since.IsZero() {
-		text += ", since " + s.Since.UTC().Format(time.RFC3339)
+		text += ", since " + e.when(s.Since)
 	}
 	if s.Frozen {
 		text += ", and frozen (Z)"
@@ -274,7 +279,7 @@ func (e *explainer) busy() {
 		e.say("A relocator is at work on it.")
 	}
 	if a, ok := e.last(); ok && a.Work {
-		e.say("Its agent's %s is at work on %s since %s.", a.Name, a.Node, a.At.UTC().Format(time.RFC3339))
+		e.say("Its agent's %s is at work on %s since %s.", a.Name, a.Node, e.when(a.At))
 	}
 	e.say("A stop may take 300 s and a migration 600 s; nothing is to be done before.")
 	e.end(Busy, "lbm history "+e.name(), "if it lasts longer: lbm blackbox --vm "+e.name()+" on the node, which tells what the agent waits for")

@@ -51,7 +51,7 @@ func TestExplain(t *testing.T) {
 		then   string
 		never  string
 	}{
-		{name: "disabled by hand", cause: Disabled, next: "lbm repair 101", text: []string{"service:web (openvz:101) is disabled, last on node2, since 2010-11-17T12:00:00Z.", "by hand (clusvcadm -d)", "record says down"}},
+		{name: "disabled by hand", cause: Disabled, next: "lbm repair 101", text: []string{"service:web (openvz:101) is disabled, last on node2, since 2010-11-17 12:00:00.", "by hand (clusvcadm -d)", "record says down"}},
 		{name: "autostart is off", change: func(v *View) { v.Autostart = false }, cause: Disabled, next: "lbm repair 101", text: []string{"autostart off"}},
 		{name: "disabled by its policy", change: func(v *View) { v.Recovery = "disable" }, cause: Disabled, next: "lbm repair 101", text: []string{`recovery="disable"`}},
 		{name: "disabled with its memory in an image", change: func(v *View) { v.Record, v.Published = handoff.State{Phase: handoff.Suspended, Image: "x"}, true }, cause: Disabled,
@@ -65,7 +65,7 @@ func TestExplain(t *testing.T) {
 		{name: "the stop failed", change: also(on(cluster.Failed, ""), func(v *View) {
 			v.Actions = []Action{{At: at, Node: "node2", Name: "stop", Text: "vzctl does not answer"}}
 			v.Record = handoff.State{Phase: handoff.Running, Node: "node2"}
-		}), cause: StopFailed, next: "lbm repair 101", text: []string{"Its stop failed", "stop on node2 at 2010-11-17T13:00:00Z: vzctl does not answer.", "says running node2"}, then: "on node2"},
+		}), cause: StopFailed, next: "lbm repair 101", text: []string{"Its stop failed", "stop on node2 at 2010-11-17 13:00:00: vzctl does not answer.", "says running node2"}, then: "on node2"},
 		{name: "the stop failed, without shared storage", change: also(on(cluster.Failed, ""), func(v *View) { v.Shared = "" }), cause: StopFailed, on: "node2", next: "vzlist", then: "see once more on node2 that 101 does not run"},
 		{name: "the stop of a stock vm failed", change: also(on(cluster.Failed, ""), func(v *View) {
 			v.Type, v.VM, v.State.VMType, v.State.VM = "vm", "web1", "vm", "web1"
@@ -78,11 +78,11 @@ func TestExplain(t *testing.T) {
 			v.State.MayRun = nil
 			v.Domain, v.Restricted, v.Nodes = "two", true, []string{"node2", "node3"}
 			v.Members[1].Manager = false
-		}), cause: NoNode, on: "node3", next: "service cman start; service rgmanager start", text: []string{`"two" is restricted to node2, node3`, "rgmanager does not run on node2, node3 is away"}, then: "restricted 0"},
+		}), cause: NoNode, on: "node3", next: "service cman start; service lbvm start; service rgmanager start", text: []string{`"two" is restricted to node2, node3`, "rgmanager does not run on node2, node3 is away"}, then: "restricted 0"},
 		{name: "recoverable", change: on(cluster.Recoverable, ""), cause: Recoverable, next: "lbm repair 101", text: []string{"when a node joins"}},
 		{name: "stopped", change: on(cluster.Stopped, ""), cause: Stopped, next: "lbm repair 101", text: []string{"clusvcadm -s"}},
 		{name: "the start failed", change: also(on(cluster.Stopped, ""), func(v *View) { v.Actions = []Action{start} }), cause: StartFailed, next: "lbm repair 101",
-			text: []string{"Its start failed.", "start on node2 at 2010-11-17T12:59:00Z: vzctl start 101 ends with 43: the container's private area is missing."}, then: "lbm blackbox --failed --vm 101 on node2"},
+			text: []string{"Its start failed.", "start on node2 at 2010-11-17 12:59:00: vzctl start 101 ends with 43: the container's private area is missing."}, then: "lbm blackbox --failed --vm 101 on node2"},
 		{name: "frozen", change: also(on(cluster.Started, "node1"), func(v *View) { v.State.Frozen = true }), cause: Frozen, next: "clusvcadm -U service:web", text: []string{"started on node1", "frozen (Z)"}},
 		{name: "the share is away", change: func(v *View) { v.ShareErr = host.ErrNoMarker }, cause: ShareAway, next: "mount /gfs", text: []string{host.ErrNoMarker.Error()}, then: "lbm repair 101"},
 		{name: "waits for a fencing", change: also(on(cluster.Started, "node3"), record(handoff.State{Phase: handoff.Running, Node: "node3"}),
