@@ -45,7 +45,6 @@ func TestHandOffByImage(t *testing.T) {
 	}
 }
 
-// A live ticket pushes the guest; start on the target adopts it.
 // A stop was cut off when its image was published, and somebody started the guest by hand and paused it. What a tool has saved in
 // one step is of a guest that had gone: the one that stands still here is a later one, and its disk is not the image's any more.
 func TestPausedGuestBesideAnOlderImage(t *testing.T) {
@@ -62,6 +61,7 @@ func TestPausedGuestBesideAnOlderImage(t *testing.T) {
 	}
 }
 
+// A live ticket pushes the guest; start on the target adopts it.
 func TestHandOffLive(t *testing.T) {
 	w := newWorld(t, "xen", "node1", "node2")
 	x, y := w.nodes["node1"], w.nodes["node2"]
