@@ -50,7 +50,7 @@ func (t Tools) qemuOf(ctx context.Context, vm string) (qemu, bool, error) {
 		}
 		switch {
 		case errors.Is(err, errHung):
-			whose, maybe, nerr := hung(t.Host, pid, stat)
+			whose, maybe, nerr := hung(t.Host, pid, stat, vm)
 			if whose == vm {
 				return qemu{pid: pid, hung: true}, true, nil
 			}

@@ -113,9 +113,14 @@ func (t Tools) args(ctx context.Context, dir string, s procStat) ([]byte, error)
 	}
 }
 
-// hung is whose process it is that hangs, as far as others tell: libvirtd's notes name their guest's process, whatever that does.
-// maybe says that nobody knows, and that it looks like a guest's.
-func hung(h host.Host, pid int, s procStat) (vm string, maybe bool, err error) {
+// hung tells whether a process that hangs is vm's, as far as others tell: libvirtd's notes name their guest's process, whatever that
+// does, and so does the control group that libvirt has put it into, also when libvirt has given it up: it kills a guest whose monitor
+// does not answer, and forgets it, while it hangs. whose is another guest, where that is known; maybe says that nobody knows, and
+// that it looks like a guest's.
+func hung(h host.Host, pid int, s procStat, vm string) (whose string, maybe bool, err error) {
+	if groups, err := os.ReadFile(h.Path(fmt.Sprintf("/proc/%d/cgroup", pid))); err == nil && inGroup(string(groups), vm) {
+		return vm, false, nil
+	}
 	dir := h.Path(statusFiles)
 	notes, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -129,4 +134,41 @@ func hung(h host.Host, pid int, s procStat) (vm string, maybe bool, err error) {
 	}
 	comm := strings.ToLower(s.comm)
 	return "", strings.Contains(comm, "qemu") || strings.Contains(comm, "kvm"), nil
+}
+
+// inGroup finds vm's own group in /proc/PID/cgroup, as the versions of libvirt have called it: /libvirt/qemu/VM, /machine/VM.libvirt-qemu,
+// /machine/qemu-7-VM.libvirt-qemu, /machine.slice/machine-qemu\x2d7\x2dVM.scope, with groups for its parts below (docs/cgroups.rst).
+func inGroup(text, vm string) bool {
+	for _, line := range strings.Split(text, "\n") {
+		parent := ""
+		for _, name := range strings.Split(line, "/") {
+			plain, own := strings.CutSuffix(name, ".libvirt-qemu")
+			if !own {
+				plain, own = strings.CutSuffix(unescapeUnit(name), ".scope")
+			}
+			guest := strings.TrimPrefix(strings.TrimPrefix(plain, "machine-"), "qemu-") // a number before it came with libvirt 1.3
+			number, rest, _ := strings.Cut(guest, "-")
+			_, err := strconv.Atoi(number)
+			if own && (guest == vm || rest == vm && err == nil) || name == vm && parent == "qemu" {
+				return true
+			}
+			parent = name
+		}
+	}
+	return false
+}
+
+// unescapeUnit undoes systemd's \xNN.
+func unescapeUnit(name string) string {
+	for {
+		before, after, found := strings.Cut(name, `\x`)
+		if !found || len(after) < 2 {
+			return name
+		}
+		c, err := strconv.ParseUint(after[:2], 16, 8)
+		if err != nil {
+			return name
+		}
+		name = before + string(rune(c)) + after[2:]
+	}
 }

@@ -88,15 +88,18 @@ func TestProcessThatHangs(t *testing.T) {
 		file    string // whose note of libvirtd's names the process
 		virsh   string
 		want    State
+		group   string // of the process
 	}{
-		{"some QEMU, libvirtd down", "qemu-system-x86", nil, "", down, Unknown},
-		{"some QEMU, a thread of it, libvirtd down", "qemu-kvm", []string{"S", "D"}, "", down, Unknown},
-		{"by libvirtd's note it is it, libvirtd down", "qemu-kvm", nil, "vm1", down, Running},
-		{"by libvirtd's note it is it, under another program, libvirtd down", "emulator", nil, "vm1", down, Running},
-		{"by libvirtd's note it is another's, libvirtd down", "qemu-kvm", nil, "vm2", down, Absent},
-		{"no QEMU, libvirtd down", "java", []string{"S", "D"}, "", down, Absent},
-		{"some QEMU, and libvirtd knows no such guest", "qemu-kvm", nil, "", "error: failed to get domain 'vm1'\n", Absent},
-		{"by libvirtd's note it is it, and libvirtd has lost it", "qemu-kvm", nil, "vm1", "error: failed to get domain 'vm1'\n", Unknown},
+		{"some QEMU, libvirtd down", "qemu-system-x86", nil, "", down, Unknown, ""},
+		{"some QEMU, a thread of it, libvirtd down", "qemu-kvm", []string{"S", "D"}, "", down, Unknown, ""},
+		{"by libvirtd's note it is it, libvirtd down", "qemu-kvm", nil, "vm1", down, Running, ""},
+		{"by libvirtd's note it is it, under another program, libvirtd down", "emulator", nil, "vm1", down, Running, ""},
+		{"by libvirtd's note it is another's, libvirtd down", "qemu-kvm", nil, "vm2", down, Absent, ""},
+		{"no QEMU, libvirtd down", "java", []string{"S", "D"}, "", down, Absent, ""},
+		{"some QEMU, and libvirtd knows no such guest", "qemu-kvm", nil, "", "error: failed to get domain 'vm1'\n", Absent, ""},
+		{"by libvirtd's note it is it, and libvirtd has lost it", "qemu-kvm", nil, "vm1", "error: failed to get domain 'vm1'\n", Unknown, ""},
+		{"by its group it is it, and libvirtd has given it up", "qemu-kvm", nil, "", "error: failed to get domain 'vm1'\n", Unknown, "0::/machine.slice/machine-qemu\\x2d3\\x2dvm1.scope/libvirt/emulator\n"},
+		{"by its group it is another's, and libvirtd knows no such guest", "qemu-kvm", nil, "", "error: failed to get domain 'vm1'\n", Absent, "0::/machine.slice/machine-qemu\\x2d3\\x2dvm11.scope\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStage(t, libvirtd{"domstate": {refuses([]byte(c.virsh))}}.play)
@@ -104,6 +107,9 @@ func TestProcessThatHangs(t *testing.T) {
 			s.file("/usr/bin/cat", "")
 			s.program("/usr/bin/cat")
 			s.hangs(pid, c.comm, c.threads...)
+			if c.group != "" {
+				s.file("/proc/90000100/cgroup", c.group)
+			}
 			if c.file != "" {
 				s.file(statusFiles+"/"+c.file+".xml", status)
 			}
@@ -165,6 +171,24 @@ func TestHalfThatHangs(t *testing.T) {
 	s.file(statusFiles+"/vm1.xml", "<domstatus state='paused' reason='migration' pid='90000300'/>")
 	if got, err := s.driver("kvm").State(context.Background(), "vm1"); got != Unknown || err == nil {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// The group in which the versions of libvirt put a guest, by its documentation.
+func TestGroupOfAGuest(t *testing.T) {
+	for text, want := range map[string]bool{
+		"4:cpuset:/libvirt/qemu/vm-1\n3:cpu:/libvirt/qemu/vm-1\n":                true,
+		"4:cpuset:/machine/vm-1.libvirt-qemu/emulator\n":                         true,
+		"4:cpuset:/machine/qemu-12-vm-1.libvirt-qemu/vcpu0\n":                    true,
+		"1:name=systemd:/machine.slice/machine-qemu\\x2d12\\x2dvm\\x2d1.scope\n": true,
+		"0::/machine.slice/machine-qemu\\x2dvm\\x2d1.scope\n":                    true, // before libvirt 1.3
+		"0::/machine.slice/machine-qemu\\x2d1\\x2dvm\\x2d11.scope\n":             false,
+		"0::/machine.slice/machine-qemu\\x2d1\\x2dother\\x2dvm\\x2d1.scope\n":    false,
+		"0::/user.slice/vm-1\n": false, "0::/\n": false, "": false, "0::/a\\x\n": false, "0::/a\\xzz\n": false,
+	} {
+		if inGroup(text, "vm-1") != want {
+			t.Errorf("%q", text)
+		}
 	}
 }
 
