@@ -46,7 +46,7 @@ func (e explainer) candidate(b *strings.Builder, d *balance.Decision, c *balance
 		fmt.Fprintf(b, "  read:  %s\n", readText(r))
 	}
 	for _, s := range told(c.Trace) {
-		fmt.Fprintf(b, "  %s  %s   (%s)\n", e.Paint(styleOfResult(s.Result), fmt.Sprintf("%-5s", s.Result)), s.Source, s.Text)
+		fmt.Fprintf(b, "  %s  %s   (%s)\n", e.Paint(styleOfResult(s.Result), fmt.Sprintf("%-5s", s.Result)), s.Source, balance.Shorten(s.Text))
 	}
 	e.rails(b, "  ", d.AnswersOn(c))
 	if c.Rank > 0 {

@@ -59,6 +59,7 @@ func Run(in Input) ([]Finding, error) {
 	diags = append(in.machines(f, diags, whole), balance.Check(f, r)...)
 	diags = append(diags, in.logDir(f)...)
 	diags = append(diags, in.sight(f, r)...)
+	diags = append(diags, in.windows(f, r)...)
 	diags = append(diags, in.technologies(f)...)
 	diags = append(diags, in.health(f)...)
 	diags = append(diags, in.notify(f)...)

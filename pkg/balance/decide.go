@@ -362,7 +362,7 @@ func comparisons(t *perl.Trace) string {
 	var out []string
 	for _, s := range t.Steps {
 		if s.Result == "true" && s.Kind != perl.Decided { // what && joins is told already
-			out = append(out, s.Source+" ("+s.Text+")")
+			out = append(out, s.Source+" ("+Shorten(s.Text)+")")
 		}
 	}
 	if n := len(out) - 4; n > 0 {
