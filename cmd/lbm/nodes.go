@@ -19,7 +19,7 @@ func (w world) nodesCommand() *cli.Command {
 		Name: "nodes", Usage: "show the nodes: members, guests, free memory, what was measured",
 		Description: "STATE is the cluster manager's word. GUESTS are the VMs whose services are there. FREE, VALUES, MEASURED and\n" +
 			"VERSIONS are what lblog has published: of a resource the newest value that is not stale. NOTE says why\n" +
-			"nothing is sent to a node.\n\n" +
+			"nothing is sent to a node, and which VMs were started there or left since it was measured: FREE and VALUES do not hold that.\n\n" +
 			"   lbm nodes\n   lbm nodes -o json\n\n" +
 			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 3 this node is in no cluster,\n4 the shared storage does not answer: shown is what is known without it.",
 		Flags: []cli.Flag{outputFlag()},
@@ -54,6 +54,8 @@ type memberRow struct {
 	Tools     map[string]string `json:"tools"`
 	Resources []measuredRow     `json:"resources"`
 	Closed    *string           `json:"closed"` // why nothing is sent there
+	Came      []string          `json:"started_since_measured"`
+	Left      []string          `json:"left_since_measured"`
 }
 
 // measuredRow is what was measured of a resource.
@@ -67,7 +69,7 @@ func (s *scene) memberRows() []memberRow {
 	rows := []memberRow{}
 	for _, m := range s.st.Members {
 		r := memberRow{Node: m.Name, Online: m.Online, Manager: m.Manager, Local: m.Local, Guests: s.guests(m.Name),
-			Tools: map[string]string{}, Resources: []measuredRow{}, Closed: known(s.closed[m.Name])}
+			Tools: map[string]string{}, Resources: []measuredRow{}, Closed: known(s.closed[m.Name]), Came: []string{}, Left: []string{}}
 		if f, ok := s.facts[m.Name]; ok {
 			r.Cores, r.Config, r.Arch, r.Kernel = some(f.Cores), some(f.Config), known(f.Arch), known(f.Kernel)
 			if f.MemTotal > 0 {
@@ -76,6 +78,7 @@ func (s *scene) memberRows() []memberRow {
 			if !f.At.IsZero() {
 				age := s.at.Sub(f.At).Seconds()
 				r.Measured, r.Age = &f.At, &age
+				r.Came, r.Left = s.changed(m.Name, f.At)
 			}
 			maps.Copy(r.Tools, f.Tools)
 		}
@@ -92,6 +95,45 @@ func (s *scene) memberRows() []memberRow {
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// changed are the VMs that came to a node, and that left it, since an instant, as far as the manager tells when.
+func (s *scene) changed(node string, since time.Time) (came, left []string) {
+	came, left = []string{}, []string{}
+	for _, v := range s.st.Services {
+		switch {
+		case v.VM == "" || !v.Since.After(since):
+		case v.Owner == node:
+			came = append(came, v.VMType+":"+v.VM)
+		case v.LastOwner == node:
+			left = append(left, v.VMType+":"+v.VM)
+		}
+	}
+	return came, left
+}
+
+// note is why nothing is sent to a node, and what its measured values do not hold.
+func (r memberRow) note() string {
+	var out []string
+	if r.Closed != nil {
+		out = append(out, *r.Closed)
+	}
+	if len(r.Came) > 0 {
+		out = append(out, "started there since it was measured: "+few(r.Came))
+	}
+	if len(r.Left) > 0 {
+		out = append(out, "left since it was measured: "+few(r.Left))
+	}
+	return strings.Join(out, "; ")
+}
+
+// few names the first of many.
+func few(list []string) string {
+	const most = 3
+	if n := len(list) - most; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), n)
+	}
+	return strings.Join(list, ", ")
 }
 
 func (w world) nodes(ctx context.Context, asJSON bool) error {
@@ -166,7 +208,7 @@ func (w world) memberTable(s *scene, rows []memberRow) error {
 			}
 			tools = append(tools, t+" "+version)
 		}
-		cells = append(cells, []string{r.Node, stateOf(s.st.Members[i]), fmt.Sprint(r.Guests), free, strings.Join(values, ", "), measured, config, strings.Join(tools, ", "), text(r.Closed)})
+		cells = append(cells, []string{r.Node, stateOf(s.st.Members[i]), fmt.Sprint(r.Guests), free, strings.Join(values, ", "), measured, config, strings.Join(tools, ", "), r.note()})
 	}
 	return term.Table(w.stdout, []string{"NODE", "STATE", "GUESTS", "FREE", "VALUES", "MEASURED", "CONFIG", "VERSIONS", "NOTE"}, cells)
 }
