@@ -14,21 +14,31 @@ import (
 	"time"
 )
 
-// within runs f and wants it to end in that time having asked for no more than so many MiB in all. The times are
+// within runs f and wants it to end in that time of the processor, having asked for no more than so many MiB in all. The times are
 // generous: what they must catch takes minutes.
 func within(t *testing.T, limit time.Duration, mib uint64, f func()) {
 	t.Helper()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	start := time.Now()
+	start := processorTime(t)
 	f()
-	took := time.Since(start)
+	took := processorTime(t) - start
 	runtime.ReadMemStats(&after)
 	used := (after.TotalAlloc - before.TotalAlloc) >> 20
 	t.Logf("%s, %d MiB", took.Round(100*time.Microsecond), used)
 	if took > limit || used > mib {
 		t.Errorf("%s and %d MiB, want at most %s and %d MiB", took, used, limit, mib)
 	}
+}
+
+// processorTime is what the tests have used so far. The clock on the wall would count what others use.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // wantRefused wants a short *SyntaxError, and the sentinel if there is one.
@@ -163,7 +173,7 @@ func TestLoadPipe(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "no element") {
 			t.Errorf("%v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(4 * time.Minute):
 		t.Fatal("it waits for a writer")
 	}
 	r, w, err := os.Pipe()

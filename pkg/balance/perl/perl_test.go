@@ -74,7 +74,7 @@ while (defined(my $line = <STDIN>)) {
 `
 
 // patience is how long one program may take in perl, whose alarm does not come through everywhere.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // perlEnv is all that the child gets: the seed of the hashes, the zone and the locale are pinned.
 func perlEnv() []string {
