@@ -118,7 +118,7 @@ func TestHungShare(t *testing.T) {
 			if x.code == exitRefused && x.args != "show nosuch" && !strings.Contains(said, "nothing was changed") {
 				t.Errorf("lbm %s says\n%s", x.args, said)
 			}
-		case <-time.After(time.Minute):
+		case <-time.After(4 * time.Minute):
 		}
 		if !ended {
 			t.Fatalf("lbm %s hangs with the storage", x.args)
@@ -162,7 +162,7 @@ func TestHungShareWithBothManagers(t *testing.T) {
 			if got != x.code {
 				t.Errorf("lbm %s: exit %d, want %d\n%s%s", x.args, got, x.code, &b.out, &b.errors)
 			}
-		case <-time.After(time.Minute):
+		case <-time.After(4 * time.Minute):
 			t.Fatalf("lbm %s hangs with the storage", x.args)
 		}
 	}
@@ -187,7 +187,7 @@ func TestHungShareWithLittleTime(t *testing.T) {
 		if err := w.answers(context.Background()); got != cluster.NameRGManager || !errors.Is(err, errHangs) {
 			t.Errorf("%q, %v", got, err)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(4 * time.Minute):
 		t.Fatal("it hangs with the storage")
 	}
 }
@@ -260,7 +260,7 @@ func TestTouchReadsWhatCommandsRead(t *testing.T) {
 			}
 		case err := <-done:
 			t.Errorf("%s was not read: %v", name, err)
-		case <-time.After(time.Minute):
+		case <-time.After(4 * time.Minute):
 			t.Errorf("%s: nothing came of it", name)
 		}
 		cancel()

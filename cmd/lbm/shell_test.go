@@ -70,7 +70,7 @@ func TestCompletionInShells(t *testing.T) {
 				if _, err := other.WriteString(typed); err != nil {
 					t.Fatal(err)
 				}
-				for limit := time.NewTimer(time.Minute); !strings.Contains(shown, text); {
+				for limit := time.NewTimer(4 * time.Minute); !strings.Contains(shown, text); {
 					select {
 					case piece := <-seen:
 						shown += piece

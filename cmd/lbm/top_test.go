@@ -143,7 +143,7 @@ func atTerminal(t *testing.T, b *bench) *typist {
 // awaits looks at the screen until that text is on it.
 func (p *typist) awaits(text string) {
 	p.t.Helper()
-	for limit := time.NewTimer(time.Minute); ; {
+	for limit := time.NewTimer(4 * time.Minute); ; {
 		select {
 		case piece, open := <-p.seen:
 			if p.glass.write(piece); strings.Contains(p.glass.String(), text) {

@@ -475,7 +475,7 @@ func TestRealMoveOfAnAdministrators(t *testing.T) {
 	if s := c.service("win1"); s.nodes() != "n1" {
 		t.Errorf("%+v", s)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	for _, ask := range []func() error{
 		func() error { return c.manager().Move(ctx, "primitive:win1", "n3", false) },

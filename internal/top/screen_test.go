@@ -50,7 +50,7 @@ func (g *glass) Fini() {
 func (g *glass) await(t *testing.T, parts ...string) {
 	t.Helper()
 	last := ""
-	for limit := time.NewTimer(time.Minute); ; {
+	for limit := time.NewTimer(4 * time.Minute); ; {
 		select {
 		case last = <-g.shows:
 		case <-limit.C:

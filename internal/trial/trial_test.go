@@ -271,7 +271,7 @@ func TestBatchEnds(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(4 * time.Minute):
 		t.Error("the batch waits for input though it was cancelled")
 	}
 }

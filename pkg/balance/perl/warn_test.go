@@ -43,7 +43,7 @@ func TestWarningTexts(t *testing.T) {
 			fmt.Fprintf(&in, "%x\n", code)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "-e", warnDriver)
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PERL_HASH_SEED=0"}
