@@ -155,7 +155,7 @@ func everything(w *world) balance.Wish { return balance.Wish{VMs: OnNode(w.view,
 func TestEvacuate(t *testing.T) {
 	for _, parallel := range []int{1, 2, 5} {
 		w := newWorld(t, 12)
-		gate, patience := make(chan struct{}), 4*time.Minute
+		gate, patience := make(chan struct{}), 30*time.Second
 		if parallel == 1 { // none comes
 			patience = 20 * time.Millisecond
 		}
