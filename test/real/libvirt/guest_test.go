@@ -86,7 +86,7 @@ func readConsole(text string) console {
 }
 
 // patience is how long an event is waited for on a machine that is busy with other things.
-const patience = 3 * time.Minute
+const patience = 6 * time.Minute
 
 // await looks until a condition holds.
 func await(t *testing.T, what string, holds func() bool) {

@@ -24,7 +24,7 @@ import (
 const (
 	moduleRoot = "../../.."
 	// limit bounds every program and every wait. It is generous: machines can be loaded.
-	limit = 90 * time.Second
+	limit = 5 * time.Minute
 	// scale lets the cluster manager look at the container every three seconds.
 	scale = 10
 	vm    = "web"
@@ -89,7 +89,7 @@ func newBed(t *testing.T) *bed {
 		}
 		b.service(n)
 	}
-	b.lab("up", "--timeout", "80s", b.l.Dir)
+	b.lab("up", "--timeout", "4m", b.l.Dir)
 	for i, n := range []string{"node1", "node2"} {
 		argv := []string{"run", n, "lbm", "init", "--shared", lab.SharedMount, "--no-service"}
 		if i > 0 {

@@ -105,7 +105,7 @@ func (c cluster) on(node string, code int, words ...string) string {
 // soon is on for what comes true within a minute or two.
 func (c cluster) soon(node string, code int, words ...string) string {
 	c.t.Helper()
-	const limit = 2 * time.Minute
+	const limit = 8 * time.Minute
 	for end := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
 		out, got := c.run(c.command(node, words)...)
 		if got == code {
