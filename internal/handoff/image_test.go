@@ -42,7 +42,7 @@ func publish(t *testing.T, l *Locked, txn, fp string) {
 }
 
 // What NFS remembers of a folder is asked anew only where the folder is opened.
-func TestAMissingImageIsLookedForTwice(t *testing.T) {
+func TestWhatIsMissingIsLookedForTwice(t *testing.T) {
 	d := open(t, share(t))
 	l := lock(t, d)
 	events, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
@@ -50,11 +50,16 @@ func TestAMissingImageIsLookedForTwice(t *testing.T) {
 	defer unix.Close(events)
 	_, err = unix.InotifyAddWatch(events, d.Path(), unix.IN_OPEN|unix.IN_ONLYDIR)
 	must(t, err)
-	if ok, err := l.HasImage(txnA); ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	if n, err := unix.Read(events, make([]byte, 4096)); n <= 0 { // the event is there when open returns
-		t.Errorf("the folder was not opened (%v)", err)
+	for what, look := range map[string]func() (bool, error){
+		"image":  func() (bool, error) { return l.HasImage(txnA) },
+		"record": func() (bool, error) { st, err := l.Dir.Read(); return st.Phase != NoRecord, err },
+	} {
+		if ok, err := look(); ok || err != nil {
+			t.Fatal(what, ok, err)
+		}
+		if n, err := unix.Read(events, make([]byte, 4096)); n <= 0 { // the event is there when open returns
+			t.Errorf("%s: the folder was not opened (%v)", what, err)
+		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A note that a node leaves holds for the boot that it publishes, and where that is not known. What cannot be read is an error.
@@ -72,6 +74,31 @@ func TestLeaving(t *testing.T) {
 		}
 		if err := h.NoteLeaving(dir, bad); !errors.Is(err, ErrName) {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// What NFS remembers of a folder is asked anew only where the folder is opened.
+func TestANoteThatIsMissingIsLookedForTwice(t *testing.T) {
+	dir := shared(t)
+	if err := os.MkdirAll(filepath.Join(dir, LeavingDir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range []string{"lbvm", LeavingDir} {
+		events, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(events)
+		if _, err := unix.InotifyAddWatch(events, filepath.Join(dir, folder), unix.IN_OPEN|unix.IN_ONLYDIR); err != nil {
+			t.Fatal(err)
+		}
+		if is, err := IsLeaving(dir, "node1"); is || err != nil {
+			t.Fatal(is, err)
+		}
+		text := make([]byte, 4096)
+		if n, err := unix.Read(events, text); n <= 0 { // the event is there when open returns
+			t.Errorf("%s was not opened (%v)", folder, err)
 		}
 	}
 }
