@@ -24,7 +24,7 @@ OCFDIR     := $(PREFIX)/lib/ocf/resource.d/lbvm
 # What install takes; `make -o build install BIN=DIR` lays down programs that were built elsewhere.
 BIN        := bin
 
-.PHONY: build test test-pacemaker lint bench bench-balance bench-seeds fuzz differential model campaign campaign-exhaustive campaign-random campaign-real campaign-mutants adopt-kills evacuations test-xen test-gfs2 demo clean install install-files generate rpm dist
+.PHONY: build test test-pacemaker lint bench bench-balance bench-seeds fuzz differential model campaign campaign-exhaustive campaign-random campaign-real campaign-mutants adopt-kills evacuations test-xen test-gfs2 demo clean install install-files uninstall generate rpm dist
 
 build:
 	@mkdir -p bin/agents
@@ -167,6 +167,21 @@ install-files:
 install: build install-files
 	install -d $(PREFIX)/share/cluster
 	LBVM_DESTDIR=$(DESTDIR) packaging/activate $(AGENTS)
+
+# What install has laid down, and no file that an administrator has written or the shared storage holds. Nothing is stopped.
+uninstall:
+	[ ! -x $(LIBEXEC)/activate ] || LBVM_DESTDIR=$(DESTDIR) $(LIBEXEC)/activate --away $(AGENTS)
+	@# Registered are the services of this machine alone.
+	if [ -z "$(DESTDIR)" ] && [ -x /sbin/chkconfig ]; then /sbin/chkconfig --del lbvm-evacuate; /sbin/chkconfig --del lbvm; fi
+	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl --no-reload disable lbvm.service lbvm-evacuate.service; fi
+	for a in $(AGENTS); do rm -f $(PREFIX)/share/cluster/$$a.sh $(OCFDIR)/$$a; done
+	rm -f $(PREFIX)/sbin/lbm $(PREFIX)/bin/lbvm-lab
+	rm -f $(DESTDIR)/etc/cron.d/lbvm $(DESTDIR)/etc/logrotate.d/lbvm $(DESTDIR)/etc/bash_completion.d/lbm $(DESTDIR)/etc/rc.d/init.d/lbvm $(DESTDIR)/etc/rc.d/init.d/lbvm-evacuate
+	rm -f $(PREFIX)/lib/systemd/system/lbvm.service $(PREFIX)/lib/systemd/system/lbvm-evacuate.service $(DESTDIR)/etc/cluster/lbvm.conf.sample $(DESTDIR)/etc/cluster/lbresources.conf.sample
+	for s in packaging/lbvm.d/*.sample; do rm -f $(DESTDIR)/etc/cluster/lbvm.d/$${s##*/}; done
+	for m in docs/man/*; do rm -f $(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+	rm -rf $(LIBEXEC) $(PREFIX)/share/lbvm $(DOCDIR)
+	for d in $(OCFDIR) $(DESTDIR)/etc/cluster/lbvm.d; do [ ! -d $$d ] || rmdir --ignore-fail-on-non-empty $$d; done
 
 # Packages into dist: binary ones for x86_64 and i386, and a source package that builds without a network.
 rpm: dist

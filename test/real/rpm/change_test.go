@@ -3,6 +3,7 @@ package rpm
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -118,6 +119,7 @@ func lifecycle(t *testing.T, dist string) {
 			t.Fatal(err)
 		}
 	})
+	freshen(t, dist, next)
 	r := newRoot(t)
 	r.record()
 	r.rpm(append([]string{"-i"}, packages(t, dist, "x86_64")...)...)
@@ -178,6 +180,20 @@ func lifecycle(t *testing.T, dist string) {
 		if !r.has(name) {
 			t.Errorf("%s is gone", name)
 		}
+	}
+}
+
+// freshen: rpm -F, given all packages of a release, upgrades those that are installed and brings no other.
+func freshen(t *testing.T, dist string, next []string) {
+	t.Helper()
+	r := newRoot(t)
+	r.rpm("-i", filepath.Join(dist, "x86_64/lbvm-2.0.0-1.x86_64.rpm"), filepath.Join(dist, "x86_64/lbvm-xen-2.0.0-1.x86_64.rpm"))
+	r.rpm(append([]string{"-F"}, next...)...)
+	out, err := r.try("-qa")
+	got := strings.Fields(out)
+	slices.Sort(got)
+	if err != nil || !slices.Equal(got, []string{"lbvm-2.0.0-2.x86_64", "lbvm-xen-2.0.0-2.x86_64"}) {
+		t.Errorf("rpm -F: %v, %q", err, out)
 	}
 }
 

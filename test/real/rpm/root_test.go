@@ -86,7 +86,7 @@ func (r root) try(args ...string) (string, error) {
 	r.t.Helper()
 	args = append([]string{"--root", r.dir}, args...)
 	switch args[2] {
-	case "-i", "-U", "-e", "-Va": // the root holds nothing that packages could depend on
+	case "-i", "-U", "-F", "-e", "-Va": // the root holds nothing that packages could depend on
 		args = append(args, "--nodeps")
 	}
 	out, err := run(r.t, "", "rpm", args...)

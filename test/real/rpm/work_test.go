@@ -1,6 +1,7 @@
 package rpm
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,5 +186,28 @@ func makeInstall(t *testing.T, dist string) {
 	}
 	if left, err := filepath.Glob(filepath.Join(to, "usr/share/cluster/*~")); err != nil || len(left) > 0 {
 		t.Error(left, err)
+	}
+	makeUninstall(t, src, to)
+}
+
+// makeUninstall takes away what make install has put there, and leaves what an administrator has written.
+func makeUninstall(t *testing.T, src, to string) {
+	t.Helper()
+	mine := []string{"etc/cluster/lbvm.d/lxc", "etc/cluster/lbvm.id", "etc/sysconfig/lbvm", "etc/vz/conf/vps.premount", "usr/share/cluster/vm.sh", "var/lib/lbvm/blackbox"}
+	for _, name := range mine {
+		(root{t, to}).write(name, "mine", 0o755)
+	}
+	if out, err := run(t, src, "make", "uninstall", "DESTDIR="+to); err != nil {
+		t.Fatalf("make uninstall: %v\n%s", err, out)
+	}
+	var left []string
+	err := filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			left = append(left, strings.TrimPrefix(path, to+"/"))
+		}
+		return err
+	})
+	if err != nil || !slices.Equal(left, mine) {
+		t.Errorf("left behind are %q, %v", left, err)
 	}
 }
