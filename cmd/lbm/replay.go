@@ -74,6 +74,8 @@ type replayedRow struct {
 	Inflow       int            `json:"max_inflow"`
 	Imbalance    float64        `json:"imbalance_ratio"`
 	Rails        map[string]int `json:"rails"`
+	Taken        []string       `json:"resources_as_recorded"` // no move of the model changes them
+	Missing      []string       `json:"resources_without_data"`
 	Hours        []float64      `json:"imbalance_by_hour"`
 	OverloadHour []int          `json:"overload_minutes_by_hour"`
 	Journal      []replayedMove `json:"journal"`
@@ -115,14 +117,14 @@ func (w world) replay(c *cli.Context, asJSON bool) error {
 	}
 	policies := []replay.Policy{replay.None{}}
 	if inPlace != nil {
-		policies = append(policies, replay.NewBalancer("lbvm.conf", balanceAll(inPlace, src.traced), true))
+		policies = append(policies, replay.NewBalancer("lbvm.conf", balanceAll(inPlace, src.traced), true).Reading(src.recorded(w, inPlace)))
 	}
 	var given *balance.Config
 	if file := c.String("conf"); file != "" {
 		if given, err = src.config(w, file); err != nil {
 			return err
 		}
-		policies = append(policies, replay.NewBalancer(filepath.Base(file)+" (new)", balanceAll(given, src.traced), true))
+		policies = append(policies, replay.NewBalancer(filepath.Base(file)+" (new)", balanceAll(given, src.traced), true).Reading(src.recorded(w, given)))
 		if inPlace == nil {
 			inPlace = given
 		}
@@ -176,7 +178,7 @@ func balanceAll(c *balance.Config, traced bool) *balance.Config {
 func (w world) showReplay(ctx context.Context, world *replay.World, policies []replay.Policy, asJSON bool) error {
 	out := replayed{World: world.Name, Minutes: world.Ticks, LeftOut: append([]string{}, world.LeftOut...), Policies: []replayedRow{}}
 	var rows [][]string
-	var plots strings.Builder
+	var plots, notes strings.Builder
 	for _, p := range policies {
 		s, err := replay.Run(ctx, world, p, replay.DefaultModel())
 		if err != nil {
@@ -184,7 +186,13 @@ func (w world) showReplay(ctx context.Context, world *replay.World, policies []r
 		}
 		rows = append(rows, append([]string{p.Name()}, s.Row()...))
 		hours, overloads := append([]float64{}, s.Hours...), append([]int{}, s.Overloads...)
-		out.Policies = append(out.Policies, replayedRow{p.Name(), s.Overload, s.Unserved, s.Moves, s.PingPongs, s.Inflow, s.Imbalance, s.Rails, hours, overloads, replayedMoves(s.Journal)})
+		out.Policies = append(out.Policies, replayedRow{p.Name(), s.Overload, s.Unserved, s.Moves, s.PingPongs, s.Inflow, s.Imbalance, s.Rails, append([]string{}, s.Taken...), append([]string{}, s.Missing...), hours, overloads, replayedMoves(s.Journal)})
+		if len(s.Taken) > 0 {
+			fmt.Fprintf(&notes, "%s: its rules read %s as recorded, which no move of the model changes\n", p.Name(), strings.Join(s.Taken, ", "))
+		}
+		if len(s.Missing) > 0 {
+			fmt.Fprintf(&notes, "%s: its rules ask for %s, of which nothing is recorded here: what asks for it stays\n", p.Name(), strings.Join(s.Missing, ", "))
+		}
 		fmt.Fprintf(&plots, "%-20s imbalance %s\n", p.Name(), bars(hours))
 		var o []float64
 		for _, n := range overloads {
@@ -205,6 +213,9 @@ func (w world) showReplay(ctx context.Context, world *replay.World, policies []r
 	}
 	if err := term.Table(w.stdout, append([]string{"POLICY"}, replay.Columns()...), rows); err != nil {
 		return err
+	}
+	if notes.Len() > 0 {
+		fmt.Fprintf(w.stdout, "\n%s", notes.String())
 	}
 	if world.Ticks >= 60 {
 		fmt.Fprintf(w.stdout, "\nhour by hour; a full bar is 0.5\n%s", plots.String())

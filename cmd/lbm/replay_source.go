@@ -96,6 +96,14 @@ func (s recordedSource) samples(w world, cfg *balance.Config) *balance.Logs {
 	return cfg.Logs(w.host.Path(cfg.Paths.LogDir))
 }
 
+// recorded are the samples that rules read of what the model does not have; a trace has none.
+func (s recordedSource) recorded(w world, cfg *balance.Config) balance.Samples {
+	if s.traced {
+		return nil
+	}
+	return s.samples(w, cfg)
+}
+
 // trace is the world of the CSV files: each may hold some of the VMs.
 func (s recordedSource) trace(c *cli.Context) (*replay.World, error) {
 	var all []io.Reader

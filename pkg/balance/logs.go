@@ -28,6 +28,7 @@ type Logs struct {
 type log struct {
 	list    series
 	reaches time.Time // all samples behind this instant are in list
+	full    bool      // no more of it is read
 	last    Sample    // the one that was written last
 	err     error
 }
@@ -63,8 +64,9 @@ var _ Samples = (*Logs)(nil)
 func (l *Logs) Window(node, resource string, from, to time.Time) ([]Sample, error) {
 	key := [2]string{node, resource}
 	c := l.cache[key]
-	if c == nil || (c.err == nil && from.Before(c.reaches)) {
+	if c == nil || (c.err == nil && !c.full && from.Before(c.reaches)) {
 		c = l.read(node, resource, from)
+		c.full = from.Before(c.reaches)
 		l.cache[key] = c
 	}
 	if c.err != nil {

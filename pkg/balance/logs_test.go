@@ -130,6 +130,10 @@ func TestLogsTooLongWindow(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "reaches back to") {
 		t.Errorf("half a window was taken for a whole one: %v", err)
 	}
+	cost := l.Cost()
+	if _, err := l.Window("n1", "cpu", testNow.Add(-23*time.Hour), testNow); err == nil || l.Cost() != cost { // a replay asks each minute
+		t.Errorf("%v, read again: %+v, and was %+v", err, l.Cost(), cost)
+	}
 	if got, err := l.Window("n1", "cpu", testNow.Add(-time.Hour), testNow); err != nil || len(got) != 3600 {
 		t.Errorf("%d samples, %v", len(got), err)
 	}

@@ -29,6 +29,8 @@ type Balancer struct {
 	moved    map[string]int
 	index    *names
 	decider  balance.Decider
+	recorded balance.Samples
+	asked    *asked
 }
 
 // NewBalancer is Decide with that configuration. In a world the balance statement names all VMs.
@@ -36,11 +38,20 @@ func NewBalancer(name string, c *balance.Config, measured bool) *Balancer {
 	return &Balancer{name: name, config: c, measured: measured, moved: map[string]int{}}
 }
 
+// Reading lets the rules read what was recorded of resources that the model does not have: of all but the busy share of processors. It
+// returns b.
+func (b *Balancer) Reading(recorded balance.Samples) *Balancer {
+	b.recorded = recorded
+	return b
+}
+
 // Name is Policy.Name.
 func (b *Balancer) Name() string { return b.name }
 
 // Serial is Policy.Serial: a pass waits for its moves.
 func (b *Balancer) Serial() bool { return true }
+
+func (b *Balancer) others() (taken, missing []string) { return b.asked.others() }
 
 func (b *Balancer) rails() map[string]int { return maps.Clone(b.moved) }
 
@@ -68,7 +79,7 @@ func (b *Balancer) prepare(w *World) {
 	if b.index != nil {
 		return
 	}
-	b.index = namesOf(w)
+	b.index, b.asked = namesOf(w), askedOf(b.config, b.recorded)
 	if len(b.config.Balance) == 0 {
 		c := *b.config
 		c.Balance = b.index.all
@@ -84,7 +95,12 @@ func (b *Balancer) input(s *State) balance.Input {
 	}
 	horizon := s.At.Add(-b.config.Rails.Horizon())
 	from := sort.Search(len(s.Journal), func(i int) bool { return s.Journal[i].Begin.After(horizon) })
-	return balance.Input{At: s.At, Config: b.config, View: s.View, Samples: s.Samples, Recent: s.Journal[from:]}
+	in := balance.Input{At: s.At, Config: b.config, View: s.View, Samples: s.Samples, Recent: s.Journal[from:]}
+	if b.asked != nil {
+		b.asked.model = s.Samples
+		in.Samples = b.asked
+	}
+	return in
 }
 
 // names finds what a pass calls by name.

@@ -114,6 +114,11 @@ func Run(ctx context.Context, w *World, p Policy, m Model) (*Score, error) {
 	if b, ok := p.(interface{ rails() map[string]int }); ok {
 		r.score.Rails = b.rails()
 	}
+	if b, ok := p.(interface {
+		others() (taken, missing []string)
+	}); ok {
+		r.score.Taken, r.score.Missing = b.others()
+	}
 	return &r.score, nil
 }
 

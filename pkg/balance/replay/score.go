@@ -27,6 +27,8 @@ type Score struct {
 	Hours         []float64      // the imbalance, hour by hour
 	Overloads     []int          // and the overload
 	Journal       []balance.Move
+	Taken         []string // the resources of which rules read what was recorded, which no move of the model changes
+	Missing       []string // those of which there was nothing: who asked for them stayed
 
 	asked, lacked, deviation, hour float64
 	overloads                      int
