@@ -231,7 +231,7 @@ func (f *fleet) try(node, what string) (nodeLock, error) {
 	}
 	l, err := lockfile.Try(filepath.Join(f.shared, "lbvm/lock/evacuate-"+node), what+" on "+f.id.Member)
 	if errors.Is(err, lockfile.ErrHeld) {
-		return nodeLock{}, fmt.Errorf("another lbm empties or fills %s: %w", node, err)
+		return nodeLock{}, fmt.Errorf("another lbm empties or fills %s, which is to be waited for: %w", node, err)
 	}
 	return nodeLock{l}, err
 }

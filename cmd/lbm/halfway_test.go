@@ -24,6 +24,7 @@ type soleNode struct {
 	running uint64
 	state   string // of service:123, once it is published
 	refuse  bool   // ccs_tool does
+	silent  bool   // the manager says nothing of it
 }
 
 func (s *soleNode) Run(_ context.Context, c run.Command) (run.Result, error) {
@@ -47,7 +48,7 @@ func (s *soleNode) Run(_ context.Context, c run.Command) (run.Result, error) {
 			return fmt.Sprintf(`<group name="service:%s" state="%d" state_str=%q flags="0" flags_str="" owner="xen1.01100011.com" last_owner="none" restarts="0" last_transition="1290000000" last_transition_str=""/>`, name, map[string]int{"started": 112, "disabled": 119}[state], state)
 		}
 		groups := group("web", "started")
-		if s.running > 3 {
+		if s.running > 3 && !s.silent {
 			groups += group("123", s.state)
 		}
 		return run.Result{Stdout: []byte(`<?xml version="1.0"?><clustat version="4.1.1"><cluster name="xen" id="4660" generation="148"/><quorum quorate="1" groupmember="1"/>` +
@@ -192,4 +193,37 @@ func TestPublicationRefusedAfterAnAdoption(t *testing.T) {
 	b, s := soleBench(t)
 	s.refuse = true
 	b.says(t, exitFailed, "add --yes --update --start /etc/vz/conf/123.conf", "COMM_UPDATE", did)
+}
+
+// What was never published can be given back as it is: the manager has no such service to disable. One that it runs with, and says nothing
+// of, may be running.
+func TestRemovalOfWhatWasNeverPublished(t *testing.T) {
+	b, s := soleBench(t)
+	doc, err := ccs.Load(b.host.Path(host.ClusterXML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.keepPublished(doc); err != nil {
+		t.Fatal(err)
+	}
+	was := b.conf(t)
+	b.says(t, 0, "add --yes /etc/vz/conf/123.conf", "close the journal ... done")
+	s.silent, s.running = true, 4
+	b.says(t, exitRefused, "remove --yes 123", "what service:123 does is not known: lbm why-down 123 says why; it is to be disabled first (clusvcadm -d service:123); nothing was changed")
+	s.running = 3
+	b.says(t, 0, "remove --yes 123", "/etc/vz/conf/123.conf is this node's own file now")
+	if got := strings.Replace(b.conf(t), `config_version="5"`, `config_version="3"`, 1); got != was {
+		t.Errorf("%s", got)
+	}
+	b.says(t, 0, "purge nosuch", `no originals of a VM "nosuch" are on this node`)
+}
+
+// On a node where the share is not mounted the cluster is told all the same, that first.
+func TestStatusWithoutTheShare(t *testing.T) {
+	b, _ := soleBench(t)
+	if err := os.Remove(filepath.Join(b.root, "gfs/lbvm/cluster")); err != nil {
+		t.Fatal(err)
+	}
+	b.says(t, exitFailed, "status", "WHAT TO DO error xen1.01100011.com the shared storage does not hold this cluster's marker (is it mounted?): "+b.root+"/gfs; below is what is known without it mount /gfs on this node; lbm doctor", "1 of 1 nodes up, 1 VM (1 started)")
+	b.says(t, exitUnknown, "nodes", "is it mounted?", "this is what is known without it", "xen1.01100011.com online")
 }

@@ -58,6 +58,10 @@ func (w world) purge(c *cli.Context, a adopt.Adopter) error {
 		gone = append(gone, o)
 	}
 	if len(gone)+len(stay) == 0 {
+		if n := c.Args().First(); n != "" {
+			fmt.Fprintf(w.stdout, "no originals of a VM %q are on this node (lbm purge --dry-run shows all)\n", n)
+			return nil
+		}
 		fmt.Fprintln(w.stdout, "no originals are on this node")
 		return nil
 	}

@@ -18,7 +18,7 @@ func (w world) removeCommand() *cli.Command {
 		Name: "remove", Usage: "give an adopted VM back to this node", ArgsUsage: "VM",
 		Description: "The VM leaves cluster.conf (or Pacemaker's configuration) and lbvm.conf, the other nodes lose their links, and its configuration is this node's own file\n" +
 			"again. Its disks stay where they are, on the shared storage: this node goes on using them there. Its service must\n" +
-			"be disabled, and the VM down, without a memory image: a stop keeps the memory unless on_stop is shutdown. What is cut off\n" +
+			"be disabled (or never have been published), and the VM down, without a memory image: a stop keeps the memory unless on_stop is shutdown. What is cut off\n" +
 			"is resumed or taken back as of lbm add.\n\n" +
 			"   lbm ccs set --update \"//xen[@name='web1']\" on_stop shutdown      its next stop shuts it down\n   clusvcadm -d web1\n   lbm remove --update web1\n" +
 			"   crm_resource --resource web1 --set-parameter on_stop --parameter-value shutdown      the same with Pacemaker\n" +
@@ -40,7 +40,12 @@ func (w world) removeCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if g.svc.State != cluster.Disabled {
+			switch {
+			case g.svc.State == cluster.Disabled:
+			case g.svc.State == cluster.Unknown && w.neverPublished(c, g.svc.ID):
+			case g.svc.State == cluster.Unknown:
+				return refused(fmt.Errorf("what %s does is not known: lbm why-down %s says why; it is to be disabled first (%s)", g.svc.ID, g.svc.VM, w.disables(g.svc.ID)))
+			default:
 				return refused(fmt.Errorf("%s is %s: disable it first (%s)", g.svc.ID, g.svc.State, w.disables(g.svc.ID)))
 			}
 			a, err := w.adopter(c)
@@ -50,6 +55,30 @@ func (w world) removeCommand() *cli.Command {
 			return w.remove(c, a, g)
 		},
 	}
+}
+
+// neverPublished tells whether the cluster runs with a configuration that has no such service: then nobody can start it, and nobody can
+// disable it. Where that configuration is not known, it is not so.
+func (w world) neverPublished(c *cli.Context, service string) bool {
+	if w.kind(c.Context) != cluster.NameRGManager {
+		return false
+	}
+	ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
+	defer cancel()
+	running, err := cluster.NewPublisher(w.host, w.run).Running(ctx)
+	if err != nil {
+		return false
+	}
+	doc, err := ccs.Load(w.host.Path(host.ClusterXML))
+	if err != nil {
+		return false
+	}
+	old, err := w.runningDocument(c, running, nil, doc)
+	if err != nil {
+		return false
+	}
+	_, there := old.Service(service)
+	return !there
 }
 
 // disables is the manager's own command that stops a service for good.

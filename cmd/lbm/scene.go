@@ -31,20 +31,19 @@ type scene struct {
 	logs   *balance.Logs
 	doubts []string
 	free   func(dir string) (int64, error)
-	hangs  error // the shared storage does not answer: of what lies there nothing is known
+	hangs  error // the shared storage does not answer, or is not mounted here: of what lies there nothing is known
 }
 
 func (w world) scene(ctx context.Context) (*scene, error) {
 	s := &scene{at: w.clock.Now(), facts: map[string]host.Facts{}, closed: map[string]string{}, free: doctor.Free}
-	err := w.answers(ctx)
-	if errors.Is(err, errHangs) {
-		s.hangs = err
-		s.id, err = w.host.Identity()
-	} else {
-		s.id, s.shared, err = w.place(ctx)
+	var err error
+	if s.id, err = w.host.Identity(); err != nil {
+		return nil, refused(err)
 	}
-	if err != nil {
-		return nil, err
+	if s.shared, err = w.sharedDir(ctx, s.id); ctx.Err() != nil {
+		return nil, cli.Exit("interrupted: nothing was changed", exitInterrupted)
+	} else if err != nil && !errors.Is(err, host.ErrNotShared) {
+		s.hangs = err
 	}
 	if s.st, err = w.manager().Status(ctx); errors.Is(err, cluster.ErrNoStates) {
 		s.doubts = append(s.doubts, err.Error())

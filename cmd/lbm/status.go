@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -140,7 +141,11 @@ func (w world) status(ctx context.Context, asJSON bool) error {
 
 func (s *scene) ofCluster() (out []problem) {
 	if s.hangs != nil {
-		out = append(out, problem{severe, "cluster", fmt.Sprintf("%v; below is what is known without it", s.hangs), "fence_tool ls; lbm doctor"})
+		p := problem{severe, "cluster", fmt.Sprintf("%v; below is what is known without it", s.hangs), "fence_tool ls; lbm doctor"}
+		if !errors.Is(s.hangs, errHangs) {
+			p.About, p.Next = s.id.Member, "mount "+s.id.Shared+" on this node; lbm doctor tells what is wrong with it"
+		}
+		out = append(out, p)
 	}
 	if !s.st.Quorate {
 		out = append(out, problem{severe, "cluster", "the cluster has no quorum: no VM is started or moved", "bring the other nodes up; cman_tool status tells the votes"})
@@ -262,7 +267,7 @@ const recently = time.Hour
 func (s *scene) ofMoves(moves []balance.Move) (out []problem) {
 	for _, m := range moves {
 		later := func(n balance.Move) bool {
-			return n.VM == m.VM && n.Begin.After(m.Begin) && n.Outcome == balance.OutcomeMoved
+			return n.VM == m.VM && n.Outcome == balance.OutcomeMoved && (n.Begin.After(m.Begin) || n.End.After(m.End) && !m.End.IsZero())
 		}
 		switch {
 		case slices.ContainsFunc(moves, later): // all is well with it by now
@@ -324,6 +329,10 @@ func (w world) writeGlance(s *scene, g glance) error {
 	}
 	fmt.Fprintln(w.stdout)
 	for _, m := range g.Flying {
+		if m.From == m.To {
+			fmt.Fprintf(w.stdout, "restarting %s on %s since %s, by %s\n", m.VM, m.From, ago(s.at.Sub(m.Begin)), m.By)
+			continue
+		}
 		fmt.Fprintf(w.stdout, "moving %s from %s to %s since %s, by %s\n", m.VM, m.From, m.To, ago(s.at.Sub(m.Begin)), m.By)
 	}
 	if g.LastPass != nil {
