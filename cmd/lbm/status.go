@@ -237,6 +237,8 @@ func (s *scene) ofVMs() (out []problem) {
 			add(severe, fmt.Sprintf("%s is started on %s, and its hand-off record says %s", v.ID, v.Owner, strings.TrimSpace(st.Phase.String()+" "+st.Node)), "lbm handoff "+v.VM)
 		case has && st.Phase == handoff.Running && (v.State == cluster.Disabled || v.State == cluster.Stopped):
 			add(severe, fmt.Sprintf("%s is %s, and its hand-off record says running %s", v.ID, v.State, st.Node), "lbm repair "+v.VM)
+		case v.State == cluster.Disabled && !v.Since.IsZero() && s.at.Sub(v.Since) < recently: // by a repair that was killed in the middle, too
+			add(mild, fmt.Sprintf("%s was disabled %s: nobody starts it", v.ID, ago(s.at.Sub(v.Since))), "if that was not meant: lbm place "+v.VM)
 		}
 	}
 	return out
@@ -261,7 +263,7 @@ func (s *scene) lost() string {
 	return fmt.Sprintf("; %d of them on nodes that are away", n)
 }
 
-// recently is how long a failed move is told of.
+// recently is how long a failed move is told of, and a service that somebody has disabled.
 const recently = time.Hour
 
 func (s *scene) ofMoves(moves []balance.Move) (out []problem) {
