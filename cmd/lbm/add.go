@@ -76,12 +76,17 @@ func (w world) add(c *cli.Context, a adopt.Adopter) error {
 	if err != nil {
 		return refused(err)
 	}
+	p.Start = c.Bool("start")
+	p.Publish = p.Start || c.Bool("update")
 	doings, err := a.Describe(c.Context, p)
 	if err != nil {
 		return refused(err)
 	}
 	if c.Bool("dry-run") || !c.Bool("yes") {
 		for _, d := range doings {
+			fmt.Fprintf(w.stdout, "%-10s %s\n", d.Step, d.Text)
+		}
+		for _, d := range behind(a, p) {
 			fmt.Fprintf(w.stdout, "%-10s %s\n", d.Step, d.Text)
 		}
 		w.notes(p)
@@ -94,8 +99,6 @@ func (w world) add(c *cli.Context, a adopt.Adopter) error {
 			return err
 		}
 	}
-	p.Start = c.Bool("start")
-	p.Publish = p.Start || c.Bool("update")
 	w.tellSteps(&a, p)
 	return w.added(c, a, p, a.Add(c.Context, p))
 }

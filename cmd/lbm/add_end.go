@@ -42,6 +42,17 @@ func (w world) added(c *cli.Context, a adopt.Adopter, p adopt.Plan, err error) e
 	return nil
 }
 
+// behind is what is done behind the last step, for a person.
+func behind(a adopt.Adopter, p adopt.Plan) (out []adopt.Doing) {
+	if p.Publish && a.Manager != cluster.NamePacemaker {
+		out = append(out, adopt.Doing{Step: "publish", Text: "show what the new cluster.conf would start and stop, and give it to the cluster; refused where that stops what nobody asked for"})
+	}
+	if p.Removal == nil && (p.Start || p.Publish && a.Manager == cluster.NamePacemaker) {
+		out = append(out, adopt.Doing{Step: "start", Text: "see the cluster start " + p.Ref() + ", or have it start it"})
+	}
+	return out
+}
+
 // addedToPacemaker is the end of an adoption with Pacemaker: there is nothing to publish, and the resource is stopped on
 // purpose.
 func (w world) addedToPacemaker(c *cli.Context, p adopt.Plan, start bool, late string) error {

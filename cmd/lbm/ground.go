@@ -195,7 +195,7 @@ func ended(err error) error {
 	case errors.As(err, &away):
 		return cli.Exit(unknownText(away), exitUnknown)
 	case errors.Is(err, move.ErrRefused) && errors.Is(err, context.Canceled):
-		return cli.Exit(err, exitInterrupted)
+		return cli.Exit("interrupted: nothing was changed", exitInterrupted)
 	case errors.Is(err, move.ErrRefused):
 		return refused(err)
 	case errors.Is(err, move.ErrElsewhere):

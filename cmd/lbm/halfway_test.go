@@ -151,6 +151,7 @@ func TestAdoptionCutOff(t *testing.T) {
 // The same of a removal: it was asked to stop its service, and needs no --i-know for it.
 func TestRemovalCutOff(t *testing.T) {
 	b, s := soleBench(t)
+	b.says(t, 0, "add --dry-run --update --start /etc/vz/conf/123.conf", "publish show what the new cluster.conf would start and stop, and give it to the cluster", "start see the cluster start openvz:123")
 	b.says(t, 0, "add --yes --update --start /etc/vz/conf/123.conf", "openvz:123 runs on")
 	s.state = "disabled"
 	a := b.cut(t, "lbvm.conf")

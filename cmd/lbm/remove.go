@@ -95,9 +95,13 @@ func (w world) remove(c *cli.Context, a adopt.Adopter, g ground) error {
 	if err != nil {
 		return refused(err)
 	}
+	p.Publish = c.Bool("update")
 	if c.Bool("dry-run") || !c.Bool("yes") {
 		for _, s := range p.Steps() {
 			fmt.Fprintf(w.stdout, "%-10s %s\n", s[0], s[1])
+		}
+		for _, d := range behind(a, p) {
+			fmt.Fprintf(w.stdout, "%-10s %s\n", d.Step, d.Text)
 		}
 	}
 	if c.Bool("dry-run") {
@@ -108,7 +112,6 @@ func (w world) remove(c *cli.Context, a adopt.Adopter, g ground) error {
 			return err
 		}
 	}
-	p.Publish = c.Bool("update")
 	w.tellSteps(&a, p)
 	return w.removed(c, a, p, a.Remove(c.Context, p))
 }

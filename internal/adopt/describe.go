@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/lbvm/lbvm/internal/host"
 )
@@ -45,6 +46,9 @@ func (a Adopter) Describe(ctx context.Context, p Plan) ([]Doing, error) {
 	for _, l := range p.Links {
 		say("switch", "link %s to %s", l.Path, l.To)
 	}
+	if p.Root != "" {
+		say("switch", "make the folder %s, if it is not there", p.Root)
+	}
 	for _, c := range p.Copies {
 		say("originals", "rename %s to %s", c.From, filepath.Base(c.From)+origSuffix)
 	}
@@ -54,6 +58,10 @@ func (a Adopter) Describe(ctx context.Context, p Plan) ([]Doing, error) {
 		return nil, err
 	}
 	for _, n := range peers {
+		if slices.Contains(p.Vouched, n) {
+			say("nodes", "%s is not asked: run there lbm add --join %s", n, p.Ref())
+			continue
+		}
 		say("nodes", "make the same links on %s", n)
 	}
 	src, err := os.ReadFile(a.Host.Path(host.ConfFile))
@@ -69,6 +77,7 @@ func (a Adopter) Describe(ctx context.Context, p Plan) ([]Doing, error) {
 		return nil, err
 	}
 	say("cluster", "%s", text)
+	say("finish", "close the journal, %s", a.sharedPath(Finished, p.key(), "journal"))
 	return out, nil
 }
 
