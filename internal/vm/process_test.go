@@ -313,7 +313,7 @@ func TestCopiedIdentity(t *testing.T) {
 	if code := m.run("start"); code != 0 {
 		t.Fatalf("start: %d", code)
 	}
-	state := m.read("shared/lbvm/handoff/openvz-101/state")
+	state, facts := m.read("shared/lbvm/handoff/openvz-101/state"), m.read("shared/lbvm/nodes/node1")
 	// The other node: nothing runs there, and its boot is another.
 	if err := errors.Join(os.Remove(filepath.Join(m.root, "running")), os.RemoveAll(filepath.Join(m.root, "var/run/lbvm"))); err != nil {
 		t.Fatal(err)
@@ -329,8 +329,23 @@ func TestCopiedIdentity(t *testing.T) {
 	if calls := m.read("calls"); calls != "start\n" {
 		t.Errorf("vzctl was called with %q", calls)
 	}
-	if now := m.read("shared/lbvm/handoff/openvz-101/state"); now != state {
-		t.Errorf("the record is changed: %s", now)
+	unchanged := func(when string) {
+		t.Helper()
+		if now := m.read("shared/lbvm/handoff/openvz-101/state"); now != state {
+			t.Errorf("%s: the record is changed: %s", when, now)
+		}
+		if now := m.read("shared/lbvm/nodes/node1"); now != facts {
+			t.Errorf("%s: node1 counts as booted anew: %s", when, now)
+		}
+	}
+	unchanged("a start and a stop")
+	m.write("running", "", 0o644) // by hand
+	if code := m.run("status"); code != 0 {
+		t.Errorf("status of what runs here: exit %d", code)
+	}
+	unchanged("a status")
+	if err := os.Remove(filepath.Join(m.root, "running")); err != nil {
+		t.Fatal(err)
 	}
 	m.write("usr/sbin/cman_tool", "#!/bin/sh\necho 'Node name: NODE1'\n", 0o755)
 	if code := m.run("start"); code != 0 {

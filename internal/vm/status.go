@@ -11,6 +11,7 @@ import (
 	"github.com/lbvm/lbvm/internal/handoff/protocol"
 	"github.com/lbvm/lbvm/internal/hypervisor"
 	"github.com/lbvm/lbvm/internal/lockfile"
+	"github.com/lbvm/lbvm/internal/membership"
 	"github.com/lbvm/lbvm/internal/run"
 	"github.com/lbvm/lbvm/pkg/ocf"
 )
@@ -190,6 +191,10 @@ func (l *life) inquiry(ctx context.Context) error {
 	}
 	if done, err := v.answer(l); done {
 		return err
+	}
+	if err := membership.CheckSelf(ctx, l.members, l.me); err != nil { // the record is not about this node, nor may its boot be published as that one's
+		l.log(ocf.LevelError, "the guest is here, and is not taken over", "error", err)
+		return l.bare(ctx)
 	}
 	// The sender holds the lock as long as its tool works: who gets it knows that the transfer is over.
 	err = l.tryLock()
