@@ -43,10 +43,14 @@ func (t Tools) qemuOf(ctx context.Context, vm string) (qemu, bool, error) {
 		dir := filepath.Join(proc, e.Name())
 		stat := statOf(dir)
 		var cmd []byte
-		if doubt != nil && mayHang(dir, stat) { // one is enough to wait for
+		hangs := mayHang(dir, stat)
+		switch {
+		case hangs && !stat.guestLike() && !known(t.Host, pid, vm): // a node has many that wait for a disk: no child for each
+			continue
+		case hangs && doubt != nil: // one is enough to wait for
 			err = errHung
-		} else {
-			cmd, err = t.args(ctx, dir, stat)
+		default:
+			cmd, err = t.args(ctx, dir, hangs)
 		}
 		switch {
 		case errors.Is(err, errHung):

@@ -83,9 +83,9 @@ func mayHang(dir string, s procStat) bool {
 }
 
 // args reads the command line of a process. One that may hang a child reads, which is left behind: errHung.
-func (t Tools) args(ctx context.Context, dir string, s procStat) ([]byte, error) {
+func (t Tools) args(ctx context.Context, dir string, hangs bool) ([]byte, error) {
 	path := filepath.Join(dir, "cmdline")
-	if !mayHang(dir, s) {
+	if !hangs {
 		return os.ReadFile(path)
 	}
 	short, cancel := t.Clock.WithTimeout(ctx, argsMost)
@@ -118,7 +118,7 @@ func (t Tools) args(ctx context.Context, dir string, s procStat) ([]byte, error)
 // does not answer, and forgets it, while it hangs. whose is another guest, where that is known; maybe says that nobody knows, and
 // that it looks like a guest's.
 func hung(h host.Host, pid int, s procStat, vm string) (whose string, maybe bool, err error) {
-	if groups, err := os.ReadFile(h.Path(fmt.Sprintf("/proc/%d/cgroup", pid))); err == nil && inGroup(string(groups), vm) {
+	if known(h, pid, vm) {
 		return vm, false, nil
 	}
 	dir := h.Path(statusFiles)
@@ -132,8 +132,23 @@ func hung(h host.Host, pid int, s procStat, vm string) (whose string, maybe bool
 			return name, false, nil
 		}
 	}
+	return "", s.guestLike(), nil
+}
+
+// known tells whether libvirt's note of vm names the process, or its control group is vm's.
+func known(h host.Host, pid int, vm string) bool {
+	groups, err := os.ReadFile(h.Path(fmt.Sprintf("/proc/%d/cgroup", pid)))
+	if err == nil && inGroup(string(groups), vm) {
+		return true
+	}
+	st, ok := statusOf(h, vm)
+	return ok && st.pid == pid
+}
+
+// guestLike: it bears a name of QEMU's, or one that libvirt gives it (set_process_name: qemu:VM).
+func (s procStat) guestLike() bool {
 	comm := strings.ToLower(s.comm)
-	return "", strings.Contains(comm, "qemu") || strings.Contains(comm, "kvm"), nil
+	return strings.Contains(comm, "qemu") || strings.Contains(comm, "kvm")
 }
 
 // inGroup finds vm's own group in /proc/PID/cgroup, as the versions of libvirt have called it: /libvirt/qemu/VM, /machine/VM.libvirt-qemu,

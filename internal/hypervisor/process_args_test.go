@@ -120,7 +120,8 @@ func TestProcessThatHangs(t *testing.T) {
 			if got != c.want || (err != nil) != (c.want == Unknown) {
 				t.Errorf("%s, %v; want %s", got, err, c.want)
 			}
-			if len(x.asked) != 1 || !strings.HasSuffix(x.asked[0], "/proc/90000100/cmdline") {
+			// What is no QEMU by its name, and no guest by libvirt's word, costs no child: a node has many that wait for a disk.
+			if c.comm == "java" && len(x.asked) > 0 || c.comm != "java" && (len(x.asked) != 1 || !strings.HasSuffix(x.asked[0], "/proc/90000100/cmdline")) {
 				t.Errorf("children were asked for %q", x.asked)
 			}
 		})
