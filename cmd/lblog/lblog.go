@@ -124,7 +124,11 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 		return err
 	}
 	if !dry {
-		if err := membership.CheckSelf(ctx, membership.Of(w.host, w.run), id.Member); err != nil {
+		said, err := membership.Self(ctx, membership.Of(w.host, w.run), id.Member)
+		if err == nil && !said {
+			err = w.single(shared, id.Member)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -158,6 +162,31 @@ func (w world) once(ctx context.Context, config string, dry bool) error {
 		return err
 	}
 	return w.failures(readings, factsErr)
+}
+
+// another is how long the facts of another boot speak for a machine that lives: so much is at least between a node's last run and its first
+// one after a boot, or it is waited for.
+const another = 3 * time.Minute
+
+// single is nil unless another machine published under this name a moment ago: where the cluster does not say which node this is, it may
+// be a copy of that one, with its lbvm.id. Published by a copy, a new boot would tell all nodes that the VMs of the other are free.
+func (w world) single(shared, member string) error {
+	if shared == "" {
+		return nil
+	}
+	boot, err := w.host.BootID()
+	if err != nil {
+		return err
+	}
+	f, err := host.ReadFacts(shared, member)
+	if err != nil || f.Boot == boot || f.At.IsZero() {
+		return nil // nobody, or not known: as ever
+	}
+	if age := w.clock.Now().Sub(f.At); age > another || age < -another {
+		return nil
+	}
+	return fmt.Errorf("another boot of %s published its facts at %s, and the cluster does not answer which node this is: if %s was copied, run lbm init --join here; if this node has just booted, the next run publishes",
+		member, f.At.Format(time.RFC3339), host.IDFile)
 }
 
 // fitness adds what a relocator asks of this node.

@@ -232,3 +232,43 @@ func TestHelpShowsAnExample(t *testing.T) {
 		}
 	}
 }
+
+// A copy of a node's machine boots where no cluster runs that could tell who it is: as long as the node itself publishes, the copy does not.
+func TestACopyDoesNotPublish(t *testing.T) {
+	for name, c := range map[string]struct {
+		boot string
+		age  time.Duration
+		want string // the boot that is published then
+	}{
+		"another machine, a minute ago":     {"other", time.Minute, "other"},
+		"another, by a clock that is ahead": {"other", -2 * time.Minute, "other"},
+		"this one, before it booted":        {"other", 4 * time.Minute, "mine"},
+		"this one":                          {"mine", time.Minute, "mine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			w, _, errs := at(t, root)
+			write(t, filepath.Join(root, host.ConfFile), "interval 1m;\n")
+			write(t, filepath.Join(root, "etc/cluster/lbresources.conf"), "")
+			id := host.Identity{Cluster: "c", UUID: "u", Member: "node1", Shared: "/gfs", LogDir: "/gfs/lbvm/log"}
+			if err := w.host.WriteIdentity(id); err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(root, "gfs", host.MarkerFile), string(id.Marker()))
+			write(t, filepath.Join(root, "gfs/lbvm/log/.keep"), "")
+			write(t, filepath.Join(root, "gfs/lbvm/nodes/.keep"), "")
+			write(t, filepath.Join(root, "proc/sys/kernel/random/boot_id"), "mine\n")
+			shared := filepath.Join(root, "gfs")
+			if err := host.WriteFacts(shared, host.Facts{Member: "node1", Boot: c.boot, At: w.clock.Now().Add(-c.age)}); err != nil {
+				t.Fatal(err)
+			}
+			code := w.main([]string{"lblog"})
+			if f, err := host.ReadFacts(shared, "node1"); err != nil || f.Boot != c.want {
+				t.Errorf("published is %+v, %v; want %s (exit %d, %s)", f, err, c.want, code, errs)
+			}
+			if refused := strings.Contains(errs.String(), "another boot of node1"); refused != (c.want != "mine") {
+				t.Errorf("it says %q", errs)
+			}
+		})
+	}
+}

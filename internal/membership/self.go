@@ -16,6 +16,12 @@ var ErrNotMe = errors.New("this is another node")
 // CheckSelf is ErrNotMe where the cluster calls this node by another name than lbvm.id, which says member. Where the
 // cluster does not say, nobody contradicts.
 func CheckSelf(ctx context.Context, m Membership, member string) error {
+	_, err := Self(ctx, m, member)
+	return err
+}
+
+// Self is CheckSelf that tells whether the cluster says so itself: with false and nil it does not answer.
+func Self(ctx context.Context, m Membership, member string) (said bool, err error) {
 	if l, ok := m.(later); ok {
 		m = l.is()
 	}
@@ -23,16 +29,16 @@ func CheckSelf(ctx context.Context, m Membership, member string) error {
 		Self(context.Context) (string, error)
 	})
 	if !ok {
-		return nil
+		return false, nil
 	}
 	name, err := x.Self(ctx)
 	if err != nil || strings.EqualFold(name, member) {
-		return nil
+		return err == nil, nil
 	}
 	if x, ok := m.(*pacemaker); ok && !x.lists(ctx, name) {
-		return nil
+		return false, nil
 	}
-	return fmt.Errorf("%w: %s says %q, and the cluster calls it %q (was the file copied?): run lbm init --join here", ErrNotMe, host.IDFile, member, name)
+	return true, fmt.Errorf("%w: %s says %q, and the cluster calls it %q (was the file copied?): run lbm init --join here", ErrNotMe, host.IDFile, member, name)
 }
 
 // Self is what cman calls this node, where it answers: "Node name" of cman_tool status.
