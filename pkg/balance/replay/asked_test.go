@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -52,5 +53,21 @@ func TestOtherResources(t *testing.T) {
 		if (s.Moves > 0) != c.moves || !slices.Equal(s.Taken, c.taken) || !slices.Equal(s.Missing, c.missing) {
 			t.Errorf("%s: %d moves, taken %q, missing %q", c.name, s.Moves, s.Taken, s.Missing)
 		}
+	}
+}
+
+// The VMs of a service go as one, whichever of them spoke, and cost what all of them have to copy.
+func TestAServiceGoesAsOne(t *testing.T) {
+	w := flat(1.4, 1.4, 0.9)
+	w.VMs[0].Service, w.VMs[1].Service, w.VMs[2].Service = "service:twins", "service:twins", "service:other"
+	s := run(t, w, NewBalancer("x", config(t, "algorithm { migrate() if average(res('cpu', 5)) > 0.90 && average(res2('cpu', 2)) < 0.40; }"), true), DefaultModel())
+	if s.Moves != 1 || s.Journal[0].VM != "xen:a" || s.GiB != 2 {
+		t.Fatalf("%+v", s)
+	}
+	if got, want := s.Hours[len(s.Hours)-1], (2.8-0.9)/4/2; math.Abs(got-want) > 0.001 { // of 4 processors
+		t.Errorf("after the move the imbalance is %.3f, want %.3f", got, want)
+	}
+	if took, want := s.Journal[0].End.Sub(s.Journal[0].Begin), DefaultModel().Took(2<<30); (took - want).Abs() > time.Second {
+		t.Errorf("it took %s, want %s", took, want)
 	}
 }

@@ -177,7 +177,9 @@ func (r *runner) moves(now float64) {
 
 func (r *runner) arrive(x running) {
 	at := r.w.Start.Add(time.Duration(x.end * float64(Tick)))
-	r.last[x.vm], r.owner[x.vm], r.since[x.vm] = x.from, x.to, at
+	for _, vm := range r.w.service(x.vm) {
+		r.last[vm], r.owner[vm], r.since[vm] = x.from, x.to, at
+	}
 	m := &r.journal[x.move]
 	m.End, m.Outcome, m.Owner = at, balance.OutcomeMoved, m.To
 }
@@ -198,7 +200,7 @@ func (r *runner) begin(now float64) {
 			continue
 		}
 		v := &r.w.VMs[x.vm]
-		x.from, x.begin, x.end = r.owner[x.vm], now, now+float64(r.model.Took(v.Mem))/float64(Tick)
+		x.from, x.begin, x.end = r.owner[x.vm], now, now+float64(r.model.Took(r.w.memory(x.vm)))/float64(Tick)
 		r.waiting = slices.Delete(r.waiting, i, i+1)
 		i--
 		if x.from == x.to {
@@ -249,7 +251,7 @@ func (r *runner) state(tick int) *State {
 		r.free[r.owner[i]] -= v.Mem
 	}
 	for _, x := range r.active {
-		r.free[x.to] -= r.w.VMs[x.vm].Mem
+		r.free[x.to] -= r.w.memory(x.vm)
 	}
 	for i, n := range r.w.Nodes {
 		r.nodes[i] = balance.Node{Name: n.Name, Online: true, Cores: n.Cores, MemTotal: n.Mem, MemFree: max(r.free[i], 0), Seen: s.At}

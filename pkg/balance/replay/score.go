@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -78,15 +79,18 @@ func (s *Score) finish(w *World, journal []balance.Move) {
 		s.Unserved = s.lacked / s.asked
 	}
 	s.Imbalance = s.deviation / float64(s.minutes)
-	mem := map[string]int64{}
+	mem, unit := map[string]int64{}, map[string]string{} // of a service any VM may speak
 	for _, v := range w.VMs {
-		mem[v.Type+":"+v.Name] = v.Mem
+		id := v.Type + ":" + v.Name
+		unit[id] = cmp.Or(v.Service, id)
+		mem[unit[id]] += v.Mem
 	}
 	left := map[string]time.Time{}
 	for _, m := range journal {
 		s.Moves++
-		s.GiB += float64(mem[m.VM]) / (1 << 30)
-		if at, ok := left[m.VM+" "+m.To]; ok {
+		of := unit[m.VM]
+		s.GiB += float64(mem[of]) / (1 << 30)
+		if at, ok := left[of+" "+m.To]; ok {
 			if m.Begin.Sub(at) <= 2*time.Hour {
 				s.PingPongs++
 			}
@@ -94,9 +98,9 @@ func (s *Score) finish(w *World, journal []balance.Move) {
 				s.PingPongsDay++
 			}
 		}
-		left[m.VM+" "+m.From] = m.Begin
+		left[of+" "+m.From] = m.Begin
 		if !m.End.IsZero() {
-			left[m.VM+" "+m.From] = m.End
+			left[of+" "+m.From] = m.End
 		}
 	}
 	s.Journal = journal

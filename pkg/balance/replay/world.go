@@ -60,6 +60,28 @@ func (w *World) check() error {
 	return nil
 }
 
+// service gives the VMs that go with one: its own and the others of its service, which the manager moves as one.
+func (w *World) service(vm int) []int {
+	if w.VMs[vm].Service == "" {
+		return []int{vm}
+	}
+	var out []int
+	for i := range w.VMs {
+		if w.VMs[i].Service == w.VMs[vm].Service {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// memory is that of a VM and of all that go with it.
+func (w *World) memory(vm int) (sum int64) {
+	for _, i := range w.service(vm) {
+		sum += w.VMs[i].Mem
+	}
+	return sum
+}
+
 func (n *Node) muted(tick int) bool {
 	for _, m := range n.Mute {
 		if tick >= m[0] && tick < m[1] {
