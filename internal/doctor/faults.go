@@ -54,7 +54,7 @@ func storageFaults() []Fault {
 	return []Fault{
 		{"share.absent", Error, "the shared storage does not show this cluster's marker: it is not mounted, and no agent starts anything on it", "mount it (service gfs start, service gfs2 start, mount DIR), then lbm doctor again"},
 		{"share.hangs", Error, "the shared storage does not answer: the cluster file system waits for a fencing, or its network is away", "cman_tool services and group_tool show who waits; see to the fencing first"},
-		{"share.full", Error, "the shared storage is full: no record, no ticket and no image can be written, so nothing moves, and a VM that is stopped loses its memory", "df -h DIR; make room there: lbm purge on each node, images and copies that nobody needs, old logs"},
+		{"share.full", Error, "the shared storage is full: no record, no ticket and no image can be written, so nothing moves, and a VM that is stopped loses its memory", "df -h DIR; make room there: lbm purge on each node, disk images and copies that nobody needs, old logs; docs/recovery.md says what never to delete"},
 		{"share.local", Error, "what is mounted there is a file system of this node alone: two nodes on it destroy it", "umount it at once; mount the cluster file system"},
 		{"share.locks", Error, "locks on the shared storage stay on this node: two nodes would write one record", "mount it without the option that is named (GFS: lock_dlm, NFS: without nolock)"},
 		{"share.fstab", Error, "a cluster file system of /etc/fstab is not mounted: what is written below its mount point is this node's own", "mount DIR; chkconfig gfs on (gfs2: chkconfig gfs2 on)"},
