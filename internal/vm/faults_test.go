@@ -110,6 +110,39 @@ func TestNotShared(t *testing.T) {
 	w.ok()
 }
 
+// Half a copy of a guest that had come here by a move: libvirt cannot tell it from one that arrives. Where this node had the guest it is
+// what is left of it, and without shared storage nobody knows whether its other half runs.
+func TestHalfThatLooksLikeAnArrival(t *testing.T) {
+	w := newWorld(t, "xen", "node1", "node2")
+	for _, n := range w.nodes {
+		h, err := n.host()
+		w.must(err)
+		w.must(h.WriteIdentity(host.Identity{Cluster: "c", UUID: "u", Member: n.name, LogDir: "/log"}))
+	}
+	x, y := w.nodes["node1"], w.nodes["node2"]
+	w.must(x.do("start"))
+	for _, n := range []*node{x, y} {
+		n.g = guest{state: hypervisor.Torso, handed: true}
+	}
+	for range defaultUnknown {
+		w.must(x.do("status"))
+	}
+	if err := x.do("status"); err == nil || errors.Is(err, ocf.ErrNotRunning) {
+		t.Errorf("a status for ever, or one that it does not run here: %v", err)
+	}
+	for _, action := range []string{"stop", "start"} {
+		if err := x.do(action); err == nil || len(x.calls) != 0 {
+			t.Errorf("a %s beside the half of a guest that may run elsewhere: %v, %q", action, err, x.calls)
+		}
+	}
+	if err := y.do("status"); !errors.Is(err, ocf.ErrNotRunning) {
+		t.Errorf("a status of what arrives: %v", err)
+	}
+	if err := y.do("stop"); err != nil || len(y.calls) == 0 {
+		t.Errorf("a stop of what arrived by half: %v, %q", err, y.calls)
+	}
+}
+
 // A record that cannot be believed is never guessed.
 func TestUnreadableRecord(t *testing.T) {
 	w := newWorld(t, "openvz", "node1", "node2")

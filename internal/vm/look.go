@@ -109,6 +109,9 @@ func (l *life) detail(ctx context.Context) (hypervisor.Detail, error) {
 	var d hypervisor.Detail
 	var err error
 	d, err = hypervisor.DetailOf(ctx, l.driver, l.vm)
+	if err == nil && d.State == hypervisor.Torso && d.Handed && l.marked(hereMark) { // this node had it: nothing arrives where it ran
+		d.State = hypervisor.Migrating
+	}
 	if err == nil && classify(d, handoff.State{}, "") == unknown {
 		err = fmt.Errorf("%s is in an unknown state", l.vm)
 	}
