@@ -56,10 +56,13 @@ func (r Recording) World(from, to time.Time) (*World, error) {
 		if !ok {
 			continue
 		}
-		x := VM{Name: v.Name, Type: v.Type, Service: v.Service, Cores: w.Nodes[at].Cores, Mem: v.Mem, Node: at, Load: make([]float32, w.Ticks), MayRun: []int{at}}
+		x := VM{Name: v.Name, Type: v.Type, Service: v.Service, Cores: w.Nodes[at].Cores, Mem: v.Mem, Node: at, Load: make([]float32, w.Ticks), MayRun: []int{at}, Scores: []int{0}, Frozen: v.Frozen}
 		for _, p := range v.MayRun {
-			if n, ok := node[p.Node]; ok && n != at {
-				x.MayRun = append(x.MayRun, n)
+			switch n, ok := node[p.Node]; {
+			case ok && n == at:
+				x.Scores[0] = p.Score
+			case ok:
+				x.MayRun, x.Scores = append(x.MayRun, n), append(x.Scores, p.Score)
 			}
 		}
 		vm[v.ID()] = len(w.VMs)

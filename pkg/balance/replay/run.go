@@ -91,15 +91,19 @@ func Run(ctx context.Context, w *World, p Policy, m Model) (*Score, error) {
 		r.owner[i], r.last[i] = v.Node, v.Node
 		may := all
 		if v.MayRun != nil { // one list for all that may run on the same nodes
-			key := fmt.Sprint(v.MayRun)
+			key := fmt.Sprint(v.MayRun, v.Scores)
 			if may = lists[key]; may == nil {
-				for _, n := range v.MayRun {
-					may = append(may, all[n])
+				for k, n := range v.MayRun {
+					p := all[n]
+					if v.Scores != nil {
+						p.Score = v.Scores[k]
+					}
+					may = append(may, p)
 				}
 				lists[key] = may
 			}
 		}
-		r.vms[i] = balance.VM{Name: v.Name, Type: v.Type, Service: v.Service, State: balance.Started, MayRun: may, Mem: v.Mem}
+		r.vms[i] = balance.VM{Name: v.Name, Type: v.Type, Service: v.Service, State: balance.Started, Frozen: v.Frozen, MayRun: may, Mem: v.Mem}
 	}
 	for tick := range w.Ticks {
 		if err := ctx.Err(); err != nil {

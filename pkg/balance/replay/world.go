@@ -35,6 +35,8 @@ type VM struct {
 	Node       int       // where it begins; -1: it is not balanced and nowhere
 	Load       []float32 // cores that it would use, by minute
 	MayRun     []int     // nodes; nil is all
+	Scores     []int     // of MayRun: how much the cluster manager prefers each; nil: none more than another
+	Frozen     bool      // the cluster manager is told to leave it alone
 }
 
 // Tick is the time of a sample and of a pass.
@@ -55,6 +57,9 @@ func (w *World) check() error {
 	for _, v := range w.VMs {
 		if v.Name == "" || v.Type == "" || len(v.Load) < w.Ticks || v.Node < 0 || v.Node >= len(w.Nodes) {
 			return fmt.Errorf("VM %q has no name, no type, no node, or no load for %d minutes", v.Name, w.Ticks)
+		}
+		if v.Scores != nil && len(v.Scores) != len(v.MayRun) {
+			return fmt.Errorf("VM %q has %d scores for %d nodes", v.Name, len(v.Scores), len(v.MayRun))
 		}
 	}
 	return nil
