@@ -65,7 +65,6 @@ func guards() []guard {
 		{"TestFieldVDIssue1231", "internal/hypervisor/kvm_config.go", "g, root, err := k.domain(ctx, vm, params)\n\tif err != nil {\n\t\treturn Needs{}, err", "g, root, err := k.domain(ctx, vm, params)\n\tif err != nil {\n\t\treturn Needs{}, nil", false},
 		{"TestFieldVDPacemaker2739", kvm, `case said(err, "only on the source host"):`, `case said(err, "only on the source host") && vm == "":`, false},
 		{"TestFieldVDHalfACopyThatNoRecordKnows", kvm, "d.State, d.Handed = Torso, true", "d.State, d.Handed = Torso, vm == \"\"", false},
-		{"TestFieldVDHalfACopyThatNoRecordKnows", "internal/vm/look.go", "if mine && d.Handed && st.Phase == handoff.Running {", "if mine && d.Handed && st.Phase == handoff.Running && me == \"\" {", false},
 		{"TestFieldVDHalfACopyOfOurs", kvm, "d.State, d.Handed = Torso, true", "d.State, d.Handed = Torso, vm == \"\"", false},
 		{"TestFieldVDTwice", "internal/vm/live.go", "if end == stayed && errors.Is(tool, hypervisor.ErrTwice) {", "if end == stayed && errors.Is(tool, hypervisor.ErrTwice) && l.vm == \"\" {", false},
 		{"TestFieldPacemaker2739", parse, "return strings.CutSuffix(s, incomingSuffix)", "return s, false", false},
