@@ -40,7 +40,8 @@ func (c *Config) Keep(logDir string) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("keeping the configuration: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	// The folder above is not made: where the shared storage has just gone away it would be one below its mount point.
+	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("keeping the configuration: %w", err)
 	}
 	// The one that is looked for is written last.

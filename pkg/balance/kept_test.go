@@ -39,6 +39,18 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// Where the shared storage has gone away nothing is made below its mount point.
+func TestNothingIsKeptBelowAMountPoint(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := compile(t, "balance 101; default { algorithm { migrate() if 0; } }")
+	if err := c.Keep(filepath.Join(dir, "lbvm/log")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) > 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
 // The one of the pass at hand stays, however old it is; of the others the oldest go.
 func TestKeptAreBounded(t *testing.T) {
 	dir := t.TempDir()
