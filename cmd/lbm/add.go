@@ -117,6 +117,7 @@ func (w world) addAgain(c *cli.Context, a adopt.Adopter) error {
 			return adoptFailure(err)
 		}
 		fmt.Fprintf(w.stdout, "%s is as it was before\n", p.Ref())
+		w.stillThere(c, p)
 		return nil
 	}
 	w.tellSteps(&a, p)

@@ -53,6 +53,17 @@ func behind(a adopt.Adopter, p adopt.Plan) (out []adopt.Doing) {
 	return out
 }
 
+// stillThere says that somebody has published what is taken back: the cluster runs with the service until it gets the new file, and could
+// start the VM from its old place.
+func (w world) stillThere(c *cli.Context, p adopt.Plan) {
+	if p.Removal != nil {
+		return
+	}
+	if there, known := w.runsWith(c, "service:"+p.Service); known && there {
+		fmt.Fprintf(w.stdout, "the cluster still runs with service:%s, which could start it: lbm ccs update --i-know takes it out\n", p.Service)
+	}
+}
+
 // addedToPacemaker is the end of an adoption with Pacemaker: there is nothing to publish, and the resource is stopped on
 // purpose.
 func (w world) addedToPacemaker(c *cli.Context, p adopt.Plan, start bool, late string) error {

@@ -228,3 +228,36 @@ func TestStatusWithoutTheShare(t *testing.T) {
 	b.says(t, exitFailed, "status", "WHAT TO DO error xen1.01100011.com the shared storage does not hold this cluster's marker (is it mounted?): "+b.root+"/gfs; below is what is known without it mount /gfs on this node; lbm doctor", "1 of 1 nodes up, 1 VM (1 started)")
 	b.says(t, exitUnknown, "nodes", "is it mounted?", "this is what is known without it", "xen1.01100011.com online")
 }
+
+// An adoption that is taken back after somebody has published it leaves its service with the cluster, which is said.
+func TestUndoOfWhatWasPublished(t *testing.T) {
+	for _, publish := range []bool{true, false} {
+		b, s := soleBench(t)
+		doc, err := ccs.Load(b.host.Path(host.ClusterXML))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.keepPublished(doc); err != nil {
+			t.Fatal(err)
+		}
+		s.state = "disabled"
+		a := b.cut(t, "finish")
+		p, err := a.Look(context.Background(), adopt.Request{Config: "/etc/vz/conf/123.conf"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Add(context.Background(), p); !errors.Is(err, errCut) {
+			t.Fatal(err)
+		}
+		if publish {
+			b.says(t, 0, "ccs update", "this node runs with version 4")
+		}
+		b.says(t, 0, "add --undo 123", "openvz:123 is as it was before")
+		if said := strings.Contains(b.out.String(), "the cluster still runs with service:123, which could start it: lbm ccs update --i-know takes it out"); said != publish {
+			t.Errorf("published %v: %s", publish, b.out.String())
+		}
+		if publish {
+			b.says(t, 0, "ccs update --i-know", "this node runs with version 5")
+		}
+	}
+}

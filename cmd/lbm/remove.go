@@ -60,25 +60,31 @@ func (w world) removeCommand() *cli.Command {
 // neverPublished tells whether the cluster runs with a configuration that has no such service: then nobody can start it, and nobody can
 // disable it. Where that configuration is not known, it is not so.
 func (w world) neverPublished(c *cli.Context, service string) bool {
+	there, known := w.runsWith(c, service)
+	return known && !there
+}
+
+// runsWith tells whether the configuration with which the cluster of rgmanager runs has a service.
+func (w world) runsWith(c *cli.Context, service string) (there, known bool) {
 	if w.kind(c.Context) != cluster.NameRGManager {
-		return false
+		return false, false
 	}
 	ctx, cancel := w.wait.WithTimeout(c.Context, statusLimit)
 	defer cancel()
 	running, err := cluster.NewPublisher(w.host, w.run).Running(ctx)
 	if err != nil {
-		return false
+		return false, false
 	}
 	doc, err := ccs.Load(w.host.Path(host.ClusterXML))
 	if err != nil {
-		return false
+		return false, false
 	}
 	old, err := w.runningDocument(c, running, nil, doc)
 	if err != nil {
-		return false
+		return false, false
 	}
-	_, there := old.Service(service)
-	return !there
+	_, there = old.Service(service)
+	return there, true
 }
 
 // disables is the manager's own command that stops a service for good.
