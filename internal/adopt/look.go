@@ -191,12 +191,12 @@ func (a Adopter) measure(ctx context.Context, c Copy) (Measured, error) {
 	if err != nil || !c.Tree {
 		return m, err
 	}
-	if err := a.unmounted(c.From); err != nil { // a bind mount of the same file system, which no device number tells
-		return m, err
-	}
 	same, err := sameFS(from, filepath.Dir(from))
 	if err == nil && !same {
 		err = fmt.Errorf("%s is a file system of its own, which cannot be renamed: mount it elsewhere and put a folder in its place", c.From)
+	}
+	if err == nil { // a bind mount of the same file system, which no device number tells
+		err = a.unmounted(c.From)
 	}
 	return m, err
 }
