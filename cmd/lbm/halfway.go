@@ -63,15 +63,8 @@ func halfRows(halves []adopt.Half) []halfRow {
 }
 
 // ofHalves: a VM that is taken in or given back is started by nobody before that has come to its end.
-func (w world) ofHalves(s *scene) (out []problem) {
-	if s.shared == "" {
-		return nil
-	}
-	halves, err := adopt.Halves(s.shared)
-	if err != nil {
-		s.doubts = append(s.doubts, err.Error())
-	}
-	for _, h := range halves {
+func (s *scene) ofHalves() (out []problem) {
+	for _, h := range s.halves {
 		text := h.Text()
 		if !h.At.IsZero() {
 			text += ", " + ago(s.at.Sub(h.At))

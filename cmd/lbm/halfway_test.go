@@ -164,6 +164,9 @@ func TestRemovalCutOff(t *testing.T) {
 	if err := a.Remove(ctx, p); !errors.Is(err, errCut) {
 		t.Fatal(err)
 	}
+	if b.lbm("status"); strings.Contains(b.out.String(), "lbm place") {
+		t.Errorf("a VM that is given back is to be placed:\n%s", b.out.String())
+	}
 	b.says(t, exitRefused, "remove --yes 123", "its removal on xen1.01100011.com has begun and is not finished: it has come to step cluster", "lbm add --resume openvz:123 goes on")
 	b.says(t, exitWarnings, "status", "cluster.conf of this node has version 5, and the cluster runs with 4", "lbm ccs update publishes it", "its removal on xen1")
 	b.says(t, 0, "add --resume 123", "/etc/vz/conf/123.conf is this node's own file now", "this node runs with version 5")

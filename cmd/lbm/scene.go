@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/adopt"
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/doctor"
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -26,6 +27,7 @@ type scene struct {
 	st     cluster.Status
 	facts  map[string]host.Facts // of the members that could be read
 	closed map[string]string     // by member: why nothing is sent there
+	halves []adopt.Half          // adoptions and removals that have begun and have no end
 	config *balance.Config       // nil: there is none, or it cannot be used
 	file   *conf.File
 	logs   *balance.Logs
@@ -69,6 +71,11 @@ func (w world) scene(ctx context.Context) (*scene, error) {
 	}
 	if s.hangs != nil {
 		return s, nil
+	}
+	if s.shared != "" {
+		if s.halves, err = adopt.Halves(s.shared); err != nil {
+			s.doubts = append(s.doubts, err.Error())
+		}
 	}
 	if s.file, err = w.configuration(ctx); err != nil {
 		s.doubts = append(s.doubts, err.Error())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/adopt"
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/doctor"
 	"github.com/lbvm/lbvm/internal/handoff"
@@ -84,7 +85,7 @@ func (w world) status(ctx context.Context, asJSON bool) error {
 	g.Problems = append([]problem{}, s.ofCluster()...)
 	g.Problems = append(g.Problems, s.ofNodes()...)
 	g.Problems = append(g.Problems, s.ofVMs()...)
-	g.Problems = append(g.Problems, w.ofHalves(s)...)
+	g.Problems = append(g.Problems, s.ofHalves()...)
 	g.Problems = append(g.Problems, w.ofVersion(ctx)...)
 	for _, v := range s.st.Services {
 		if v.VM != "" {
@@ -207,6 +208,7 @@ func (s *scene) ofVMs() (out []problem) {
 			continue
 		}
 		ref := v.VMType + ":" + v.VM
+		half := slices.ContainsFunc(s.halves, func(h adopt.Half) bool { return h.Ref() == ref }) // told below, with what to do
 		add := func(severity, text, next string) { out = append(out, problem{severity, ref, text, next}) }
 		switch v.State {
 		case cluster.Failed:
@@ -218,7 +220,9 @@ func (s *scene) ofVMs() (out []problem) {
 		case cluster.Stopped, cluster.Recoverable:
 			add(severe, v.ID+" is "+v.State.String(), "lbm why-down "+v.VM)
 		case cluster.Unknown:
-			add(mild, "what "+v.ID+" does is not known", "lbm why-down "+v.VM)
+			if !half {
+				add(mild, "what "+v.ID+" does is not known", "lbm why-down "+v.VM)
+			}
 		}
 		if v.Frozen {
 			add(mild, v.ID+" is frozen: nobody moves or recovers it", "clusvcadm -U "+v.ID)
@@ -237,7 +241,7 @@ func (s *scene) ofVMs() (out []problem) {
 			add(severe, fmt.Sprintf("%s is started on %s, and its hand-off record says %s", v.ID, v.Owner, strings.TrimSpace(st.Phase.String()+" "+st.Node)), "lbm handoff "+v.VM)
 		case has && st.Phase == handoff.Running && (v.State == cluster.Disabled || v.State == cluster.Stopped):
 			add(severe, fmt.Sprintf("%s is %s, and its hand-off record says running %s", v.ID, v.State, st.Node), "lbm repair "+v.VM)
-		case v.State == cluster.Disabled && !v.Since.IsZero() && s.at.Sub(v.Since) < recently: // by a repair that was killed in the middle, too
+		case v.State == cluster.Disabled && !half && !v.Since.IsZero() && s.at.Sub(v.Since) < recently: // by a repair that was killed in the middle, too
 			add(mild, fmt.Sprintf("%s was disabled %s: nobody starts it", v.ID, ago(s.at.Sub(v.Since))), "if that was not meant: lbm place "+v.VM)
 		}
 	}
