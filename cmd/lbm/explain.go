@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +69,7 @@ func (w world) explain(ctx context.Context, q explainQuery) error {
 		return err
 	}
 	if q.target != "" {
-		if d, err = onlyTarget(d, q.target); err != nil {
+		if d, err = onlyTarget(pass.View, d, q.target); err != nil {
 			return err
 		}
 	}
@@ -173,7 +174,7 @@ func decisionOn(p *balance.Pass, name string) (balance.Decision, error) {
 	return balance.Decision{}, fmt.Errorf("%q may be %s or %s: name one of them", name, found[0].VM, found[1].VM)
 }
 
-func onlyTarget(d balance.Decision, target string) (balance.Decision, error) {
+func onlyTarget(v balance.View, d balance.Decision, target string) (balance.Decision, error) {
 	for _, c := range d.Candidates {
 		if c.Node == target {
 			d.Candidates = []balance.Candidate{c}
@@ -183,8 +184,19 @@ func onlyTarget(d balance.Decision, target string) (balance.Decision, error) {
 	if d.Owner == target {
 		return d, fmt.Errorf("%s is on %s already", d.VM, target)
 	}
+	at := slices.IndexFunc(v.Nodes, func(n balance.Node) bool { return n.Name == target })
+	switch {
+	case at < 0:
+		var names []string
+		for _, n := range v.Nodes {
+			names = append(names, n.Name)
+		}
+		return d, fmt.Errorf("no node of the cluster is named %q: there are %s", target, strings.Join(names, ", "))
+	case !v.Nodes[at].Online:
+		return d, fmt.Errorf("%s cannot go to %s: the node is not online, or the cluster manager does not run there", d.VM, target)
+	}
 	if len(d.Candidates) == 0 && d.Why != "" {
 		return d, nil // the rule was not asked, and the reason holds for every node
 	}
-	return d, fmt.Errorf("%s cannot go to %s: the manager would not let it run there, or the node is not online", d.VM, target)
+	return d, fmt.Errorf("%s cannot go to %s: the cluster manager would not let it run there (its failover domain or constraints)", d.VM, target)
 }

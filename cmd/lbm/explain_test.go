@@ -52,7 +52,7 @@ func TestExplainThen(t *testing.T) {
 		{"one target", []string{"xen:centos1", "--at", at(20), "--target", x3}, 0, []string{x3 + ": the rule said nothing"}},
 		{"nothing was recorded then", []string{"centos1", "--at", at(200)}, exitFailed, nil},
 		{"no such VM", []string{"centos9", "--at", at(20)}, exitFailed, nil},
-		{"no such target", []string{"centos1", "--at", at(20), "--target", "xen9"}, exitFailed, nil},
+		{"no such target", []string{"centos1", "--at", at(20), "--target", "xen9"}, exitFailed, []string{`no node of the cluster is named "xen9": there are ` + x1 + ", " + x2 + ", " + x3}},
 		{"no time", []string{"centos1", "--at", "yesterday"}, exitUsage, nil},
 		{"no VM", nil, exitUsage, nil},
 	} {
@@ -63,7 +63,7 @@ func TestExplainThen(t *testing.T) {
 				t.Fatalf("exit code %d, want %d: %s%s", code, c.code, out, b.errors.String())
 			}
 			for _, p := range c.parts {
-				if !strings.Contains(out, p) {
+				if !strings.Contains(out+b.errors.String(), p) {
 					t.Errorf("no %q in:\n%s", p, out)
 				}
 			}
