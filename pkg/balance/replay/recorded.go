@@ -75,8 +75,9 @@ func (r Recording) World(from, to time.Time) (*World, error) {
 	for t := 0; t < w.Ticks; t += step {
 		got, err := r.Uses(w.Start.Add(time.Duration(t+step) * Tick))
 		if err == nil {
-			uses = usesOf(got, node, vm)
-			late.look(got, node, vm, w.Start.Add(time.Duration(t+step)*Tick))
+			if uses = usesOf(got, node, vm); len(uses) < len(got) {
+				late.look(got, node, vm, w.Start.Add(time.Duration(t+step)*Tick))
+			}
 		} else if !errors.Is(err, balance.ErrNoPass) {
 			return nil, fmt.Errorf("replaying what was recorded: %w", err)
 		}
