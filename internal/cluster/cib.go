@@ -33,13 +33,14 @@ type cib struct {
 }
 
 type primitive struct {
-	ID       string    `xml:"id,attr"`
-	Class    string    `xml:"class,attr"`
-	Provider string    `xml:"provider,attr"`
-	Type     string    `xml:"type,attr"`
-	Template string    `xml:"template,attr"`
-	Params   []nvpairs `xml:"instance_attributes"`
-	Meta     []nvpairs `xml:"meta_attributes"`
+	ID       string      `xml:"id,attr"`
+	Class    string      `xml:"class,attr"`
+	Provider string      `xml:"provider,attr"`
+	Type     string      `xml:"type,attr"`
+	Template string      `xml:"template,attr"`
+	Params   []nvpairs   `xml:"instance_attributes"`
+	Meta     []nvpairs   `xml:"meta_attributes"`
+	Ops      []operation `xml:"operations>op"`
 }
 
 type nvpairs struct {

@@ -77,6 +77,7 @@ func (s shares) complete(p primitive) primitive {
 	if t, ok := s.templates[p.Template]; ok && p.Template != "" {
 		p.Class, p.Provider, p.Type = t.Class, t.Provider, t.Type
 		p.Params, p.Meta = append(p.Params, refer(t.Params)...), append(p.Meta, refer(t.Meta)...)
+		p.Ops = append(p.Ops, t.Ops...)
 	}
 	return p
 }

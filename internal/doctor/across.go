@@ -43,6 +43,10 @@ func (n *node) traits(ctx context.Context) Traits {
 		if d, err := n.digest(filepath.Join(cluster.AgentDir, name)); err == nil && d != "" {
 			t.Agents[name] = d
 		}
+		ocf := filepath.Join(ocfAgents, strings.TrimSuffix(name, ".sh"))
+		if d, err := n.digest(ocf); err == nil && d != "" && n.pacemaker() {
+			t.Agents[ocf] = d
+		}
 	}
 	if n.shared != "" {
 		t.Share = n.id.UUID

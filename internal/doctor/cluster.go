@@ -25,15 +25,15 @@ func clusterChecks() []Check {
 		{Name: "identity", About: "lbvm.id is there, and this node's own", do: checkIdentity},
 		{Name: "version", About: "all members run with one version of cluster.conf, which is the file's", idle: notPacemaker, do: checkVersion},
 		{Name: "cluster-conf", About: "cluster.conf is valid, as lbm ccs validate has it", idle: notPacemaker, do: checkClusterConf},
-		{Name: "fencing", About: "every node has a fence method that needs no person, and no fencing is owed", idle: notPacemaker, do: checkFencing},
+		{Name: "fencing", About: "every node has a fence method that needs no person, and no fencing is owed", do: checkFencing},
 		{Name: "names", About: "the nodes' names resolve to the addresses by which cman talks to them", do: checkNames},
-		{Name: "agents", About: "each type of cluster.conf has one agent in /usr/share/cluster, the package's, which answers", idle: notPacemaker, do: checkAgents},
+		{Name: "agents", About: "each type of cluster.conf has one agent in /usr/share/cluster (Pacemaker: of its configuration, in /usr/lib/ocf/resource.d/lbvm), the package's, which answers", do: checkAgents},
 	}
 }
 
 func notPacemaker(n *node) string {
 	if n.pacemaker() {
-		return "the cluster is Pacemaker's: crm_verify -L looks at its configuration"
+		return "the cluster is Pacemaker's, and has no cluster.conf: see cib"
 	}
 	return ""
 }
@@ -127,6 +127,10 @@ func checkClusterConf(ctx context.Context, n *node) {
 }
 
 func checkFencing(ctx context.Context, n *node) {
+	if n.pacemaker() {
+		checkDevices(ctx, n)
+		return
+	}
 	if n.doc == nil {
 		n.unknown("%v", n.docErr)
 		return
@@ -161,16 +165,7 @@ func checkFencing(ctx context.Context, n *node) {
 			n.say("fencing.last", words, "%s, line %d of cluster.conf", x.Name, x.Line)
 		}
 	}
-	ctx, cancel := n.d.Wait.WithTimeout(ctx, askLimit)
-	defer cancel()
-	for _, m := range n.members {
-		if m.Online {
-			continue
-		}
-		if e := membership.EvidenceOf(ctx, membership.Of(n.h, n.d.Run), m.Name); e.Owed {
-			n.say("fencing.owed", []string{"NODE", m.Name}, "%s: %s", m.Name, e.Fencing)
-		}
-	}
+	n.owed(ctx)
 }
 
 func checkNames(ctx context.Context, n *node) {
@@ -275,6 +270,10 @@ func (n *node) cmanAddresses(ctx context.Context) (map[string][]string, error) {
 }
 
 func checkAgents(ctx context.Context, n *node) {
+	if n.pacemaker() {
+		checkOCF(ctx, n)
+		return
+	}
 	agents, err := cluster.Agents(ctx, n.h, n.d.Run)
 	if err != nil {
 		n.say("agents.hang", nil, "%s", err)

@@ -104,7 +104,7 @@ type Doctor struct {
 // Checks are all checks, in the order in which they are made.
 func Checks() []Check {
 	var out []Check
-	for _, part := range [][]Check{clusterChecks(), confChecks(), shareChecks(), storageChecks(), guestChecks(), bootChecks(), sampleChecks()} {
+	for _, part := range [][]Check{clusterChecks(), pacemakerChecks(), confChecks(), shareChecks(), storageChecks(), guestChecks(), bootChecks(), sampleChecks()} {
 		out = append(out, part...)
 	}
 	return out

@@ -24,7 +24,7 @@ func TestSoundNode(t *testing.T) {
 		t.Errorf("%d results of %d checks on %q", len(r.Results), len(Checks()), r.Node)
 	}
 	for _, x := range r.Results {
-		if x.Idle != "" {
+		if x.Idle != "" && x.Check != "cib" { // Pacemaker's
 			t.Errorf("%s was not made: %s", x.Check, x.Idle)
 		}
 		for _, f := range x.Findings {

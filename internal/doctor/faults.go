@@ -12,7 +12,7 @@ type Fault struct {
 
 // Faults are all that a doctor can find, by check.
 func Faults() []Fault {
-	return slices.Concat(clusterFaults(), storageFaults(), guestFaults(), logFaults())
+	return slices.Concat(clusterFaults(), pacemakerFaults(), storageFaults(), guestFaults(), logFaults())
 }
 
 func clusterFaults() []Fault {
@@ -20,22 +20,23 @@ func clusterFaults() []Fault {
 		{"members.down", Error, "this node is no member of the cluster, or cman does not answer: nothing that needs the cluster works here", "service cman start (Pacemaker: service pacemaker start), and look into the log why it was down"},
 		{"members.inquorate", Error, "the cluster has no quorum here: the manager starts and moves nothing", "bring back enough nodes (cman_tool nodes shows which are away; each joins by service cman start)"},
 		{"members.manager", Error, "rgmanager does not run on this node: its VMs are looked after by nobody, and none can come here", "service rgmanager start"},
-		{"members.away", Warning, "a node of cluster.conf is no member", "if it is meant to be one: boot it, or there: service cman start, then what mounts the share, service lbvm start; service rgmanager start; else lbm ccs delnode NODE"},
+		{"members.away", Warning, "a node of the cluster's configuration is no member", "if it is meant to be one: boot it, or there: service cman start, then what mounts the share, service lbvm start; service rgmanager start; else lbm ccs delnode NODE (Pacemaker: what mounts the share, service lbvm start; service pacemaker start; else crm_node --remove NODE)"},
 		{"identity.none", Error, "lbm init was not run here: the agents start nothing that others may have", "lbm init --shared DIR --join (lbm init --shared DIR on the first node)"},
 		{"identity.other", Error, "lbvm.id is another node's: this node would take that one's VMs for its own", "rm /etc/cluster/lbvm.id; lbm init --shared DIR --join"},
 		{"version.file", Warning, "cluster.conf of this node is not the one with which the cluster runs", "lbm ccs update publishes a newer one; an older one: scp it from a node that has the running version"},
 		{"version.differ", Error, "members run with different versions of cluster.conf: they do not agree on what the cluster is", "copy cluster.conf of the highest version to the others, then cman_tool version -r there (RHEL 5: ccs_tool update on one node)"},
 		{"cluster-conf.invalid", Error, "cluster.conf cannot be used as it is", "mend the line that is named; lbm ccs validate looks again"},
 		{"cluster-conf.doubtful", Warning, "cluster.conf holds what is hardly meant", "look at the line that is named; lbm ccs validate shows all"},
-		{"fencing.none", Error, "a node cannot be fenced: when it dies, nothing that ran there starts elsewhere", "lbm ccs insert its <fence> with a method and a device; test with fence_node NODE while nothing runs there"},
-		{"fencing.manual", Error, "a node has fence_manual alone: when it dies the cluster stands still until somebody types fence_ack_manual", "give the node a real fence device, as fence_ipmilan; fence_manual is for tests"},
+		{"fencing.none", Error, "a node cannot be fenced: when it dies, nothing that ran there starts elsewhere", "lbm ccs insert its <fence> with a method and a device; test with fence_node NODE while nothing runs there (Pacemaker: a stonith resource that names it in pcmk_host_list; test with stonith_admin --reboot NODE)"},
+		{"fencing.manual", Error, "a node has fence_manual (Pacemaker: meatware) alone: when it dies the cluster stands still until somebody types fence_ack_manual (meatclient)", "give the node a real fence device, as fence_ipmilan; fence_manual is for tests"},
+		{"fencing.null", Error, "a fence device of a node only says that it fences (null, ssh, fence_dummy): its VMs are started elsewhere while they may still run there", "take it out, and give NODE a real fence device: stonith_admin --list-installed; test with stonith_admin --reboot NODE"},
 		{"fencing.last", Warning, "fence_manual stands behind a real method: where that fails, the cluster waits for a person without saying so", "take it out, or make sure that somebody watches for it"},
-		{"fencing.owed", Error, "a node that was lost is not fenced yet: the manager starts nothing of it elsewhere", "fence_node NODE; if that fails and it is off for certain: fence_ack_manual NODE"},
+		{"fencing.owed", Error, "a node that was lost is not fenced yet: the manager starts nothing of it elsewhere", "fence_node NODE; if that fails and it is off for certain: fence_ack_manual NODE (Pacemaker: stonith_admin --reboot NODE, stonith_admin --confirm NODE)"},
 		{"names.unknown", Error, "a node's name in cluster.conf cannot be resolved here: live moves, ssh and fencing by name fail", "add it to /etc/hosts on every node, with its address in the cluster's network"},
 		{"names.loopback", Error, "a node's name resolves to this machine itself (Debian's installer writes 127.0.1.1): a live move to it ends here, and the cluster may talk on lo", "take the name out of the line of 127.0.0.1 or 127.0.1.1 in /etc/hosts"},
 		{"names.network", Warning, "a node's name resolves to another address than the one by which cman talks to it: memory of guests goes over another network", "give the name the address of the cluster's network in /etc/hosts, or map it by migration_mapping"},
 		{"agents.twice", Error, "two files in /usr/share/cluster define one type: rgmanager takes whichever it reads first", "remove the one that is not the package's: every executable there is run, also *.bak and *.old"},
-		{"agents.missing", Error, "no agent on this node defines a type of cluster.conf: rgmanager passes it over, and what was started of it is stopped", "install the package of the agent: lbvm-openvz, lbvm-xen, lbvm-kvm, lbvm-vmexec"},
+		{"agents.missing", Error, "no agent on this node defines a type of the configuration: rgmanager passes it over, and what was started of it is stopped; Pacemaker does not start it here", "install the package of the agent: lbvm-openvz, lbvm-xen, lbvm-kvm, lbvm-vmexec"},
 		{"agents.silent", Warning, "an executable in /usr/share/cluster is no agent: rgmanager runs it at each start and each new configuration", "chmod a-x it, or move it away"},
 		{"agents.stale", Error, "an agent of ours in /usr/share/cluster is not the one of the package", "run /usr/libexec/lbvm/activate, which tries the agents and puts them in place"},
 		{"agents.hang", Error, "an agent does not answer meta-data: rgmanager would wait for it for ever", "see what it does: FILE meta-data"},
@@ -82,6 +83,7 @@ func guestFaults() []Fault {
 		{"xen.open", Warning, "xend takes running domains from everybody who reaches its port: they see no password and no encryption", "name the nodes in xend-relocation-hosts-allow, as '^node1$ ^node2$', and keep the port inside the cluster's network"},
 		{"kvm.kernel", Error, "/dev/kvm is not there: guests do not start, or are emulated", "modprobe kvm_intel or kvm_amd; switch virtualization on in the firmware"},
 		{"kvm.libvirt", Error, "libvirtd does not answer: the agents can do nothing with their guests", "service libvirtd start"},
+		{"kvm.away", Error, "the libvirtd of another node is not reached by the way that guests are moved there (migration_transport tcp or tls): live moves to it fail", "on NODE: see that libvirtd listens (--listen, or its socket unit), that auth_tcp or the certificates fit, and that port 16509 (tls: 16514) and 49152 to 49215 are open to the cluster's nodes"},
 		{"ssh.key", Error, "root does not reach another node by ssh without a password: live moves to it fail (xl, and virsh with migration_transport ssh)", "ssh-copy-id root@NODE; ssh root@NODE once, to accept its key; no passphrase"},
 		{"bridges.differ", Warning, "a network bridge is not on all nodes: a VM that names it starts on some of them only", "make the bridge on every node: a VM has one configuration for all of them"},
 		{"cpu.differ", Warning, "the processors of the nodes cannot do the same: a running guest may not move to the weaker ones", "mask what not all have (Xen: cpuid or cpuid_mask; KVM: a <cpu> model by name), or restrict by failover domains"},

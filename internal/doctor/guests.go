@@ -20,7 +20,7 @@ func guestChecks() []Check {
 		{Name: "guests", About: "no VM starts by itself (ONBOOT, /etc/xen/auto, autostart), LOCKDIR is the node's own, the technologies are installed", idle: noGuests, share: true, do: checkGuests},
 		{Name: "openvz", About: "the kernel runs containers (/proc/vz) and keeps their memory (/proc/cpt, /proc/rst)", idle: without("openvz"), do: checkOpenVZ},
 		{Name: "xen", About: "this is a dom0, and xend takes domains from the cluster's nodes and from nobody else", idle: without("xen"), share: true, do: checkXen},
-		{Name: "kvm", About: "/dev/kvm is there, and libvirtd answers", idle: without("kvm"), do: checkKVM},
+		{Name: "kvm", About: "/dev/kvm is there, libvirtd answers, and so does each other member's where guests are moved by tcp or tls", idle: without("kvm"), do: checkKVM},
 		{Name: "ssh", About: "root reaches the other members by ssh without a password, where xl or virsh moves guests by it", idle: noSSH, do: checkSSH},
 		{Name: "alike", About: "all members have the same bridges, and processors that can do the same, by what lblog publishes", idle: noShare, share: true, do: checkAlike},
 		{Name: "adopt", About: "what lbm add or lbm remove has begun on this node has come to its end", idle: noShare, share: true, do: checkAdopt},
@@ -231,6 +231,7 @@ func checkKVM(ctx context.Context, n *node) {
 	if err := n.lists(ctx, "kvm"); err != nil {
 		n.say("kvm.libvirt", nil, "%v", err)
 	}
+	checkReach(ctx, n)
 }
 
 // noSSH: nothing of this node moves guests by ssh.

@@ -218,9 +218,11 @@ func (n *node) read(path string) (text string, there bool, err error) {
 }
 
 func (n *node) exists(path string) bool {
-	_, err := os.Stat(n.h.Path(path))
+	_, err := n.stat(path)
 	return err == nil
 }
+
+func (n *node) stat(path string) (os.FileInfo, error) { return os.Stat(n.h.Path(path)) }
 
 // errNoProcesses: the node shows no processes, as a lab's does not.
 var errNoProcesses = errors.New("no processes are shown below /proc")

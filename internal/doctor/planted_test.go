@@ -20,10 +20,11 @@ type planted struct {
 	fault string
 	name  string // of a second way in which it shows
 	plant func(*stage)
-	text  string   // what the finding says
-	cure  string   // what its cure says
-	also  []string // faults that follow from it
-	vague []string // checks that cannot be made then
+	text  string                  // what the finding says
+	cure  string                  // what its cure says
+	also  []string                // faults that follow from it
+	vague []string                // checks that cannot be made then
+	on    func(*testing.T) *stage // the sound node; nil: of rgmanager's
 }
 
 func inConf(from, to string) func(*stage) {
@@ -200,10 +201,16 @@ func all() []planted {
 }
 
 func TestPlantedFaults(t *testing.T) {
-	for _, p := range all() {
-		t.Run(strings.TrimSpace(p.fault+" "+p.name), func(t *testing.T) {
+	for _, p := range append(all(), withPacemaker()...) {
+		name := strings.TrimSpace(p.fault + " " + p.name)
+		if p.on == nil {
+			p.on = sound
+		} else {
+			name = "pacemaker/" + name
+		}
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := sound(t)
+			s := p.on(t)
 			p.plant(s)
 			r := s.doctor().Examine(context.Background())
 			var got, vague []string
@@ -241,7 +248,7 @@ func TestPlantedFaults(t *testing.T) {
 // Every fault of the table is planted by a test, here or beside other nodes, and every one that is said is in the table.
 func TestEveryFaultIsPlanted(t *testing.T) {
 	tested := []string{}
-	for _, p := range all() {
+	for _, p := range append(all(), withPacemaker()...) {
 		tested = append(tested, p.fault)
 	}
 	for _, p := range apartFaults() {
