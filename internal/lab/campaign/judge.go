@@ -68,6 +68,9 @@ func (w *world) judgePoint(a *action, point string) {
 				w.find("I6 the record's number is %d and was %d", st.Seq, w.seq)
 			}
 			w.seq = st.Seq
+			if to := w.node(st.To); to != nil {
+				w.sent = sending{st.Seq, to.boot}
+			}
 		}
 		if point == "state:running:done" && st.Node == n.name && (n.has == torso || n.has == arriving || n.has == half) {
 			w.find("R27 %s records that it runs here, and here it is %s", a, presences[n.has])
@@ -88,8 +91,11 @@ func (w *world) gone(name, boot string) bool {
 func (w *world) judgeOwner(a *action, st handoff.State, does string) {
 	for _, name := range []string{st.Node, st.To} {
 		boot := ""
-		if name == st.Node {
+		switch {
+		case name == st.Node:
 			boot = st.Boot
+		case st.Seq == w.sent.seq: // what a target got before it booted anew is gone
+			boot = w.sent.boot
 		}
 		if name != "" && name != a.node.name && !w.gone(name, boot) && !(st.Phase == handoff.Sending && name == st.Node && st.To == a.node.name && w.gone(name, boot)) {
 			w.find("I3 %s %s while the record says %s %s %s, and %s is not gone", a, does, st.Phase, st.Node, st.To, name)
@@ -182,7 +188,7 @@ func (w *world) judgeEnd(a *action, before presence) {
 		if (n.has != none || n.mounted) && n.since.Before(a.began) {
 			w.find("I4 %s succeeds, and here it is %s (mounted: %t)", a, presences[n.has], n.mounted)
 		}
-	case a.verb == "stop" && a.remains && a.failed == 0 && !errors.Is(a.err, lockfile.ErrHeld) && !a.away && !w.damaged && len(w.silent) == 0 && (n.has == half && (st.Node == "" || st.Node == n.name) || n.has == none && n.mounted) && n.since.Before(a.began):
+	case a.verb == "stop" && a.remains && a.failed == 0 && !errors.Is(a.err, lockfile.ErrHeld) && !a.away && !a.nolock && !w.damaged && len(w.silent) == 0 && (n.has == half && (st.Node == "" || st.Node == n.name) || n.has == none && n.mounted) && n.since.Before(a.began):
 		w.find("R25 %s fails, and nothing but remains are here: %v", a, a.err)
 	case a.verb == "start" && a.err == nil:
 		if n.has != runs && !(w.typ == "openvz" && n.has == frozen) && w.boots > 0 && !w.lossy {

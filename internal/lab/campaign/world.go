@@ -39,6 +39,7 @@ type world struct {
 	damaged       bool
 	bootIDs, txns int
 	seq           uint64
+	sent          sending
 	frozenFor     int  // nodes that are lost and not fenced: the shared file system stands still
 	loose         bool // it does not: it is none of the cluster's own
 
@@ -58,6 +59,12 @@ type world struct {
 	last    handoff.State // the record, as it was last read
 	lastErr error
 	stale   bool
+}
+
+// sending is the record that names a target, and that node's boot when it was written.
+type sending struct {
+	seq  uint64
+	boot string
 }
 
 // trigger strikes at a crash point.
