@@ -39,6 +39,7 @@ func TestStory(t *testing.T) {
 	b.byHand(web)
 	b.moves(web, moves)
 	b.verbs(web, db, os.Getenv(movesVariable) != "")
+	b.looks()
 	b.nodeDies(web)
 	b.partition(web)
 	b.everyCommand()
