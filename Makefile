@@ -172,8 +172,8 @@ install: build install-files
 uninstall:
 	[ ! -x $(LIBEXEC)/activate ] || LBVM_DESTDIR=$(DESTDIR) $(LIBEXEC)/activate --away $(AGENTS)
 	@# Registered are the services of this machine alone.
-	if [ -z "$(DESTDIR)" ] && [ -x /sbin/chkconfig ]; then /sbin/chkconfig --del lbvm-evacuate; /sbin/chkconfig --del lbvm; fi
-	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl --no-reload disable lbvm.service lbvm-evacuate.service; fi
+	if [ -z "$(DESTDIR)" ] && [ -x /sbin/chkconfig ] && [ -e /etc/rc.d/init.d/lbvm ]; then /sbin/chkconfig --del lbvm-evacuate; /sbin/chkconfig --del lbvm; fi
+	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ] && [ -e $(PREFIX)/lib/systemd/system/lbvm.service ]; then systemctl --no-reload disable lbvm.service lbvm-evacuate.service; fi
 	for a in $(AGENTS); do rm -f $(PREFIX)/share/cluster/$$a.sh $(OCFDIR)/$$a; done
 	rm -f $(PREFIX)/sbin/lbm $(PREFIX)/bin/lbvm-lab
 	rm -f $(DESTDIR)/etc/cron.d/lbvm $(DESTDIR)/etc/logrotate.d/lbvm $(DESTDIR)/etc/bash_completion.d/lbm $(DESTDIR)/etc/rc.d/init.d/lbvm $(DESTDIR)/etc/rc.d/init.d/lbvm-evacuate

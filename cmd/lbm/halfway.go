@@ -12,18 +12,19 @@ import (
 	"github.com/lbvm/lbvm/pkg/ccs"
 )
 
-// halves are the adoptions and removals that have begun and have no end. Without shared storage there are none, and of one that
-// does not answer nothing is known.
-func (w world) halves(ctx context.Context) ([]adopt.Half, error) {
+// halves are the adoptions and removals that have begun and have no end. Without shared storage there are none; of one that does not
+// answer, or is not mounted here, nothing is known, which is said by who needs it.
+func (w world) halves(ctx context.Context) (list []adopt.Half, known bool, err error) {
 	id, err := w.host.Identity()
 	if err != nil {
-		return nil, nil // said by who needs it
+		return nil, false, nil
 	}
 	shared, err := w.sharedDir(ctx, id)
 	if err != nil {
-		return nil, nil
+		return nil, errors.Is(err, host.ErrNotShared), nil
 	}
-	return adopt.Halves(shared)
+	list, err = adopt.Halves(shared)
+	return list, err == nil, err
 }
 
 // orHalf adds to an error which says that there is no such VM what has become of one that is being taken in or given back.
@@ -31,7 +32,7 @@ func (w world) orHalf(ctx context.Context, name string, err error) error {
 	if !errors.Is(err, errNoVM) {
 		return err
 	}
-	halves, herr := w.halves(ctx)
+	halves, _, herr := w.halves(ctx)
 	if herr != nil {
 		return errors.Join(err, herr)
 	}
@@ -54,7 +55,11 @@ type halfRow struct {
 	Next  string     `json:"next"`
 }
 
-func halfRows(halves []adopt.Half) []halfRow {
+// halfRows is nil, null in JSON, where they are not known.
+func halfRows(halves []adopt.Half, known bool) []halfRow {
+	if !known {
+		return nil
+	}
 	out := []halfRow{}
 	for _, h := range halves {
 		out = append(out, halfRow{h.Ref(), h.Kind(), h.Member, some(h.Step), some(h.At), h.Text(), h.Next()})

@@ -229,6 +229,7 @@ func TestStatusWithoutTheShare(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.says(t, exitFailed, "status", "WHAT TO DO error xen1.01100011.com the shared storage does not hold this cluster's marker (is it mounted?): "+b.root+"/gfs; below is what is known without it mount /gfs on this node; lbm doctor", "1 of 1 nodes up, 1 VM (1 started)")
+	b.says(t, 0, "list -o json", `"handoff": null`, `"unfinished": null`)
 	b.says(t, exitUnknown, "nodes", "is it mounted?", "this is what is known without it", "xen1.01100011.com online")
 }
 

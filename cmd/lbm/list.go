@@ -90,7 +90,7 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 		}
 		rows = append(rows, r)
 	}
-	halves, err := w.halves(ctx)
+	halves, halvesKnown, err := w.halves(ctx)
 	if err != nil {
 		fmt.Fprintln(w.stderr, "lbm:", err)
 	}
@@ -103,7 +103,7 @@ func (w world) list(ctx context.Context, asJSON bool) error {
 			Quorate    bool      `json:"quorate"`
 			VMs        []listed  `json:"vms"`
 			Unfinished []halfRow `json:"unfinished"`
-		}{st.Quorate, rows, halfRows(halves)}); err != nil {
+		}{st.Quorate, rows, halfRows(halves, halvesKnown)}); err != nil {
 			return err
 		}
 		return end

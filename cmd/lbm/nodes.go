@@ -21,7 +21,7 @@ func (w world) nodesCommand() *cli.Command {
 			"VERSIONS are what lblog has published: of a resource the newest value that is not stale. NOTE says why\n" +
 			"nothing is sent to a node, and which VMs were started there or left since it was measured: FREE and VALUES do not hold that.\n\n" +
 			"   lbm nodes\n   lbm nodes -o json\n\n" +
-			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 3 this node is in no cluster,\n4 the shared storage does not answer: shown is what is known without it.",
+			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 3 this node is in no cluster,\n4 the shared storage does not answer, or is not mounted here: shown is what is known without it.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

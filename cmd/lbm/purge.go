@@ -20,7 +20,7 @@ func (w world) purgeCommand() *cli.Command {
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 refused and nothing changed, 5 some were kept.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be deleted"},
-			&cli.BoolFlag{Name: "all", Usage: "those also of VMs that the cluster has never started, and whose copy is gone"},
+			&cli.BoolFlag{Name: "all", Usage: "those also of VMs that the cluster has never started, or whose copy is gone"},
 			&cli.BoolFlag{Name: "yes", Usage: "no question"},
 		},
 		Action: func(c *cli.Context) error {

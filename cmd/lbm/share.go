@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/lbvm/lbvm/internal/adopt"
 	"github.com/lbvm/lbvm/internal/cluster"
 	"github.com/lbvm/lbvm/internal/handoff"
 	"github.com/lbvm/lbvm/internal/host"
@@ -129,7 +130,7 @@ func (w world) touch(ctx context.Context) error {
 		return err
 	}
 	var paths []string
-	for _, pattern := range []string{filepath.Join(shared, "lbvm/nodes/*"), filepath.Join(shared, handoff.Folder, "*/state"), filepath.Join(w.host.Path(id.LogDir), "*")} {
+	for _, pattern := range []string{filepath.Join(shared, "lbvm/nodes/*"), filepath.Join(shared, handoff.Folder, "*/state"), filepath.Join(shared, adopt.Unfinished, "*/*"), filepath.Join(w.host.Path(id.LogDir), "*")} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			return err

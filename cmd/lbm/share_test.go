@@ -227,11 +227,12 @@ func TestOneTouchAtATime(t *testing.T) {
 
 // Each file on the shared storage that hangs is found by the process that touches it.
 func TestTouchReadsWhatCommandsRead(t *testing.T) {
-	for _, name := range []string{"lbvm/cluster", "lbvm.conf", "lbvm/nodes/xen2.01100011.com", "lbvm/handoff/xen-centos1/state", "lbvm/log/migrate.log"} {
+	for _, name := range []string{"lbvm/cluster", "lbvm.conf", "lbvm/nodes/xen2.01100011.com", "lbvm/handoff/xen-centos1/state", "lbvm/log/migrate.log", "lbvm/adopt/xen-centos9/plan"} {
 		b := ready(t, nil)
 		b.record(t, "xen-centos1", []string{"running xen1.01100011.com boot-1"})
 		b.measured(t)
 		b.write(t, "gfs/lbvm/log/migrate.log", "")
+		b.write(t, "gfs/lbvm/adopt/xen-centos9/plan", "")
 		path := filepath.Join(b.root, "gfs", name)
 		if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
 			t.Fatal(err)

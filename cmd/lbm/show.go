@@ -24,7 +24,7 @@ func (w world) showCommand() *cli.Command {
 			"it now, the nodes that it could go to as lbm migrate would rank them, whether each sees its configuration\n" +
 			"and disks, what cluster.conf says of it, and its last moves.\n\n" +
 			"   lbm show 101\n   lbm show xen:web1 -o json\n\n" +
-			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 3 there is no such VM,\n4 the shared storage does not answer: shown is what is known without it.",
+			"Exit codes: 0 shown, 1 the cluster manager does not answer, 2 usage, 3 there is no such VM,\n4 the shared storage does not answer, or is not mounted here: shown is what is known without it.",
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			if err := w.answers(c.Context); !errors.Is(err, errHangs) {

@@ -209,7 +209,7 @@ func checkOCF(ctx context.Context, n *node) {
 		case err != nil:
 			n.unknown("%s: %v", path, err)
 		case r.Code != 0 || !strings.Contains(string(r.Stdout), "<resource-agent"):
-			n.say("agents.silent", []string{"it", path}, "%s meta-data ends with %d and tells no parameters", path, r.Code)
+			n.say("agents.missing", nil, "%s meta-data ends with %d and tells no parameters", path, r.Code)
 		}
 	}
 	for _, name := range n.ownAgents() {

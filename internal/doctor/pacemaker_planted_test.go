@@ -144,7 +144,7 @@ func withPacemaker() []planted {
 			s.file("usr/lib/ocf/resource.d/lbvm/kvm", "#!/bin/false\n")
 		}, text: "cannot be run"},
 		{fault: "agents.hang", plant: func(s *stage) { s.answers["openvz meta-data"] = "hangs" }, text: "openvz meta-data"},
-		{fault: "agents.silent", plant: func(s *stage) { s.answers["lbvm meta-data"] = "exit 126 no" }, text: "lbvm meta-data ends with 126"},
+		{fault: "agents.missing", name: "does not answer", plant: func(s *stage) { s.answers["lbvm meta-data"] = "exit 126 no" }, text: "lbvm meta-data ends with 126", cure: "install the package"},
 		{fault: "agents.stale", plant: func(s *stage) { s.file("usr/libexec/lbvm/agents/kvm.sh", "#!/bin/false\n# newer\n") }, text: "/usr/lib/ocf/resource.d/lbvm/kvm differs"},
 		{fault: "kvm.away", plant: func(s *stage) {
 			tcp(s)
