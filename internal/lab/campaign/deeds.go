@@ -180,7 +180,8 @@ func (w *world) crashGuest() {
 	}
 }
 
-// byHand boots the guest behind everybody's back, where it runs nowhere; and halts it again, or not.
+// byHand boots the guest behind everybody's back, where it runs nowhere and no agent is at work (then the guard alone is in the way:
+// docs/guards.md); and halts it again, or not.
 func (w *world) byHand(n *node, stays bool) {
 	for _, o := range w.nodes {
 		if o.has != none || o.mounted {
@@ -188,7 +189,7 @@ func (w *world) byHand(n *node, stays bool) {
 		}
 	}
 	st := w.state()
-	if w.manager.owner != "" || w.manager.busy || !n.on || st.Phase == handoff.Sent || st.Phase == handoff.Sending || st.Names("node1") || st.Names("node2") || st.Names("node3") {
+	if w.manager.owner != "" || w.manager.busy || slices.ContainsFunc(w.nodes, w.atWork) || !n.on || st.Phase == handoff.Sent || st.Phase == handoff.Sending || st.Names("node1") || st.Names("node2") || st.Names("node3") {
 		return
 	}
 	w.lossy = true
