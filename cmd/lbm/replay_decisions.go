@@ -97,7 +97,7 @@ func (w world) decideAgain(ctx context.Context, src recordedSource, today, given
 			out.Decisions++
 			out.Verdicts[d.Verdict.String()]++
 			was, known := before[d.VM]
-			if known && was.Verdict == d.Verdict && was.Target == d.Target && (!same || was.Why == d.Why || balance.Shorten(was.Why) == d.Why) {
+			if known && was.Verdict == d.Verdict && was.Target == d.Target && (!same || was.Why == d.Why || balance.Shorten(was.Why) == balance.Shorten(d.Why)) {
 				continue
 			}
 			if differs++; len(out.Different) < maxDifferent {

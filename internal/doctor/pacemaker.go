@@ -251,6 +251,9 @@ func checkReach(ctx context.Context, n *node) {
 			uri := "qemu+" + by + "://" + name + "/system"
 			r, err := n.ask(ctx, sshLimit, "virsh", "-r", "-c", uri, "hostname")
 			switch {
+			case errors.Is(err, run.ErrNotFound), ctx.Err() != nil: // that says nothing of the other node
+				n.unknown("%s: %v", uri, err)
+				return
 			case err != nil:
 				n.say("kvm.away", []string{"NODE", name}, "%s: %v", uri, err)
 			case r.Code != 0:

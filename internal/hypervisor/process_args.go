@@ -164,13 +164,31 @@ func inGroup(text, vm string) bool {
 			guest := strings.TrimPrefix(strings.TrimPrefix(plain, "machine-"), "qemu-") // a number before it came with libvirt 1.3
 			number, rest, _ := strings.Cut(guest, "-")
 			_, err := strconv.Atoi(number)
-			if own && (guest == vm || rest == vm && err == nil) || name == vm && parent == "qemu" {
+			numbered := err == nil && (rest == vm || rest == hostLike(vm, len("qemu-"+number+"-")))
+			if own && (guest == vm || numbered) || name == vm && parent == "qemu" {
 				return true
 			}
 			parent = name
 		}
 	}
 	return false
+}
+
+// hostLike is what libvirt since 1.3.1 makes of a guest's name for its group, behind a start of so many bytes
+// (virDomainMachineNameAppendValid): no "_", ":" or "+", one "-" or "." of several, and 64 bytes in all. Two guests may come to the same.
+func hostLike(vm string, start int) string {
+	out, skip := "", true
+	for _, c := range vm {
+		if start+len(out) >= 64 {
+			break
+		}
+		mark := c == '.' || c == '-'
+		if mark && !skip || !mark && !strings.ContainsRune("_:+", c) {
+			out += string(c)
+		}
+		skip = mark || skip && strings.ContainsRune("_:+", c)
+	}
+	return strings.TrimRight(out, "-.")
 }
 
 // unescapeUnit undoes systemd's \xNN.

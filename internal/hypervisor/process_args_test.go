@@ -191,6 +191,16 @@ func TestGroupOfAGuest(t *testing.T) {
 			t.Errorf("%q", text)
 		}
 	}
+	// Since 1.3.1 libvirt makes a host's name of the guest's.
+	long := strings.Repeat("long-", 10) + "z"
+	for _, c := range [][2]string{{"web_1", "web1"}, {"db--1", "db-1"}, {"a.-b", "a.b"}, {"a:b+c", "abc"}, {"c_", "c"}, {"-d-", "d"}, {long + long, (long + long)[:57]}} {
+		if !inGroup("0::/machine.slice/machine-qemu\\x2d3\\x2d"+strings.ReplaceAll(c[1], "-", "\\x2d")+".scope\n", c[0]) {
+			t.Errorf("%q is not found as %q", c[0], c[1])
+		}
+	}
+	if inGroup("0::/machine.slice/machine-qemu\\x2d3\\x2dweb2.scope\n", "web_1") {
+		t.Error("another guest's group")
+	}
 }
 
 func TestParseStat(t *testing.T) {

@@ -53,7 +53,7 @@ func (m Mover) Finish(ctx context.Context, begun balance.Move, dead bool) (balan
 		return begun, errors.Join(ErrUnderway, err)
 	case got.away != nil && age < finishLimit:
 		return begun, fmt.Errorf("%w: %w", ErrUnderway, got.away)
-	case moving && age < finishLimit:
+	case moving && (age < finishLimit || got.frozen):
 		return begun, fmt.Errorf("%w: %s", ErrUnderway, got.text)
 	}
 	if got.away != nil {
@@ -77,7 +77,10 @@ func (m Mover) found(ctx context.Context, r Request, begun balance.Move) (found,
 		m.adopt(ctx, svc, r)
 		status, svc, st, err = m.look(ctx, r)
 	}
-	if err == nil && svc.Restarting && begun.From == begun.To && !svc.Frozen {
+	if err == nil && svc.Restarting && begun.From == begun.To && svc.Frozen { // whoever lets it go on finds it stopped: it is started then
+		return found{text: svc.ID + " is stopped for a restart, and frozen", frozen: true}, true, nil
+	}
+	if err == nil && svc.Restarting && begun.From == begun.To {
 		if m.Shared == "" && m.Clock.Now().Sub(begun.Begin) < finishLimit { // no ticket tells whether he lives
 			return found{text: svc.ID + " is stopped for a restart, which may be at work"}, true, nil
 		}

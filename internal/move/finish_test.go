@@ -210,6 +210,19 @@ func TestFinishStartsNothingThatWasDisabledSince(t *testing.T) {
 		if got := strings.Join(mgr.again, "; "); !errors.Is(err, ErrUnderway) || got != want || len(w.mgr.asked) != 0 {
 			t.Errorf("frozen %v: %+v, %v; started %q, asked %q", frozen, rec, err, got, w.mgr.asked)
 		}
+		if !frozen {
+			continue
+		}
+		// However long it is frozen: when it is let go on it is started.
+		begun.Begin = w.clock.now.Add(-2 * finishLimit)
+		if rec, err := w.mover.Finish(context.Background(), begun, true); !errors.Is(err, ErrUnderway) || len(mgr.again) != 0 {
+			t.Errorf("frozen for long: %+v, %v; started %q", rec, err, mgr.again)
+		}
+		s.Frozen = false
+		mgr.err = nil
+		if rec, err := w.mover.Finish(context.Background(), begun, true); strings.Join(mgr.again, "; ") != "service:centos" {
+			t.Errorf("let go on: %+v, %v; started %q", rec, err, mgr.again)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type found struct {
 	untouched bool // the VM runs where it was, and nothing has happened to it since
 	text      string
 	away      *Away // on whom all waits
+	frozen    bool  // it is stopped for a restart, and nobody may start it now
 }
 
 // verify looks until manager and record agree that it is done, or until a worse answer has stood still for a while, or

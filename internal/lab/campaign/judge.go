@@ -94,7 +94,7 @@ func (w *world) judgeOwner(a *action, st handoff.State, does string) {
 		switch {
 		case name == st.Node:
 			boot = st.Boot
-		case st.Seq == w.sent.seq: // what a target got before it booted anew is gone
+		case st.Phase == handoff.Sent && st.Seq == w.sent.seq: // what had arrived before it booted anew is gone; what is still sent may arrive in any boot
 			boot = w.sent.boot
 		}
 		if name != "" && name != a.node.name && !w.gone(name, boot) && !(st.Phase == handoff.Sending && name == st.Node && st.To == a.node.name && w.gone(name, boot)) {
