@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/lbvm/lbvm/internal/host"
 )
@@ -35,6 +36,7 @@ func (t Tools) qemuOf(ctx context.Context, vm string) (qemu, bool, error) {
 		return qemu{}, false, fmt.Errorf("looking for the process of %s: %w", vm, err)
 	}
 	var doubt error
+	noted := sync.OnceValues(func() (map[int]string, error) { return notedProcesses(t.Host) })
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -47,6 +49,8 @@ func (t Tools) qemuOf(ctx context.Context, vm string) (qemu, bool, error) {
 		switch {
 		case hangs && !stat.guestLike() && !known(t.Host, pid, vm): // a node has many that wait for a disk: no child for each
 			continue
+		case hangs && anothers(noted, pid, vm) && !known(t.Host, pid, vm): // each child would cost a second, where all of a node's guests hang
+			continue
 		case hangs && doubt != nil: // one is enough to wait for
 			err = errHung
 		default:
@@ -54,11 +58,10 @@ func (t Tools) qemuOf(ctx context.Context, vm string) (qemu, bool, error) {
 		}
 		switch {
 		case errors.Is(err, errHung):
-			whose, maybe, nerr := hung(t.Host, pid, stat, vm)
-			if whose == vm {
+			if known(t.Host, pid, vm) {
 				return qemu{pid: pid, hung: true}, true, nil
 			}
-			if maybe {
+			if _, nerr := noted(); nerr != nil || stat.guestLike() {
 				doubt = errors.Join(fmt.Errorf("looking for the process of %s: %d may be it, and %w", vm, pid, err), nerr)
 			}
 			continue

@@ -113,29 +113,30 @@ func (t Tools) args(ctx context.Context, dir string, hangs bool) ([]byte, error)
 	}
 }
 
-// hung tells whether a process that hangs is vm's, as far as others tell: libvirtd's notes name their guest's process, whatever that
-// does, and so does the control group that libvirt has put it into, also when libvirt has given it up: it kills a guest whose monitor
-// does not answer, and forgets it, while it hangs. whose is another guest, where that is known; maybe says that nobody knows, and
-// that it looks like a guest's.
-func hung(h host.Host, pid int, s procStat, vm string) (whose string, maybe bool, err error) {
-	if known(h, pid, vm) {
-		return vm, false, nil
-	}
-	dir := h.Path(statusFiles)
-	notes, err := os.ReadDir(dir)
+// notedProcesses is whose guest each process is, by libvirtd's notes.
+func notedProcesses(h host.Host) (map[int]string, error) {
+	notes, err := os.ReadDir(h.Path(statusFiles))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", true, err
+		return nil, err
 	}
+	whose := map[int]string{}
 	for _, n := range notes {
 		name, ok := strings.CutSuffix(n.Name(), ".xml")
-		if st, known := statusOf(h, name); ok && known && st.pid == pid {
-			return name, false, nil
+		if st, known := statusOf(h, name); ok && known {
+			whose[st.pid] = name
 		}
 	}
-	return "", s.guestLike(), nil
+	return whose, nil
 }
 
-// known tells whether libvirt's note of vm names the process, or its control group is vm's.
+// anothers tells whether libvirtd notes that the process is another guest's.
+func anothers(noted func() (map[int]string, error), pid int, vm string) bool {
+	whose, err := noted()
+	return err == nil && whose[pid] != "" && whose[pid] != vm
+}
+
+// known tells whether libvirt's note of vm names the process, whatever that does, or its control group is vm's, also when libvirt has
+// given it up: it kills a guest whose monitor does not answer, and forgets it, while it hangs.
 func known(h host.Host, pid int, vm string) bool {
 	groups, err := os.ReadFile(h.Path(fmt.Sprintf("/proc/%d/cgroup", pid)))
 	if err == nil && inGroup(string(groups), vm) {
