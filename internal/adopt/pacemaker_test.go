@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,7 +92,11 @@ func TestPacemaker(t *testing.T) {
 			must(t, err)
 			text, err := a.Describe(ctx, p)
 			must(t, err)
-			added := text[len(text)-1].Text
+			i := slices.IndexFunc(text, func(d Doing) bool { return d.Step == "cluster" })
+			if i < 0 {
+				t.Fatalf("no step tells what comes into the configuration: %v", text)
+			}
+			added := text[i].Text
 			if version := regexp.MustCompile(`<source admin_epoch="0" epoch="[0-9]+" num_updates="[0-9]+"/>`); !version.MatchString(added) {
 				t.Errorf("no version: %s", added)
 			}
