@@ -178,13 +178,7 @@ func TestRemovalCutOff(t *testing.T) {
 // A publication that is refused, or fails, after the VM was taken in does not say that nothing was changed.
 func TestPublicationRefusedAfterAnAdoption(t *testing.T) {
 	b, _ := soleBench(t)
-	doc, err := ccs.Load(b.host.Path(host.ClusterXML))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.keepPublished(doc); err != nil {
-		t.Fatal(err)
-	}
+	b.runsWithConf(t)
 	if code := b.lbm("ccs", "delete", "//service[@name='web']"); code != 0 {
 		t.Fatal(b.errors.String())
 	}
@@ -203,13 +197,7 @@ func TestPublicationRefusedAfterAnAdoption(t *testing.T) {
 // of, may be running.
 func TestRemovalOfWhatWasNeverPublished(t *testing.T) {
 	b, s := soleBench(t)
-	doc, err := ccs.Load(b.host.Path(host.ClusterXML))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.keepPublished(doc); err != nil {
-		t.Fatal(err)
-	}
+	b.runsWithConf(t)
 	was := b.conf(t)
 	b.says(t, 0, "add --yes /etc/vz/conf/123.conf", "close the journal ... done")
 	s.silent, s.running = true, 4
@@ -263,5 +251,17 @@ func TestUndoOfWhatWasPublished(t *testing.T) {
 		if publish {
 			b.says(t, 0, "ccs update --i-know", "this node runs with version 5")
 		}
+	}
+}
+
+// runsWithConf keeps cluster.conf as what was published, and the cluster runs with.
+func (b *bench) runsWithConf(t *testing.T) {
+	t.Helper()
+	doc, err := ccs.Load(b.host.Path(host.ClusterXML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.keepPublished(doc); err != nil {
+		t.Fatal(err)
 	}
 }

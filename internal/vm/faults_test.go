@@ -70,14 +70,20 @@ func codeOf(err error) ocf.Code {
 	return ocf.CodeGeneric
 }
 
-// A cluster without a shared file system: everything is cold, or pushed.
-func TestNotShared(t *testing.T) {
-	w := newWorld(t, "xen", "node1", "node2")
+// unshare makes the world a cluster without a shared file system.
+func (w *world) unshare() {
+	w.t.Helper()
 	for _, n := range w.nodes {
 		h, err := n.host()
 		w.must(err)
 		w.must(h.WriteIdentity(host.Identity{Cluster: "c", UUID: "u", Member: n.name, LogDir: "/log"}))
 	}
+}
+
+// A cluster without a shared file system: everything is cold, or pushed.
+func TestNotShared(t *testing.T) {
+	w := newWorld(t, "xen", "node1", "node2")
+	w.unshare()
 	x, y := w.nodes["node1"], w.nodes["node2"]
 	w.must(x.do("start"))
 	w.must(x.do("start"))
@@ -114,11 +120,7 @@ func TestNotShared(t *testing.T) {
 // what is left of it, and without shared storage nobody knows whether its other half runs.
 func TestHalfThatLooksLikeAnArrival(t *testing.T) {
 	w := newWorld(t, "xen", "node1", "node2")
-	for _, n := range w.nodes {
-		h, err := n.host()
-		w.must(err)
-		w.must(h.WriteIdentity(host.Identity{Cluster: "c", UUID: "u", Member: n.name, LogDir: "/log"}))
-	}
+	w.unshare()
 	x, y := w.nodes["node1"], w.nodes["node2"]
 	w.must(x.do("start"))
 	for _, n := range []*node{x, y} {
