@@ -54,7 +54,7 @@ func (d *Dir) file(name string) string { return filepath.Join(d.path, name) }
 // Read is the state record. An error comes with an unknown phase.
 func (d *Dir) Read() (State, error) {
 	text, err := os.ReadFile(d.file("state"))
-	if errors.Is(err, fs.ErrNotExist) && d.asksAnew() { // no record says that the VM may be started
+	if errors.Is(err, fs.ErrNotExist) && host.AsksAnew(d.path) { // no record says that the VM may be started
 		text, err = os.ReadFile(d.file("state"))
 	}
 	if errors.Is(err, fs.ErrNotExist) {

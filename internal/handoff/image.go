@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/lbvm/lbvm/internal/atomicfile"
+	"github.com/lbvm/lbvm/internal/host"
 )
 
 // A memory image is a folder: image.T.part while it is made, image.T once it is published, claim.T.NODE from the
@@ -129,7 +130,7 @@ func (d *Dir) HasImage(txn string) (bool, error) {
 		return false, err
 	}
 	fi, err := os.Lstat(d.file(imageName(txn)))
-	if errors.Is(err, fs.ErrNotExist) && d.asksAnew() {
+	if errors.Is(err, fs.ErrNotExist) && host.AsksAnew(d.path) {
 		fi, err = os.Lstat(d.file(imageName(txn)))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -139,13 +140,6 @@ func (d *Dir) HasImage(txn string) (bool, error) {
 		return false, fmt.Errorf("looking for image %s: %w", txn, err)
 	}
 	return fi.IsDir(), nil
-}
-
-// asksAnew opens the folder, so that NFS asks its server what is in it: a node that has looked for a file in vain takes it for
-// missing for up to a minute (nfs(5): lookupcache, acdirmax). Who had watched a stop that wrote the memory would find none.
-func (d *Dir) asksAnew() bool {
-	f, err := os.Open(d.path)
-	return err == nil && f.Close() == nil
 }
 
 // Claim takes the published image for this node; nobody else can from then on. ErrNoImage if it is not there.

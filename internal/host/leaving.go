@@ -54,7 +54,7 @@ func IsLeaving(shared, member string) (bool, error) {
 		return false, err
 	}
 	b, err := os.ReadFile(leavingPath(shared, member))
-	if errors.Is(err, fs.ErrNotExist) && asksAnew(filepath.Dir(filepath.Join(shared, LeavingDir)), filepath.Join(shared, LeavingDir)) {
+	if errors.Is(err, fs.ErrNotExist) && AsksAnew(filepath.Dir(filepath.Join(shared, LeavingDir)), filepath.Join(shared, LeavingDir)) {
 		b, err = os.ReadFile(leavingPath(shared, member))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,10 +74,10 @@ func IsLeaving(shared, member string) (bool, error) {
 	return p.Get("boot") == f.Boot, nil
 }
 
-// asksAnew opens folders, the outer one first, so that NFS asks its server what is in them: a node that has looked for a file in vain takes
-// it for missing for up to a minute (nfs(5): lookupcache, acdirmax). A preflight looks for the note, and the stop after it would not see
-// one that came in between. It is false where not all are there.
-func asksAnew(folders ...string) bool {
+// AsksAnew opens folders, the outer one first, so that NFS asks its server what is in them: a node that has looked for a file in vain takes
+// it for missing for up to a minute (nfs(5): lookupcache, acdirmax). A preflight looks for a note of leaving, and the stop after it would not
+// see one that came in between; who had watched a stop that wrote the memory would find no image. It is false where not all are there.
+func AsksAnew(folders ...string) bool {
 	for _, dir := range folders {
 		f, err := os.Open(dir)
 		if err != nil || f.Close() != nil {
